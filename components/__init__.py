@@ -1,0 +1,1 @@
+"""Components of a data stack on Docker: one noun a file, each a pulumi.ComponentResource."""

@@ -1,0 +1,172 @@
+"""A MySQL server in a container, its data on a mapped volume that it has alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NotRequired, TypedDict
+from urllib.parse import quote
+
+import pulumi
+import pulumi_docker as docker
+
+from components.databases.passwords import Password
+from components.databases.readiness import ready
+from components.databases.statements import Account, reconcile
+from components.hosts import DockerHost
+from components.volumes import MappedVolume
+
+SECRETS = "/run/secrets/datadocker"
+PROGRAMS = Path("images/mysql")
+ENTRYPOINT = "/usr/local/bin/datadocker-mysql"
+HEALTH = "/usr/local/bin/datadocker-mysql-health"
+
+# InnoDB flushes what is dirty before it stops
+STOP_SECONDS = 60
+# recovery after a crash, or the first start of an official image
+READY_SECONDS = 300
+
+
+class MySQLUser(TypedDict):
+    """An account with all privileges on the schemas it names."""
+
+    name: str
+    """User name."""
+    host: NotRequired[str]
+    """Where it logs in from; `%`, anywhere, by default."""
+    password: NotRequired[pulumi.Input[str] | None]
+    """By default one is made and kept in the state."""
+    schemas: NotRequired[list[str]]
+    """Schemas it may use."""
+
+
+class MySQLDatabaseArgs(TypedDict):
+    """Arguments of `MySQLDatabase`."""
+
+    host: DockerHost
+    """Where it runs."""
+    image: pulumi.Input[str]
+    """Ours, or an official MySQL image."""
+    container: str
+    """Name of the container, and of the database for those who attach to it."""
+    volume: MappedVolume
+    """Where its data is; the volume has to be exclusive."""
+    port: int
+    """Port on 127.0.0.1 of the host."""
+    root_password: NotRequired[pulumi.Input[str] | None]
+    """By default one is made and kept in the state."""
+    schemas: NotRequired[list[str]]
+    """Schemas made if missing."""
+    users: NotRequired[list[MySQLUser]]
+    """Accounts made and kept as written; others are left alone."""
+    memory: NotRequired[int | None]
+    """Memory limit in MiB."""
+    options: NotRequired[dict[str, str]]
+    """Options of mysqld."""
+    labels: dict[str, str]
+    """Labels of the container."""
+
+
+class MySQLDatabase(pulumi.ComponentResource):
+    """MySQL on a volume: what is there is attached, an empty one is filled; passwords are made so."""
+
+    container: pulumi.Output[str]
+    """Name of the container."""
+    host: pulumi.Output[str]
+    """Address it is reached at."""
+    port: pulumi.Output[int]
+    """Port it is reached at."""
+    url: pulumi.Output[str]
+    """`mysql://root:…@host:port/`, a secret; known once the server accepts logins."""
+
+    def __init__(
+        self, name: str, args: MySQLDatabaseArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        """Registers passwords and container, and waits until logins work."""
+        super().__init__("datadocker:index:MySQLDatabase", name, {}, opts)
+        host = args["host"]
+        root = Password(
+            f"{name}-root", {"given": args.get("root_password")}, pulumi.ResourceOptions(parent=self)
+        )
+        container = docker.Container(
+            f"{name}-container",
+            name=args["container"],
+            hostname=args["container"],
+            image=args["image"],
+            entrypoints=[ENTRYPOINT],
+            command=["mysqld", *(f"--{k}={v}" for k, v in (args.get("options") or {}).items())],
+            restart="unless-stopped",
+            network_mode="bridge",
+            ports=[{"internal": 3306, "external": args["port"], "ip": "127.0.0.1"}],
+            volumes=[{"volume_name": args["volume"].volume, "container_path": "/var/lib/mysql"}],
+            uploads=[
+                _secret_file("root-password", root.value),
+                _secret_file("init.sql", self._statements(name, args)),
+                _program(ENTRYPOINT),
+                _program(HEALTH),
+            ],
+            memory=args.get("memory"),
+            # without it the engine doubles the limit and the provider sees a drift
+            memory_swap=args.get("memory"),
+            healthcheck={
+                "tests": ["CMD", HEALTH],
+                # the probe itself paces later checks, so that only a starting server is asked often
+                "interval": "250ms",
+                "timeout": "20s",
+                "retries": 3,
+            },
+            labels=[{"label": k, "value": v} for k, v in args["labels"].items()]
+            + [{"label": "io.datadocker.database", "value": args["container"]}],
+            destroy_grace_seconds=STOP_SECONDS,
+            stop_timeout=STOP_SECONDS,
+            # its name, port and volume can't be had twice, so the old one goes first
+            opts=host.child(self, delete_before_replace=True, additional_secret_outputs=["uploads"]),
+        )
+        accepts = ready(host.engine, container.id, args["container"], READY_SECONDS)
+        self.container = container.name
+        self.host = host.address
+        self.port = pulumi.Output.from_input(args["port"])
+        self.url = pulumi.Output.secret(
+            pulumi.Output.all(root.value, host.address, args["port"], accepts).apply(
+                lambda known: f"mysql://root:{quote(known[0], safe='')}@{known[1]}:{known[2]}/"
+            )
+        )
+        self.register_outputs({"container": self.container, "url": self.url})
+
+    def _statements(self, name: str, args: MySQLDatabaseArgs) -> pulumi.Output[str]:
+        users = args.get("users") or []
+        passwords = [
+            Password(
+                f"{name}-{user['name']}-{i}",
+                {"given": user.get("password")},
+                pulumi.ResourceOptions(parent=self),
+            ).value
+            for i, user in enumerate(users)
+        ]
+        return pulumi.Output.all(*passwords).apply(
+            lambda known: reconcile(
+                args.get("schemas") or [],
+                [
+                    Account(
+                        name=user["name"],
+                        host=user.get("host") or "%",
+                        password=password,
+                        schemas=user.get("schemas") or [],
+                    )
+                    for user, password in zip(users, known, strict=True)
+                ],
+            )
+        )
+
+
+def _secret_file(name: str, content: pulumi.Output[str]) -> docker.ContainerUploadArgsDict:
+    return {"file": f"{SECRETS}/{name}", "content": pulumi.Output.secret(content), "permissions": "0400"}
+
+
+def _program(path: str) -> docker.ContainerUploadArgsDict:
+    # ours has them already; an official image gets them this way and then behaves the same
+    return {
+        "file": path,
+        "content": (PROGRAMS / Path(path).name).read_text(),
+        "permissions": "0755",
+        "executable": True,
+    }

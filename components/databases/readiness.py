@@ -1,0 +1,59 @@
+"""Waiting until a container is healthy, by the engine's events instead of by asking again and again."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from urllib.parse import quote
+
+import pulumi
+
+from components.hosts.connection import EngineConnection, EngineError, connect
+from components.hosts.host import Engine
+
+
+def ready(
+    engine: pulumi.Output[Engine], container: pulumi.Output[str], name: str, seconds: int
+) -> pulumi.Output[bool]:
+    """Returns true once `container` (an id) is healthy; each `up` asks, also where nothing changed.
+
+    The update fails if the container stops or is not healthy within `seconds`.
+    """
+
+    async def wait(known: list[object]) -> bool:
+        if not pulumi.runtime.is_dry_run():
+            await asyncio.to_thread(_wait, known[0], str(known[1]), name, seconds)
+        return True
+
+    return pulumi.Output.all(engine, container).apply(wait)
+
+
+def _wait(engine: Engine, container: str, name: str, seconds: int) -> None:
+    try:
+        with connect(engine["url"], engine["ssh_opts"]) as connection:
+            _until_healthy(connection, container, name, seconds)
+    except EngineError as error:
+        raise pulumi.RunError(f"database {name} does not accept logins: {error}") from None
+
+
+def _until_healthy(connection: EngineConnection, container: str, name: str, seconds: int) -> None:
+    deadline = time.monotonic() + seconds
+    since = int(time.time()) - 1
+    state = connection.get(f"/containers/{container}/json")["State"]
+    if state.get("Health", {}).get("Status") == "healthy":
+        return
+    events = connection.lines(
+        "/events",
+        timeout=seconds,
+        since=since,
+        filters={"container": [container], "event": ["health_status", "die"]},
+    )
+    for event in events:
+        if event["Action"] == "health_status: healthy":
+            return
+        if event["Action"] == "die" or time.monotonic() > deadline:
+            said = connection.text(f"/containers/{container}/logs", stderr=1, stdout=1, tail=3)
+            raise EngineError(
+                f"its container {'stopped' if event['Action'] == 'die' else 'is not healthy'}; "
+                f"its log ends: {said}; docker logs {quote(name)} shows all of it"
+            )

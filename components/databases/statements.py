@@ -1,0 +1,56 @@
+"""The SQL that makes a MySQL server's schemas and accounts what the settings say, at every start."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypedDict
+
+
+# dev.mysql.com/doc/refman: string literals
+ESCAPES = {"\0": r"\0", "\n": r"\n", "\r": r"\r", "\x1a": r"\Z", "'": "''", "\\": r"\\"}
+
+
+class Account(TypedDict):
+    """A MySQL account with all privileges on some schemas."""
+
+    name: str
+    """User name."""
+    host: str
+    """Where it logs in from, `%` for anywhere."""
+    password: str
+    """In plain text: what holds it is a secret."""
+    schemas: Sequence[str]
+    """Schemas it may use."""
+
+
+def reconcile(schemas: Sequence[str], accounts: Sequence[Account]) -> str:
+    """Returns statements, one a line, that may run any number of times and never drop anything."""
+    if not schemas and not accounts:
+        return ""
+    lines = ["SET SESSION sql_mode = '';"]
+    lines += [f"CREATE DATABASE IF NOT EXISTS {identifier(schema)};" for schema in schemas]
+    for account in accounts:
+        who = f"{literal(account['name'])}@{literal(account['host'])}"
+        password = literal(account["password"])
+        lines.append(f"CREATE USER IF NOT EXISTS {who} IDENTIFIED BY {password};")
+        lines.append(f"ALTER USER {who} IDENTIFIED BY {password};")
+        # what was granted before and is not asked for any more goes
+        lines.append(f"REVOKE ALL PRIVILEGES, GRANT OPTION FROM {who};")
+        for schema in account["schemas"]:
+            lines.append(f"GRANT ALL PRIVILEGES ON {pattern(schema)}.* TO {who};")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def literal(text: str) -> str:
+    """Quotes a string for a session whose sql_mode lacks NO_BACKSLASH_ESCAPES, on one line."""
+    return "'" + "".join(ESCAPES.get(c, c) for c in text) + "'"
+
+
+def identifier(name: str) -> str:
+    """Quotes a name."""
+    return "`" + name.replace("`", "``") + "`"
+
+
+def pattern(schema: str) -> str:
+    """Quotes a schema's name where GRANT takes a pattern: `_` and `%` stand for themselves."""
+    return identifier(schema.replace("\\", "\\\\").replace("_", r"\_").replace("%", r"\%"))

@@ -1,0 +1,138 @@
+"""A connection to a Docker engine's API, over its socket or through ssh to it."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+API = "/v1.41"
+
+
+class EngineError(Exception):
+    """The engine can't be reached or refused. Its text is one line that says what to do."""
+
+
+class EngineConnection:
+    """Calls to one engine's API (docs.docker.com/reference/api/engine/version/v1.41)."""
+
+    def __init__(self, path: str) -> None:
+        """`path`: the engine's Unix socket."""
+        self.path = path
+
+    def get(self, path: str, *, timeout: float = 10, **query: object) -> Any:
+        """Returns the decoded JSON of `GET path?query`; dicts in `query` are sent as JSON.
+
+        Raises:
+            EngineError: if the engine does not answer, or answers with an error.
+        """
+        with self._request("GET", path, timeout, query) as answer:
+            return json.loads(answer.read() or b"null")
+
+    def text(self, path: str, **query: object) -> str:
+        """Returns a container's log, decoded from the engine's frames, on one line.
+
+        Raises:
+            EngineError: as `get` does.
+        """
+        with self._request("GET", path, 10, query) as answer:
+            raw, lines = answer.read(), []
+        while len(raw) >= 8:
+            # docs.docker.com: attach to a container, stream format
+            size = int.from_bytes(raw[4:8], "big")
+            lines.append(raw[8 : 8 + size].decode(errors="replace").strip())
+            raw = raw[8 + size :]
+        return " | ".join(lines)
+
+    def lines(self, path: str, *, timeout: float, **query: object) -> Iterator[dict[str, Any]]:
+        """Yields the JSON objects of a streaming answer until `timeout` seconds bring none.
+
+        Raises:
+            EngineError: as `get` does, and when the time is up.
+        """
+        with self._request("GET", path, timeout, query) as answer:
+            while line := answer.readline():
+                yield json.loads(line)
+
+    @contextlib.contextmanager
+    def _request(
+        self, method: str, path: str, timeout: float, query: dict[str, object]
+    ) -> Iterator[http.client.HTTPResponse]:
+        sent = {k: json.dumps(v) if isinstance(v, dict) else str(v) for k, v in query.items()}
+        url = API + path + ("?" if sent else "") + "&".join(f"{k}={quote(v)}" for k, v in sent.items())
+        connection = _UnixConnection(self.path, timeout)
+        try:
+            connection.request(method, url)
+            answer = connection.getresponse()
+            if answer.status >= 400:
+                said = json.loads(answer.read() or b"{}").get("message", answer.reason)
+                raise EngineError(f"the Docker engine at {self.path} answered: {said}")
+            yield answer
+        except PermissionError:
+            raise EngineError(
+                f"no permission to use the Docker engine's socket {self.path}: "
+                "add your user to the group docker, or run as root"
+            ) from None
+        except (FileNotFoundError, ConnectionRefusedError):
+            raise EngineError(
+                f"no Docker engine answers at {self.path}: start it (systemctl start docker), "
+                "or set datadocker:host.socket to the socket of the one that runs"
+            ) from None
+        except TimeoutError:
+            raise EngineError(
+                f"the Docker engine at {self.path} did not answer within {timeout:.0f} s"
+            ) from None
+        finally:
+            connection.close()
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: str, timeout: float) -> None:
+        super().__init__("localhost", timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+@contextlib.contextmanager
+def connect(url: str, ssh_opts: list[str]) -> Iterator[EngineConnection]:
+    """Opens the way to the engine at `url` (`unix:///…` or `ssh://user@address:port`).
+
+    Over ssh the engine's socket is forwarded once: a call then takes milliseconds, not an ssh login each.
+
+    Raises:
+        EngineError: if ssh fails, with ssh's own last line.
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "unix":
+        yield EngineConnection(parts.path)
+        return
+    with tempfile.TemporaryDirectory(prefix="datadocker-") as folder:
+        forwarded = Path(folder, "engine.sock")
+        command = ["ssh", "-N", "-o", "BatchMode=yes", "-o", "ExitOnForwardFailure=yes"]
+        command += ["-o", "ConnectTimeout=20", "-L", f"{forwarded}:/var/run/docker.sock", *ssh_opts]
+        command += ["-p", str(parts.port or 22), f"{parts.username}@{parts.hostname}"]
+        ssh = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
+        try:
+            while not forwarded.exists():
+                if ssh.poll() is not None:
+                    said = (ssh.communicate()[1].strip().splitlines() or ["it said nothing"])[-1]
+                    raise EngineError(f"ssh to {parts.username}@{parts.hostname} failed: {said}")
+                time.sleep(0.02)  # ssh tells nobody when its forward stands
+            yield EngineConnection(str(forwarded))
+        finally:
+            ssh.terminate()
+            ssh.wait()

@@ -1,0 +1,66 @@
+"""Any machine with a Docker engine that SSH reaches, as docker-machine's generic driver took it."""
+
+from __future__ import annotations
+
+from typing import NotRequired, TypedDict
+
+import pulumi
+import pulumi_docker as docker
+
+from components.hosts.host import DockerHost
+
+
+class SSHHostArgs(TypedDict):
+    """Arguments of `SSHHost`."""
+
+    address: pulumi.Input[str]
+    """Host name or IP address."""
+    user: NotRequired[pulumi.Input[str]]
+    """A user who may talk to the engine there; root by default."""
+    port: NotRequired[pulumi.Input[int]]
+    """The SSH server's port; 22 by default."""
+    identity_file: NotRequired[pulumi.Input[str | None]]
+    """Private key file; by default what ssh itself finds."""
+    host_key: NotRequired[pulumi.Input[str | None]]
+    """The server's public host key, `ssh-ed25519 AAAA…`; by default it must be in known_hosts."""
+
+
+class SSHHost(DockerHost):
+    """An engine reached over SSH. Its ports are published on the host's own 127.0.0.1: use `ssh -L`."""
+
+    def __init__(
+        self, name: str, args: SSHHostArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        """Registers the host; nothing is created on it."""
+        super().__init__("datadocker:index:SSHHost", name, {}, opts)
+        port = args.get("port") or 22
+        url = pulumi.Output.format("ssh://{0}@{1}:{2}", args.get("user") or "root", args["address"], port)
+        ssh_opts = pulumi.Output.all(
+            address=args["address"],
+            port=port,
+            identity_file=args.get("identity_file"),
+            host_key=args.get("host_key"),
+        ).apply(_ssh_options)
+        self.provider = docker.Provider(
+            f"{name}-engine",
+            host=url,
+            ssh_opts=ssh_opts,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.docker_host = url
+        self.address = pulumi.Output.from_input("127.0.0.1")
+        self.engine = pulumi.Output.all(url=url, ssh_opts=ssh_opts).apply(dict)
+        self.register_outputs({"dockerHost": self.docker_host, "address": self.address})
+
+
+def _ssh_options(args: dict[str, object]) -> list[str]:
+    """Arguments for ssh: the host's key is pinned and never asked for."""
+    options = ["-o", "StrictHostKeyChecking=yes", "-o", "BatchMode=yes"]
+    if args["identity_file"]:
+        options += ["-i", str(args["identity_file"]), "-o", "IdentitiesOnly=yes"]
+    if args["host_key"]:
+        # destroy runs no program, so a known_hosts file written by one could be missing then
+        host = args["address"] if args["port"] == 22 else f"[{args['address']}]:{args['port']}"
+        options += ["-o", "UserKnownHostsFile=/dev/null", "-o", "GlobalKnownHostsFile=/dev/null"]
+        options += ["-o", f"KnownHostsCommand=/bin/echo {host} {args['host_key']}"]
+    return options

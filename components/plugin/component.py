@@ -1,0 +1,91 @@
+"""The azurefile volume plugin, built and installed on a host's engine."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TypedDict
+
+import pulumi
+
+from components.hosts import DockerHost
+from components.images import ContextImage
+from components.images.context import context_digest
+from components.plugin.provider import EnginePlugin
+
+CONTEXT = "azurefile"
+
+
+class AzureFilePluginArgs(TypedDict):
+    """Arguments of `AzureFilePlugin`."""
+
+    host: DockerHost
+    """Where it is installed."""
+    base: pulumi.Input[str]
+    """Image to build it on."""
+    driver: str
+    """Its name on the engine: the NAME of `docker volume create -d NAME`."""
+    root: str
+    """Folder on the host for its state, credentials and local shares."""
+    defaults: dict[str, str]
+    """Volume options that count where a volume names none, such as `protocol`."""
+    labels: dict[str, str]
+    """Labels of its image."""
+
+
+class AzureFilePlugin(pulumi.ComponentResource):
+    """A managed plugin. An identical one is adopted; it goes when no volume uses it any more."""
+
+    driver: pulumi.Output[str]
+    """Its name on the engine, known once it is enabled."""
+    root: pulumi.Output[str]
+    """Its folder on the host."""
+    image: pulumi.Output[str]
+    """The image that it is made of; the same program runs from it for one-off jobs on shares."""
+
+    def __init__(
+        self, name: str, args: AzureFilePluginArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        """Registers image and plugin."""
+        super().__init__("datadocker:index:AzureFilePlugin", name, {}, opts)
+        image = ContextImage(
+            name,
+            {
+                "host": args["host"],
+                "context": CONTEXT,
+                "base": args["base"],
+                "labels": args["labels"],
+            },
+            pulumi.ResourceOptions(parent=self),
+        )
+        plugin = EnginePlugin(
+            f"{name}-plugin",
+            {
+                "engine": args["host"].engine,
+                "driver": args["driver"],
+                "image": image.built,
+                "config": _plugin_config(Path(CONTEXT)),
+                "root": args["root"],
+                "socket": args["host"].engine.apply(_socket_on_host),
+                "defaults": ",".join(f"{k}={v}" for k, v in sorted(args["defaults"].items())),
+            },
+            pulumi.ResourceOptions(parent=self),
+        )
+        self.driver = plugin.driver
+        self.root = plugin.root
+        self.image = image.built
+        self.register_outputs({"driver": self.driver})
+
+
+def _socket_on_host(engine: dict[str, str]) -> str:
+    url = engine["url"]
+    return url.removeprefix("unix://") if url.startswith("unix://") else "/var/run/docker.sock"
+
+
+def _plugin_config(context: Path) -> str:
+    """The plugin's config.json, its description carrying the hash that says which build it is."""
+    text = (context / "config.json").read_text()
+    # the stack's labels are left out: plugins of two stacks are identical if their sources are
+    digest = hashlib.sha256(context_digest(context).encode()).hexdigest()[:16]
+    return json.dumps(json.loads(text.replace("@HASH@", digest)), sort_keys=True)

@@ -1,0 +1,67 @@
+"""A Docker volume mapped onto a file share."""
+
+from __future__ import annotations
+
+from typing import NotRequired, TypedDict
+
+import pulumi
+import pulumi_docker as docker
+
+from components.hosts import DockerHost
+from components.plugin import AzureFilePlugin
+from components.shares.local import LocalShare
+
+
+class MappedVolumeArgs(TypedDict):
+    """Arguments of `MappedVolume`."""
+
+    host: DockerHost
+    """Where the volume is."""
+    plugin: AzureFilePlugin
+    """The driver."""
+    share: LocalShare
+    """Where its files are; they outlive the volume."""
+    volume: str
+    """The volume's name on the engine."""
+    folder: NotRequired[str | None]
+    """Folder inside the share; its root by default."""
+    exclusive: NotRequired[bool]
+    """One writing container at a time."""
+    options: NotRequired[dict[str, str]]
+    """Further options of the driver."""
+    labels: dict[str, str]
+    """Labels of the volume."""
+
+
+class MappedVolume(pulumi.ComponentResource):
+    """A name for a share's folder that containers mount. To change or delete it touches no file."""
+
+    volume: pulumi.Output[str]
+    """Its name on the engine, known once it is there."""
+    share: pulumi.Output[str]
+    """Name of the share."""
+
+    def __init__(
+        self, name: str, args: MappedVolumeArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        """Registers the volume."""
+        super().__init__("datadocker:index:MappedVolume", name, {}, opts)
+        share = args["share"]
+        options: dict[str, pulumi.Input[str]] = dict(share.options) | dict(args.get("options") or {})
+        options["share"] = share.share
+        if folder := args.get("folder"):
+            options["folder"] = folder
+        if args.get("exclusive"):
+            options["exclusive"] = "true"
+        volume = docker.Volume(
+            f"{name}-volume",
+            name=args["volume"],
+            driver=args["plugin"].driver.apply(lambda driver: f"{driver}:latest"),
+            driver_opts=options,
+            labels=[{"label": k, "value": v} for k, v in args["labels"].items()],
+            # any change replaces it, and the name is taken until the old one is gone
+            opts=args["host"].child(self, delete_before_replace=True),
+        )
+        self.volume = volume.name
+        self.share = share.share
+        self.register_outputs({"volume": self.volume, "share": self.share})

@@ -1,0 +1,1 @@
+"""What stands together: the settings of a stack and one composition a file."""

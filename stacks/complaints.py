@@ -1,0 +1,138 @@
+"""Turns what pydantic found wrong into one line a setting, in the words of the configuration file."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Any, get_args
+
+import pulumi
+from pydantic import BaseModel, SecretStr, ValidationError
+
+# pydantic's error types in the words of a configuration file; braces are filled from the error's context
+SHOULD_BE = {
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "bool_parsing": "true or false",
+    "bool_type": "true or false",
+    "string_type": "text",
+    "list_type": "a list",
+    "dict_type": "an object",
+    "greater_than_equal": "at least {ge}",
+    "less_than_equal": "at most {le}",
+    "string_too_short": "at least {min_length} characters",
+    "string_too_long": "at most {max_length} characters",
+    "string_pattern_mismatch": "text of the form {pattern}",
+    "literal_error": "{expected}",
+    "union_tag_invalid": "{expected_tags}",
+}
+
+
+class SettingsError(pulumi.RunError):
+    """The configuration of a stack is wrong. Its text has one line a complaint."""
+
+    def __init__(self, lines: list[str]) -> None:
+        """`lines`: one complaint each, ready to be read."""
+        self.lines = lines
+        super().__init__("\n".join(lines))
+
+
+def complain(
+    error: ValidationError, model: type[BaseModel], file: str, secret: frozenset[str]
+) -> list[str]:
+    """Returns a line for each of `error`'s findings: file, setting, value, what is allowed.
+
+    Values of unknown keys, of secret fields and of top-level keys named in `secret` are left out.
+    """
+    return [_line(found, model, file, secret) for found in error.errors(include_url=False)]
+
+
+def _line(found: Any, model: type[BaseModel], file: str, secret: frozenset[str]) -> str:
+    path, holder, hidden = _follow(found["loc"], model)
+    where, kind, value = f"{file}: {path}", found["type"], found["input"]
+    context = found.get("ctx", {})
+    if kind == "extra_forbidden":
+        return f"{where}: no such setting; {_nearest(found['loc'][-1], holder)}"
+    if kind == "missing":
+        return f"{where}: is missing; {_keys(holder)}"
+    if kind == "union_tag_not_found":
+        return f"{where}.kind: is missing; should be {' or '.join(_kinds(found['loc'], model))}"
+    if kind == "union_tag_invalid":
+        where, value = f"{where}.kind", context["tag"]
+    if kind in ("model_type", "model_attributes_type"):
+        what = f"should be an object; {_keys(holder)}"
+    elif kind in SHOULD_BE:
+        what = f"should be {SHOULD_BE[kind].format(**context)}"
+        if kind in ("literal_error", "union_tag_invalid"):
+            what = what.replace("'", "").replace(", ", " or ")
+    else:
+        what = found["msg"].removeprefix("Value error, ")
+    hidden = hidden or found["loc"][0] in secret or not isinstance(value, str | int | float)
+    return f"{where}: {what}" if hidden else f"{where}: {value!r}: {what}"
+
+
+def _kinds(loc: tuple[int | str, ...], model: type[BaseModel]) -> list[str]:
+    field = next(f for n, f in model.model_fields.items() if (f.alias or n) == loc[0])
+    return [k for m in _models(field.annotation) for k in _literals(m.model_fields["kind"])]
+
+
+def _follow(loc: tuple[int | str, ...], model: type[BaseModel]) -> tuple[str, type[BaseModel] | None, bool]:
+    """Walks `loc` through the models: the setting's path, the model that holds it, is it secret."""
+    path, here, secret = "", model, False
+    choices: list[type[BaseModel]] = []
+    holder: type[BaseModel] | None = model
+    for step in loc:
+        if isinstance(step, int):
+            path += f"[{step}]"
+            continue
+        tagged = [c for c in choices if step in _literals(c.model_fields.get("kind"))]
+        if tagged and len(choices) > 1:
+            here, choices, holder = tagged[0], tagged, tagged[0]
+            continue
+        if step == "[key]":
+            continue
+        path += f".{step}" if path else str(step)
+        holder = here
+        field = next(
+            (f for n, f in (here.model_fields if here else {}).items() if (f.alias or n) == step), None
+        )
+        choices = _models(field.annotation) if field else []
+        secret = secret or (field is not None and _mentions(field.annotation, SecretStr))
+        here = choices[0] if choices else None  # type: ignore[assignment]
+    if len(choices) == 1:
+        holder = choices[0]
+    return path, holder, secret
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [m for part in get_args(annotation) for m in _models(part)]
+
+
+def _mentions(annotation: Any, wanted: type) -> bool:
+    return annotation is wanted or any(_mentions(part, wanted) for part in get_args(annotation))
+
+
+def _literals(field: Any) -> tuple[Any, ...]:
+    return get_args(field.annotation) if field else ()
+
+
+def _aliases(model: type[BaseModel] | None) -> list[str]:
+    return [f.alias or n for n, f in model.model_fields.items()] if model else []
+
+
+def _keys(model: type[BaseModel] | None) -> str:
+    return f"it takes {', '.join(_aliases(model))}"
+
+
+def _nearest(key: object, model: type[BaseModel] | None) -> str:
+    return nearest(str(key), _aliases(model)) or _keys(model)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Returns "did you mean …?" with the one of `known` that is close to `name`, or nothing."""
+    folded = {k.lower().replace("_", ""): k for k in known}
+    close = difflib.get_close_matches(name.lower().replace("_", ""), folded, n=1, cutoff=0.6)
+    return f"did you mean {folded[close[0]]}?" if close else ""

@@ -1,0 +1,401 @@
+"""Every setting of a stack, as pydantic models. Nothing else reads `pulumi.Config`.
+
+`read_settings()` checks the whole of `Pulumi.<stack>.yaml` before the first resource exists and reports
+all that is wrong together, a line each. Values are plain: no Outputs, no network, no files.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal
+
+import pulumi
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
+
+from stacks.complaints import SettingsError, complain, nearest
+
+
+def _volume_name(name: str) -> str:
+    # Docker's own rule, docs.docker.com/reference/cli/docker/volume/create
+    if not re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{1,62}", name):
+        raise ValueError(
+            "Docker takes 2 to 63 letters, digits, '_', '.' or '-', starting with a letter or digit"
+        )
+    return name
+
+
+def _share_name(name: str) -> str:
+    # learn.microsoft.com: naming and referencing shares, directories, files, and metadata
+    if not re.fullmatch(r"(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*", name):
+        raise ValueError(
+            "Azure takes 3 to 63 lowercase letters, digits and single hyphens, "
+            "starting and ending with a letter or digit"
+        )
+    return name
+
+
+def _folder(path: str) -> str:
+    parts = path.split("/")
+    if len(path) > 255 or any(not p or p in (".", "..") or not p.isprintable() for p in parts):
+        raise ValueError("a relative path inside the share such as customers/one, without '..'")
+    return path
+
+
+def _schema_name(name: str) -> str:
+    # lower_case_table_names=1 stores names in lower case, so others would never compare equal
+    if not re.fullmatch(r"[a-z0-9_$-]{1,64}", name):
+        raise ValueError("MySQL schemas here take 1 to 64 lowercase letters, digits, '_', '$', '-'")
+    return name
+
+
+def _from_name(value: object) -> object:
+    return {"name": value} if isinstance(value, str) else value
+
+
+VolumeName = Annotated[str, AfterValidator(_volume_name)]
+ShareName = Annotated[str, AfterValidator(_share_name)]
+Folder = Annotated[str, AfterValidator(_folder)]
+SchemaName = Annotated[str, AfterValidator(_schema_name)]
+ContainerName = Annotated[str, AfterValidator(_volume_name)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+LISTS = ("volumes", "databases")
+Places = dict[str, list[str]]
+
+
+class Section(BaseModel):
+    """A part of the settings: unknown keys are errors, names are written in camelCase."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=False
+    )
+
+
+class LocalHostSettings(Section):
+    """The Docker engine on this machine."""
+
+    kind: Literal["local"]
+    socket: Annotated[str, Field(pattern="^/.")] | None = Field(
+        default=None,
+        description="The engine's socket. Default: DOCKER_HOST if it names one, "
+        "else /var/run/docker.sock.",
+    )
+
+
+class SSHHostSettings(Section):
+    """A Docker engine on any machine that SSH reaches (docker-machine's generic driver)."""
+
+    kind: Literal["ssh"]
+    address: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.:-]*$")] = Field(
+        description="Host name or IP address."
+    )
+    user: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_-]*$")] = Field(
+        default="root", description="A user who may talk to the engine there."
+    )
+    port: Port = Field(default=22, description="The SSH server's port.")
+    identity_file: str | None = Field(
+        default=None, description="Private key file. Default: what ssh itself finds."
+    )
+    host_key: Annotated[str, Field(pattern=r"^[a-z0-9@.-]+ [A-Za-z0-9+/=]+$")] | None = Field(
+        default=None,
+        description="The server's public host key, as 'ssh-ed25519 AAAA…'. "
+        "Default: it must be in known_hosts already.",
+    )
+
+
+class LocalSharesSettings(Section):
+    """Shares as folders on the host."""
+
+    kind: Literal["local"]
+    retain: bool = Field(
+        default=True, description="Keep the shares' data when the stack is destroyed."
+    )
+
+
+class VolumeSettings(Section):
+    """A Docker volume mapped onto a share. Writing only its name is enough."""
+
+    name: VolumeName = Field(description="Name on the engine.")
+    share: ShareName | None = Field(default=None, description="Default: the volume's name.")
+    folder: Folder | None = Field(
+        default=None, description="Folder inside the share. Default: the share's root."
+    )
+    exclusive: bool | None = Field(
+        default=None,
+        description="One writing container at a time. Default: true for a database's volume.",
+    )
+    options: dict[str, str | int | bool] = Field(
+        default={}, description="Further driver options of azurefile, such as uid or dirmode."
+    )
+
+    @model_validator(mode="after")
+    def _options_are_further_ones(self) -> VolumeSettings:
+        for own in {"share", "folder", "remotepath", "exclusive"} & {k.lower() for k in self.options}:
+            setting = "folder" if own == "remotepath" else own
+            raise ValueError(f"options.{own} is not taken here: write {setting} beside options")
+        return self
+
+
+class UserSettings(Section):
+    """A MySQL account with all privileges on the schemas it names."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,32}$")]
+    password: SecretStr | None = Field(
+        default=None, description="Set it with --secret. Default: generated and kept in the state."
+    )
+    host: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:%/-]{1,255}$")] = Field(
+        default="%", description="Where the account may log in from, in MySQL's own form."
+    )
+    schemas: list[SchemaName] = Field(default=[], description="Schemas it may use.")
+
+
+class DatabaseSettings(Section):
+    """A MySQL server on a volume."""
+
+    name: ContainerName = Field(description="Name of the container.")
+    volume: str = Field(description="Name of one of the volumes; a database has it alone.")
+    port: Port = Field(description="Port on 127.0.0.1 of the host.")
+    root_password: SecretStr | None = Field(
+        default=None, description="Set it with --secret. Default: generated and kept in the state."
+    )
+    schemas: list[SchemaName] = Field(default=[], description="Schemas made if missing.")
+    users: list[UserSettings] = Field(default=[], description="Accounts made and kept as written.")
+    memory: Annotated[int, Field(ge=256)] | None = Field(
+        default=None, description="Memory limit of the container in MiB."
+    )
+    options: dict[Annotated[str, Field(pattern="^[a-z][a-z0-9_-]*$")], str | int | bool] = Field(
+        default={}, description="Options of mysqld, such as innodb_buffer_pool_size: 256M."
+    )
+
+
+class ImagesSettings(Section):
+    """Images to use instead of the ones that the stack builds."""
+
+    mysql: Annotated[str, Field(min_length=1)] | None = Field(
+        default=None, description="An official MySQL image, such as mysql:9.7.0."
+    )
+
+
+class PluginSettings(Section):
+    """The azurefile volume plugin on the engine."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")] = Field(
+        default="azurefile", description="The driver's name in docker volume create -d."
+    )
+    root: Annotated[str, Field(pattern=r"^/[A-Za-z0-9_./-]+$")] = Field(
+        default="/var/lib/datadocker",
+        description="Folder on the host for the plugin's state and local shares.",
+    )
+
+
+HostSettings = Annotated[LocalHostSettings | SSHHostSettings, Field(discriminator="kind")]
+SharesSettings = LocalSharesSettings
+Volume = Annotated[
+    VolumeSettings, BeforeValidator(_from_name, json_schema_input_type=str | VolumeSettings)
+]
+
+
+class Settings(Section):
+    """The configuration of one stack."""
+
+    stack: Literal["demo", "databases"] = Field(
+        default="demo",
+        description="demo: the whole talk. databases: host, volumes and databases only.",
+    )
+    host: HostSettings = Field(
+        default=LocalHostSettings(kind="local"), description="Where containers run."
+    )
+    shares: SharesSettings = Field(
+        default=LocalSharesSettings(kind="local"), description="Where data lives."
+    )
+    volumes: list[Volume] = Field(
+        default=[], description="A name, or an object with name, share, folder, exclusive, options."
+    )
+    databases: list[DatabaseSettings] = Field(default=[], description="MySQL servers.")
+    images: ImagesSettings = ImagesSettings()
+    plugin: PluginSettings = PluginSettings()
+    prefix: Annotated[str, Field(max_length=30, pattern=r"^([a-z0-9]+(-[a-z0-9]+)*-?)?$")] = Field(
+        default="",
+        description="Put before every name on the engine, so that two stacks can share one.",
+    )
+
+    def share_of(self, volume: VolumeSettings) -> str:
+        """Name of the share that `volume` maps."""
+        return volume.share or f"{self.prefix}{volume.name}"
+
+    def is_exclusive(self, volume: VolumeSettings) -> bool:
+        """Whether one container at a time may write to `volume`."""
+        if volume.exclusive is not None:
+            return volume.exclusive
+        return any(d.volume == volume.name for d in self.databases)
+
+
+def check_together(settings: Settings, at: Places) -> Iterable[tuple[str, str]]:
+    """Yields (setting, complaint) for what is wrong only in relation to another setting.
+
+    `at` says where in the file each volume and database stands.
+    """
+    taken: dict[str, str] = {}
+    if settings.stack == "demo":
+        taken = {f"docker{n}": "a writer of the demo" for n in (1, 2, 3)}
+        taken["reader"] = "the reader of the demo"
+        for needed in ("logs", "config"):
+            if all(v.name != needed for v in settings.volumes):
+                yield (
+                    "volumes",
+                    f"the demo writes to a volume named {needed}: add {needed}, "
+                    "or set datadocker:stack to databases",
+                )
+    seen: dict[str, int] = {}
+    for i, volume in enumerate(settings.volumes):
+        here = at["volumes"][i]
+        if volume.name in seen:
+            yield here, f"the name {volume.name} is given already by {at['volumes'][seen[volume.name]]}"
+            continue
+        seen[volume.name] = i
+        share = settings.share_of(volume)
+        try:
+            _share_name(share)
+        except ValueError as error:
+            yield here, f"share {share!r} is not a share name: {error}; name one with share:"
+        for j, other in enumerate(settings.volumes[:i]):
+            if settings.share_of(other) != share or not _overlap(volume.folder, other.folder):
+                continue
+            if settings.is_exclusive(volume) or settings.is_exclusive(other):
+                yield (
+                    here,
+                    f"maps the same folder of share {share} as {at['volumes'][j]} ({other.name}), and one "
+                    "of them is exclusive: give each a folder of its own",
+                )
+    volumes: dict[str, str] = {}
+    ports: dict[int, str] = {}
+    for i, database in enumerate(settings.databases):
+        here = at["databases"][i]
+        if database.name in taken:
+            yield f"{here}.name", f"{database.name} is taken by {taken[database.name]}"
+        taken.setdefault(database.name, here)
+        if database.volume not in seen:
+            known = nearest(database.volume, seen) or f"known: {', '.join(seen) or 'none yet'}"
+            yield f"{here}.volume", f"there is no volume {database.volume!r}; {known}"
+        elif database.volume in volumes:
+            yield (
+                f"{here}.volume",
+                f"volume {database.volume} belongs to database {volumes[database.volume]} already: "
+                "two servers on the same files corrupt them; give each a volume",
+            )
+        elif settings.volumes[seen[database.volume]].exclusive is False:
+            yield (
+                f"{at['volumes'][seen[database.volume]]}.exclusive",
+                f"database {database.name} lives on it, so it must stay exclusive",
+            )
+        volumes.setdefault(database.volume, database.name)
+        if database.port in ports:
+            yield f"{here}.port", f"port {database.port} is given to {ports[database.port]} already"
+        ports.setdefault(database.port, database.name)
+        accounts: set[tuple[str, str]] = set()
+        for k, user in enumerate(database.users):
+            if user.name == "root":
+                yield f"{here}.users[{k}].name", "root is always there; use rootPassword"
+            if (user.name, user.host) in accounts:
+                yield f"{here}.users[{k}]", f"account {user.name}@{user.host} is given twice"
+            accounts.add((user.name, user.host))
+            for schema in user.schemas:
+                if schema not in database.schemas:
+                    yield f"{here}.users[{k}].schemas", f"{schema} is not in {here}.schemas"
+
+
+def _overlap(one: str | None, other: str | None) -> bool:
+    a, b = (one or "").split("/"), (other or "").split("/")
+    shorter = min(len(a), len(b))
+    return not one or not other or a[:shorter] == b[:shorter]
+
+
+def parse(raw: Mapping[str, Any], *, file: str, secret: Iterable[str] = ()) -> Settings:
+    """Checks `raw` (setting name without the project's prefix → value) whole.
+
+    Raises:
+        SettingsError: with a line for each thing that is wrong; values of keys in `secret` are not shown.
+    """
+    lines: list[str] = []
+    try:
+        settings = Settings.model_validate(raw)
+    except ValidationError as error:
+        lines = complain(error, Settings, file, frozenset(secret))
+    # what is right by itself is compared even so: all that is wrong is said at once
+    settings, at = (settings, None) if not lines else _right_part(raw)
+    at = at or {k: [f"{k}[{i}]" for i in range(len(getattr(settings, k)))] for k in LISTS}
+    lines += [f"{file}: {setting}: {what}" for setting, what in check_together(settings, at)]
+    if lines:
+        raise SettingsError(lines)
+    return settings
+
+
+def _right_part(raw: Mapping[str, Any]) -> tuple[Settings, Places]:
+    """The settings that are right by themselves, and where in the file its volumes and databases stand."""
+    right: dict[str, Any] = {}
+    at: Places = {k: [] for k in LISTS}
+    for key, value in raw.items():
+        if key not in LISTS:
+            if _right({key: value}):
+                right[key] = value
+            continue
+        right[key] = []
+        for i, item in enumerate(value if isinstance(value, list) else []):
+            if _right({key: [item]}):
+                right[key].append(item)
+                at[key].append(f"{key}[{i}]")
+    if right.get("volumes") != raw.get("volumes"):
+        # a broken volume is no reason to say that others miss it
+        right["stack"] = "databases"
+        known = [v if isinstance(v, str) else v["name"] for v in right.get("volumes", [])]
+        kept = [i for i, d in enumerate(right.get("databases", [])) if d["volume"] in known]
+        right["databases"] = [right["databases"][i] for i in kept]
+        at["databases"] = [at["databases"][i] for i in kept]
+    return Settings.model_validate(right), at
+
+
+def _right(raw: dict[str, Any]) -> bool:
+    try:
+        Settings.model_validate(raw)
+    except ValidationError:
+        return False
+    return True
+
+
+def read_settings() -> Settings:
+    """Reads the selected stack's configuration.
+
+    Raises:
+        SettingsError: if anything in it is wrong.
+    """
+    prefix = f"{pulumi.get_project()}:"
+    config = pulumi.runtime.config.CONFIG.get()
+    raw: dict[str, Any] = {}
+    for key, text in config.items():
+        if key.startswith(prefix):
+            raw[key.removeprefix(prefix)] = _plain(text)
+    secret = {k for k in raw if pulumi.runtime.is_config_secret(prefix + k)}
+    return parse(raw, file=f"Pulumi.{pulumi.get_stack()}.yaml", secret=secret)
+
+
+def _plain(text: str) -> object:
+    # Pulumi hands every value over as text: objects and lists as JSON, scalars as they are
+    if text[:1] in ("{", "["):
+        try:
+            return json.loads(text)
+        except ValueError:
+            return text
+    return text

@@ -1,0 +1,169 @@
+"""Settings are checked whole, each complaint names setting, value and remedy, and secrets stay hidden."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from stacks import schema
+from stacks.complaints import SettingsError
+from stacks.settings import Settings, parse
+
+VOLUMES = ["logs", "dbs", "config", "simpledb"]
+MYDB = {"name": "mydb", "volume": "dbs", "port": 6603}
+USER = {"name": "shop", "schemas": ["shop"]}
+
+
+def complaints(raw: dict[str, Any], **more: Any) -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        parse(raw, file="Pulumi.dev.yaml", **more)
+    return caught.value.lines
+
+
+def test_the_committed_dev_stack_is_right() -> None:
+    with open("Pulumi.dev.yaml") as file:
+        config = yaml.safe_load(file)["config"]
+    settings = parse({k.removeprefix("datadocker:"): v for k, v in config.items()}, file="dev")
+    assert [v.name for v in settings.volumes] == VOLUMES
+    assert settings.databases[0].port == 6603
+    assert settings.shares.retain is True
+
+
+def test_nothing_at_all_but_the_demos_volumes_is_right() -> None:
+    settings = parse({"volumes": ["logs", "config"]}, file="f")
+    assert settings.host.kind == "local"
+    assert settings.databases == []
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"volmues": []}, "volmues: no such setting; did you mean volumes?"),
+        ({"host": {"kind": "lokal"}}, "host.kind: 'lokal': should be local or ssh"),
+        ({"host": {}}, "host.kind: is missing; should be local or ssh"),
+        ({"host": {"kind": "ssh"}}, "host.address: is missing; it takes kind, address, user,"),
+        ({"host": {"kind": "local", "adress": "x"}}, "host.adress: no such setting; it takes kind, socket"),
+        ({"host": {"kind": "ssh", "adress": "x", "address": "h"}}, "did you mean address?"),
+        ({"shares": {"kind": "local", "retain": "perhaps"}}, "shares.retain: 'perhaps': should be true"),
+        ({"shares": {"kind": "local", "retian": False}}, "did you mean retain?"),
+        ({"volumes": "logs"}, "volumes: 'logs': should be a list"),
+        ({"volumes": [*VOLUMES, 5]}, "volumes[4]: 5: should be an object; it takes name, share,"),
+        ({"volumes": [*VOLUMES, "b@d"]}, "volumes[4].name: 'b@d': Docker takes 2 to 63 letters"),
+        ({"volumes": [*VOLUMES, "x"]}, "volumes[4].name: 'x': Docker takes 2 to 63 letters"),
+        ({"volumes": [*VOLUMES, "dbs"]}, "volumes[4]: the name dbs is given already by volumes[1]"),
+        ({"volumes": [*VOLUMES, {"name": "v2", "share": "No_Azure"}]}, "share: 'No_Azure': Azure takes"),
+        ({"volumes": [*VOLUMES, {"name": "v2", "share": "a--b"}]}, "share: 'a--b': Azure takes"),
+        ({"volumes": [*VOLUMES, "Caps"]}, "share 'Caps' is not a share name"),
+        ({"volumes": [*VOLUMES, {"name": "v2", "folder": "../x"}]}, "folder: '../x': a relative path"),
+        ({"volumes": [*VOLUMES, {"name": "v2", "share": "dbs"}]}, "one of them is exclusive"),
+        ({"volumes": [*VOLUMES, {"name": "v2", "options": {"share": "x"}}]}, "write share beside"),
+        ({"volumes": ["dbs", "config"]}, "volumes: the demo writes to a volume named logs"),
+        ({"databases": [{"name": "mydb", "port": 1}]}, "databases[0].volume: is missing"),
+        ({"databases": [MYDB | {"port": 99999}]}, "databases[0].port: 99999: should be at most 65535"),
+        ({"databases": [MYDB | {"port": "many"}]}, "databases[0].port: 'many': should be a whole number"),
+        ({"databases": [MYDB | {"volume": "dbx"}]}, "there is no volume 'dbx'; did you mean dbs?"),
+        ({"databases": [MYDB | {"name": "reader"}]}, "reader is taken by the reader of the demo"),
+        (
+            {"databases": [MYDB, MYDB | {"name": "mydb2", "port": 6604}]},
+            "databases[1].volume: volume dbs belongs to database mydb already",
+        ),
+        (
+            {"databases": [MYDB, MYDB | {"name": "mydb2", "volume": "simpledb"}]},
+            "databases[1].port: port 6603 is given to mydb already",
+        ),
+        (
+            {"databases": [MYDB, MYDB | {"volume": "simpledb", "port": 1}]},
+            "databases[1].name: mydb is taken by databases[0]",
+        ),
+        (
+            {"volumes": ["logs", "config", {"name": "dbs", "exclusive": False}]},
+            "volumes[2].exclusive: database mydb lives on it",
+        ),
+        ({"databases": [MYDB | {"schemas": ["Shop"]}]}, "schemas[0]: 'Shop': MySQL schemas here take"),
+        ({"databases": [MYDB | {"users": [USER]}]}, "users[0].schemas: shop is not in databases[0].schemas"),
+        ({"databases": [MYDB | {"users": [{"name": "root"}]}]}, "use rootPassword"),
+        ({"databases": [MYDB | {"memory": 12}]}, "memory: 12: should be at least 256"),
+        ({"prefix": "A b"}, "prefix: 'A b'"),
+        ({"stack": "dmeo"}, "stack: 'dmeo': should be demo or databases"),
+        ({"plugin": {"root": "relative"}}, "plugin.root: 'relative'"),
+    ],
+)  # fmt: skip
+def test_bad_settings_say_where_what_and_what_to_do(change: dict[str, Any], expected: str) -> None:
+    said = complaints({"volumes": VOLUMES, "databases": [MYDB]} | change)
+    assert len(said) == 1, said
+    assert said[0].startswith("Pulumi.dev.yaml: ")
+    assert expected in said[0]
+
+
+def test_everything_wrong_in_one_file_is_said_together() -> None:
+    said = complaints(
+        {
+            "volmues": [],
+            "volumes": [*VOLUMES, "b@d"],
+            "databases": [MYDB, MYDB | {"port": 0}, MYDB | {"name": "other"}],
+        }
+    )
+    assert any("volmues" in line for line in said)
+    assert any("'b@d'" in line for line in said)
+    assert any("databases[1].port: 0" in line for line in said)
+    assert any("databases[2].volume: volume dbs belongs to database mydb" in line for line in said)
+
+
+def test_secrets_are_in_no_complaint() -> None:
+    canary = "canary-4711"
+    said = complaints(
+        {
+            "volumes": VOLUMES,
+            "databases": [
+                MYDB | {"rootPasword": canary},
+                {"name": "b2", "rootPassword": [canary], "volume": {canary: 1}},
+                {"name": canary, "users": [{"name": "u", "password": {"x": canary}}]},
+            ],
+        },
+        secret=["databases"],
+    )
+    assert len(said) >= 5
+    assert canary not in "\n".join(said)
+    # the search would find it: without the mark the name is shown
+    open_said = complaints({"volumes": VOLUMES, "databases": [MYDB | {"name": "a b"}]})
+    assert "'a b'" in open_said[0]
+
+
+def test_a_database_makes_its_volume_exclusive() -> None:
+    settings = parse({"volumes": VOLUMES, "databases": [MYDB]}, file="f")
+    assert [settings.is_exclusive(v) for v in settings.volumes] == [False, True, False, False]
+
+
+def test_a_prefix_also_gives_shares_of_their_own() -> None:
+    settings = parse({"volumes": VOLUMES, "prefix": "two-"}, file="f")
+    assert [settings.share_of(v) for v in settings.volumes][:2] == ["two-logs", "two-dbs"]
+
+
+def test_what_config_set_path_writes_is_taken() -> None:
+    raw = {"volumes": VOLUMES, "databases": [{"name": "mydb", "volume": "dbs", "port": "6610"}]}
+    assert parse(raw, file="f").databases[0].port == 6610
+
+
+def test_the_schema_file_is_the_models_own() -> None:
+    assert json.loads(schema.FILE.read_text()) == schema.schema(), "run python -m stacks.schema"
+
+
+def test_the_schema_takes_what_the_models_take() -> None:
+    validator = jsonschema.Draft202012Validator(schema.schema())
+    with open("Pulumi.dev.yaml") as file:
+        good = yaml.safe_load(file)
+    assert list(validator.iter_errors(good)) == []
+    secret = {"config": {"datadocker:databases": [MYDB | {"rootPassword": {"secure": "v1:x"}}]}}
+    assert list(validator.iter_errors(secret)) == []
+    bad = {"config": {"datadocker:volmues": []}}
+    assert len(list(validator.iter_errors(bad))) == 1
+
+
+def test_settings_are_values() -> None:
+    settings = Settings()
+    with pytest.raises(ValueError, match="frozen"):
+        settings.prefix = "x"  # type: ignore[misc]

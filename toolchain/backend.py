@@ -1,0 +1,152 @@
+"""Where stacks are kept, which one is meant, and what a killed run left of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import socket
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from toolchain import cache
+from toolchain.progress import ToolchainError, say
+
+PROJECT = "datadocker"
+DEFAULT_STACK = "dev"
+# published on purpose: it belongs to the salt in Pulumi.dev.yaml and protects nothing
+DEV_PASSPHRASE = "datadocker"
+PASSPHRASES = ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE")
+
+
+class Backend:
+    """The backend that the user is logged in to, or else files in the checkout's `.state`."""
+
+    def __init__(self, checkout: Path, env: dict[str, str]) -> None:
+        """Decides on the backend and completes `env` for it."""
+        self.checkout = checkout
+        self.state = checkout / ".state"
+        self.env = env
+        self.files: Path | None = None
+        env.setdefault("PULUMI_CREDENTIALS_PATH", str(Path.home() / ".pulumi"))
+        if "PULUMI_BACKEND_URL" not in env and not self._logged_in():
+            env["PULUMI_BACKEND_URL"] = f"file://{self.state}"
+        url = env.get("PULUMI_BACKEND_URL", "")
+        if url.startswith("file://"):
+            self.files = Path(url.removeprefix("file://").replace("~", str(Path.home()), 1)) / ".pulumi"
+
+    def _logged_in(self) -> bool:
+        file = Path(self.env["PULUMI_CREDENTIALS_PATH"], "credentials.json")
+        try:
+            return bool(json.loads(file.read_text()).get("current"))
+        except (OSError, ValueError):
+            return False
+
+    def prepare(self, plugins: Path) -> None:
+        """Makes the checkout's state folder, closed to others, and the CLI's home in it."""
+        if not self.state.exists():
+            self.state.mkdir(mode=0o700)
+        if "PULUMI_HOME" in self.env:
+            return
+        home = self.state / "home"
+        home.mkdir(mode=0o700, exist_ok=True)
+        self.env["PULUMI_HOME"] = str(home)
+        if plugins.exists():
+            cache.link(home / "plugins", plugins)
+
+    def choose_passphrase(self, stack: str) -> None:
+        """Sets the passphrase of `stack`, unless the user did or its secrets are not kept by one."""
+        if any(p in self.env for p in PASSPHRASES) or self.files is None:
+            return
+        if stack == DEFAULT_STACK:
+            self.env["PULUMI_CONFIG_PASSPHRASE"] = DEV_PASSPHRASE
+            return
+        file = self.state / "passphrase"
+        if not file.exists():
+            aside = self.state / f"passphrase.{os.getpid()}"
+            aside.touch(mode=0o600)
+            aside.write_text(secrets.token_urlsafe(32))
+            os.link(aside, file) if not file.exists() else None
+            aside.unlink()
+            say(f"made a passphrase for stacks other than dev: {file} (keep it with the state)")
+        self.env["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(file)
+
+    def selected(self) -> str | None:
+        """Returns the selected stack, as the CLI remembers it for this folder."""
+        if stack := self.env.get("PULUMI_STACK"):
+            return stack
+        digest = hashlib.sha1(str(self.checkout / "Pulumi.yaml").encode(), usedforsecurity=False)
+        file = Path(self.env["PULUMI_HOME"], "workspaces", f"{PROJECT}-{digest.hexdigest()}-workspace.json")
+        try:
+            return json.loads(file.read_text()).get("stack") or None
+        except (OSError, ValueError):
+            return None
+
+    def ensure_stack(self, cli: Path, stack: str, *, select: bool) -> None:
+        """Creates `stack` if it does not exist and Pulumi.<stack>.yaml does; selects it if asked to."""
+        name = stack.rsplit("/", 1)[-1]
+        if self._exists(cli, name):
+            if select:
+                self._pulumi(cli, "stack", "select", stack)
+            return
+        if not (self.checkout / f"Pulumi.{name}.yaml").exists():
+            return
+        say(f"creating stack {name}")
+        self._pulumi(cli, "stack", "init", stack, *([] if select else ["--no-select"]))
+
+    def _exists(self, cli: Path, name: str) -> bool:
+        if self.files is not None:
+            return any(self.files.glob(f"stacks/{PROJECT}/{name}.json*"))
+        listed = subprocess.run(
+            [cli, "stack", "ls", "--json"], env=self.env, cwd=self.checkout, capture_output=True, check=False
+        )
+        stacks = json.loads(listed.stdout or b"[]")
+        return any(s["name"].rsplit("/", 1)[-1] == name for s in stacks)
+
+    def _pulumi(self, cli: Path, *args: str) -> None:
+        done = subprocess.run(
+            [cli, *args, "--non-interactive"],
+            env=self.env,
+            cwd=self.checkout,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise ToolchainError(f"pulumi {' '.join(args)} failed:\n  {done.stdout.strip()}")
+
+    def break_dead_locks(self, stack: str) -> None:
+        """Removes locks that processes of this machine held when they were killed."""
+        if self.files is None:
+            return
+        for file in self.files.glob(f"locks/*/{PROJECT}/{stack}/*.json"):
+            try:
+                holder = json.loads(file.read_text())
+            except (OSError, ValueError):
+                continue
+            if holder.get("hostname") == socket.gethostname() and not _is_pulumi(holder.get("pid", 0)):
+                file.unlink(missing_ok=True)
+                say(f"broke the lock of a pulumi that is gone (process {holder.get('pid')})")
+
+    def pending(self, stack: str) -> list[dict[str, Any]]:
+        """Returns the operations that a killed run had begun and not ended."""
+        if self.files is None:
+            return []
+        try:
+            text = (self.files / "stacks" / PROJECT / f"{stack}.json").read_text()
+        except OSError:
+            return []
+        if '"pending_operations"' not in text:
+            return []
+        operations = json.loads(text)["checkpoint"]["latest"].get("pending_operations")
+        return list(operations or [])
+
+
+def _is_pulumi(pid: int) -> bool:
+    try:
+        return b"pulumi" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0]
+    except OSError:
+        return False

@@ -1,0 +1,63 @@
+"""Root filesystems of Debian for the images, made from the machine's own package mirror."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+from pathlib import Path
+
+from toolchain import cache, packages
+from toolchain.progress import run
+
+SUITES = ("bookworm", "sid")
+LOCAL_CERTIFICATES = Path("/usr/local/share/ca-certificates")
+BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
+# what no container needs; a third of the size
+LEFT_OUT = ("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/info/*")
+
+
+def ensure() -> Path:
+    """Returns a folder with a `<suite>.tar` for each of SUITES, of a name that says what went into it."""
+    digest = hashlib.sha256(Path(__file__).read_bytes())
+    for certificate in [*sorted(LOCAL_CERTIFICATES.glob("*.crt")), BUNDLE]:
+        if certificate.exists():
+            digest.update(certificate.read_bytes())
+    return cache.entry(f"bases-{digest.hexdigest()[:16]}", _make)
+
+
+def _make(folder: Path) -> None:
+    packages.require(["mmdebstrap"], ["mmdebstrap"], "base images")
+    for suite in SUITES:
+        command: list[str | Path] = ["mmdebstrap", "--variant=minbase", "--include=ca-certificates"]
+        # a mirror may be a snapshot whose dates are long past; signatures are checked all the same
+        for check in ("Check-Valid-Until", "Check-Date"):
+            command.append(f'--aptopt=Acquire::{check} "false"')
+        command += [f"--dpkgopt=path-exclude={path}" for path in LEFT_OUT]
+        if LOCAL_CERTIFICATES.is_dir():
+            command.append(f"--customize-hook=sync-in {LOCAL_CERTIFICATES} {LOCAL_CERTIFICATES}")
+            command.append('--customize-hook=chroot "$1" update-ca-certificates')
+        if BUNDLE.exists():
+            # a build behind a company's proxy has to trust what this machine trusts
+            command.append(f"--customize-hook=upload {BUNDLE} {BUNDLE}")
+        command += ['--customize-hook=rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/*']
+        command += [suite, folder / f"{suite}.tar"]
+        if mirror := _mirror():
+            command.append(mirror)
+        run(command, f"making a root filesystem of Debian {suite}")
+
+
+def _mirror() -> str | None:
+    """The mirror that this machine's apt uses for Debian itself."""
+    listed = subprocess.run(
+        ["apt-get", "indextargets", "--format", "$(REPO_URI) $(SUITE) $(CODENAME)", "Created-By: Packages"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "LC_ALL": "C"},
+        check=False,
+    )
+    for line in listed.stdout.splitlines():
+        uri, *names = line.split()
+        if any(n in ("stable", "oldstable", "bookworm", "sid") for n in names):
+            return uri
+    return None

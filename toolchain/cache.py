@@ -1,0 +1,68 @@
+"""A cache keyed by versions, outside the checkout. All of it can be deleted at any time."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from toolchain.progress import ToolchainError, say
+
+
+def root() -> Path:
+    """Returns the cache's folder: `datadocker` in XDG_CACHE_HOME or ~/.cache."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "datadocker"
+
+
+@contextlib.contextmanager
+def lock(name: str) -> Iterator[None]:
+    """Lets one wrapper at a time do what `name` names; says so when it has to wait."""
+    folder = root() / "locks"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / f"{name}.lock").open("a")
+    except OSError as error:
+        raise ToolchainError(
+            f"the cache {root()} can't be written: {error.strerror}; set XDG_CACHE_HOME to a folder that can"
+        ) from None
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"waiting for another pulumiw that makes the same ({name})")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def entry(name: str, make: Callable[[Path], None]) -> Path:
+    """Returns the folder `name` of the cache; if it is missing, `make` fills it aside, then it is renamed."""
+    final = root() / name
+    if final.exists():
+        return final
+    with lock(name):
+        if final.exists():
+            return final
+        aside = root() / f"{name}.part"
+        # what an interrupted run left; nobody else is at it, since the lock is ours
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir(parents=True)
+        try:
+            make(aside)
+        except OSError as error:
+            raise ToolchainError(f"making {name} in {root()} failed: {error.strerror}") from error
+        aside.rename(final)
+    return final
+
+
+def link(path: Path, target: Path) -> None:
+    """Makes `path` a symbolic link to `target`, in one step also where it is one to something else."""
+    if path.is_symlink() and Path(os.readlink(path)) == target:
+        return
+    aside = path.with_name(f"{path.name}.{os.getpid()}")
+    aside.unlink(missing_ok=True)
+    aside.symlink_to(target)
+    aside.rename(path)

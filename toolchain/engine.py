@@ -1,0 +1,104 @@
+"""A Docker engine on this machine: found, or installed and started where we are root and there is none."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+from toolchain import cache, packages
+from toolchain.progress import ToolchainError, say
+
+SOCKET = "/var/run/docker.sock"
+LOG = Path("/var/log/dockerd.log")
+START_SECONDS = 90
+# pid files of processes that a kill or a crash left behind keep the next engine from starting
+PID_FILES = {
+    "dockerd": Path("/var/run/docker.pid"),
+    "containerd": Path("/var/run/docker/containerd/containerd.pid"),
+}
+
+
+def ensure() -> None:
+    """Makes sure that an engine answers.
+
+    Raises:
+        ToolchainError: if none does and none can be started, saying what to do.
+    """
+    host = os.environ.get("DOCKER_HOST", "")
+    if host and not host.startswith("unix://"):
+        return
+    path = host.removeprefix("unix://") or SOCKET
+    if _answers(path):
+        return
+    if host:
+        raise ToolchainError(f"no Docker engine answers at DOCKER_HOST={host}: start it, or unset it")
+    if os.geteuid() != 0:
+        raise ToolchainError(
+            "no Docker engine answers at /var/run/docker.sock: start it (sudo systemctl start docker), "
+            "install it (sudo apt-get install docker.io), or name another by DOCKER_HOST"
+        )
+    with cache.lock("engine"):
+        if not _answers(path):
+            packages.require(["dockerd", "iptables"], ["docker.io", "iptables"], "the Docker engine")
+            _start()
+
+
+def _answers(path: str) -> bool:
+    with socket.socket(socket.AF_UNIX) as engine:
+        engine.settimeout(10)
+        try:
+            engine.connect(path)
+            engine.sendall(b"GET /_ping HTTP/1.0\r\nHost: localhost\r\n\r\n")
+            return engine.recv(64).split(b" ")[1:2] == [b"200"]
+        except PermissionError:
+            raise ToolchainError(
+                f"no permission to use the Docker engine's socket {path}: "
+                "add yourself to the group docker (sudo usermod -aG docker $USER, then log in again)"
+            ) from None
+        except OSError:
+            return False
+
+
+def _start() -> None:
+    say("starting the Docker engine …")
+    started = time.monotonic()
+    if Path("/run/systemd/system").is_dir():
+        subprocess.run(["systemctl", "start", "docker"], check=False)
+        daemon = None
+    else:
+        for program, file in PID_FILES.items():
+            _forget_dead(program, file)
+        with LOG.open("ab") as log:
+            # of its own session: it outlives this command, and Ctrl-C is not for it
+            daemon = subprocess.Popen(
+                [shutil.which("dockerd") or "dockerd"],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+    while not _answers(SOCKET):
+        if daemon is not None and daemon.poll() is not None:
+            said = LOG.read_text(errors="replace").strip().splitlines()[-3:]
+            raise ToolchainError("the Docker engine stopped at once:\n  " + "\n  ".join(said))
+        if time.monotonic() - started > START_SECONDS:
+            raise ToolchainError(
+                f"the Docker engine does not answer after {START_SECONDS} s; its log: {LOG}"
+            )
+        time.sleep(0.1)
+    say(f"starting the Docker engine: done in {time.monotonic() - started:.0f} s")
+
+
+def _forget_dead(program: str, file: Path) -> None:
+    try:
+        name = Path(f"/proc/{int(file.read_text())}/comm").read_text().strip()
+    except (FileNotFoundError, ProcessLookupError):
+        name = ""
+    except ValueError:
+        name = ""
+    if name != program:
+        file.unlink(missing_ok=True)

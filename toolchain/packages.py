@@ -1,0 +1,41 @@
+"""Debian packages that the wrapper needs and may install, as root."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+
+from toolchain.cache import lock
+from toolchain.progress import ToolchainError, run
+
+
+def require(programs: Sequence[str], packages: Sequence[str], why: str) -> None:
+    """Installs `packages` unless all of `programs` are there.
+
+    Raises:
+        ToolchainError: if they are missing and can't be installed, with the command to type.
+    """
+    if all(shutil.which(p) for p in programs):
+        return
+    install(packages, why)
+
+
+def install(packages: Sequence[str], why: str) -> None:
+    """Installs `packages` with apt-get.
+
+    Raises:
+        ToolchainError: if that can't be done here.
+    """
+    names = " ".join(packages)
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        raise ToolchainError(f"{why} needs the packages {names}: sudo apt-get install {names}")
+    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    apt = ["apt-get", "-q", "-o", "DPkg::Lock::Timeout=300"]
+    with lock("apt"):
+        run([*apt, "update"], "reading the package lists", env)
+        run(
+            [*apt, "install", "-y", "--no-install-recommends", *packages],
+            f"installing {names} for {why}",
+            env,
+        )

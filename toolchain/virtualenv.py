@@ -1,0 +1,55 @@
+"""The checkout's `.venv`, made from requirements.txt in the cache and shared by checkouts that agree."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from toolchain import cache, packages
+from toolchain.progress import run
+
+
+def ensure(checkout: Path, requirements: str = "requirements.txt", name: str = ".venv") -> Path:
+    """Makes sure that `name` holds what `requirements` asks for, and returns it.
+
+    A real folder of that name is the user's own: it is used as it is.
+    """
+    venv = checkout / name
+    if venv.is_dir() and not venv.is_symlink():
+        return venv
+    digest = hashlib.sha256(f"{sys.version_info[:3]}{os.path.realpath(sys.executable)}".encode())
+    # a requirements file may name another one of the checkout
+    for file in sorted({requirements, "requirements.txt"}):
+        digest.update((checkout / file).read_bytes())
+    target = cache.root() / f"venv-{digest.hexdigest()[:16]}"
+    if not target.exists():
+        _make(target, checkout / requirements)
+    cache.link(venv, target)
+    return venv
+
+
+def _make(target: Path, requirements: Path) -> None:
+    with cache.lock(target.name):
+        if target.exists():
+            return
+        if not (importlib.util.find_spec("ensurepip") and importlib.util.find_spec("venv")):
+            packages.install(["python3-venv"], "the virtual environment")
+        # scripts in it carry its path, so it can't be renamed: the marker comes last instead
+        made = target.with_name(f"{target.name}.d")
+        shutil.rmtree(made, ignore_errors=True)
+        run([sys.executable, "-m", "venv", made], "making a virtual environment")
+        run(
+            [made / "bin/python", "-m", "pip", "install", "--disable-pip-version-check", "-r", requirements],
+            f"installing {requirements.name}",
+            {**os.environ, "PYTHONDONTWRITEBYTECODE": ""},
+        )
+        run(
+            [made / "bin/python", "-m", "compileall", "-q", "-j", "0", made / "lib"],
+            "compiling it",
+            {**os.environ, "PYTHONDONTWRITEBYTECODE": ""},
+        )
+        cache.link(target, made)

@@ -1,0 +1,93 @@
+"""The wrapper itself: makes ready what is missing, then gives way to the real CLI."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+
+from toolchain import clis, engine, virtualenv
+from toolchain.backend import DEFAULT_STACK, Backend
+from toolchain.progress import ToolchainError, say
+from toolchain.recovery import recover
+from toolchain.sources import BuildError
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+# what these do concerns no stack
+STACKLESS = {"about", "completion", "convert", "gen-completion", "help", "install", "login", "logout",
+             "new", "org", "package", "plugin", "schema", "version", "whoami", "view-trace"}  # fmt: skip
+# these talk to the engine
+OPERATIONS = {"destroy", "down", "dn", "preview", "pre", "refresh", "up", "update", "watch"}
+# these mean a stack's state as it is, also one that a killed run left
+UNTOUCHED = {"cancel", "state"}
+
+
+def main(arguments: list[str]) -> None:
+    """Runs `pulumi` with `arguments`; does not return."""
+    try:
+        cli, env = _ready(arguments)
+    except (ToolchainError, BuildError) as error:
+        say(str(error))
+        sys.exit(1)
+    except KeyboardInterrupt:
+        say("interrupted; the next run goes on from here")
+        sys.exit(130)
+    os.execve(cli, [str(cli), *arguments], env)
+
+
+def _ready(arguments: list[str]) -> tuple[Path, dict[str, str]]:
+    command = next((a for a in arguments if not a.startswith("-")), "help")
+    venv = virtualenv.ensure(CHECKOUT)
+    toolchain = clis.ensure(CHECKOUT, venv)
+    env = environment(toolchain)
+    cli = toolchain / "bin/pulumi"
+    backend = Backend(CHECKOUT, env)
+    backend.prepare(toolchain / "plugins")
+    if command in ("login", "logout"):
+        env.pop("PULUMI_BACKEND_URL", None)
+        env.update({k: v for k, v in os.environ.items() if k == "PULUMI_BACKEND_URL"})
+    if command in STACKLESS or "--help" in arguments or "-h" in arguments:
+        backend.choose_passphrase(DEFAULT_STACK)
+        return cli, env
+    named = _named_stack(arguments)
+    selected = backend.selected()
+    stack = named or selected or DEFAULT_STACK
+    name = stack.rsplit("/", 1)[-1]
+    backend.choose_passphrase(name)
+    if command in OPERATIONS and _runs_here(name):
+        engine.ensure()
+    if not (command == "stack" and {"init", "rm", "ls"} & set(arguments)):
+        backend.ensure_stack(cli, stack, select=not named and not selected)
+    if command in OPERATIONS:
+        recover(backend, cli, name)
+    return cli, env
+
+
+def environment(toolchain: Path) -> dict[str, str]:
+    """Returns the environment in which the CLI of `toolchain` finds all that belongs to it."""
+    env = dict(os.environ)
+    env["PATH"] = f"{toolchain.resolve() / 'bin'}{os.pathsep}{env.get('PATH', os.defpath)}"
+    env.setdefault("PULUMI_SKIP_UPDATE_CHECK", "true")
+    if "source-" in toolchain.resolve().name:
+        # where it can't be downloaded, a missing plugin is said at once instead of after several tries
+        env.setdefault("PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION", "true")
+    return env
+
+
+def _named_stack(arguments: list[str]) -> str | None:
+    for i, argument in enumerate(arguments):
+        if argument in ("--stack", "-s") and i + 1 < len(arguments):
+            return arguments[i + 1]
+        if argument.startswith("--stack="):
+            return argument.removeprefix("--stack=")
+    return None
+
+
+def _runs_here(stack: str) -> bool:
+    """Whether the stack's host is this machine; in doubt it is."""
+    try:
+        text = (CHECKOUT / f"Pulumi.{stack}.yaml").read_text()
+    except OSError:
+        return True
+    return not re.search(r"^\s*datadocker:host:\s*\{?\s*(?:[^}\n]*,)?\s*kind:\s*(?:ssh|azure)", text, re.MULTILINE)
