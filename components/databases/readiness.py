@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 import pulumi
 
-from components.hosts.connection import EngineConnection, EngineError, connect
 from components.hosts.host import Engine
+from provider.connection import EngineConnection, EngineError, connect
 
 
 def ready(

@@ -10,8 +10,8 @@ from typing import NotRequired, TypedDict
 import pulumi
 import pulumi_docker as docker
 
-from components.hosts.connection import EngineConnection, EngineError
 from components.hosts.host import DockerHost
+from provider.connection import EngineConnection, EngineError
 
 DEFAULT_SOCKET = "/var/run/docker.sock"
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import TypedDict
 
 import pulumi
 import pulumi_docker as docker
-from pulumi import dynamic
 
+from components.custom import ImportedImage
 from components.hosts import DockerHost
-from components.hosts.sdk import engine_client
 
 # where the toolchain leaves root filesystems on a machine that can't pull images
 ROOT_FILESYSTEMS = Path(".toolchain/bases")
@@ -67,37 +66,3 @@ class BaseImage(pulumi.ComponentResource):
             )
             self.reference = pulled.name
         self.register_outputs({"reference": self.reference})
-
-
-class _ImportProvider(dynamic.ResourceProvider):
-    def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
-        archive = Path(props["archive"])
-        repository, tag = props["reference"].split(":")
-        labels = [f'LABEL {k}="{v}"' for k, v in sorted(props["labels"].items())]
-        with engine_client(props["engine"]) as engine, archive.open("rb") as rootfs:
-            engine.api.import_image_from_stream(rootfs, repository=repository, tag=tag, changes=labels)
-        return dynamic.CreateResult(id_=props["reference"], outs=props)
-
-    def diff(self, id_: str, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.DiffResult:
-        replaces = [k for k in ("engine", "reference") if olds.get(k) != news[k]]
-        return dynamic.DiffResult(changes=bool(replaces), replaces=replaces)
-
-    def read(self, id_: str, props: dict[str, Any]) -> dynamic.ReadResult:
-        with engine_client(props["engine"]) as engine:
-            found = engine.images.list(filters={"reference": id_})
-        return dynamic.ReadResult(id_ if found else "", props)
-
-    def delete(self, id_: str, props: dict[str, Any]) -> None:
-        with engine_client(props["engine"]) as engine:
-            if engine.images.list(filters={"reference": id_}):
-                engine.images.remove(id_, force=True)
-
-
-class ImportedImage(dynamic.Resource, module="images", name="ImportedImage"):
-    """An image made of a root filesystem's archive."""
-
-    reference: pulumi.Output[str]
-
-    def __init__(self, name: str, props: dict[str, Any], opts: pulumi.ResourceOptions) -> None:
-        """Props: `engine`, `reference` (name and tag), `archive` (a tar file), `labels`."""
-        super().__init__(_ImportProvider(), name, props, opts)

@@ -10,12 +10,10 @@ import io
 import json
 import tarfile
 import tempfile
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-import pulumi
-from pulumi import dynamic
-
-from components.hosts.sdk import engine_client
+from provider.resource import EngineResource, Failure, Props, engine_client
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -25,69 +23,47 @@ STACK_LABEL = "io.datadocker.stack"
 STOP_SECONDS = 60
 
 
-class _PluginProvider(dynamic.ResourceProvider):
-    def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
+class EnginePlugin(EngineResource):
+    """Props: `engine`, `driver` (its name), `image`, `config` (JSON), `root`, `socket`, `defaults`, `enabled`."""
+
+    replaced_by = ("engine", "driver")
+    updated_by = ("config", "root", "socket", "defaults", "enabled")
+
+    def create(self, props: Props) -> str:
         with engine_client(props["engine"]) as engine:
             _bring_about(engine, props)
-        return dynamic.CreateResult(id_=props["driver"], outs=props)
+        return str(props["driver"])
 
-    def diff(self, id_: str, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.DiffResult:
-        replaces = [k for k in ("engine", "driver") if olds.get(k) != news[k]]
-        updates = [k for k in ("config", "root", "socket", "defaults", "enabled") if _differs(olds, news, k)]
-        return dynamic.DiffResult(
-            changes=bool(replaces or updates), replaces=replaces, delete_before_replace=True
-        )
-
-    def update(self, id_: str, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.UpdateResult:
-        with engine_client(news["engine"]) as engine:
-            _bring_about(engine, news)
-        return dynamic.UpdateResult(outs=news)
-
-    def read(self, id_: str, props: dict[str, Any]) -> dynamic.ReadResult:
+    def update(self, identity: str, props: Props) -> None:
         with engine_client(props["engine"]) as engine:
-            found = _find(engine, id_)
-            if found is None:
-                return dynamic.ReadResult("", {})
-            seen = dict(props)
-            if not found["Enabled"]:
-                seen["enabled"] = False
-            if not _is_build(found, props["config"]):
-                seen["config"] = f"another build: {found['Config']['Description']}"
-            return dynamic.ReadResult(id_, seen)
+            _bring_about(engine, props)
 
-    def delete(self, id_: str, props: dict[str, Any]) -> None:
+    def read(self, identity: str, props: Props) -> Props | None:
         with engine_client(props["engine"]) as engine:
-            found = _find(engine, id_)
-            if found is None or not _is_ours(found):
-                return
-            users = [v["Name"] for v in _volumes(engine, id_)]
-            if users:
-                pulumi.log.info(f"plugin {id_} stays: volumes of others use it ({', '.join(users[:5])})")
-                return
-            _remove(engine, id_)
+            found = _find(engine, identity)
+        if found is None:
+            return None
+        seen = dict(props)
+        if not found["Enabled"]:
+            seen["enabled"] = False
+        if not _is_build(found, props["config"]):
+            seen["config"] = f"another build: {found['Config']['Description']}"
+        return seen
+
+    def delete(self, identity: str, props: Props) -> None:
+        with engine_client(props["engine"]) as engine:
+            found = _find(engine, identity)
+            # another stack's volumes may need it still
+            if found is not None and _is_ours(found) and not _volumes(engine, identity):
+                _remove(engine, identity)
 
 
-class EnginePlugin(dynamic.Resource, module="plugin", name="EnginePlugin"):
-    """A managed plugin made from an image on the engine."""
-
-    driver: pulumi.Output[str]
-    root: pulumi.Output[str]
-
-    def __init__(self, name: str, props: dict[str, Any], opts: pulumi.ResourceOptions) -> None:
-        """Props: `engine`, `driver`, `image`, `config` (JSON), `root`, `socket`, `defaults`."""
-        super().__init__(_PluginProvider(), name, {**props, "enabled": True}, opts)
-
-
-def _differs(olds: dict[str, Any], news: dict[str, Any], key: str) -> bool:
-    return bool(olds.get(key) != news.get(key))
-
-
-def _bring_about(engine: DockerClient, props: dict[str, Any]) -> None:
+def _bring_about(engine: DockerClient, props: Props) -> None:
     """Makes the engine have just this plugin, enabled, whatever was there before."""
     driver = props["driver"]
     found = _find(engine, driver)
     if found is not None and not _is_ours(found):
-        raise RuntimeError(
+        raise Failure(
             f"the engine has a plugin {driver} that is not ours "
             f"({found['Config'].get('Description') or 'no description'}): remove it with "
             f"docker plugin rm {driver}, or set datadocker:plugin.name to another name"
@@ -104,12 +80,12 @@ def _bring_about(engine: DockerClient, props: dict[str, Any]) -> None:
         except Exception as error:
             if stopped:
                 names = ", ".join(c["Names"][0].lstrip("/") for c in stopped)
-                raise RuntimeError(f"{error}; stopped meanwhile, and started by the next up: {names}") from error
+                raise Failure(f"{error}; stopped meanwhile, and started by the next up: {names}") from error
             raise
     _start_users(engine, driver)
 
 
-def _install(engine: DockerClient, props: dict[str, Any]) -> None:
+def _install(engine: DockerClient, props: Props) -> None:
     driver = props["driver"]
     container = engine.containers.create(
         props["image"],
@@ -124,7 +100,7 @@ def _install(engine: DockerClient, props: dict[str, Any]) -> None:
         container.start()
         status = container.wait(timeout=60)["StatusCode"]
         if status != 0:
-            raise RuntimeError(
+            raise Failure(
                 f"preparing {props['root']} on the host failed: "
                 f"{container.logs(tail=3).decode(errors='replace').strip()}"
             )
@@ -161,19 +137,22 @@ def _pack(exported: Any, config: str, archive: Any) -> None:
                 packed.addfile(member, files.extractfile(member) if member.isreg() else None)
 
 
-def _wanted(props: dict[str, Any]) -> dict[str, str]:
+def _wanted(props: Props) -> dict[str, str]:
+    socket = PurePosixPath(props["socket"])
     return {
         "root.source": props["root"],
-        "engine.source": props["socket"],
+        # the folder: an engine that starts again makes its socket anew
+        "engine.source": str(socket.parent),
+        "ENGINE": f"/run/engine/{socket.name}",
         "DEFAULTS": props["defaults"],
     }
 
 
 def _settings(found: dict[str, Any]) -> dict[str, str]:
     settings = found["Settings"]
-    sources = {f"{m['Name']}.source": m["Source"] for m in settings["Mounts"]}
-    env = dict(e.split("=", 1) for e in settings["Env"])
-    return {k: {**sources, **env}.get(k, "") for k in ("root.source", "engine.source", "DEFAULTS")}
+    has = {f"{m['Name']}.source": m["Source"] for m in settings["Mounts"]}
+    has |= dict(e.split("=", 1) for e in settings["Env"])
+    return {k: has.get(k, "") for k in ("root.source", "engine.source", "ENGINE", "DEFAULTS")}
 
 
 def _find(engine: DockerClient, driver: str) -> dict[str, Any] | None:
@@ -216,12 +195,12 @@ def _stop_users(engine: DockerClient, driver: str) -> list[dict[str, Any]]:
     """Stops our containers on the plugin's volumes, and returns them.
 
     Raises:
-        RuntimeError: if a container that is not ours uses one; nothing is stopped then.
+        Failure: if a container that is not ours uses one; nothing is stopped then.
     """
     running = [c for c in _users(engine, driver) if c["State"] == "running"]
     others = [c["Names"][0].lstrip("/") for c in running if STACK_LABEL not in c["Labels"]]
     if others:
-        raise RuntimeError(
+        raise Failure(
             f"plugin {driver} has to be upgraded, but containers that no stack owns use its volumes: "
             f"stop {', '.join(others)} first"
         )

@@ -9,10 +9,10 @@ from typing import TypedDict
 
 import pulumi
 
+from components.custom import EnginePlugin
 from components.hosts import DockerHost
 from components.images import ContextImage
 from components.images.context import context_digest
-from components.plugin.provider import EnginePlugin
 
 CONTEXT = "azurefile"
 

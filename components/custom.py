@@ -1,0 +1,43 @@
+"""The custom resources that `provider/` serves, as Pulumi sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+
+
+class ImportedImage(pulumi.CustomResource):
+    """An image made of a root filesystem's archive."""
+
+    reference: pulumi.Output[str]
+    """Name and tag, known once the image is there."""
+
+    def __init__(self, name: str, props: Mapping[str, Any], opts: pulumi.ResourceOptions) -> None:
+        """Props: see `provider.image`."""
+        super().__init__("datadocker:index:ImportedImage", name, {**props}, opts)
+
+
+class EnginePlugin(pulumi.CustomResource):
+    """A managed plugin made from an image on the engine."""
+
+    driver: pulumi.Output[str]
+    """Its name, known once it is enabled."""
+    root: pulumi.Output[str]
+    """Its folder on the host."""
+
+    def __init__(self, name: str, props: Mapping[str, Any], opts: pulumi.ResourceOptions) -> None:
+        """Props: see `provider.plugin`."""
+        super().__init__("datadocker:index:EnginePlugin", name, {**props, "enabled": True}, opts)
+
+
+class ShareFolder(pulumi.CustomResource):
+    """The folder of a local share."""
+
+    share: pulumi.Output[str]
+    """Name of the share."""
+
+    def __init__(self, name: str, props: Mapping[str, Any], opts: pulumi.ResourceOptions) -> None:
+        """Props: see `provider.share`."""
+        super().__init__("datadocker:index:ShareFolder", name, {**props}, opts)

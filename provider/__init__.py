@@ -1,0 +1,1 @@
+"""What the Docker provider lacks: custom resources on an engine, served by a process of their own."""

@@ -1,0 +1,5 @@
+"""Pulumi runs this as `pulumi-resource-datadocker`."""
+
+from provider.server import serve
+
+serve()

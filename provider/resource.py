@@ -1,0 +1,65 @@
+"""The shape of a custom resource: plain values in, plain values out."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from provider.connection import connect
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+Props = dict[str, Any]
+
+
+class Failure(Exception):
+    """An operation failed. Its text is one line that says what to do."""
+
+
+class EngineResource:
+    """Something on the engine that `props["engine"]` names; state and inputs are the same properties."""
+
+    replaced_by: ClassVar[tuple[str, ...]] = ()
+    """Properties whose change makes another resource of it."""
+    updated_by: ClassVar[tuple[str, ...]] = ()
+    """Properties whose change is brought about in place."""
+
+    def create(self, props: Props) -> str:
+        """Makes it, or adopts what is there already, and returns its id."""
+        raise NotImplementedError
+
+    def read(self, identity: str, props: Props) -> Props | None:
+        """Returns the properties as they are found, or nothing if it is gone."""
+        raise NotImplementedError
+
+    def update(self, identity: str, props: Props) -> None:
+        """Makes it what `props` say."""
+
+    def delete(self, identity: str, props: Props) -> None:
+        """Removes it; it is no error if it is gone."""
+        raise NotImplementedError
+
+
+@contextlib.contextmanager
+def engine_client(engine: Props) -> Iterator[DockerClient]:
+    """Yields a client of the engine at `engine["url"]`; over ssh through a forwarded socket.
+
+    Raises:
+        Failure: if the engine refuses something that the caller did not expect.
+        EngineError: if the engine can't be reached.
+    """
+    # a tenth of a second to import, and no unchanged resource needs them
+    from docker import DockerClient
+    from docker.errors import DockerException
+
+    with connect(engine["url"], engine["ssh_opts"]) as connection:
+        client = DockerClient(f"unix://{connection.path}", version="1.41", timeout=600)
+        try:
+            yield client
+        except DockerException as error:
+            said = getattr(error, "explanation", None) or str(error)
+            raise Failure(f"the Docker engine refused: {said}") from error
+        finally:
+            client.close()

@@ -1,0 +1,139 @@
+"""Serves the custom resources over Pulumi's provider protocol (pulumi/proto, provider.proto)."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import threading
+from concurrent import futures
+from typing import Any
+
+import grpc
+from google.protobuf import empty_pb2, json_format, struct_pb2
+from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
+
+from provider.connection import EngineError
+from provider.image import ImportedImage
+from provider.plugin import EnginePlugin
+from provider.resource import EngineResource, Failure, Props
+from provider.share import ShareFolder
+
+VERSION = "1.0.0"
+RESOURCES: dict[str, EngineResource] = {
+    "datadocker:index:EnginePlugin": EnginePlugin(),
+    "datadocker:index:ImportedImage": ImportedImage(),
+    "datadocker:index:ShareFolder": ShareFolder(),
+}
+
+
+class Servicer(provider_pb2_grpc.ResourceProviderServicer):
+    """Translates between the protocol's messages and plain properties."""
+
+    def GetPluginInfo(self, request: Any, context: grpc.ServicerContext) -> Any:
+        return plugin_pb2.PluginInfo(version=VERSION)
+
+    def GetSchema(self, request: Any, context: grpc.ServicerContext) -> Any:
+        return provider_pb2.GetSchemaResponse(schema='{"name":"datadocker"}')
+
+    def CheckConfig(self, request: Any, context: grpc.ServicerContext) -> Any:
+        return provider_pb2.CheckResponse(inputs=request.news)
+
+    def DiffConfig(self, request: Any, context: grpc.ServicerContext) -> Any:
+        return provider_pb2.DiffResponse(changes=provider_pb2.DiffResponse.DIFF_NONE)
+
+    def Configure(self, request: Any, context: grpc.ServicerContext) -> Any:
+        return provider_pb2.ConfigureResponse(acceptSecrets=False, supportsPreview=False)
+
+    def Check(self, request: Any, context: grpc.ServicerContext) -> Any:
+        return provider_pb2.CheckResponse(inputs=request.news)
+
+    def Diff(self, request: Any, context: grpc.ServicerContext) -> Any:
+        resource, olds, news = _resource(request.urn), _plain(request.olds), _plain(request.news)
+        replaces = [k for k in resource.replaced_by if olds.get(k) != news.get(k)]
+        updates = [k for k in resource.updated_by if olds.get(k) != news.get(k)]
+        answer = provider_pb2.DiffResponse
+        return answer(
+            changes=answer.DIFF_SOME if replaces or updates else answer.DIFF_NONE,
+            replaces=replaces,
+            diffs=[*replaces, *updates],
+            # the names are fixed: there can't be two of it
+            deleteBeforeReplace=True,
+        )
+
+    def Create(self, request: Any, context: grpc.ServicerContext) -> Any:
+        props = _plain(request.properties)
+        with _Reported(context):
+            identity = _resource(request.urn).create(props)
+            return provider_pb2.CreateResponse(id=identity, properties=request.properties)
+
+    def Read(self, request: Any, context: grpc.ServicerContext) -> Any:
+        with _Reported(context):
+            found = _resource(request.urn).read(request.id, _plain(request.properties))
+            if found is None:
+                return provider_pb2.ReadResponse()
+            return provider_pb2.ReadResponse(
+                id=request.id, properties=_struct(found), inputs=request.inputs
+            )
+
+    def Update(self, request: Any, context: grpc.ServicerContext) -> Any:
+        with _Reported(context):
+            _resource(request.urn).update(request.id, _plain(request.news))
+            return provider_pb2.UpdateResponse(properties=request.news)
+
+    def Delete(self, request: Any, context: grpc.ServicerContext) -> Any:
+        with _Reported(context):
+            _resource(request.urn).delete(request.id, _plain(request.properties))
+            return empty_pb2.Empty()
+
+    def Cancel(self, request: Any, context: grpc.ServicerContext) -> Any:
+        # what is under way is short, and half done it would only have to be put right
+        return empty_pb2.Empty()
+
+
+class _Reported:
+    """Turns a failure into the one line that Pulumi shows; a defect of ours keeps its traceback."""
+
+    def __init__(self, context: grpc.ServicerContext) -> None:
+        self.context = context
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
+        if isinstance(error, Failure | EngineError):
+            self.context.abort(grpc.StatusCode.UNKNOWN, str(error))
+
+
+def _resource(urn: str) -> EngineResource:
+    return RESOURCES[urn.split("::")[2].split("$")[-1]]
+
+
+def _plain(struct: Any) -> Props:
+    return dict(json_format.MessageToDict(struct))
+
+
+def _struct(props: Props) -> Any:
+    return json_format.ParseDict(props, struct_pb2.Struct())
+
+
+def serve() -> None:
+    """Serves until Pulumi ends us or is gone itself."""
+    server = grpc.server(futures.ThreadPoolExecutor(max_workers=16))
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(Servicer(), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: os._exit(0))
+    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+    print(port, flush=True)
+    server.wait_for_termination()
+
+
+def _end_with_parent(parent: int) -> None:
+    """A Pulumi that was killed can't end us, and nobody would hear of what we still did."""
+    try:
+        select.select([os.pidfd_open(parent)], [], [])
+    except OSError:
+        return
+    os._exit(1)
