@@ -12,6 +12,16 @@ import pulumi.runtime
 import pytest
 
 
+SECRET = "4dabf18193072939515e22adb298388d"  # the wire's mark, pulumi/sdk: SpecialSigKey
+
+
+def opened(value: Any) -> Any:
+    """`value` with its secrets opened."""
+    if isinstance(value, dict):
+        return opened(value["value"]) if SECRET in value else {k: opened(v) for k, v in value.items()}
+    return [opened(v) for v in value] if isinstance(value, list) else value
+
+
 @dataclass
 class Recorder(pulumi.runtime.Mocks):
     """Answers for every provider, and remembers what it was asked to make."""
@@ -20,23 +30,28 @@ class Recorder(pulumi.runtime.Mocks):
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         self.made.append(args)
-        outputs = dict(args.inputs)
+        outputs = opened(args.inputs)
         if args.typ == "pulumi:index:Stash":
-            outputs["output"] = args.inputs["input"]
+            outputs["output"] = outputs["input"]
         return f"{args.name}-id", outputs
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> dict[str, Any]:
         raise AssertionError(f"nothing here looks anything up, but {args.token} was called")
 
     def one(self, typ: str, name: str) -> dict[str, Any]:
-        """The inputs of the only resource of that type and name."""
+        """The inputs of the only resource of that type and name, secrets opened."""
         found = [m.inputs for m in self.made if (m.typ, m.name) == (typ, name)]
         assert len(found) == 1, f"{typ} {name}: {len(found)} of {[(m.typ, m.name) for m in self.made]}"
-        return dict(found[0])
+        return dict(opened(found[0]))
+
+    def is_secret(self, typ: str, name: str, key: str) -> bool:
+        """Whether that input of that resource is a secret."""
+        (value,) = [m.inputs[key] for m in self.made if (m.typ, m.name) == (typ, name)]
+        return isinstance(value, dict) and SECRET in value
 
     def all(self, typ: str) -> dict[str, dict[str, Any]]:
         """Name → inputs of all resources of a type."""
-        return {m.name: dict(m.inputs) for m in self.made if m.typ == typ}
+        return {m.name: opened(m.inputs) for m in self.made if m.typ == typ}
 
 
 @pytest.fixture
@@ -57,18 +72,19 @@ def build(recorder: Recorder) -> Build:
     """
 
     def run(program: Callable[[], Any]) -> Any:
-        result: dict[str, Any] = {}
+        returned: dict[str, Any] = {}
 
         @pulumi.runtime.test
-        async def wrapped() -> None:
-            returned = program()
-            for name, value in (returned or {}).items():
-                output = pulumi.Output.from_input(value)
-                result[name] = await output.future()
-                result[f"{name} is secret"] = await output.is_secret()
+        def wrapped() -> None:
+            returned.update(program() or {})
 
         wrapped()
+        loop = asyncio.get_event_loop()
+        result: dict[str, Any] = {}
+        for name, value in returned.items():
+            output = pulumi.Output.from_input(value)
+            result[name] = loop.run_until_complete(output.future())
+            result[f"{name} is secret"] = loop.run_until_complete(output.is_secret())
         return result
 
-    asyncio.set_event_loop(asyncio.new_event_loop())
     return run

@@ -1,0 +1,151 @@
+"""MySQLDatabase: what it makes, what is secret, and the statements that reconcile accounts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pulumi
+import pytest
+
+from components.databases import MySQLDatabase, MySQLDatabaseArgs, readiness
+from components.databases.statements import Account, literal, pattern, reconcile
+from components.hosts import SSHHost
+from components.volumes import MappedVolume
+from tests.unit.conftest import Build, Recorder
+from tests.unit.parts import LABELS, volume
+
+CONTAINER = "docker:index/container:Container"
+
+
+@pytest.fixture(autouse=True)
+def _healthy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readiness, "_wait", lambda *_: None)
+
+
+def database(**change: Any) -> tuple[SSHHost, MappedVolume, MySQLDatabase]:
+    host, mapped = volume("dbs", exclusive=True)
+    args: dict[str, Any] = {
+        "host": host,
+        "image": "datadocker/mysql:1",
+        "container": "mydb",
+        "volume": mapped,
+        "port": 6603,
+        "labels": LABELS,
+    }
+    return host, mapped, MySQLDatabase("mydb", MySQLDatabaseArgs(**(args | change)))  # type: ignore[typeddict-item]
+
+
+def test_the_container_is_where_the_settings_say(build: Build, recorder: Recorder) -> None:
+    build(lambda: database(options={"innodb_buffer_pool_size": "256M"}, memory=512) and None)
+    made = recorder.one(CONTAINER, "mydb-container")
+    assert made["name"] == "mydb"
+    assert made["image"] == "datadocker/mysql:1"
+    assert made["ports"] == [{"internal": 3306, "external": 6603, "ip": "127.0.0.1"}]
+    assert made["volumes"] == [{"volumeName": "dbs", "containerPath": "/var/lib/mysql"}]
+    assert made["command"] == ["mysqld", "--innodb_buffer_pool_size=256M"]
+    assert (made["memory"], made["memorySwap"]) == (512, 512)
+    labels = {label["label"]: label["value"] for label in made["labels"]}
+    assert labels == LABELS | {"io.datadocker.database": "mydb"}
+
+
+def test_a_database_is_given_time_to_stop(build: Build, recorder: Recorder) -> None:
+    build(lambda: database() and None)
+    made = recorder.one(CONTAINER, "mydb-container")
+    assert made["destroyGraceSeconds"] >= 60
+    assert made["stopTimeout"] == made["destroyGraceSeconds"]
+
+
+def test_outputs_say_how_to_reach_it_and_the_url_is_secret(build: Build) -> None:
+    def program() -> dict[str, Any]:
+        made = database(root_password="pa/ss@word")[2]  # noqa: S106
+        return {"host": made.host, "port": made.port, "url": made.url}
+
+    out = build(program)
+    assert out["host"] == "127.0.0.1"
+    assert out["port"] == 6603
+    assert out["url"] == "mysql://root:pa%2Fss%40word@127.0.0.1:6603/"
+    assert out["url is secret"] is True
+    assert out["host is secret"] is False
+
+
+def test_a_password_is_a_file_of_mode_0400_and_nowhere_else(build: Build, recorder: Recorder) -> None:
+    canary = "canary-4711"
+    build(lambda: database(root_password=canary) and None)
+    made = recorder.one(CONTAINER, "mydb-container")
+    uploads = {u["file"]: u for u in made.pop("uploads")}
+    secret = uploads["/run/secrets/datadocker/root-password"]
+    assert secret["content"] == canary
+    assert secret["permissions"] == "0400"
+    assert canary not in repr(made)
+    assert recorder.is_secret(CONTAINER, "mydb-container", "uploads")
+
+
+def test_a_password_that_nobody_gave_is_made_and_kept(build: Build, recorder: Recorder) -> None:
+    build(lambda: database() and None)
+    kept = recorder.one("pulumi:index:Stash", "mydb-root-kept")["input"]
+    uploads = recorder.one(CONTAINER, "mydb-container")["uploads"]
+    assert len(kept) >= 24
+    assert recorder.is_secret("pulumi:index:Stash", "mydb-root-kept", "input")
+    assert [u["content"] for u in uploads if u["file"].endswith("root-password")] == [kept]
+
+
+def test_each_user_gets_statements_and_a_password_of_its_own(build: Build, recorder: Recorder) -> None:
+    users = [{"name": "shop", "schemas": ["shop"]}, {"name": "audit", "password": "given"}]
+    build(lambda: database(schemas=["shop"], users=users) and None)
+    uploads = recorder.one(CONTAINER, "mydb-container")["uploads"]
+    (sql,) = [u["content"] for u in uploads if u["file"].endswith("init.sql")]
+    kept = recorder.one("pulumi:index:Stash", "mydb-shop-0-kept")["input"]
+    assert f"ALTER USER 'shop'@'%' IDENTIFIED BY '{kept}';" in sql
+    assert "ALTER USER 'audit'@'%' IDENTIFIED BY 'given';" in sql
+
+
+def test_it_is_not_said_to_be_there_before_logins_work(
+    build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[object, ...]] = []
+    monkeypatch.setattr(readiness, "_wait", lambda *known: asked.append(known))
+    build(lambda: {"url": database()[2].url})
+    assert [(a[1], a[2]) for a in asked] == [("mydb-container-id", "mydb")]
+
+
+def test_children_belong_to_the_database(build: Build) -> None:
+    def program() -> dict[str, Any]:
+        return {"urn": database()[2].urn}
+
+    assert "datadocker:index:MySQLDatabase" in build(program)["urn"]
+
+
+@pytest.mark.parametrize(
+    ("text", "quoted"),
+    [
+        ("plain", "'plain'"),
+        ("it's", "'it''s'"),
+        ("back\\slash", r"'back\\slash'"),
+        ("two\nlines", r"'two\nlines'"),
+        ("nul\0", r"'nul\0'"),
+        ("snø ☃", "'snø ☃'"),
+        ("'; DROP USER root; --", "'''; DROP USER root; --'"),
+    ],
+)
+def test_literals(text: str, quoted: str) -> None:
+    assert literal(text) == quoted
+
+
+def test_patterns_stand_for_themselves() -> None:
+    assert pattern("my_db") == r"`my\_db`"
+
+
+def test_statements_are_one_a_line_and_drop_nothing() -> None:
+    account = Account(name="a", host="%", password="two\nlines", schemas=["s_1"])  # noqa: S106
+    lines = reconcile(["s_1"], [account]).splitlines()
+    assert all(line.endswith(";") for line in lines)
+    assert "CREATE DATABASE IF NOT EXISTS `s_1`;" in lines
+    assert r"GRANT ALL PRIVILEGES ON `s\_1`.* TO 'a'@'%';" in lines
+    assert not any("DROP" in line for line in lines)
+    assert reconcile([], []) == ""
+
+
+def test_a_preview_waits_for_nothing(monkeypatch: pytest.MonkeyPatch, build: Build) -> None:
+    monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: True)
+    monkeypatch.setattr(readiness, "_wait", lambda *_: pytest.fail("a preview touched the engine"))
+    assert build(lambda: {"url": database()[2].url})["url"].startswith("mysql://root:")

@@ -1,0 +1,156 @@
+"""Hosts: how the engine is reached, and what is wrong when it is not."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import os
+import socket
+import socketserver
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pulumi
+import pytest
+
+from components.hosts import LocalHost, SSHHost
+from provider.connection import EngineConnection, EngineError
+from tests.unit.conftest import Build, Recorder
+
+PROVIDER = "pulumi:providers:docker"
+
+
+class Engine(socketserver.ThreadingUnixStreamServer):
+    """Answers as an engine with the given containers would."""
+
+    containers: list[dict[str, object]]
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        assert isinstance(self.server, Engine)
+        found = self.server.containers if "/containers/json" in self.path else {"Version": "1"}
+        status, body = (200, found) if "/broken" not in self.path else (500, {"message": "disk full"})
+        sent = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(sent)))
+        self.end_headers()
+        self.wfile.write(sent)
+
+    def address_string(self) -> str:
+        return "client"
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    server = Engine(str(tmp_path / "docker.sock"), Handler)
+    server.containers = []
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def path_of(engine: Engine) -> str:
+    return str(engine.server_address)
+
+
+def test_a_local_host_is_its_socket(build: Build, recorder: Recorder, engine: Engine) -> None:
+    path = path_of(engine)
+    out = build(lambda: {"host": LocalHost("host", {"socket": path}).docker_host})
+    assert out["host"] == f"unix://{path}"
+    assert recorder.one(PROVIDER, "host-engine")["host"] == f"unix://{path}"
+
+
+def test_docker_host_names_the_local_engine(
+    build: Build, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{path_of(engine)}")
+    out = build(lambda: {"host": LocalHost("host", {}).docker_host})
+    assert out["host"] == f"unix://{path_of(engine)}"
+
+
+def test_no_engine_is_one_line_that_says_what_to_do(build: Build, tmp_path: Path) -> None:
+    with pytest.raises(pulumi.RunError, match="no Docker engine answers at .*: start it") as caught:
+        build(lambda: LocalHost("host", {"socket": str(tmp_path / "none.sock")}) and None)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_dead_engines_socket_is_no_engine(tmp_path: Path) -> None:
+    path = tmp_path / "dead.sock"
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(path))
+    with pytest.raises(EngineError, match="no Docker engine answers"):
+        EngineConnection(str(path)).get("/version")
+
+
+def test_a_socket_that_is_closed_to_us(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def denied(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(socket.socket, "connect", denied)
+    with pytest.raises(EngineError, match="no permission .*: add your user to the group docker"):
+        EngineConnection(str(tmp_path / "docker.sock")).get("/version")
+
+
+def test_what_the_engine_refuses_is_said_in_its_words(engine: Engine) -> None:
+    with pytest.raises(EngineError, match="answered: disk full"):
+        EngineConnection(path_of(engine)).get("/broken")
+
+
+@pytest.fixture
+def listening() -> Iterator[int]:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        yield server.getsockname()[1]
+
+
+def test_a_port_in_use_is_said_before_anything_is_made(
+    build: Build, engine: Engine, listening: int
+) -> None:
+    def program() -> None:
+        host = LocalHost("host", {"socket": path_of(engine)})
+        host.require_free_ports([("mydb", listening)], "datadocker/unit")
+
+    with pytest.raises(pulumi.RunError, match=f"port {listening} for mydb is in use on 127.0.0.1: stop"):
+        build(program)
+
+
+def test_a_port_that_we_publish_ourselves_is_free(
+    build: Build, engine: Engine, listening: int
+) -> None:
+    engine.containers = [{"Ports": [{"PublicPort": listening}]}]
+
+    def program() -> None:
+        host = LocalHost("host", {"socket": path_of(engine)})
+        host.require_free_ports([("mydb", listening)], "datadocker/unit")
+
+    build(program)
+
+
+def test_an_ssh_host_pins_the_key_without_a_file(build: Build, recorder: Recorder) -> None:
+    key = "ssh-ed25519 AAAAC3Nz"
+
+    def program() -> dict[str, object]:
+        host = SSHHost(
+            "host",
+            {"address": "box.example", "user": "ops", "port": 2222, "host_key": key, "identity_file": "/k"},
+        )
+        return {"host": host.docker_host}
+
+    assert build(program)["host"] == "ssh://ops@box.example:2222"
+    made = recorder.one(PROVIDER, "host-engine")
+    assert made["host"] == "ssh://ops@box.example:2222"
+    options = made["sshOpts"] if isinstance(made["sshOpts"], list) else json.loads(made["sshOpts"])
+    assert f"KnownHostsCommand=/bin/echo [box.example]:2222 {key}" in options
+    assert "StrictHostKeyChecking=yes" in options
+    assert "StrictHostKeyChecking=no" not in options
+    assert options[options.index("-i") + 1] == "/k"
+    assert os.fspath("/k") in options

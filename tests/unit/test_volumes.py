@@ -1,0 +1,63 @@
+"""Plugin, shares and volumes: options, retention, labels, and what replaces what."""
+
+from __future__ import annotations
+
+import json
+
+from tests.unit.conftest import Build, Recorder
+from tests.unit.parts import LABELS, host, plugin, volume
+
+VOLUME = "docker:index/volume:Volume"
+PLUGIN = "datadocker:index:EnginePlugin"
+FOLDER = "datadocker:index:ShareFolder"
+
+
+def test_a_volume_maps_a_share(build: Build, recorder: Recorder) -> None:
+    out = build(lambda: {"name": volume("logs")[1].volume})
+    made = recorder.one(VOLUME, "logs-volume")
+    assert out["name"] == "logs"
+    assert made["name"] == "logs"
+    assert made["driver"] == "azurefile:latest"
+    assert made["driverOpts"] == {"protocol": "local", "share": "logs"}
+    assert {label["label"]: label["value"] for label in made["labels"]} == LABELS
+
+
+def test_a_volume_of_a_folder_that_is_exclusive_says_so(build: Build, recorder: Recorder) -> None:
+    build(lambda: volume("dbs", exclusive=True, folder="one", options={"uid": "999"}) and None)
+    assert recorder.one(VOLUME, "dbs-volume")["driverOpts"] == {
+        "protocol": "local",
+        "share": "dbs",
+        "folder": "one",
+        "exclusive": "true",
+        "uid": "999",
+    }
+
+
+def test_shares_say_whether_their_data_stays(build: Build, recorder: Recorder) -> None:
+    def program() -> None:
+        volume("kept")
+        volume("gone", retain=False)
+
+    build(program)
+    assert recorder.one(FOLDER, "kept-share-folder")["retain"] is True
+    assert recorder.one(FOLDER, "gone-share-folder")["retain"] is False
+
+
+def test_the_plugin_is_described_by_the_hash_of_its_sources(build: Build, recorder: Recorder) -> None:
+    build(lambda: plugin(host()) and None)
+    made = recorder.one(PLUGIN, "azurefile-plugin")
+    config = json.loads(made["config"])
+    assert "@HASH@" not in config["description"]
+    assert config["description"].rsplit(":", 1)[0].endswith("datadocker/azurefile")
+    assert made["driver"] == "azurefile"
+    assert made["defaults"] == "protocol=local"
+    assert made["socket"] == "/var/run/docker.sock"
+    assert made["engine"]["url"] == "ssh://ops@box.example:2222"
+
+
+def test_the_plugin_is_built_on_the_engine_that_the_host_is(build: Build, recorder: Recorder) -> None:
+    build(lambda: plugin(host()) and None)
+    image = recorder.one("docker:index/remoteImage:RemoteImage", "azurefile-image")
+    assert image["build"]["useLegacyBuilder"] is True
+    assert image["build"]["buildArgs"] == {"BASE": "datadocker/base:1"}
+    assert image["name"].startswith("datadocker/azurefile:")
