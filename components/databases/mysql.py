@@ -113,6 +113,8 @@ class MySQLDatabase(pulumi.ComponentResource):
                 "interval": "250ms",
                 "timeout": "20s",
                 "retries": 3,
+                # crash recovery may take its time; spelt as the engine spells it, or it would be a drift
+                "start_period": "10m0s",
             },
             labels=[{"label": k, "value": v} for k, v in args["labels"].items()]
             + [{"label": "io.datadocker.database", "value": args["container"]}],
