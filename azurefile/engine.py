@@ -1,0 +1,203 @@
+"""What the engine knows about containers, read in the background and never inside a Mount.
+
+A Mount call carries a random ID and no container. The engine's event for that mount does, and
+follows within milliseconds. An inspect from inside a Mount would wait for a lock that the engine
+holds until that Mount is answered.
+"""
+
+import http.client
+import json
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import quote
+
+from azurefile import liveness
+from azurefile.fence import Container
+
+log = logging.getLogger(__name__)
+
+DATABASE_LABEL = "io.datadocker.database"
+STACK_LABEL = "io.datadocker.stack"
+
+_LIST_SECONDS = 0.5
+_INSPECT_SECONDS = 5.0
+_EVENTS = {"type": ["container", "volume"], "event": ["mount", "start"]}
+_RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0)
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    """HTTP over the engine's socket."""
+
+    def __init__(self, path: str, timeout: float | None) -> None:
+        super().__init__("localhost", timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+class Engine:
+    """The few calls of the engine's API that the plugin makes."""
+
+    def __init__(self, path: str) -> None:
+        """Use the engine's socket at `path`; it need not answer yet."""
+        self._path = path
+
+    def running(self, volume: str) -> bool | None:
+        """Whether a running container uses the volume; None if the engine does not answer."""
+        try:
+            return any(volume in _volumes(c) for c in self.containers())
+        except (OSError, http.client.HTTPException, ValueError):
+            return None
+
+    def containers(self, identifier: str | None = None) -> list[dict[str, Any]]:
+        """The running containers, or the one named whatever its state. Takes no container lock."""
+        path = "/containers/json"
+        if identifier is not None:
+            path += "?all=1&filters=" + quote(json.dumps({"id": [identifier]}))
+        found: list[dict[str, Any]] = self._get(path, _LIST_SECONDS)
+        return found
+
+    def inspect(self, container: str) -> dict[str, Any]:
+        """One container in full; may wait for the container's lock."""
+        found: dict[str, Any] = self._get(f"/containers/{container}/json", _INSPECT_SECONDS)
+        return found
+
+    def events(self, ready: Callable[[], None]) -> Iterator[dict[str, Any]]:
+        """Mounts and starts from now on, until the connection ends; `ready` once it stands."""
+        connection = _UnixConnection(self._path, None)
+        try:
+            connection.request("GET", "/events?filters=" + quote(json.dumps(_EVENTS)))
+            response = connection.getresponse()
+            if response.status != http.client.OK:
+                raise ValueError(f"the engine answered {response.status} to /events")
+            ready()
+            while line := response.readline():
+                yield json.loads(line)
+        finally:
+            connection.close()
+
+    def _get(self, path: str, timeout: float) -> Any:
+        connection = _UnixConnection(self._path, timeout)
+        try:
+            connection.request("GET", path)
+            response = connection.getresponse()
+            body = response.read()
+            if response.status != http.client.OK:
+                raise ValueError(f"the engine answered {response.status} to {path}")
+            return json.loads(body)
+        finally:
+            connection.close()
+
+
+class Watcher:
+    """Tells the fence which container each mount was for, from a thread of its own."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        held: Callable[[], list[str]],
+        identify: Callable[[str, Container, int], None],
+        reconnected: Callable[[], None],
+    ) -> None:
+        """Report to `identify`; ask only about volumes that are `held`."""
+        self._engine = engine
+        self._held = held
+        self._identify = identify
+        self._reconnected = reconnected
+        self._listening = threading.Event()
+
+    def start(self) -> None:
+        """Begin; the thread ends with the process."""
+        threading.Thread(target=self._run, name="events", daemon=True).start()
+
+    def listening(self) -> bool:
+        """Whether events arrive."""
+        return self._listening.is_set()
+
+    def _run(self) -> None:
+        failures = 0
+        while True:
+            try:
+                for event in self._engine.events(self._ready):
+                    failures = 0
+                    self._handle(event)
+            except (OSError, http.client.HTTPException, ValueError) as error:
+                if failures == len(_RETRY_SECONDS):
+                    log.warning("engine does not answer", extra={"error": error})
+            except Exception:
+                # Without names the fence still holds; without this thread it would never get any.
+                log.exception("event not understood")
+            self._listening.clear()
+            time.sleep(_RETRY_SECONDS[min(failures, len(_RETRY_SECONDS) - 1)])
+            failures += 1
+
+    def _ready(self) -> None:
+        self._reconnected()
+        self._listening.set()
+        log.info("engine connected")
+        for container in self._engine.containers():
+            if not _volumes(container).isdisjoint(self._held()):
+                self._started(container["Id"], time.time_ns())
+
+    def _handle(self, event: dict[str, Any]) -> None:
+        at_ns = int(event["timeNano"])
+        actor = event["Actor"]
+        if event["Type"] == "volume":
+            if actor["ID"] in self._held():
+                self._mounted(actor["ID"], actor["Attributes"].get("container", ""), at_ns)
+        else:
+            self._started(actor["ID"], at_ns)
+
+    def _mounted(self, volume: str, identifier: str, at_ns: int) -> None:
+        """The container has its name but no process yet; it may wait for other mounts."""
+        try:
+            found = self._engine.containers(identifier)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            log.info("container not listed", extra={"error": error})
+            return
+        for container in found:
+            self._identify(volume, _container(container), at_ns)
+
+    def _started(self, identifier: str, at_ns: int) -> None:
+        held = self._held()
+        if not held:
+            return
+        try:
+            found = self._engine.inspect(identifier)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            log.info("container gone before it was looked at", extra={"error": error})
+            return
+        pid = found["State"]["Pid"]
+        ticks = liveness.start_ticks(pid) if pid else None
+        labels = found["Config"]["Labels"] or {}
+        for volume in _volumes(found).intersection(held):
+            container = Container(
+                id=identifier,
+                name=found["Name"].lstrip("/"),
+                database=labels.get(DATABASE_LABEL, ""),
+                stack=labels.get(STACK_LABEL, ""),
+                pid=pid if ticks else None,
+                ticks=ticks,
+            )
+            self._identify(volume, container, at_ns)
+
+
+def _container(listed: dict[str, Any]) -> Container:
+    labels = listed.get("Labels") or {}
+    return Container(
+        id=listed["Id"],
+        name=listed["Names"][0].lstrip("/") if listed.get("Names") else "",
+        database=labels.get(DATABASE_LABEL, ""),
+        stack=labels.get(STACK_LABEL, ""),
+    )
+
+
+def _volumes(container: dict[str, Any]) -> set[str]:
+    return {m["Name"] for m in container.get("Mounts") or [] if m.get("Type") == "volume"}

@@ -1,0 +1,36 @@
+"""What can go wrong, as one line that names the thing, the value and the remedy.
+
+PluginError
+├── OptionError     an option or a name that Create refuses
+├── NoSuchVolume    a call for a volume that was never created
+├── InUse           a volume that can't be removed yet
+├── ShareError      a share or folder that can't be mounted
+└── Held            a folder that another container holds (defined in fence.py)
+"""
+
+
+class PluginError(Exception):
+    """The base of every error that a caller is meant to read."""
+
+
+class OptionError(PluginError):
+    """An option, or a combination of options, is not acceptable."""
+
+
+class NoSuchVolume(PluginError):
+    """No volume of that name exists."""
+
+    def __init__(self, name: str) -> None:
+        """Name the volume and the command that makes one."""
+        super().__init__(
+            f'volume "{name[:64]}" does not exist; make it with '
+            "docker volume create -d <this plugin> -o share=<share> <name>"
+        )
+
+
+class InUse(PluginError):
+    """The volume is mounted."""
+
+
+class ShareError(PluginError):
+    """A share or a folder on it can't be used as asked."""

@@ -1,0 +1,137 @@
+"""The router: one route a call, a typed request in, JSON out."""
+
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from azurefile.driver import Driver
+from azurefile.errors import PluginError
+
+log = logging.getLogger(__name__)
+
+_MEDIA_TYPE = "application/vnd.docker.plugins.v1.1+json"
+_BODY_BYTES = 1 << 20
+
+
+class _BadRequest(PluginError):
+    """The request is not one of the protocol's."""
+
+
+@dataclass(frozen=True)
+class VolumeRequest:
+    """What a call says; each call needs some of it."""
+
+    name: str
+    id: str
+    opts: dict[str, str]
+
+    @classmethod
+    def parse(cls, body: bytes) -> "VolumeRequest":
+        """Read a request's JSON; the engine sends null for what is empty."""
+        try:
+            data = json.loads(body or b"{}")
+        except (ValueError, RecursionError) as error:
+            raise _BadRequest(f"the request is not JSON: {error}") from error
+        if not isinstance(data, dict):
+            raise _BadRequest("the request is not a JSON object")
+        name, mount_id, opts = data.get("Name") or "", data.get("ID") or "", data.get("Opts") or {}
+        if not isinstance(name, str) or not isinstance(mount_id, str):
+            raise _BadRequest("Name and ID must be strings")
+        if not isinstance(opts, dict) or not all(isinstance(v, str) for v in opts.values()):
+            raise _BadRequest("Opts must be an object of strings")
+        return cls(name, mount_id, opts)
+
+
+_Call = Callable[[VolumeRequest], Awaitable[dict[str, Any]]]
+
+
+def application(driver: Driver) -> Starlette:
+    """The plugin's HTTP interface."""
+
+    async def activate(_: VolumeRequest) -> dict[str, Any]:
+        return {"Implements": ["VolumeDriver"]}
+
+    async def capabilities(_: VolumeRequest) -> dict[str, Any]:
+        return {"Capabilities": {"Scope": "local"}}
+
+    async def create(request: VolumeRequest) -> dict[str, Any]:
+        await driver.create(request.name, request.opts)
+        return {}
+
+    async def remove(request: VolumeRequest) -> dict[str, Any]:
+        await driver.remove(request.name)
+        return {}
+
+    async def mount(request: VolumeRequest) -> dict[str, Any]:
+        return {"Mountpoint": await driver.mount(request.name, request.id)}
+
+    async def unmount(request: VolumeRequest) -> dict[str, Any]:
+        await driver.unmount(request.name, request.id)
+        return {}
+
+    async def path(request: VolumeRequest) -> dict[str, Any]:
+        return {"Mountpoint": driver.path(request.name)}
+
+    async def get(request: VolumeRequest) -> dict[str, Any]:
+        return {"Volume": driver.get(request.name)}
+
+    async def list_(_: VolumeRequest) -> dict[str, Any]:
+        return {"Volumes": driver.list()}
+
+    calls: dict[str, _Call] = {
+        "/Plugin.Activate": activate,
+        "/VolumeDriver.Capabilities": capabilities,
+        "/VolumeDriver.Create": create,
+        "/VolumeDriver.Remove": remove,
+        "/VolumeDriver.Mount": mount,
+        "/VolumeDriver.Unmount": unmount,
+        "/VolumeDriver.Path": path,
+        "/VolumeDriver.Get": get,
+        "/VolumeDriver.List": list_,
+    }
+    return Starlette(
+        routes=[Route(p, _endpoint(p, call), methods=["POST"]) for p, call in calls.items()],
+        exception_handlers={HTTPException: _http_error},
+    )
+
+
+def _endpoint(path: str, call: _Call) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        try:
+            return _json(await call(VolumeRequest.parse(await _body(request))), 200)
+        except _BadRequest as error:
+            return _json({"Err": str(error)}, 400)
+        except PluginError as error:
+            log.debug("refused", extra={"call": path, "error": error})
+            return _json({"Err": str(error)}, 500)
+        except Exception as error:
+            log.exception("call failed", extra={"call": path})
+            return _json({"Err": f"{type(error).__name__}: {error}; see the plugin's log"}, 500)
+
+    return endpoint
+
+
+async def _body(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _BODY_BYTES:
+            raise _BadRequest(f"the request is longer than {_BODY_BYTES} bytes")
+    return bytes(body)
+
+
+def _json(value: dict[str, Any], status: int) -> Response:
+    return Response(json.dumps(value) + "\n", status, media_type=_MEDIA_TYPE)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    return _json({"Err": f"no such call: {request.method} {request.url.path[:100]}"}, status)

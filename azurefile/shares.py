@@ -1,0 +1,116 @@
+"""One-shot commands on the host's folders: prepare them, and delete a local share for good."""
+
+import contextlib
+import logging
+import os
+import shutil
+import time
+from pathlib import Path
+
+from azurefile import mounts, options
+from azurefile.errors import InUse, ShareError
+from azurefile.fence import holder_names, iso_time
+from azurefile.liveness import boot_id
+from azurefile.protocols.local import FlockStore
+
+log = logging.getLogger(__name__)
+
+_TRASH = ".trash-"
+
+
+def prepare(root: Path, state: str = "azurefile") -> None:
+    """Make the plugin's folders with the right modes; what exists only gets its mode."""
+    modes = {
+        root: 0o711,
+        root / state: 0o700,
+        root / "credentials": 0o700,
+        root / "fence": 0o700,
+        # Containers reach a share by a bind mount; listing what others have is not needed.
+        root / "shares": 0o711,
+    }
+    for folder, mode in modes.items():
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(mode)
+
+
+def remove_share(root: Path, share: str) -> None:
+    """Delete a local share's data and fence, unless anything may still use it.
+
+    The data is renamed first, so that a share is there or gone but never half deleted.
+    """
+    options.check_share_name(share)
+    shares = root / "shares"
+    folder = shares / share
+    store = FlockStore(root / "fence" / share)
+    _empty_trash(shares, share)
+    if not os.path.lexists(folder):
+        shutil.rmtree(root / "fence" / share, ignore_errors=True)
+        return
+    with store.mutex():
+        boot = boot_id()
+        for owner in store.owners():
+            if owner.released is None and owner.boot == boot:
+                holder = holder_names(owner.containers) or "a container"
+                raise InUse(
+                    f'share "{share}" is held by {holder} through volume "{owner.volume}" since '
+                    f"{iso_time(owner.since)[:19]}Z; remove that container and volume first"
+                )
+        _refuse_mounted(folder)
+        trash = shares / f"{_TRASH}{share}-{time.time_ns()}"
+        folder.rename(trash)
+        shutil.rmtree(root / "fence" / share, ignore_errors=True)
+    _empty_trash(shares, share)
+    log.info("share removed", extra={"share": share})
+
+
+def _empty_trash(shares: Path, share: str) -> None:
+    """Delete this share's trash, also what an interrupted removal left."""
+    for trash in shares.glob(f"{_TRASH}{share}-[0-9]*"):
+        if trash.is_symlink() or not trash.is_dir():
+            trash.unlink()
+            continue
+        if not shutil.rmtree.avoids_symlink_attacks:
+            raise ShareError(f'share "{share}": this system can\'t delete a folder safely')
+        shutil.rmtree(trash)
+
+
+def _refuse_mounted(folder: Path) -> None:
+    if folder.is_symlink() or not folder.is_dir():
+        return
+    try:
+        device, root = _place(folder)
+    except LookupError:
+        return
+    inside = root.rstrip("/") + "/"
+    for entry in _all_mounts():
+        if entry.device == device and (entry.root == root or entry.root.startswith(inside)):
+            raise InUse(
+                f'share "{folder.name}" is mounted on {entry.target}; stop what uses it first'
+            )
+        if entry.target.startswith(f"{folder}/") or entry.target == str(folder):
+            raise InUse(
+                f'share "{folder.name}": {entry.target} is a mount of its own; unmount it first'
+            )
+
+
+def _place(folder: Path) -> tuple[str, str]:
+    """The folder's device and its path within that file system, as mountinfo tells them."""
+    path = str(folder.resolve())
+    best: mounts.MountEntry | None = None
+    for entry in mounts.read_mountinfo():
+        covers = (path + "/").startswith(entry.target.rstrip("/") + "/")
+        if covers and (best is None or len(entry.target) >= len(best.target)):
+            best = entry
+    if best is None:
+        raise LookupError(path)
+    rest = path[len(best.target.rstrip("/")) :]
+    return best.device, best.root.rstrip("/") + rest
+
+
+def _all_mounts() -> list[mounts.MountEntry]:
+    """The mounts of every process that may be looked at; with the host's pids, all of them."""
+    found: set[mounts.MountEntry] = set(mounts.read_mountinfo())
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            found.update(mounts.read_mountinfo(process / "mountinfo"))
+    return sorted(found, key=lambda entry: entry.target)

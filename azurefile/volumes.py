@@ -1,0 +1,71 @@
+"""The volumes that were created: one JSON file each, kept on the host."""
+
+import dataclasses
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from azurefile import files
+from azurefile.options import Options
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Volume:
+    """One volume, as Create accepted it."""
+
+    name: str
+    options: Options
+    given: dict[str, str]
+    created: str
+
+
+class VolumeStore:
+    """All volumes in memory, each change on disk before it is answered."""
+
+    def __init__(self, folder: Path) -> None:
+        """Read every volume below `folder`; one that can't be read is reported and left alone."""
+        self._folder = folder
+        self._volumes: dict[str, Volume] = {}
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for path in sorted(folder.glob("*.json")):
+            if path.name.startswith("."):
+                continue
+            try:
+                volume = _from_json(files.read_json(path))
+            except (OSError, ValueError, TypeError, KeyError) as error:
+                log.error("volume file not readable", extra={"file": path.name, "error": error})
+                continue
+            self._volumes[volume.name] = volume
+
+    def get(self, name: str) -> Volume | None:
+        """The volume of that name."""
+        return self._volumes.get(name)
+
+    def all(self) -> list[Volume]:
+        """Every volume, by name."""
+        return [self._volumes[name] for name in sorted(self._volumes)]
+
+    def add(self, volume: Volume) -> None:
+        """Keep a new volume."""
+        files.write_json(self._path(volume.name), dataclasses.asdict(volume), durable=True)
+        self._volumes[volume.name] = volume
+
+    def remove(self, name: str) -> None:
+        """Forget a volume."""
+        files.remove(self._path(name))
+        self._volumes.pop(name, None)
+
+    def _path(self, name: str) -> Path:
+        return self._folder / f"{name}.json"
+
+
+def _from_json(data: Any) -> Volume:
+    return Volume(
+        name=data["name"],
+        options=Options(**data["options"]),
+        given=dict(data["given"]),
+        created=data["created"],
+    )

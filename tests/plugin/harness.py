@@ -1,0 +1,313 @@
+"""A real plugin process on a folder of its own, and a stand-in for the engine's socket."""
+
+import contextlib
+import http.client
+import json
+import os
+import queue
+import signal
+import socket
+import socketserver
+import subprocess
+import sys
+import time
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from threading import Thread
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from azurefile import mounts
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+class UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: Path, timeout: float = 30) -> None:
+        super().__init__("localhost", timeout=timeout)
+        self._path = str(path)
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+class Refused(Exception):
+    """The plugin answered with an error."""
+
+
+class PluginProcess:
+    """The server as a plain process; everything it touches is below `folder` and `root`."""
+
+    def __init__(
+        self,
+        folder: Path,
+        root: Path | None = None,
+        state: str = "azurefile",
+        engine: Path | None = None,
+        defaults: str = "protocol=local",
+    ) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self.root = root or folder / "root"
+        self.socket = folder / "plugin.sock"
+        self.mounts = folder / "mounts"
+        self.state = state
+        self.log = folder / "log"
+        self._engine = engine or folder / "no-engine.sock"
+        self._defaults = defaults
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self) -> "PluginProcess":
+        arguments = {
+            "root": self.root,
+            "socket": self.socket,
+            "mounts": self.mounts,
+            "engine": self._engine,
+            "state": self.state,
+            "defaults": self._defaults,
+            "log-level": "debug",
+        }
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "azurefile"]
+                + [f"--{name}={value}" for name, value in arguments.items()],
+                cwd=REPOSITORY,
+                stderr=log,
+                stdout=log,
+            )
+        for _ in range(500):
+            if self._process.poll() is not None:
+                raise RuntimeError(self.log.read_text())
+            try:
+                self.call("Plugin.Activate")
+            except OSError:
+                time.sleep(0.02)
+            else:
+                return self
+        raise TimeoutError(self.log.read_text())
+
+    def kill(self) -> None:
+        """End it without warning."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> int:
+        """End it politely; the exit code."""
+        return self._end(signal.SIGTERM)
+
+    def signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    def call(self, path: str, **body: Any) -> dict[str, Any]:
+        """One call; raises Refused with the plugin's words."""
+        status, answer = self.raw(f"/{path}", json.dumps(body).encode())
+        if status != 200:
+            raise Refused(answer["Err"])
+        return answer
+
+    def raw(self, path: str, body: bytes, method: str = "POST") -> tuple[int, dict[str, Any]]:
+        connection = UnixConnection(self.socket)
+        try:
+            connection.request(method, path, body)
+            response = connection.getresponse()
+            answer = json.loads(response.read())
+            assert isinstance(answer, dict)
+            return response.status, answer
+        finally:
+            connection.close()
+
+    def create(self, name: str, **opts: str) -> None:
+        self.call("VolumeDriver.Create", Name=name, Opts=opts)
+
+    def mount(self, name: str, mount_id: str) -> Path:
+        return Path(self.call("VolumeDriver.Mount", Name=name, ID=mount_id)["Mountpoint"])
+
+    def unmount(self, name: str, mount_id: str) -> None:
+        self.call("VolumeDriver.Unmount", Name=name, ID=mount_id)
+
+    def remove(self, name: str) -> None:
+        self.call("VolumeDriver.Remove", Name=name)
+
+    def status(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.call("VolumeDriver.Get", Name=name)["Volume"]["Status"]
+        return found
+
+    def names(self) -> list[str]:
+        return [volume["Name"] for volume in self.call("VolumeDriver.List")["Volumes"]]
+
+    def mounted(self, name: str) -> int:
+        """How many mounts lie on the volume's mount point."""
+        target = str(self.mounts / name)
+        return sum(entry.target == target for entry in mounts.read_mountinfo())
+
+    def close(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGCONT)
+            self.kill()
+        for entry in mounts.read_mountinfo():
+            if entry.target.startswith(f"{self.mounts}/"):
+                mounts.detach(Path(entry.target))
+
+    def _end(self, number: int) -> int:
+        assert self._process is not None
+        self._process.send_signal(number)
+        return self._process.wait(20)
+
+
+class FakeContainer:
+    """A container as the engine would tell of it, with a real process as its first."""
+
+    def __init__(self, name: str, volume: str, labels: dict[str, str] | None = None) -> None:
+        self.id = os.urandom(32).hex()
+        self.name = name
+        self.volume = volume
+        self.labels = labels or {}
+        self.process = subprocess.Popen(["sleep", "1000"])
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def listed(self) -> dict[str, Any]:
+        return {
+            "Id": self.id,
+            "Names": [f"/{self.name}"],
+            "Labels": self.labels,
+            "Mounts": [{"Type": "volume", "Name": self.volume, "Driver": "azurefile"}],
+        }
+
+    def inspected(self) -> dict[str, Any]:
+        running = self.process.poll() is None
+        return {
+            **self.listed(),
+            "Name": f"/{self.name}",
+            "State": {"Pid": self.process.pid if running else 0},
+            "Config": {"Labels": self.labels},
+        }
+
+
+class FakeEngine:
+    """The three calls that the plugin makes to an engine, over a real socket."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.containers: list[FakeContainer] = []
+        self.silent = False
+        self._streams: list[queue.Queue[dict[str, Any] | None]] = []
+        engine = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                # A plugin that is killed hangs up.
+                with contextlib.suppress(BrokenPipeError):
+                    engine._answer(self)
+
+            def address_string(self) -> str:
+                return "unix"
+
+            def log_message(self, format: str, *arguments: Any) -> None:
+                pass
+
+        class Server(socketserver.ThreadingUnixStreamServer):
+            daemon_threads = True
+            block_on_close = False
+
+        self._server = Server(str(path), Handler)
+        Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def run(self, name: str, volume: str, **labels: str) -> FakeContainer:
+        """A container that has its mount already: tell of the mount, then of the start."""
+        container = FakeContainer(
+            name, volume, {f"io.datadocker.{k}": v for k, v in labels.items()}
+        )
+        self.containers.append(container)
+        self.tell("volume", "mount", volume, container=container.id)
+        self.tell("container", "start", container.id, name=name)
+        return container
+
+    def tell(self, kind: str, action: str, actor: str, **attributes: str) -> None:
+        event = {
+            "Type": kind,
+            "Action": action,
+            "Actor": {"ID": actor, "Attributes": attributes},
+            "timeNano": time.time_ns(),
+        }
+        for stream in self._streams:
+            stream.put(event)
+
+    def wait_for_listener(self) -> None:
+        for _ in range(500):
+            if self._streams:
+                return
+            time.sleep(0.01)
+        raise TimeoutError
+
+    def drop(self) -> None:
+        """End every event stream, as an engine that restarts does."""
+        streams, self._streams = self._streams, []
+        for stream in streams:
+            stream.put(None)
+
+    def close(self) -> None:
+        self.drop()
+        self._server.shutdown()
+        self._server.server_close()
+        for container in self.containers:
+            container.kill()
+
+    def _answer(self, request: BaseHTTPRequestHandler) -> None:
+        url = urlsplit(request.path)
+        while self.silent:
+            time.sleep(0.05)
+        request.send_response(200)
+        request.end_headers()
+        if url.path == "/events":
+            stream: queue.Queue[dict[str, Any] | None] = queue.Queue()
+            self._streams.append(stream)
+            while (event := stream.get()) is not None:
+                request.wfile.write(json.dumps(event).encode() + b"\n")
+                request.wfile.flush()
+        elif url.path == "/containers/json":
+            filters = json.loads(parse_qs(url.query).get("filters", ["{}"])[0])
+            found = [
+                c.listed()
+                for c in self.containers
+                if (c.id in filters["id"] if filters else c.process.poll() is None)
+            ]
+            request.wfile.write(json.dumps(found).encode())
+        else:
+            wanted = url.path.split("/")[2]
+            found = [c.inspected() for c in self.containers if c.id == wanted]
+            request.wfile.write(json.dumps(found[0]).encode())
+
+
+def open_descriptors(pid: int) -> int:
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def resident_kilobytes(pid: int) -> int:
+    """Proportional set size."""
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1])
+    raise LookupError(pid)
+
+
+def eventually(check: Any, seconds: float = 5) -> None:
+    """Repeat an assertion until it holds."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            check()
+        except (AssertionError, LookupError):
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.02)
+        else:
+            return

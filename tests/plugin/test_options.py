@@ -1,0 +1,180 @@
+"""The vocabulary of options: what is accepted, what is refused and in which words."""
+
+import dataclasses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from azurefile import options
+from azurefile.errors import OptionError
+from azurefile.options import Options
+
+LOCAL = {"protocol": "local"}
+SMB = {"protocol": "smb"}
+NFS = {"protocol": "nfs"}
+
+GOOD = [
+    ({"share": "logs"}, {"share": "logs", "protocol": "local"}),
+    ({}, {"share": "dbs"}),
+    ({"share": "a-1", "remotepath": "/x/y/"}, {"folder": "x/y"}),
+    ({"folder": "x/y", "remotepath": "x/y"}, {"folder": "x/y"}),
+    ({"folder": "größe/日本"}, {"folder": "größe/日本"}),
+    ({"filemode": "0640", "dirmode": "750"}, {"filemode": 0o640, "dirmode": 0o750}),
+    ({"uid": "0", "gid": "4294967294"}, {"uid": 0, "gid": 2**32 - 2}),
+    ({"nolock": "true"}, {"nolock": True}),
+    ({"exclusive": ""}, {"exclusive": True}),
+    ({"exclusive": "False"}, {"exclusive": False}),
+    ({"create": "false"}, {"create": False}),
+    ({"for": "database"}, {"purpose": "database", "uid": 999, "gid": 999, "dirmode": 0o750}),
+    ({"for": "database", "uid": "7"}, {"uid": 7, "gid": 999}),
+    (SMB | {"vers": "3.1.1", "seal": "true", "cache": "none", "port": "445"}, {"vers": "3.1.1"}),
+    (SMB | {"nolock": "true", "nobrl": "true", "mfsymlinks": "true"}, {"nobrl": True}),
+    (SMB | {"server": "x.file.core.windows.net", "account": "abc123"}, {"account": "abc123"}),
+    (NFS | {"vers": "4.1", "nconnect": "4", "actimeo": "30", "server": "::1"}, {"nconnect": 4}),
+    (NFS | {"filemode": "0777", "nolock": "true"}, {"protocol": "nfs"}),
+]
+
+BAD = [
+    ({"sharename": "x"}, 'option "sharename" is not recognised; did you mean "share"?'),
+    ({"zzzzzzz": "x"}, 'option "zzzzzzz" is not recognised; The options are account,'),
+    ({"x" * 70000: "x"}, "is not recognised"),
+    ({"share": "x", "Share": "x"}, "given twice"),
+    ({"accountkey": "hunter2"}, '"accountkey" is a secret'),
+    ({"Password": "hunter2"}, '"password" is a secret'),
+    ({"share": "ab"}, "3 to 63"),
+    ({"share": "a" * 64}, "3 to 63"),
+    ({"share": "Logs"}, "lowercase"),
+    ({"share": "a--b"}, "single hyphens"),
+    ({"share": "-ab"}, "beginning"),
+    ({"share": "abc\n"}, "lowercase"),
+    ({"share": "../x"}, "lowercase"),
+    ({"share": ""}, 'option "share" is ""'),
+    ({"folder": "/x"}, "relative path"),
+    ({"folder": ""}, "relative path"),
+    ({"folder": "x//y"}, "relative path"),
+    ({"folder": "a/../b"}, '".."'),
+    ({"folder": "."}, '".."'),
+    ({"folder": "a\0b"}, "control characters"),
+    ({"folder": "a\nb"}, "control characters"),
+    ({"folder": "a\\b"}, "relative path"),
+    ({"folder": "\ud800"}, "control characters"),
+    ({"folder": "a./b"}, "dot"),
+    ({"folder": " a"}, "space"),
+    ({"folder": "a" * 256}, "255 bytes"),
+    ({"folder": "/".join(["abcdefgh"] * 200)}, "1024 bytes"),
+    ({"folder": ".azurefile/x"}, "fence"),
+    ({"remotepath": "../x"}, "relative path"),
+    ({"folder": "x", "remotepath": "y"}, "two names of one"),
+    ({"filemode": "0999"}, "octal"),
+    ({"dirmode": "rwx"}, "octal"),
+    ({"dirmode": "07777777"}, "octal"),
+    ({"uid": "-1"}, "whole number from 0"),
+    ({"gid": "4294967295"}, "whole number"),
+    ({"uid": "9" * 5000}, "whole number"),
+    ({"uid": "٣"}, "whole number"),
+    ({"nolock": "maybe"}, "true or false"),
+    ({"exclusive": "1"}, "true or false"),
+    ({"for": "databse"}, "files, database"),
+    ({"protocol": "cifs"}, "smb, nfs, local"),
+    ({"mfsymlinks": "true"}, "belongs to protocol smb, but the volume's protocol is local"),
+    ({"server": "x"}, "belongs to protocol smb or nfs"),
+    ({"nconnect": "4"}, "belongs to protocol nfs"),
+    (NFS | {"nobrl": "true"}, "belongs to protocol smb"),
+    (NFS | {"seal": "true"}, "belongs to protocol smb"),
+    (NFS | {"vers": "3.0"}, "must be 4.1"),
+    (NFS | {"nconnect": "17"}, "from 1 to 16"),
+    (NFS | {"key": "hunter2"}, "is a secret"),
+    (SMB | {"vers": "4.1"}, "2.1, 3.0"),
+    (SMB | {"vers": "1.0"}, "one of 2.1"),
+    (SMB | {"port": "0"}, "from 1 to 65535"),
+    (SMB | {"port": "445x"}, "whole number"),
+    (SMB | {"cache": "fast"}, "none, strict, loose"),
+    (SMB | {"actimeo": "-1"}, "whole number"),
+    (SMB | {"server": "a b"}, "host name"),
+    (SMB | {"server": "x,password=y"}, "host name"),
+    (SMB | {"account": "AB"}, "storage account"),
+    (SMB | {"nolock": "true", "nobrl": "false"}, "two names of one"),
+]
+
+
+@pytest.mark.parametrize(("given_options", "expected"), GOOD)
+def test_good_options_are_understood(
+    given_options: dict[str, str], expected: dict[str, object]
+) -> None:
+    parsed = dataclasses.asdict(options.parse("dbs", given_options, LOCAL))
+    assert {k: parsed[k] for k in expected} == expected
+
+
+def test_names_and_choices_are_case_insensitive() -> None:
+    parsed = options.parse("db", {"SHARE": "logs", "Protocol": "SMB"}, {})
+    assert (parsed.share, parsed.protocol) == ("logs", "smb")
+
+
+@pytest.mark.parametrize(("given_options", "words"), BAD)
+def test_bad_options_are_refused_by_name(given_options: dict[str, str], words: str) -> None:
+    with pytest.raises(OptionError) as caught:
+        options.parse("db", given_options, LOCAL)
+    message = str(caught.value)
+    assert words in message
+    assert message.startswith('volume "db": option')
+    assert "\n" not in message
+    assert len(message) < 600
+    assert "hunter2" not in message
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "-a", "a\0", "é", "a" * 201, "a b", "a\n"])
+def test_bad_volume_names_are_refused(name: str) -> None:
+    with pytest.raises(OptionError, match="a name is"):
+        options.parse(name, {"share": "abc"}, LOCAL)
+
+
+def test_share_defaults_to_the_volume_name_if_it_can() -> None:
+    assert options.parse("logs", {}, LOCAL).share == "logs"
+    with pytest.raises(OptionError, match='"share" is missing'):
+        options.parse("My_Logs", {}, LOCAL)
+
+
+def test_defaults_count_only_without_a_protocol() -> None:
+    defaults = options.parse_defaults("protocol=local, uid=5")
+    assert options.parse("logs", {}, defaults).uid == 5
+    assert options.parse("logs", {"uid": "6"}, defaults).uid == 6
+    assert options.parse("logs", {"protocol": "smb"}, defaults).uid is None
+    assert options.parse("logs", {}, {}).protocol == "smb"
+
+
+def test_a_given_folder_replaces_a_default_one_under_either_name() -> None:
+    defaults = options.parse_defaults("protocol=local,folder=a")
+    assert options.parse("logs", {"remotepath": "b"}, defaults).folder == "b"
+
+
+@pytest.mark.parametrize("text", ["protocol=lokal", "nonsense", "protocol=local,seal=true"])
+def test_bad_defaults_are_refused(text: str) -> None:
+    with pytest.raises(OptionError):
+        options.parse_defaults(text)
+
+
+def test_options_in_force_are_written_as_users_write_them() -> None:
+    shown = options.parse("logs", {"for": "database", "exclusive": ""}, LOCAL).in_force()
+    assert shown == {
+        "protocol": "local",
+        "share": "logs",
+        "dirmode": "0750",
+        "uid": "999",
+        "gid": "999",
+        "exclusive": "true",
+        "for": "database",
+    }
+
+
+@given(st.dictionaries(st.sampled_from(sorted(options._OPTIONS)), st.text(), max_size=4))
+def test_any_text_is_understood_or_refused_in_one_line(texts: dict[str, str]) -> None:
+    message = ""
+    try:
+        parsed = options.parse("db", texts, LOCAL)
+    except OptionError as error:
+        message = str(error)
+    else:
+        assert isinstance(parsed, Options)
+        assert ".." not in parsed.folder.split("/")
+    assert "\n" not in message

@@ -1,0 +1,136 @@
+"""The one-shot commands: prepare the host, delete a share for good."""
+
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from azurefile import mounts
+from tests.plugin.harness import REPOSITORY, PluginProcess
+
+pytestmark = pytest.mark.root
+
+
+def azurefile(root: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "azurefile", f"--root={root}", *command],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_prepare_makes_the_folders_with_their_modes(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    for _ in range(2):
+        assert azurefile(root, "prepare").returncode == 0
+    assert {p.name: oct(mode(p)) for p in root.iterdir()} == {
+        "azurefile": "0o700",
+        "credentials": "0o700",
+        "fence": "0o700",
+        "shares": "0o711",
+    }
+    assert mode(root) == 0o711
+
+
+def test_remove_share_deletes_data_and_fence(plugin: PluginProcess) -> None:
+    plugin.create("logs", share="logs")
+    (plugin.mount("logs", "a") / "file").write_text("x")
+    plugin.unmount("logs", "a")
+    plugin.remove("logs")
+    (plugin.root / "shares/logs2").mkdir()
+    assert azurefile(plugin.root, "remove-share", "logs").returncode == 0
+    assert [p.name for p in (plugin.root / "shares").iterdir()] == ["logs2"]
+    assert not (plugin.root / "fence/logs").exists()
+    assert azurefile(plugin.root, "remove-share", "logs").returncode == 0
+
+
+@pytest.mark.parametrize("exclusive", ["true", "false"])
+@pytest.mark.parametrize("killed", [False, True])
+def test_remove_share_refuses_a_held_share(
+    plugin: PluginProcess, exclusive: str, killed: bool
+) -> None:
+    plugin.create("dbs", share="dbs", exclusive=exclusive)
+    (plugin.mount("dbs", "a") / "file").write_text("x")
+    if killed:
+        plugin.kill()
+    done = azurefile(plugin.root, "remove-share", "dbs")
+    assert done.returncode == 1
+    assert done.stderr.startswith(
+        'azurefile: share "dbs" is held by a container through volume "dbs"'
+    )
+    assert done.stderr.count("\n") == 1
+    assert (plugin.root / "shares/dbs/file").read_text() == "x"
+
+
+def test_remove_share_refuses_what_is_mounted_from_it(tmp_path: Path) -> None:
+    azurefile(tmp_path, "prepare")
+    folder = tmp_path / "shares/dbs/a"
+    folder.mkdir(parents=True)
+    (folder / "file").write_text("x")
+    target = tmp_path / "target"
+    target.mkdir()
+    mounts.bind(str(folder), target)
+    try:
+        done = azurefile(tmp_path, "remove-share", "dbs")
+        assert done.returncode == 1
+        assert f"is mounted on {target}" in done.stderr
+        assert (folder / "file").exists()
+    finally:
+        mounts.detach(target)
+    assert azurefile(tmp_path, "remove-share", "dbs").returncode == 0
+
+
+def test_remove_share_refuses_a_disk_mounted_inside(tmp_path: Path) -> None:
+    azurefile(tmp_path, "prepare")
+    inside = tmp_path / "shares/dbs/disk"
+    inside.mkdir(parents=True)
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "file").write_text("x")
+    mounts.bind(str(other), inside)
+    try:
+        done = azurefile(tmp_path, "remove-share", "dbs")
+        assert done.returncode == 1
+        assert "unmount it first" in done.stderr
+    finally:
+        mounts.detach(inside)
+    assert (other / "file").exists()
+
+
+def test_remove_share_follows_no_links(tmp_path: Path) -> None:
+    azurefile(tmp_path, "prepare")
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "file").write_text("x")
+    (tmp_path / "shares/dbs").mkdir()
+    (tmp_path / "shares/dbs/link").symlink_to(outside)
+    (tmp_path / "shares/link").symlink_to(outside)
+    for share in ("dbs", "link"):
+        assert azurefile(tmp_path, "remove-share", share).returncode == 0
+    assert list((tmp_path / "shares").iterdir()) == []
+    assert (outside / "file").read_text() == "x"
+
+
+@pytest.mark.parametrize("share", ["..", "../shares", "a/b", "", ".trash-x", "LOGS"])
+def test_remove_share_refuses_what_is_no_share(tmp_path: Path, share: str) -> None:
+    azurefile(tmp_path, "prepare")
+    done = azurefile(tmp_path, "remove-share", share)
+    assert done.returncode == 1
+    assert "it must be 3 to 63" in done.stderr
+
+
+def test_an_interrupted_removal_is_finished(tmp_path: Path) -> None:
+    azurefile(tmp_path, "prepare")
+    for name in (".trash-dbs-123", ".trash-dbs-x-123"):
+        (tmp_path / "shares" / name / "deep").mkdir(parents=True)
+    assert azurefile(tmp_path, "remove-share", "dbs").returncode == 0
+    assert [p.name for p in (tmp_path / "shares").iterdir()] == [".trash-dbs-x-123"]

@@ -1,0 +1,226 @@
+"""How the binaries that no package registry offers are built from the Go module proxy.
+
+Each build works on a copy of its module, so that it never changes a tracked file.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+PULUMI_VERSION = "3.259.0"
+DOCKER_VERSION = "5.2.0"
+
+SOURCES = Path(__file__).parent
+CLI = SOURCES / "pulumi"
+LANGUAGE_HOST = SOURCES / "language"
+DOCKER_PROVIDER = SOURCES / "docker"
+DOCKER_ARCHIVE = f"pulumi-resource-docker-v{DOCKER_VERSION}.tgz"
+DYNAMIC_PROVIDER = "pulumi-resource-pulumi-python"
+DOCKER_ARCHIVE = f"pulumi-resource-docker-v{DOCKER_VERSION}.tgz"
+
+# -v: the packages are counted; -mod=readonly: exactly the modules that go.sum names.
+FLAGS = ("-v", "-mod=readonly", "-buildvcs=false", "-trimpath")
+
+# What a user may have set for work of their own.
+INTERFERING = {"GOFLAGS", "GOOS", "GOARCH"}
+
+PACKAGES_BETWEEN_REPORTS = 100
+ERROR_TAIL_LINES = 20
+# What `go build -v` prints for a package that it compiles: an import path, and nothing else.
+COMPILED_PACKAGE = re.compile(r"[\w.~/-]+")
+
+Say = Callable[[str], None]
+
+
+class BuildError(Exception):
+    """A build failed; the message ends with what the compiler said last."""
+
+
+def build_cli(go: Path, out: Path, say: Say) -> None:
+    """Build the Pulumi CLI.
+
+    Args:
+        go: The go command.
+        out: Existing folder that receives ``pulumi``.
+        say: Takes a line about the progress.
+
+    Raises:
+        BuildError: The build failed.
+    """
+    version = f"github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v{PULUMI_VERSION}"
+    target = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
+    with _copy(CLI) as module:
+        _go_build(go, module, target, out / "pulumi", say, ldflags=f"-s -w -X {version}")
+
+
+def build_language_host(go: Path, out: Path, say: Say) -> None:
+    """Build the language host for Python, with the provider of dynamic resources beside it.
+
+    Args:
+        go: The go command.
+        out: Existing folder that receives ``pulumi-language-python`` and `DYNAMIC_PROVIDER`.
+        say: Takes a line about the progress.
+
+    Raises:
+        BuildError: The build failed.
+    """
+    with _copy(LANGUAGE_HOST) as module:
+        _go_build(go, module, ".", out / "pulumi-language-python", say)
+        _install(module / DYNAMIC_PROVIDER, out / DYNAMIC_PROVIDER)
+
+
+def build_docker_provider(go: Path, out: Path, say: Say) -> None:
+    """Build the Docker provider.
+
+    Args:
+        go: The go command.
+        out: Existing folder that receives ``schema.json`` and `DOCKER_ARCHIVE`, a plugin for
+            ``pulumi plugin install --file``.
+        say: Takes a line about the progress.
+
+    Raises:
+        BuildError: The build failed.
+    """
+    name = "pulumi-resource-docker"
+    with _copy(DOCKER_PROVIDER) as module:
+        # The provider embeds its schema, which a program of its own writes: outside the module,
+        # where it finds no documentation to copy, so that the schema depends on the code alone.
+        schema, generator, provider = module / "schema.json", module / "generator", module / name
+        _go_build(go, module, "./generate", generator, say, tags="no_compose")
+        schema.write_bytes(_run([str(generator)], module.parent))
+        _go_build(go, module, ".", provider, say, tags="no_compose")
+        say(f"packing {DOCKER_ARCHIVE}")
+        archive = module / DOCKER_ARCHIVE
+        with tarfile.open(archive, "w:gz", compresslevel=1) as plugin:
+            plugin.add(provider, arcname=name)
+        _install(schema, out / "schema.json")
+        _install(archive, out / DOCKER_ARCHIVE)
+
+
+# What to build from each module.
+MODULES: dict[Path, Callable[[Path, Path, Say], None]] = {
+    CLI: build_cli,
+    LANGUAGE_HOST: build_language_host,
+    DOCKER_PROVIDER: build_docker_provider,
+}
+
+
+def module_key(module: Path) -> str:
+    """Give a short hash of everything that a module's build depends on, for a cache of binaries.
+
+    Args:
+        module: One of `MODULES`.
+
+    Returns:
+        Sixteen hexadecimal digits.
+    """
+    key = hashlib.sha256(repr((PULUMI_VERSION, DOCKER_VERSION, FLAGS)).encode())
+    for file in sorted(file for file in module.rglob("*") if file.is_file()):
+        content = file.read_bytes()
+        key.update(f"{file.relative_to(SOURCES)}\0{len(content)}\0".encode() + content)
+    return key.hexdigest()[:16]
+
+
+MODULES: dict[Path, Callable[[Path, Path, Say], None]] = {
+    LANGUAGE_HOST: build_language_host,
+    CLI: build_cli,
+    DOCKER_PROVIDER: build_docker_provider,
+}
+
+
+def module_key(module: Path) -> str:
+    """Give a short hash of everything that a module's build depends on, for a cache of its binaries.
+
+    Returns:
+        Sixteen hexadecimal digits.
+    """
+    key = hashlib.sha256()
+    for file in [Path(__file__), *sorted(file for file in module.rglob("*") if file.is_file())]:
+        key.update(f"{file.relative_to(SOURCES)}\0{file.stat().st_size}\0".encode())
+        key.update(file.read_bytes())
+    return key.hexdigest()[:16]
+
+
+def sources_key() -> str:
+    """Give a short hash of everything that all builds depend on.
+
+    Returns:
+        Sixteen hexadecimal digits.
+    """
+    return hashlib.sha256("".join(map(module_key, MODULES)).encode()).hexdigest()[:16]
+
+
+@contextmanager
+def _copy(module: Path) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="datadocker-build-") as temporary:
+        copy = Path(temporary) / module.name
+        shutil.copytree(module, copy)
+        yield copy
+
+
+def _install(source: Path, target: Path) -> None:
+    # By renaming: a process that runs the old file keeps it, and nobody sees half of the new one.
+    partial = target.with_name(f".{target.name}.partial")
+    shutil.copy2(source, partial)
+    partial.replace(target)
+
+
+def _go_build(
+    go: Path,
+    module: Path,
+    target: str,
+    out: Path,
+    say: Say,
+    *,
+    ldflags: str = "-s -w",
+    tags: str = "",
+) -> None:
+    """Build one main package, reporting how many packages were compiled so far.
+
+    Raises:
+        BuildError: The build failed.
+    """
+    say(f"building {out.name}")
+    binary = module / f".{out.name}.built"
+    flags = [*FLAGS, f"-tags={tags}", f"-ldflags={ldflags}"]
+    environment = {name: value for name, value in os.environ.items() if name not in INTERFERING}
+    environment |= {"CGO_ENABLED": "0", "GOWORK": "off"}
+    command = [str(go), "build", *flags, "-o", str(binary), target]
+    compiled = 0
+    tail: deque[str] = deque(maxlen=ERROR_TAIL_LINES)
+    with subprocess.Popen(
+        command,
+        cwd=module,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as build:
+        for line in map(str.rstrip, build.stdout or ()):
+            if COMPILED_PACKAGE.fullmatch(line):
+                compiled += 1
+                if compiled % PACKAGES_BETWEEN_REPORTS == 0:
+                    say(f"building {out.name}: {compiled} packages compiled")
+            elif not line.startswith("go: downloading "):
+                tail.append(line)
+    if build.returncode != 0:
+        msg = "\n".join([f"building {out.name} failed (exit status {build.returncode}):", *tail])
+        raise BuildError(msg)
+    _install(binary, out)
+
+
+def _run(command: list[str], folder: Path) -> bytes:
+    done = subprocess.run(command, cwd=folder, capture_output=True, check=False)
+    if done.returncode != 0:
+        tail = done.stderr.decode(errors="replace").splitlines()[-ERROR_TAIL_LINES:]
+        msg = "\n".join([f"{command[0]} failed (exit status {done.returncode}):", *tail])
+        raise BuildError(msg)
+    return done.stdout
