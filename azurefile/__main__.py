@@ -63,7 +63,9 @@ def _serve(arguments: argparse.Namespace) -> None:
 
     from azurefile.driver import Driver, Settings
     from azurefile.server import application
+    from azurefile.shares import prepare
 
+    prepare(root, arguments.state)
     driver = Driver(
         Settings(
             root=root,

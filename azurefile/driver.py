@@ -56,8 +56,7 @@ class Driver:
         state = settings.root / settings.state
         self._attachment_folder = state / "mounts"
         self._attachment_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for folder, mode in ((settings.root / "shares", 0o711), (settings.mounts, 0o755)):
-            folder.mkdir(mode=mode, parents=True, exist_ok=True)
+        settings.mounts.mkdir(parents=True, exist_ok=True)
         self._volumes = VolumeStore(state / "volumes")
         self._attachments: dict[str, Attachment] = {}
         self._protocols = protocols.available(settings.root)
@@ -94,7 +93,8 @@ class Driver:
             await asyncio.sleep(_RENEW_SECONDS)
             try:
                 await self._in_thread(self._fence.renew)
-                for name in self._fence.held():
+                counted = [name for name, a in list(self._attachments.items()) if a.ids]
+                for name in {*self._fence.held(), *counted}:
                     await self._sweep(name)
             except Exception:
                 log.exception("sweep failed")
@@ -159,7 +159,7 @@ class Driver:
         }
         if lease is not None and attachment is not None and attachment.ids:
             status["mountedSince"] = fence.iso_time(lease.owner.since)
-            status["mounts"] = sum(attachment.ids.values())
+            status["mounts"] = sum(list(attachment.ids.values()))
             status["holders"] = [
                 {k: v for k, v in dataclasses.asdict(c).items() if v and k != "ticks"}
                 for c in list(lease.owner.containers)

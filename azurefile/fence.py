@@ -280,14 +280,17 @@ class Fence:
         return list(self._leases)
 
     def _refuse_or_evict(self, volume: Volume, owner: Owner, store: LockStore) -> None:
-        own = owner.plugin == self._plugin and self._leases.get(owner.volume)
-        restored = own.restored if own else not store.locked(owner.key)
+        own = self._leases.get(owner.volume) if owner.plugin == self._plugin else None
+        if own is not None:
+            # Memory knows a container a moment before the record does.
+            owner = own.owner
+        restored = own.restored if own is not None else not store.locked(owner.key)
         if self._alive(owner, restored=restored):
             young = time.time() - owner.since < NAMING_SECONDS
             passing = not owner.containers and young and self._naming()
             raise Held(volume, owner, passing=passing)
         log.warning("dead holder's folder given", extra=_facts(owner) | {"to": volume.name})
-        if own:
+        if own is not None:
             self._drop(own)
         else:
             owner.released = time.time()

@@ -19,9 +19,9 @@ _TRASH = ".trash-"
 
 
 def prepare(root: Path, state: str = "azurefile") -> None:
-    """Make the plugin's folders with the right modes; what exists only gets its mode."""
+    """Make the plugin's folders with the right modes; a root that exists keeps its own."""
+    root.mkdir(mode=0o711, parents=True, exist_ok=True)
     modes = {
-        root: 0o711,
         root / state: 0o700,
         root / "credentials": 0o700,
         root / "fence": 0o700,
@@ -29,7 +29,7 @@ def prepare(root: Path, state: str = "azurefile") -> None:
         root / "shares": 0o711,
     }
     for folder, mode in modes.items():
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(exist_ok=True)
         folder.chmod(mode)
 
 

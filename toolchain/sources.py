@@ -107,8 +107,8 @@ def build_docker_provider(go: Path, out: Path, say: Say) -> None:
 
 # What to build from each module.
 MODULES: dict[Path, Callable[[Path, Path, Say], None]] = {
-    CLI: build_cli,
     LANGUAGE_HOST: build_language_host,
+    CLI: build_cli,
     DOCKER_PROVIDER: build_docker_provider,
 }
 
@@ -126,26 +126,6 @@ def module_key(module: Path) -> str:
     for file in sorted(file for file in module.rglob("*") if file.is_file()):
         content = file.read_bytes()
         key.update(f"{file.relative_to(SOURCES)}\0{len(content)}\0".encode() + content)
-    return key.hexdigest()[:16]
-
-
-MODULES: dict[Path, Callable[[Path, Path, Say], None]] = {
-    LANGUAGE_HOST: build_language_host,
-    CLI: build_cli,
-    DOCKER_PROVIDER: build_docker_provider,
-}
-
-
-def module_key(module: Path) -> str:
-    """Give a short hash of everything that a module's build depends on, for a cache of its binaries.
-
-    Returns:
-        Sixteen hexadecimal digits.
-    """
-    key = hashlib.sha256()
-    for file in [Path(__file__), *sorted(file for file in module.rglob("*") if file.is_file())]:
-        key.update(f"{file.relative_to(SOURCES)}\0{file.stat().st_size}\0".encode())
-        key.update(file.read_bytes())
     return key.hexdigest()[:16]
 
 

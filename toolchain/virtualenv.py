@@ -13,6 +13,10 @@ from toolchain import cache, packages
 from toolchain.progress import run
 
 
+# the test tools stand on what the product and the plugin run with
+NAMED_BY = {"tests/requirements.txt": ("requirements.txt", "azurefile/requirements.txt")}
+
+
 def ensure(checkout: Path, requirements: str = "requirements.txt", name: str = ".venv") -> Path:
     """Makes sure that `name` holds what `requirements` asks for, and returns it.
 
@@ -23,7 +27,7 @@ def ensure(checkout: Path, requirements: str = "requirements.txt", name: str = "
         return venv
     digest = hashlib.sha256(f"{sys.version_info[:3]}{os.path.realpath(sys.executable)}".encode())
     # a requirements file may name another one of the checkout
-    for file in sorted({requirements, "requirements.txt"}):
+    for file in (requirements, *NAMED_BY.get(requirements, ())):
         digest.update((checkout / file).read_bytes())
     target = cache.root() / f"venv-{digest.hexdigest()[:16]}"
     if not target.exists():

@@ -120,7 +120,10 @@ class FlockStore:
             lock.close()
 
     def owners(self) -> list[Owner]:
-        """Every record; one that a power cut tore is of an earlier boot and holds nothing."""
+        """Every record; one that a power cut tore is of an earlier boot and holds nothing.
+
+        One that can't be read although its plugin runs is of another version, and is in the way.
+        """
         found = []
         try:
             names = sorted(os.listdir(self._folder))
@@ -132,6 +135,11 @@ class FlockStore:
             try:
                 found.append(Owner.from_json(files.read_json(self._folder / name)))
             except (OSError, ValueError, TypeError, KeyError) as error:
+                if self.locked(name.removesuffix(".json")):
+                    raise ShareError(
+                        f'share "{self._folder.name}": the owner record {name} of a plugin that '
+                        "runs can't be read; use the same version of the plugin for both"
+                    ) from error
                 log.warning("owner record not readable", extra={"file": name, "error": error})
         return found
 

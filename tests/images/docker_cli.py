@@ -30,7 +30,13 @@ class Result:
 
 def run(*command: str, limit: float = 120, stdin: str | None = None) -> Result:
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=limit, input=stdin, check=False
+        command,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=limit,
+        input=stdin,
+        check=False,
     )
     return Result(done.returncode, done.stdout, done.stderr)
 

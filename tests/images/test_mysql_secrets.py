@@ -193,9 +193,10 @@ def everything_visible(container: Container) -> dict[str, str]:
 def test_passwords_are_seen_nowhere(engine: Engine, mysql_image: str, tmp_path: Path) -> None:
     canaries = {"root-password": "CANARY-root-1", "init.sql": ""}
     canaries["init.sql"] = "CREATE USER IF NOT EXISTS bob@'%' IDENTIFIED BY 'CANARY-bob-2';"
-    general = ("--general-log=ON", "--general-log-file=/dev/stderr", "--log-error-verbosity=3")
+    general = ("--general-log=ON", "--general-log-file=general.log", "--log-error-verbosity=3")
     container = restart_with(engine, mysql_image, engine.volume(), canaries, tmp_path, *general)
     container.wait_ready()
+    assert "BY <secret>" in container.shell(f"cat {DATA}/general.log").out
     found = {where for where, text in everything_visible(container).items() if "CANARY-" in text}
     assert found == set()
     left = container.shell("grep -rl CANARY- /run/mysqld /tmp /var/lib/mysql /etc").out.split()
@@ -207,14 +208,16 @@ def test_passwords_are_seen_nowhere(engine: Engine, mysql_image: str, tmp_path: 
 def test_the_search_finds_what_is_planted(engine: Engine, mysql_image: str, tmp_path: Path) -> None:
     container = engine.start(
         mysql_image,
+        "--log-error-verbosity=3",
         flags=("-v", f"{engine.volume()}:{DATA}", "-e", "MYSQL_ROOT_PASSWORD=CANARY-env"),
     )
     container.wait_ready()
     script = (
         f"echo CANARY-data >{DATA}/planted; echo CANARY-file >/var/tmp/f; chmod 644 /var/tmp/f;"
-        " echo CANARY-log >/proc/1/fd/2; : CANARY-argv; sleep 30; true"
+        " : CANARY-argv; sleep 30; true"
     )
     must("exec", "-d", "-u", "999", container.name, "sh", "-c", script)
+    container.sql("SELECT 1", "wrong", user="CANARY-log")
     wait_until(lambda: "CANARY-log" in container.logs(), "planted")
     # mysqld itself no longer has what docker inspect shows.
     pid = container.state()["Pid"]

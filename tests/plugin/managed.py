@@ -64,8 +64,8 @@ class Docker:
 
 
 def base_image(docker: Docker) -> str:
-    """What images are built from: PLUGIN_TEST_BASE, a local base of the project, or Debian's."""
-    if named := os.environ.get("PLUGIN_TEST_BASE"):
+    """What images are built from: the variable's, a local base of the project, or Debian's."""
+    if named := os.environ.get("DATADOCKER_TEST_BASE_BOOKWORM"):
         return named
     listed = docker("images", "--format", "{{.Repository}}:{{.Tag}}").split()
     return next(

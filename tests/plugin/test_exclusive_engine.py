@@ -62,7 +62,8 @@ class OwnEngine:
                 ["nsenter", "-t", str(self._keeper.pid), "-n", "-m", "dockerd",
                  f"--data-root={self.folder}/data", f"--exec-root={run}/exec",
                  f"--pidfile={run}/docker.pid", f"--host=unix://{self.docker.socket}",
-                 "--bridge=none", "--iptables=false", f"--live-restore={self._live_restore}".lower()],
+                 "--bridge=none", "--iptables=false",
+                 f"--live-restore={self._live_restore}".lower()],
                 stderr=log, stdout=log,
             )  # fmt: skip
         try:
@@ -75,7 +76,9 @@ class OwnEngine:
         assert self._engine is not None
         self._engine.send_signal(number)
         self._engine.wait(60)
-        (self.folder / "run/docker.pid").unlink(missing_ok=True)
+        # containerd dies with a killed engine, but where nobody reaps it its pid looks alive.
+        for stale in ("run/docker.pid", "run/exec/containerd/containerd.pid"):
+            (self.folder / stale).unlink(missing_ok=True)
         self.start()
 
     def run(self, name: str, volume: str, image: str) -> None:

@@ -9,8 +9,3 @@ require (
 
 // Pulumi's own replacement.
 replace github.com/atotto/clipboard => github.com/tgummerer/clipboard v0.0.0-20241001131231-d02d263e614e
-
-replace (
-	github.com/ccojocar/zxcvbn-go => ./strength/esc
-	github.com/nbutton23/zxcvbn-go => ./strength
-)

@@ -1,0 +1,105 @@
+"""Makes ready what the tests need and runs them, part by part."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from toolchain import clis, engine, packages, virtualenv
+from toolchain.progress import ToolchainError, run, say
+from toolchain.sources import BuildError
+from toolchain.wrapper import environment
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+TEST_IMAGE = "datadocker-test/base"
+# what is checked without running the product; each is one command of a kept tool
+CHECKS = (
+    ["ruff", "format", "--check", "."],
+    ["ruff", "check", "."],
+    ["mypy"],
+    ["lint-imports"],
+    ["python", "-m", "stacks.schema", "--check"],
+)
+# in the order of what fails soonest
+PARTS = {
+    "unit": ["tests/unit"],
+    "plugin": ["tests/plugin"],
+    "images": ["tests/images"],
+    "toolchain": ["tests/toolchain"],
+    "engine": ["tests/engine"],
+}
+
+
+def main(arguments: list[str]) -> None:
+    """Runs the parts that `arguments` name, all if none; the rest goes to pytest. Does not return."""
+    parts = [a for a in arguments if a in PARTS] or list(PARTS)
+    rest = [a for a in arguments if a not in PARTS]
+    try:
+        sys.exit(_run(parts, rest))
+    except (ToolchainError, BuildError) as error:
+        say(str(error))
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _run(parts: list[str], rest: list[str]) -> int:
+    venv = virtualenv.ensure(CHECKOUT)
+    test_venv = virtualenv.ensure(CHECKOUT, "tests/requirements.txt", ".venv-test")
+    toolchain = clis.ensure(CHECKOUT, venv)
+    env = environment(toolchain)
+    env["PATH"] = f"{test_venv / 'bin'}{os.pathsep}{env['PATH']}"
+    env["PYTHONDONTWRITEBYTECODE"] = "1"
+    if set(parts) - {"unit"}:
+        packages.require(["ssh", "sshd"], ["openssh-client", "openssh-server"], "the tests")
+        engine.ensure()
+        env |= _import_bases(toolchain)
+    env["DATADOCKER_TEST_TOOLCHAIN"] = str((toolchain / "bin").resolve())
+    env["DATADOCKER_TEST_DOCKER_SCHEMA"] = str((toolchain / "bin/schema.json").resolve())
+    failed = []
+    if "unit" in parts:
+        failed += [" ".join(c) for c in CHECKS if not _passes(c[0], lambda c=c: _check(c, env, test_venv))]  # type: ignore[misc]
+    for part in parts:
+        command = [test_venv / "bin/python", "-m", "pytest", *PARTS[part], *rest]
+        command += ["--cov", "--cov-append", "--cov-report="]
+        if not _passes(part, lambda c=command: _call(c, env)):  # type: ignore[misc]
+            failed.append(part)
+    _call([test_venv / "bin/coverage", "report", "--skip-covered"], env)
+    say(f"failed: {', '.join(failed)}" if failed else "all passed")
+    return 1 if failed else 0
+
+
+def _passes(what: str, step: Callable[[], int]) -> bool:
+    started = time.monotonic()
+    say(f"— {what}")
+    code = step()
+    say(f"— {what}: {'passed' if code == 0 else 'FAILED'} in {time.monotonic() - started:.0f} s")
+    return code == 0
+
+
+def _check(command: list[str], env: dict[str, str], venv: Path) -> int:
+    return _call([venv / "bin" / command[0], *command[1:]], env)
+
+
+def _call(command: list[str | Path], env: dict[str, str]) -> int:
+    return subprocess.run([str(c) for c in command], cwd=CHECKOUT, env=env, check=False).returncode
+
+
+def _import_bases(toolchain: Path) -> dict[str, str]:
+    """Gives the tests of images and plugin a base each, under a name that no stack uses."""
+    docker = shutil.which("docker") or "docker"
+    names = {}
+    for suite in ("bookworm", "sid"):
+        names[f"DATADOCKER_TEST_BASE_{suite.upper()}"] = reference = f"{TEST_IMAGE}:{suite}"
+        archive = toolchain / "bases" / f"{suite}.tar"
+        if archive.exists():
+            run([docker, "import", archive.resolve(), reference], f"importing {reference}")
+        else:
+            run([docker, "pull", f"debian:{suite}-slim"], f"pulling Debian {suite}")
+            run([docker, "tag", f"debian:{suite}-slim", reference], f"tagging {reference}")
+    return names
