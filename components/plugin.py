@@ -11,6 +11,7 @@ import pulumi
 
 from components.custom import EnginePlugin
 from components.hosts import DockerHost
+from components.hosts.host import Engine
 from components.images import ContextImage
 from components.images.context import context_digest
 
@@ -44,9 +45,7 @@ class AzureFilePlugin(pulumi.ComponentResource):
     image: pulumi.Output[str]
     """The image that it is made of; the same program runs from it for one-off jobs on shares."""
 
-    def __init__(
-        self, name: str, args: AzureFilePluginArgs, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
+    def __init__(self, name: str, args: AzureFilePluginArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Registers image and plugin."""
         super().__init__("datadocker:index:AzureFilePlugin", name, {}, opts)
         image = ContextImage(
@@ -78,7 +77,7 @@ class AzureFilePlugin(pulumi.ComponentResource):
         self.register_outputs({"driver": self.driver})
 
 
-def _socket_on_host(engine: dict[str, str]) -> str:
+def _socket_on_host(engine: Engine) -> str:
     url = engine["url"]
     return url.removeprefix("unix://") if url.startswith("unix://") else "/var/run/docker.sock"
 

@@ -32,9 +32,7 @@ class LogReader(pulumi.ComponentResource):
     container: pulumi.Output[str]
     """Name of the container."""
 
-    def __init__(
-        self, name: str, args: LogReaderArgs, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
+    def __init__(self, name: str, args: LogReaderArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Registers the container."""
         super().__init__("datadocker:index:LogReader", name, {}, opts)
         container = docker.Container(
@@ -47,9 +45,7 @@ class LogReader(pulumi.ComponentResource):
             log_driver="json-file",
             # it repeats what is in the file anyway
             log_opts={"max-size": "1m", "max-file": "2"},
-            volumes=[
-                {"volume_name": args["logs"].volume, "container_path": "/logs", "read_only": True}
-            ],
+            volumes=[{"volume_name": args["logs"].volume, "container_path": "/logs", "read_only": True}],
             labels=[{"label": k, "value": v} for k, v in args["labels"].items()],
             destroy_grace_seconds=5,
             # its name is fixed, so the old one goes first

@@ -41,13 +41,11 @@ class MappedVolume(pulumi.ComponentResource):
     share: pulumi.Output[str]
     """Name of the share."""
 
-    def __init__(
-        self, name: str, args: MappedVolumeArgs, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
+    def __init__(self, name: str, args: MappedVolumeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Registers the volume."""
         super().__init__("datadocker:index:MappedVolume", name, {}, opts)
         share = args["share"]
-        options: dict[str, pulumi.Input[str]] = dict(share.options) | dict(args.get("options") or {})
+        options: dict[str, pulumi.Input[str]] = {**share.options, **(args.get("options") or {})}
         options["share"] = share.share
         if folder := args.get("folder"):
             options["folder"] = folder

@@ -34,9 +34,7 @@ class LogWriter(pulumi.ComponentResource):
     container: pulumi.Output[str]
     """Name of the container."""
 
-    def __init__(
-        self, name: str, args: LogWriterArgs, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
+    def __init__(self, name: str, args: LogWriterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Registers the container."""
         super().__init__("datadocker:index:LogWriter", name, {}, opts)
         container = docker.Container(

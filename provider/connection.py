@@ -87,9 +87,7 @@ class EngineConnection:
                 "or set datadocker:host.socket to the socket of the one that runs"
             ) from None
         except TimeoutError:
-            raise EngineError(
-                f"the Docker engine at {self.path} did not answer within {timeout:.0f} s"
-            ) from None
+            raise EngineError(f"the Docker engine at {self.path} did not answer within {timeout:.0f} s") from None
         finally:
             connection.close()
 
@@ -124,7 +122,11 @@ def connect(url: str, ssh_opts: list[str]) -> Iterator[EngineConnection]:
         command += ["-o", "ConnectTimeout=20", "-L", f"{forwarded}:/var/run/docker.sock", *ssh_opts]
         command += ["-p", str(parts.port or 22), f"{parts.username}@{parts.hostname}"]
         ssh = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         try:
             while not forwarded.exists():

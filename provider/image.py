@@ -19,9 +19,7 @@ class ImportedImage(EngineResource):
             raise Failure(f"the root filesystem {props['archive']} is gone: run ./pulumiw up again")
         labels = [f'LABEL {k}="{v}"' for k, v in sorted(props["labels"].items())]
         with engine_client(props["engine"]) as engine:
-            engine.api.import_image(
-                src=props["archive"], repository=repository, tag=tag, changes=labels
-            )
+            engine.api.import_image(src=props["archive"], repository=repository, tag=tag, changes=labels)
         return reference
 
     def read(self, identity: str, props: Props) -> Props | None:

@@ -107,13 +107,18 @@ def _install(engine: DockerClient, props: Props) -> None:
         with tempfile.TemporaryFile() as archive:
             _pack(container.export(chunk_size=1 << 20), props["config"], archive)
             archive.seek(0)
-            answer = engine.api._post(
-                engine.api._url("/plugins/create"), params={"name": driver}, data=archive
+            # the SDK's create_plugin packs a folder; ours is packed, with owners that only root could unpack
+            answer = engine.api.post(
+                f"{engine.api.base_url}/v{engine.api.api_version}/plugins/create",
+                params={"name": driver},
+                data=archive,
             )
-            engine.api._raise_for_status(answer)
+            if not answer.ok:
+                raise Failure(f"the Docker engine refused the plugin: {answer.json()['message']}")
     finally:
         container.remove(force=True)
-    engine.api.configure_plugin(driver, [f"{k}={v}" for k, v in _wanted(props).items()])
+    wanted = [f"{k}={v}" for k, v in _wanted(props).items()]
+    engine.api.configure_plugin(driver, wanted)  # type: ignore[no-untyped-call]
     engine.api.enable_plugin(driver, timeout=30)
 
 
@@ -159,7 +164,7 @@ def _find(engine: DockerClient, driver: str) -> dict[str, Any] | None:
     from docker.errors import NotFound
 
     try:
-        found: dict[str, Any] = engine.api.inspect_plugin(driver)
+        found: dict[str, Any] = engine.api.inspect_plugin(driver)  # type: ignore[no-untyped-call]
     except NotFound:
         return None
     return found

@@ -72,9 +72,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             found = _resource(request.urn).read(request.id, _plain(request.properties))
             if found is None:
                 return provider_pb2.ReadResponse()
-            return provider_pb2.ReadResponse(
-                id=request.id, properties=_struct(found), inputs=request.inputs
-            )
+            return provider_pb2.ReadResponse(id=request.id, properties=_struct(found), inputs=request.inputs)
 
     def Update(self, request: Any, context: grpc.ServicerContext) -> Any:
         with _Reported(context):

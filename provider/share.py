@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from provider.resource import EngineResource, Failure, Props, engine_client
 
 
@@ -36,5 +38,5 @@ class ShareFolder(EngineResource):
                     remove=True,
                 )
             except ContainerError as error:
-                said = (error.stderr or b"").decode(errors="replace").strip()
-                raise Failure(said.splitlines()[-1] if said else str(error)) from error
+                said: Any = error.stderr or str(error).encode()
+                raise Failure(said.decode(errors="replace").strip().splitlines()[-1]) from error

@@ -38,9 +38,7 @@ class SettingsError(pulumi.RunError):
         super().__init__("\n".join(lines))
 
 
-def complain(
-    error: ValidationError, model: type[BaseModel], file: str, secret: frozenset[str]
-) -> list[str]:
+def complain(error: ValidationError, model: type[BaseModel], file: str, secret: frozenset[str]) -> list[str]:
     """Returns a line for each of `error`'s findings: file, setting, value, what is allowed.
 
     Values of unknown keys, of secret fields and of top-level keys named in `secret` are left out.
@@ -95,7 +93,8 @@ def _follow(loc: tuple[int | str, ...], model: type[BaseModel]) -> tuple[str, ty
         path += f".{step}" if path else str(step)
         holder = here
         field = next(
-            (f for n, f in (here.model_fields if here else {}).items() if (f.alias or n) == step), None
+            (f for n, f in (here.model_fields if here else {}).items() if (f.alias or n) == step),
+            None,
         )
         choices = _models(field.annotation) if field else []
         secret = secret or (field is not None and _mentions(field.annotation, SecretStr))

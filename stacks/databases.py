@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pulumi
+from pydantic import SecretStr
 
 from components.databases import MySQLDatabase, MySQLUser
 from components.hosts import DockerHost, LocalHost, SSHHost
@@ -136,7 +137,7 @@ def _database(
         MySQLUser(
             name=user.name,
             host=user.host,
-            password=user.password and user.password.get_secret_value(),
+            password=_open(user.password),
             schemas=user.schemas,
         )
         for user in database.users
@@ -149,7 +150,7 @@ def _database(
             "container": settings.prefix + database.name,
             "volume": volumes[database.volume],
             "port": database.port,
-            "root_password": database.root_password and database.root_password.get_secret_value(),
+            "root_password": _open(database.root_password),
             "schemas": database.schemas,
             "users": users,
             "memory": database.memory,
@@ -161,3 +162,7 @@ def _database(
 
 def _text(value: str | int | bool) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _open(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret is not None else None

@@ -37,7 +37,11 @@ def schema() -> dict[str, Any]:
 
 def _take_secrets(definitions: dict[str, Any]) -> dict[str, Any]:
     """Lets a secret be what `pulumi config set --secret` writes for it."""
-    encrypted = {"type": "object", "properties": {"secure": {"type": "string"}}, "required": ["secure"]}
+    encrypted = {
+        "type": "object",
+        "properties": {"secure": {"type": "string"}},
+        "required": ["secure"],
+    }
     for definition in definitions.values():
         for field in definition.get("properties", {}).values():
             options = field.get("anyOf", [])

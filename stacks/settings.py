@@ -30,9 +30,7 @@ from stacks.complaints import SettingsError, complain, nearest
 def _volume_name(name: str) -> str:
     # Docker's own rule, docs.docker.com/reference/cli/docker/volume/create
     if not re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{1,62}", name):
-        raise ValueError(
-            "Docker takes 2 to 63 letters, digits, '_', '.' or '-', starting with a letter or digit"
-        )
+        raise ValueError("Docker takes 2 to 63 letters, digits, '_', '.' or '-', starting with a letter or digit")
     return name
 
 
@@ -79,9 +77,7 @@ Places = dict[str, list[str]]
 class Section(BaseModel):
     """A part of the settings: unknown keys are errors, names are written in camelCase."""
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=False
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=False)
 
 
 class LocalHostSettings(Section):
@@ -90,8 +86,7 @@ class LocalHostSettings(Section):
     kind: Literal["local"]
     socket: Annotated[str, Field(pattern="^/.")] | None = Field(
         default=None,
-        description="The engine's socket. Default: DOCKER_HOST if it names one, "
-        "else /var/run/docker.sock.",
+        description="The engine's socket. Default: DOCKER_HOST if it names one, else /var/run/docker.sock.",
     )
 
 
@@ -106,13 +101,10 @@ class SSHHostSettings(Section):
         default="root", description="A user who may talk to the engine there."
     )
     port: Port = Field(default=22, description="The SSH server's port.")
-    identity_file: str | None = Field(
-        default=None, description="Private key file. Default: what ssh itself finds."
-    )
+    identity_file: str | None = Field(default=None, description="Private key file. Default: what ssh itself finds.")
     host_key: Annotated[str, Field(pattern=r"^[a-z0-9@.-]+ [A-Za-z0-9+/=]+$")] | None = Field(
         default=None,
-        description="The server's public host key, as 'ssh-ed25519 AAAA…'. "
-        "Default: it must be in known_hosts already.",
+        description="The server's public host key, as 'ssh-ed25519 AAAA…'. Default: it must be in known_hosts already.",
     )
 
 
@@ -120,9 +112,7 @@ class LocalSharesSettings(Section):
     """Shares as folders on the host."""
 
     kind: Literal["local"]
-    retain: bool = Field(
-        default=True, description="Keep the shares' data when the stack is destroyed."
-    )
+    retain: bool = Field(default=True, description="Keep the shares' data when the stack is destroyed.")
 
 
 class VolumeSettings(Section):
@@ -130,9 +120,7 @@ class VolumeSettings(Section):
 
     name: VolumeName = Field(description="Name on the engine.")
     share: ShareName | None = Field(default=None, description="Default: the volume's name.")
-    folder: Folder | None = Field(
-        default=None, description="Folder inside the share. Default: the share's root."
-    )
+    folder: Folder | None = Field(default=None, description="Folder inside the share. Default: the share's root.")
     exclusive: bool | None = Field(
         default=None,
         description="One writing container at a time. Default: true for a database's volume.",
@@ -203,9 +191,7 @@ class PluginSettings(Section):
 
 HostSettings = Annotated[LocalHostSettings | SSHHostSettings, Field(discriminator="kind")]
 SharesSettings = LocalSharesSettings
-Volume = Annotated[
-    VolumeSettings, BeforeValidator(_from_name, json_schema_input_type=str | VolumeSettings)
-]
+Volume = Annotated[VolumeSettings, BeforeValidator(_from_name, json_schema_input_type=str | VolumeSettings)]
 
 
 class Settings(Section):
@@ -215,12 +201,8 @@ class Settings(Section):
         default="demo",
         description="demo: the whole talk. databases: host, volumes and databases only.",
     )
-    host: HostSettings = Field(
-        default=LocalHostSettings(kind="local"), description="Where containers run."
-    )
-    shares: SharesSettings = Field(
-        default=LocalSharesSettings(kind="local"), description="Where data lives."
-    )
+    host: HostSettings = Field(default=LocalHostSettings(kind="local"), description="Where containers run.")
+    shares: SharesSettings = Field(default=LocalSharesSettings(kind="local"), description="Where data lives.")
     volumes: list[Volume] = Field(
         default=[], description="A name, or an object with name, share, folder, exclusive, options."
     )
@@ -256,14 +238,16 @@ def check_together(settings: Settings, at: Places) -> Iterable[tuple[str, str]]:
             if all(v.name != needed for v in settings.volumes):
                 yield (
                     "volumes",
-                    f"the demo writes to a volume named {needed}: add {needed}, "
-                    "or set datadocker:stack to databases",
+                    f"the demo writes to a volume named {needed}: add {needed}, or set datadocker:stack to databases",
                 )
     seen: dict[str, int] = {}
     for i, volume in enumerate(settings.volumes):
         here = at["volumes"][i]
         if volume.name in seen:
-            yield here, f"the name {volume.name} is given already by {at['volumes'][seen[volume.name]]}"
+            yield (
+                here,
+                f"the name {volume.name} is given already by {at['volumes'][seen[volume.name]]}",
+            )
             continue
         seen[volume.name] = i
         share = settings.share_of(volume)

@@ -17,7 +17,7 @@ from toolchain.progress import ToolchainError, say
 PROJECT = "datadocker"
 DEFAULT_STACK = "dev"
 # published on purpose: it belongs to the salt in Pulumi.dev.yaml and protects nothing
-DEV_PASSPHRASE = "datadocker"
+DEV_PASSPHRASE = "datadocker"  # noqa: S105
 PASSPHRASES = ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE")
 
 
@@ -100,7 +100,11 @@ class Backend:
         if self.files is not None:
             return any(self.files.glob(f"stacks/{PROJECT}/{name}.json*"))
         listed = subprocess.run(
-            [cli, "stack", "ls", "--json"], env=self.env, cwd=self.checkout, capture_output=True, check=False
+            [cli, "stack", "ls", "--json"],
+            env=self.env,
+            cwd=self.checkout,
+            capture_output=True,
+            check=False,
         )
         stacks = json.loads(listed.stdout or b"[]")
         return any(s["name"].rsplit("/", 1)[-1] == name for s in stacks)

@@ -50,7 +50,13 @@ def _make(folder: Path) -> None:
 def _mirror() -> str | None:
     """The mirror that this machine's apt uses for Debian itself."""
     listed = subprocess.run(
-        ["apt-get", "indextargets", "--format", "$(REPO_URI) $(SUITE) $(CODENAME)", "Created-By: Packages"],
+        [
+            "apt-get",
+            "indextargets",
+            "--format",
+            "$(REPO_URI) $(SUITE) $(CODENAME)",
+            "Created-By: Packages",
+        ],
         capture_output=True,
         text=True,
         env={**os.environ, "LC_ALL": "C"},

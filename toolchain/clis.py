@@ -28,9 +28,7 @@ def ensure(checkout: Path, venv: Path) -> Path:
         key = sources.sources_key()
         built = cache.entry(f"built-{key}", _build)
         filesystems = bases.ensure()
-        target = cache.entry(
-            f"source-{key}-{filesystems.name}", lambda folder: _combine(folder, built, filesystems)
-        )
+        target = cache.entry(f"source-{key}-{filesystems.name}", lambda folder: _combine(folder, built, filesystems))
     else:
         raise ToolchainError(f"{CHOICE}={way}: should be official or source")
     cache.link(checkout / ".toolchain", target)
@@ -73,7 +71,8 @@ def _build(folder: Path) -> None:
     for module, build in sources.MODULES.items():
         # each is kept by a key of its own: a changed one is built alone, an interrupted run goes on
         part = cache.entry(
-            f"{module.name}-{sources.module_key(module)}", lambda out, b=build: b(go, out, say)  # type: ignore[misc]
+            f"{module.name}-{sources.module_key(module)}",
+            lambda out, b=build: b(go, out, say),  # type: ignore[misc]
         )
         for file in part.iterdir():
             os.link(file, programs / file.name)

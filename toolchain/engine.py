@@ -86,9 +86,7 @@ def _start() -> None:
             said = LOG.read_text(errors="replace").strip().splitlines()[-3:]
             raise ToolchainError("the Docker engine stopped at once:\n  " + "\n  ".join(said))
         if time.monotonic() - started > START_SECONDS:
-            raise ToolchainError(
-                f"the Docker engine does not answer after {START_SECONDS} s; its log: {LOG}"
-            )
+            raise ToolchainError(f"the Docker engine does not answer after {START_SECONDS} s; its log: {LOG}")
         time.sleep(0.1)
     say(f"starting the Docker engine: done in {time.monotonic() - started:.0f} s")
 

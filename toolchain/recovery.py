@@ -27,7 +27,14 @@ def recover(backend: Backend, cli: Path, stack: str) -> None:
     say(f"a run of stack {stack} was killed during {len(pending)} operations: putting the state right")
     if any(p["type"] == "creating" and p["resource"]["type"] == CONTAINER for p in pending):
         _remove_unknown_containers(backend, stack)
-    command = [cli, "refresh", "--yes", "--skip-preview", "--non-interactive", "--clear-pending-creates"]
+    command: list[str | Path] = [
+        cli,
+        "refresh",
+        "--yes",
+        "--skip-preview",
+        "--non-interactive",
+        "--clear-pending-creates",
+    ]
     done = subprocess.run(
         [*command, "--stack", stack],
         env=backend.env,
@@ -57,9 +64,7 @@ def _remove_unknown_containers(backend: Backend, stack: str) -> None:
     for url in urls:
         env = {**os.environ, "DOCKER_HOST": url}
         filters = ["--no-trunc", "--filter", f"label={LABEL}={PROJECT}/{stack}"]
-        listed = subprocess.run(
-            ["docker", "ps", "-aq", *filters], env=env, capture_output=True, text=True, check=False
-        )
+        listed = subprocess.run(["docker", "ps", "-aq", *filters], env=env, capture_output=True, text=True, check=False)
         for container in listed.stdout.split():
             if container not in known:
                 # a server that is stopped in the middle recovers; one that is killed does too, only longer

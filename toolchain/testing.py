@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from toolchain import clis, engine, packages, virtualenv
@@ -23,7 +22,6 @@ CHECKS = (
     ["ruff", "check", "."],
     ["mypy"],
     ["lint-imports"],
-    ["python", "-m", "stacks.schema", "--check"],
 )
 # in the order of what fails soonest
 PARTS = {
@@ -61,29 +59,35 @@ def _run(parts: list[str], rest: list[str]) -> int:
         env |= _import_bases(toolchain)
     env["DATADOCKER_TEST_TOOLCHAIN"] = str((toolchain / "bin").resolve())
     env["DATADOCKER_TEST_DOCKER_SCHEMA"] = str((toolchain / "bin/schema.json").resolve())
+    (CHECKOUT / ".coverage").unlink(missing_ok=True)
     failed = []
     if "unit" in parts:
-        failed += [" ".join(c) for c in CHECKS if not _passes(c[0], lambda c=c: _check(c, env, test_venv))]  # type: ignore[misc]
+        for name, *arguments in CHECKS:
+            if not _passes(" ".join([name, *arguments]), [test_venv / "bin" / name, *arguments], env):
+                failed.append(name)
     for part in parts:
-        command = [test_venv / "bin/python", "-m", "pytest", *PARTS[part], *rest]
-        command += ["--cov", "--cov-append", "--cov-report="]
-        if not _passes(part, lambda c=command: _call(c, env)):  # type: ignore[misc]
+        command: list[str | Path] = [
+            test_venv / "bin/python",
+            "-m",
+            "pytest",
+            *PARTS[part],
+            *rest,
+            "--cov",
+            "--cov-append",
+        ]
+        if not _passes(part, [*command, "--cov-report="], env):
             failed.append(part)
     _call([test_venv / "bin/coverage", "report", "--skip-covered"], env)
     say(f"failed: {', '.join(failed)}" if failed else "all passed")
     return 1 if failed else 0
 
 
-def _passes(what: str, step: Callable[[], int]) -> bool:
+def _passes(what: str, command: list[str | Path], env: dict[str, str]) -> bool:
     started = time.monotonic()
     say(f"— {what}")
-    code = step()
+    code = _call(command, env)
     say(f"— {what}: {'passed' if code == 0 else 'FAILED'} in {time.monotonic() - started:.0f} s")
     return code == 0
-
-
-def _check(command: list[str], env: dict[str, str], venv: Path) -> int:
-    return _call([venv / "bin" / command[0], *command[1:]], env)
 
 
 def _call(command: list[str | Path], env: dict[str, str]) -> int:

@@ -12,7 +12,6 @@ from pathlib import Path
 from toolchain import cache, packages
 from toolchain.progress import run
 
-
 # the test tools stand on what the product and the plugin run with
 NAMED_BY = {"tests/requirements.txt": ("requirements.txt", "azurefile/requirements.txt")}
 
@@ -47,7 +46,15 @@ def _make(target: Path, requirements: Path) -> None:
         shutil.rmtree(made, ignore_errors=True)
         run([sys.executable, "-m", "venv", made], "making a virtual environment")
         run(
-            [made / "bin/python", "-m", "pip", "install", "--disable-pip-version-check", "-r", requirements],
+            [
+                made / "bin/python",
+                "-m",
+                "pip",
+                "install",
+                "--disable-pip-version-check",
+                "-r",
+                requirements,
+            ],
             f"installing {requirements.name}",
             {**os.environ, "PYTHONDONTWRITEBYTECODE": ""},
         )

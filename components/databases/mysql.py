@@ -78,15 +78,16 @@ class MySQLDatabase(pulumi.ComponentResource):
     url: pulumi.Output[str]
     """`mysql://root:…@host:port/`, a secret; known once the server accepts logins."""
 
-    def __init__(
-        self, name: str, args: MySQLDatabaseArgs, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
+    def __init__(self, name: str, args: MySQLDatabaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Registers passwords and container, and waits until logins work."""
         super().__init__("datadocker:index:MySQLDatabase", name, {}, opts)
         host = args["host"]
         root = Password(
-            f"{name}-root", {"given": args.get("root_password")}, pulumi.ResourceOptions(parent=self)
+            f"{name}-root",
+            {"given": args.get("root_password")},
+            pulumi.ResourceOptions(parent=self),
         )
+        labels = args["labels"] | {"io.datadocker.database": args["container"]}
         container = docker.Container(
             f"{name}-container",
             name=args["container"],
@@ -116,8 +117,7 @@ class MySQLDatabase(pulumi.ComponentResource):
                 # crash recovery may take its time; spelt as the engine spells it, or it would be a drift
                 "start_period": "10m0s",
             },
-            labels=[{"label": k, "value": v} for k, v in args["labels"].items()]
-            + [{"label": "io.datadocker.database", "value": args["container"]}],
+            labels=[{"label": k, "value": v} for k, v in labels.items()],
             destroy_grace_seconds=STOP_SECONDS,
             stop_timeout=STOP_SECONDS,
             # its name, port and volume can't be had twice, so the old one goes first
@@ -161,7 +161,11 @@ class MySQLDatabase(pulumi.ComponentResource):
 
 
 def _secret_file(name: str, content: pulumi.Output[str]) -> docker.ContainerUploadArgsDict:
-    return {"file": f"{SECRETS}/{name}", "content": pulumi.Output.secret(content), "permissions": "0400"}
+    return {
+        "file": f"{SECRETS}/{name}",
+        "content": pulumi.Output.secret(content),
+        "permissions": "0400",
+    }
 
 
 def _program(path: str) -> docker.ContainerUploadArgsDict:

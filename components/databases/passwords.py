@@ -21,9 +21,7 @@ class Password(pulumi.ComponentResource):
     value: pulumi.Output[str]
     """The password, a secret."""
 
-    def __init__(
-        self, name: str, args: PasswordArgs, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
+    def __init__(self, name: str, args: PasswordArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Registers the password."""
         super().__init__("datadocker:index:Password", name, {}, opts)
         given = args.get("given")

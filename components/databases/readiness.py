@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Any
 from urllib.parse import quote
 
 import pulumi
@@ -12,15 +13,13 @@ from components.hosts.host import Engine
 from provider.connection import EngineConnection, EngineError, connect
 
 
-def ready(
-    engine: pulumi.Output[Engine], container: pulumi.Output[str], name: str, seconds: int
-) -> pulumi.Output[bool]:
+def ready(engine: pulumi.Output[Engine], container: pulumi.Output[str], name: str, seconds: int) -> pulumi.Output[bool]:
     """Returns true once `container` (an id) is healthy; each `up` asks, also where nothing changed.
 
     The update fails if the container stops or is not healthy within `seconds`.
     """
 
-    async def wait(known: list[object]) -> bool:
+    async def wait(known: list[Any]) -> bool:
         if not pulumi.runtime.is_dry_run():
             await asyncio.to_thread(_wait, known[0], str(known[1]), name, seconds)
         return True

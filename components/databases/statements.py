@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypedDict
 
-
 # dev.mysql.com/doc/refman: string literals
 ESCAPES = {"\0": r"\0", "\n": r"\n", "\r": r"\r", "\x1a": r"\Z", "'": "''", "\\": r"\\"}
 

@@ -26,9 +26,7 @@ class LocalHostArgs(TypedDict):
 class LocalHost(DockerHost):
     """The engine on this machine. Nothing is created; `up` fails early where no engine answers."""
 
-    def __init__(
-        self, name: str, args: LocalHostArgs, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
+    def __init__(self, name: str, args: LocalHostArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Registers the host.
 
         Raises:
@@ -42,9 +40,7 @@ class LocalHost(DockerHost):
         except EngineError as error:
             raise pulumi.RunError(str(error)) from None
         url = f"unix://{path}"
-        self.provider = docker.Provider(
-            f"{name}-engine", host=url, opts=pulumi.ResourceOptions(parent=self)
-        )
+        self.provider = docker.Provider(f"{name}-engine", host=url, opts=pulumi.ResourceOptions(parent=self))
         self.docker_host = pulumi.Output.from_input(url)
         self.address = pulumi.Output.from_input("127.0.0.1")
         self.engine = pulumi.Output.from_input({"url": url, "ssh_opts": []})

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import pulumi
 import pulumi_docker as docker
 
-from components.hosts.host import DockerHost
+from components.hosts.host import DockerHost, Engine
 
 
 class SSHHostArgs(TypedDict):
@@ -28,9 +28,7 @@ class SSHHostArgs(TypedDict):
 class SSHHost(DockerHost):
     """An engine reached over SSH. Its ports are published on the host's own 127.0.0.1: use `ssh -L`."""
 
-    def __init__(
-        self, name: str, args: SSHHostArgs, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
+    def __init__(self, name: str, args: SSHHostArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Registers the host; nothing is created on it."""
         super().__init__("datadocker:index:SSHHost", name, {}, opts)
         port = args.get("port") or 22
@@ -49,8 +47,12 @@ class SSHHost(DockerHost):
         )
         self.docker_host = url
         self.address = pulumi.Output.from_input("127.0.0.1")
-        self.engine = pulumi.Output.all(url=url, ssh_opts=ssh_opts).apply(dict)
+        self.engine = pulumi.Output.all(url=url, ssh_opts=ssh_opts).apply(_engine)
         self.register_outputs({"dockerHost": self.docker_host, "address": self.address})
+
+
+def _engine(known: dict[str, Any]) -> Engine:
+    return Engine(url=known["url"], ssh_opts=known["ssh_opts"])
 
 
 def _ssh_options(args: dict[str, object]) -> list[str]:

@@ -38,9 +38,7 @@ class BaseImage(pulumi.ComponentResource):
     reference: pulumi.Output[str]
     """Name and tag, for a Dockerfile's FROM; known once the image is there."""
 
-    def __init__(
-        self, name: str, args: BaseImageArgs, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
+    def __init__(self, name: str, args: BaseImageArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Registers the import or the pull."""
         super().__init__("datadocker:index:BaseImage", name, {}, opts)
         suite, host = args["suite"], args["host"]
@@ -61,8 +59,6 @@ class BaseImage(pulumi.ComponentResource):
             )
             self.reference = imported.reference
         else:
-            pulled = docker.RemoteImage(
-                f"{name}-pull", name=OFFICIAL[suite], keep_locally=True, opts=host.child(self)
-            )
+            pulled = docker.RemoteImage(f"{name}-pull", name=OFFICIAL[suite], keep_locally=True, opts=host.child(self))
             self.reference = pulled.name
         self.register_outputs({"reference": self.reference})

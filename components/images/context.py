@@ -33,9 +33,7 @@ class ContextImage(pulumi.ComponentResource):
     built: pulumi.Output[str]
     """Name and tag, known once the image is there."""
 
-    def __init__(
-        self, name: str, args: ContextImageArgs, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
+    def __init__(self, name: str, args: ContextImageArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Registers the build."""
         super().__init__("datadocker:index:ContextImage", name, {}, opts)
         folder, labels = args["context"], args["labels"]

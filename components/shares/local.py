@@ -32,9 +32,7 @@ class LocalShare(pulumi.ComponentResource):
     options: dict[str, str]
     """What a volume on it has to tell the driver."""
 
-    def __init__(
-        self, name: str, args: LocalShareArgs, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
+    def __init__(self, name: str, args: LocalShareArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Registers the share."""
         super().__init__("datadocker:index:LocalShare", name, {}, opts)
         self.options = {"protocol": "local"}

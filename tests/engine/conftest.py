@@ -29,9 +29,7 @@ def free_port() -> int:
 
 def docker(*arguments: str, check: bool = True, timeout: float = 120) -> str:
     """Runs the docker CLI and returns what it printed, both streams together if it failed."""
-    done = subprocess.run(
-        ["docker", *arguments], capture_output=True, text=True, timeout=timeout, check=False
-    )
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=timeout, check=False)
     if check and done.returncode:
         raise AssertionError(f"docker {' '.join(arguments)}: {done.stderr}")
     return done.stdout.strip() if done.returncode == 0 else (done.stdout + done.stderr).strip()
@@ -116,7 +114,11 @@ class Project:
 
 def _tracked() -> list[str]:
     listed = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard"], cwd=CHECKOUT, capture_output=True, text=True, check=True
+        ["git", "ls-files", "-co", "--exclude-standard"],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return listed.stdout.splitlines()
 
@@ -155,7 +157,10 @@ def _clean(project: Project) -> None:
     for file in project.folder.glob("backend/.pulumi/stacks/datadocker/*.json"):
         resources = json.loads(file.read_text())["checkpoint"]["latest"].get("resources") or []
         for resource in resources:
-            for tag in (resource.get("outputs", {}).get("reference"), resource.get("inputs", {}).get("name")):
+            for tag in (
+                resource.get("outputs", {}).get("reference"),
+                resource.get("inputs", {}).get("name"),
+            ):
                 if isinstance(tag, str) and tag.startswith("datadocker/"):
                     docker("rmi", "-f", tag, check=False)
     with contextlib.suppress(FileNotFoundError):

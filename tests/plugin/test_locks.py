@@ -1,12 +1,13 @@
 """The fence and its flocks by themselves, for moments that a process can't be made to meet."""
 
 import fcntl
+import time
 from pathlib import Path
 
 import pytest
 
-from azurefile import options
-from azurefile.fence import Fence, Held
+from azurefile import liveness, options
+from azurefile.fence import Container, Fence, Held
 from azurefile.protocols.local import FlockStore
 from azurefile.volumes import Volume
 
@@ -75,3 +76,34 @@ def test_renewing_shows_in_the_record_until_it_is_released(tmp_path: Path) -> No
     released = store.owners()[0]
     assert released.released is not None
     assert released.renewed == renewed.renewed
+
+
+def test_a_late_save_does_not_bring_a_removed_record_back(tmp_path: Path) -> None:
+    fence = Fence("azurefile", "host", lambda _: True, lambda: False)
+    store = FlockStore(tmp_path)
+    fence.claim(volume("one"), store, rejoin=False)
+    lease = fence.lease("one")
+    assert lease is not None
+    fence.forget(volume("one"), store)
+    lease.save()
+    assert store.owners() == []
+
+
+@pytest.mark.parametrize("alive", [True, False])
+def test_a_container_without_a_known_process_is_found_by_its_cgroup(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, alive: bool
+) -> None:
+    proc = tmp_path / "proc"
+    (proc / "self").mkdir(parents=True)
+    (proc / "77").mkdir()
+    (proc / "77/cgroup").write_text("0::/docker/c0ffee\n" if alive else "0::/docker/other\n")
+    fence = Fence("azurefile", "host", lambda _: False, lambda: False)
+    store = FlockStore(tmp_path / "fence")
+    fence.claim(volume("one"), store, rejoin=False)
+    lease = fence.lease("one")
+    assert lease is not None
+    fence.identify("one", Container("c0ffee", "mydb"), time.time_ns())
+    lease.owner.since -= 60
+    fence.engine_reconnected()
+    monkeypatch.setattr(liveness, "_PROC", proc)
+    assert fence.alive("one") is alive

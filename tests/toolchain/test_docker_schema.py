@@ -30,31 +30,18 @@ def schema() -> dict[str, Any]:
 
 def sdk_resources() -> Iterator[type[Any]]:
     for member in vars(docker).values():
-        if (
-            inspect.isclass(member)
-            and issubclass(member, pulumi.CustomResource)
-            and member is not docker.Provider
-        ):
+        if inspect.isclass(member) and issubclass(member, pulumi.CustomResource) and member is not docker.Provider:
             yield member
 
 
 def inputs(arguments: type[Any]) -> dict[str, bool]:
     """Gives the names in an SDK's input type, as the schema spells them, and which are required."""
-    getters = {
-        name: member.fget
-        for name, member in vars(arguments).items()
-        if isinstance(member, property)
-    }
+    getters = {name: member.fget for name, member in vars(arguments).items() if isinstance(member, property)}
     spelling = {
-        name: getter._pulumi_name
-        for name, getter in getters.items()
-        if getter and hasattr(getter, "_pulumi_name")
+        name: getter._pulumi_name for name, getter in getters.items() if getter and hasattr(getter, "_pulumi_name")
     }
     parameters = inspect.signature(arguments.__init__).parameters
-    return {
-        name: parameters[python_name].default is inspect.Parameter.empty
-        for python_name, name in spelling.items()
-    }
+    return {name: parameters[python_name].default is inspect.Parameter.empty for python_name, name in spelling.items()}
 
 
 def test_the_provider_has_the_version_that_the_sdk_asks_for(schema: dict[str, Any]) -> None:
@@ -83,10 +70,7 @@ def test_every_resource_takes_the_sdks_inputs(schema: dict[str, Any]) -> None:
 
 
 def test_every_nested_input_is_the_sdks(schema: dict[str, Any]) -> None:
-    offered = {
-        token.rsplit(":", 1)[-1]: set(type_.get("properties", {}))
-        for token, type_ in schema["types"].items()
-    }
+    offered = {token.rsplit(":", 1)[-1]: set(type_.get("properties", {})) for token, type_ in schema["types"].items()}
     resources = {resource.__name__ for resource in sdk_resources()} | {"Provider"}
     # The provider's own nested type is the one that the schema names after the property.
     offered["ProviderRegistryAuth"] = offered["registryAuth"]

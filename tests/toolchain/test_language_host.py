@@ -37,8 +37,7 @@ class Project:
 
     def choose_virtualenv(self, path: str) -> None:
         (self.root / "Pulumi.yaml").write_text(
-            "name: hosted\nmain: app\n"
-            f"runtime: {{name: python, options: {{virtualenv: '{path}'}}}}\n"
+            f"name: hosted\nmain: app\nruntime: {{name: python, options: {{virtualenv: '{path}'}}}}\n"
         )
 
     def pulumi(self, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -155,9 +154,7 @@ def test_a_run_error_is_told_in_one_line(project: Project) -> None:
 
 
 def test_an_error_in_an_apply_fails_the_run(project: Project) -> None:
-    failed = project.up(
-        "import pulumi\npulumi.Output.from_input(0).apply(lambda value: 1 // value)\n"
-    )
+    failed = project.up("import pulumi\npulumi.Output.from_input(0).apply(lambda value: 1 // value)\n")
     assert failed.returncode != 0
     assert diagnostics(failed).count("ZeroDivisionError") == 1
 
@@ -186,9 +183,7 @@ def test_a_missing_virtualenv_is_told_with_the_remedy(project: Project) -> None:
     project.choose_virtualenv("missing")
     failed = project.up("import pulumi\n")
     assert failed.returncode != 0
-    assert (
-        f"{project.root}/missing is no virtual environment; run `pulumi install`" in failed.stdout
-    )
+    assert f"{project.root}/missing is no virtual environment; run `pulumi install`" in failed.stdout
 
 
 def test_a_dynamic_resource_is_made_by_the_projects_python(project: Project) -> None:
@@ -237,9 +232,7 @@ def test_about_tells_which_python_is_used(project: Project) -> None:
 def test_a_folder_of_components_serves_its_schema(project: Project, tmp_path: Path) -> None:
     folder = tmp_path / "components"
     folder.mkdir()
-    (folder / "PulumiPlugin.yaml").write_text(
-        f"runtime: {{name: python, options: {{virtualenv: '{sys.prefix}'}}}}\n"
-    )
+    (folder / "PulumiPlugin.yaml").write_text(f"runtime: {{name: python, options: {{virtualenv: '{sys.prefix}'}}}}\n")
     (folder / "__main__.py").write_text("""
 from typing import TypedDict
 import pulumi
@@ -272,9 +265,7 @@ def test_install_makes_the_virtualenv_and_the_plugins_of_its_packages_are_known(
             "pulumi_sample/pulumi-plugin.json",
             '{"resource": true, "name": "sample", "version": "1.2.3"}',
         )
-        archive.writestr(
-            f"{info}/METADATA", "Metadata-Version: 2.1\nName: pulumi-sample\nVersion: 1.2.3\n"
-        )
+        archive.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: pulumi-sample\nVersion: 1.2.3\n")
         archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
         archive.writestr(f"{info}/RECORD", "")
     (project.app / "requirements.txt").write_text(f"--no-index\n./{wheel.name}\n")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
 import pulumi.runtime
 import pytest
-
 
 SECRET = "4dabf18193072939515e22adb298388d"  # the wire's mark, pulumi/sdk: SpecialSigKey
 
@@ -35,7 +34,7 @@ class Recorder(pulumi.runtime.Mocks):
             outputs["output"] = outputs["input"]
         return f"{args.name}-id", outputs
 
-    def call(self, args: pulumi.runtime.MockCallArgs) -> dict[str, Any]:
+    def call(self, args: pulumi.runtime.MockCallArgs) -> Any:
         raise AssertionError(f"nothing here looks anything up, but {args.token} was called")
 
     def one(self, typ: str, name: str) -> dict[str, Any]:
@@ -55,10 +54,10 @@ class Recorder(pulumi.runtime.Mocks):
 
 
 @pytest.fixture
-def recorder() -> Iterator[Recorder]:
+def recorder() -> Recorder:
     mocks = Recorder()
     pulumi.runtime.set_mocks(mocks, project="datadocker", stack="unit", preview=False)
-    yield mocks
+    return mocks
 
 
 Build = Callable[[Callable[[], Any]], Any]
@@ -74,7 +73,7 @@ def build(recorder: Recorder) -> Build:
     def run(program: Callable[[], Any]) -> Any:
         returned: dict[str, Any] = {}
 
-        @pulumi.runtime.test
+        @pulumi.runtime.test  # type: ignore[untyped-decorator]
         def wrapped() -> None:
             returned.update(program() or {})
 

@@ -28,14 +28,10 @@ def plugin(on: SSHHost) -> AzureFilePlugin:
     )
 
 
-def volume(
-    name: str, *, retain: bool = True, exclusive: bool = False, **more: object
-) -> tuple[SSHHost, MappedVolume]:
+def volume(name: str, *, retain: bool = True, exclusive: bool = False, **more: object) -> tuple[SSHHost, MappedVolume]:
     on = host()
     driver = plugin(on)
-    share = LocalShare(
-        f"{name}-share", {"host": on, "plugin": driver, "share": name, "retain": retain}
-    )
+    share = LocalShare(f"{name}-share", {"host": on, "plugin": driver, "share": name, "retain": retain})
     args: dict[str, object] = {
         "host": on,
         "plugin": driver,

@@ -57,7 +57,7 @@ def test_a_database_is_given_time_to_stop(build: Build, recorder: Recorder) -> N
 
 def test_outputs_say_how_to_reach_it_and_the_url_is_secret(build: Build) -> None:
     def program() -> dict[str, Any]:
-        made = database(root_password="pa/ss@word")[2]  # noqa: S106
+        made = database(root_password="pa/ss@word")[2]
         return {"host": made.host, "port": made.port, "url": made.url}
 
     out = build(program)
@@ -99,9 +99,7 @@ def test_each_user_gets_statements_and_a_password_of_its_own(build: Build, recor
     assert "ALTER USER 'audit'@'%' IDENTIFIED BY 'given';" in sql
 
 
-def test_it_is_not_said_to_be_there_before_logins_work(
-    build: Build, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_is_not_said_to_be_there_before_logins_work(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[object, ...]] = []
     monkeypatch.setattr(readiness, "_wait", lambda *known: asked.append(known))
     build(lambda: {"url": database()[2].url})
@@ -136,7 +134,7 @@ def test_patterns_stand_for_themselves() -> None:
 
 
 def test_statements_are_one_a_line_and_drop_nothing() -> None:
-    account = Account(name="a", host="%", password="two\nlines", schemas=["s_1"])  # noqa: S106
+    account = Account(name="a", host="%", password="two\nlines", schemas=["s_1"])
     lines = reconcile(["s_1"], [account]).splitlines()
     assert all(line.endswith(";") for line in lines)
     assert "CREATE DATABASE IF NOT EXISTS `s_1`;" in lines

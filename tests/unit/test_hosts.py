@@ -68,16 +68,14 @@ def test_a_local_host_is_its_socket(build: Build, recorder: Recorder, engine: En
     assert recorder.one(PROVIDER, "host-engine")["host"] == f"unix://{path}"
 
 
-def test_docker_host_names_the_local_engine(
-    build: Build, engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_docker_host_names_the_local_engine(build: Build, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{path_of(engine)}")
     out = build(lambda: {"host": LocalHost("host", {}).docker_host})
     assert out["host"] == f"unix://{path_of(engine)}"
 
 
 def test_no_engine_is_one_line_that_says_what_to_do(build: Build, tmp_path: Path) -> None:
-    with pytest.raises(pulumi.RunError, match="no Docker engine answers at .*: start it") as caught:
+    with pytest.raises(pulumi.RunError, match=r"no Docker engine answers at .*: start it") as caught:
         build(lambda: LocalHost("host", {"socket": str(tmp_path / "none.sock")}) and None)
     assert "\n" not in str(caught.value)
 
@@ -86,7 +84,7 @@ def test_a_dead_engines_socket_is_no_engine(tmp_path: Path) -> None:
     path = tmp_path / "dead.sock"
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(path))
-    with pytest.raises(EngineError, match="no Docker engine answers"):
+    with pytest.raises(EngineError, match=r"no Docker engine answers"):
         EngineConnection(str(path)).get("/version")
 
 
@@ -95,7 +93,7 @@ def test_a_socket_that_is_closed_to_us(monkeypatch: pytest.MonkeyPatch, tmp_path
         raise PermissionError
 
     monkeypatch.setattr(socket.socket, "connect", denied)
-    with pytest.raises(EngineError, match="no permission .*: add your user to the group docker"):
+    with pytest.raises(EngineError, match=r"no permission .*: add your user to the group docker"):
         EngineConnection(str(tmp_path / "docker.sock")).get("/version")
 
 
@@ -112,9 +110,7 @@ def listening() -> Iterator[int]:
         yield server.getsockname()[1]
 
 
-def test_a_port_in_use_is_said_before_anything_is_made(
-    build: Build, engine: Engine, listening: int
-) -> None:
+def test_a_port_in_use_is_said_before_anything_is_made(build: Build, engine: Engine, listening: int) -> None:
     def program() -> None:
         host = LocalHost("host", {"socket": path_of(engine)})
         host.require_free_ports([("mydb", listening)], "datadocker/unit")
@@ -123,9 +119,7 @@ def test_a_port_in_use_is_said_before_anything_is_made(
         build(program)
 
 
-def test_a_port_that_we_publish_ourselves_is_free(
-    build: Build, engine: Engine, listening: int
-) -> None:
+def test_a_port_that_we_publish_ourselves_is_free(build: Build, engine: Engine, listening: int) -> None:
     engine.containers = [{"Ports": [{"PublicPort": listening}]}]
 
     def program() -> None:
@@ -141,7 +135,13 @@ def test_an_ssh_host_pins_the_key_without_a_file(build: Build, recorder: Recorde
     def program() -> dict[str, object]:
         host = SSHHost(
             "host",
-            {"address": "box.example", "user": "ops", "port": 2222, "host_key": key, "identity_file": "/k"},
+            {
+                "address": "box.example",
+                "user": "ops",
+                "port": 2222,
+                "host_key": key,
+                "identity_file": "/k",
+            },
         )
         return {"host": host.docker_host}
 

@@ -159,7 +159,7 @@ def test_the_schema_takes_what_the_models_take() -> None:
     assert list(validator.iter_errors(good)) == []
     secret = {"config": {"datadocker:databases": [MYDB | {"rootPassword": {"secure": "v1:x"}}]}}
     assert list(validator.iter_errors(secret)) == []
-    bad = {"config": {"datadocker:volmues": []}}
+    bad: dict[str, Any] = {"config": {"datadocker:volmues": []}}
     assert len(list(validator.iter_errors(bad))) == 1
 
 
