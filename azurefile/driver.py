@@ -62,9 +62,7 @@ class Driver:
         self._protocols = protocols.available(settings.root)
         engine = Engine(settings.engine)
         self._fence = Fence(settings.state, settings.host, engine.running, self._listening)
-        self._watcher = Watcher(
-            engine, self._fence.held, self._fence.identify, self._fence.engine_reconnected
-        )
+        self._watcher = Watcher(engine, self._fence.held, self._fence.identify, self._fence.engine_reconnected)
         self._locks: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
         self._pool = ThreadPoolExecutor(_THREADS, "volume")
 
@@ -125,8 +123,7 @@ class Driver:
                 if not held.passing or time.monotonic() > deadline:
                     log.warning(
                         "mount refused",
-                        extra=_facts(volume, started)
-                        | {"container": ",".join(c.name for c in held.owner.containers)},
+                        extra=_facts(volume, started) | {"container": ",".join(c.name for c in held.owner.containers)},
                     )
                     raise
                 await asyncio.sleep(_RETRY_SECONDS)
@@ -209,8 +206,7 @@ class Driver:
             lease = self._fence.lease(volume.name)
             holders = fence.holder_names(lease.owner.containers) if lease else ""
             raise InUse(
-                f'volume "{volume.name}": it is mounted for {holders or "a container"}; '
-                "remove the container first"
+                f'volume "{volume.name}": it is mounted for {holders or "a container"}; remove the container first'
             )
         attachment.clear()
         mounts.detach(self._target(volume.name))

@@ -13,9 +13,7 @@ def write_json(path: Path, value: Any, *, durable: bool) -> None:
     State that a reboot voids anyway is written with `durable=False`: no fsync, no waiting.
     """
     temporary = path.with_name(f".{path.name}.tmp")
-    descriptor = os.open(
-        temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
-    )
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             json.dump(value, file, indent=1)

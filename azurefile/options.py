@@ -119,8 +119,7 @@ def _mode(text: str) -> int:
 def _share(text: str) -> str:
     if not 3 <= len(text) <= 63 or not _SHARE_NAME.fullmatch(text):
         raise ValueError(
-            "3 to 63 lowercase letters, digits and single hyphens, "
-            "beginning and ending with a letter or digit"
+            "3 to 63 lowercase letters, digits and single hyphens, beginning and ending with a letter or digit"
         )
     return text
 
@@ -167,9 +166,7 @@ _OPTIONS: dict[str, _Option] = {
     "nolock": _Option(_boolean),
     "remotepath": _Option(_remotepath, field="folder"),
     "protocol": _Option(_choice(SMB, NFS, LOCAL)),
-    "server": _Option(
-        _matching(_SERVER, _SERVER_LENGTH, "a host name or an IP address"), (SMB, NFS)
-    ),
+    "server": _Option(_matching(_SERVER, _SERVER_LENGTH, "a host name or an IP address"), (SMB, NFS)),
     "port": _Option(_number(1, 65535), (SMB, NFS)),
     "account": _Option(
         _matching(_ACCOUNT, 24, "a storage account: 3 to 24 lowercase letters and digits"),
@@ -240,9 +237,7 @@ def parse(volume: str, given: Mapping[str, str], defaults: Mapping[str, str]) ->
         try:
             value = option.parse(text)
         except ValueError as error:
-            raise OptionError(
-                f'volume "{volume}": option "{name}" is {_show(text)}; it must be {error}'
-            ) from error
+            raise OptionError(f'volume "{volume}": option "{name}" is {_show(text)}; it must be {error}') from error
         field = option.field or name
         if values.setdefault(field, value) != value:
             raise OptionError(
@@ -281,9 +276,7 @@ def _by_lower_name(volume: str, given: Mapping[str, str]) -> dict[str, str]:
                 f"{hint}The options are {', '.join(sorted(_OPTIONS))}"
             )
         if name in texts:
-            raise OptionError(
-                f'volume "{volume}": option "{name}" is given twice, in different spelling'
-            )
+            raise OptionError(f'volume "{volume}": option "{name}" is given twice, in different spelling')
         texts[name] = text
     return texts
 
@@ -300,15 +293,11 @@ def _check_protocol(volume: str, protocol: str, texts: Mapping[str, str]) -> Non
     if vers is not None and (vers == "4.1") != (protocol == NFS):
         accepted = "4.1" if protocol == NFS else "2.1, 3.0, 3.02 or 3.1.1"
         raise OptionError(
-            f'volume "{volume}": option "vers" is {_show(vers)}; '
-            f"for protocol {protocol} it must be {accepted}"
+            f'volume "{volume}": option "vers" is {_show(vers)}; for protocol {protocol} it must be {accepted}'
         )
-    if {"nolock", "nobrl"} <= texts.keys() and _boolean(texts["nolock"]) != _boolean(
-        texts["nobrl"]
-    ):
+    if {"nolock", "nobrl"} <= texts.keys() and _boolean(texts["nolock"]) != _boolean(texts["nobrl"]):
         raise OptionError(
-            f'volume "{volume}": options "nolock" and "nobrl" are two names of one setting '
-            "and differ; give one of them"
+            f'volume "{volume}": options "nolock" and "nobrl" are two names of one setting and differ; give one of them'
         )
 
 

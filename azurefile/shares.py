@@ -84,13 +84,9 @@ def _refuse_mounted(folder: Path) -> None:
     inside = root.rstrip("/") + "/"
     for entry in _all_mounts():
         if entry.device == device and (entry.root == root or entry.root.startswith(inside)):
-            raise InUse(
-                f'share "{folder.name}" is mounted on {entry.target}; stop what uses it first'
-            )
+            raise InUse(f'share "{folder.name}" is mounted on {entry.target}; stop what uses it first')
         if entry.target.startswith(f"{folder}/") or entry.target == str(folder):
-            raise InUse(
-                f'share "{folder.name}": {entry.target} is a mount of its own; unmount it first'
-            )
+            raise InUse(f'share "{folder.name}": {entry.target} is a mount of its own; unmount it first')
 
 
 def _place(folder: Path) -> tuple[str, str]:

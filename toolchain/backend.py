@@ -128,28 +128,40 @@ class Backend:
             return
         for file in self.files.glob(f"locks/*/{PROJECT}/{stack}/*.json"):
             try:
-                holder = json.loads(file.read_text())
+                holder = json.loads(file.read_text() or "{}")
             except (OSError, ValueError):
                 continue
-            if holder.get("hostname") == socket.gethostname() and not _is_pulumi(holder.get("pid", 0)):
+            if holder.get("hostname") == socket.gethostname() and not is_pulumi(holder.get("pid", 0)):
                 file.unlink(missing_ok=True)
                 say(f"broke the lock of a pulumi that is gone (process {holder.get('pid')})")
 
+    def locked(self, stack: str) -> bool:
+        """Whether a run holds `stack`."""
+        return self.files is not None and any(self.files.glob(f"locks/*/{PROJECT}/{stack}/*.json"))
+
     def pending(self, stack: str) -> list[dict[str, Any]]:
         """Returns the operations that a killed run had begun and not ended."""
+        return list(self._latest(stack, if_it_mentions='"pending_operations"').get("pending_operations") or [])
+
+    def docker_hosts(self, stack: str) -> set[str]:
+        """Returns the DOCKER_HOST of each engine that `stack` has resources on."""
+        resources = self._latest(stack).get("resources") or []
+        inputs = [r.get("inputs", {}) for r in resources if r["type"] == "pulumi:providers:docker"]
+        return {str(i["host"]) for i in inputs if "host" in i}
+
+    def _latest(self, stack: str, if_it_mentions: str = "") -> dict[str, Any]:
+        """The stack's state. Decoding it is spared where the text does not hold what is looked for."""
         if self.files is None:
-            return []
+            return {}
         try:
             text = (self.files / "stacks" / PROJECT / f"{stack}.json").read_text()
         except OSError:
-            return []
-        if '"pending_operations"' not in text:
-            return []
-        operations = json.loads(text)["checkpoint"]["latest"].get("pending_operations")
-        return list(operations or [])
+            return {}
+        return json.loads(text)["checkpoint"].get("latest") or {} if if_it_mentions in text else {}
 
 
-def _is_pulumi(pid: int) -> bool:
+def is_pulumi(pid: int) -> bool:
+    """Whether process `pid` is a Pulumi CLI."""
     try:
         return b"pulumi" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0]
     except OSError:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
+import select
+import signal
 import subprocess
 from pathlib import Path
 
-from toolchain.backend import PROJECT, Backend
+from toolchain.backend import PROJECT, Backend, is_pulumi
 from toolchain.progress import ToolchainError, say
 
 CONTAINER = "docker:index/container:Container"
@@ -21,22 +22,20 @@ def recover(backend: Backend, cli: Path, stack: str) -> None:
         ToolchainError: if the state can't be refreshed.
     """
     backend.break_dead_locks(stack)
+    if backend.locked(stack):
+        # another run is at it: the CLI says so itself
+        return
     pending = backend.pending(stack)
     if not pending:
         return
     say(f"a run of stack {stack} was killed during {len(pending)} operations: putting the state right")
-    if any(p["type"] == "creating" and p["resource"]["type"] == CONTAINER for p in pending):
-        _remove_unknown_containers(backend, stack)
-    command: list[str | Path] = [
-        cli,
-        "refresh",
-        "--yes",
-        "--skip-preview",
-        "--non-interactive",
-        "--clear-pending-creates",
-    ]
+    _end_orphans(backend.checkout)
+    begun = [p["resource"] for p in pending if p["type"] == "creating"]
+    if names := {str(r["inputs"].get("name")) for r in begun if r["type"] == CONTAINER}:
+        _remove_half_made(backend, stack, names)
+    command: list[str | Path] = [cli, "refresh", "--yes", "--skip-preview", "--non-interactive"]
     done = subprocess.run(
-        [*command, "--stack", stack],
+        [*command, "--clear-pending-creates", "--stack", stack],
         env=backend.env,
         cwd=backend.checkout,
         stdout=subprocess.PIPE,
@@ -49,25 +48,35 @@ def recover(backend: Backend, cli: Path, stack: str) -> None:
         raise ToolchainError(f"refreshing stack {stack} failed:\n  {tail}")
 
 
-def _remove_unknown_containers(backend: Backend, stack: str) -> None:
-    """Removes containers with our stack's label that the state does not know."""
-    if backend.files is None:
-        return
-    state = json.loads((backend.files / "stacks" / PROJECT / f"{stack}.json").read_text())
-    resources = state["checkpoint"]["latest"].get("resources") or []
-    known = {r.get("id") for r in resources if r["type"] == CONTAINER}
-    urls = {
-        r["inputs"]["host"]: r["inputs"].get("sshOpts")
-        for r in resources
-        if r["type"] == "pulumi:providers:docker" and r.get("inputs", {}).get("host")
-    }
-    for url in urls:
-        env = {**os.environ, "DOCKER_HOST": url}
-        filters = ["--no-trunc", "--filter", f"label={LABEL}={PROJECT}/{stack}"]
-        listed = subprocess.run(["docker", "ps", "-aq", *filters], env=env, capture_output=True, text=True, check=False)
-        for container in listed.stdout.split():
-            if container not in known:
-                # a server that is stopped in the middle recovers; one that is killed does too, only longer
-                subprocess.run(["docker", "stop", container], env=env, capture_output=True, check=False)
-                subprocess.run(["docker", "rm", "-f", container], env=env, capture_output=True, check=False)
-                say(f"removed container {container[:12]}, which that run had half made")
+def _end_orphans(checkout: Path) -> None:
+    """Ends providers of the killed run: they have groups of their own, and may still be making things."""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (process / "cmdline").read_bytes()
+            ours = Path(os.readlink(process / "cwd")) == checkout and b"pulumi-resource-" in command
+            if not ours or is_pulumi(_parent(process)):
+                continue
+            orphan = os.pidfd_open(int(process.name))
+        except (OSError, ValueError):
+            continue
+        signal.pidfd_send_signal(orphan, signal.SIGKILL)
+        select.select([orphan], [], [], 10)
+        os.close(orphan)
+
+
+def _parent(process: Path) -> int:
+    # proc(5): the command's name in brackets may hold anything, the parent is the second field after it
+    return int((process / "stat").read_text().rsplit(")", 1)[1].split()[1])
+
+
+def _remove_half_made(backend: Backend, stack: str, names: set[str]) -> None:
+    """Removes those containers of the stack, known by label and name, that the killed run was making."""
+    for host in backend.docker_hosts(stack):
+        env = {**os.environ, "DOCKER_HOST": host}
+        labelled = ["--filter", f"label={LABEL}={PROJECT}/{stack}", "--format", "{{.Names}}"]
+        listed = subprocess.run(["docker", "ps", "-a", *labelled], env=env, capture_output=True, text=True, check=False)
+        for name in names & set(listed.stdout.split()):
+            # stopped first: a server that just began to write need not recover
+            for command in (["docker", "stop", name], ["docker", "rm", "-f", name]):
+                subprocess.run(command, env=env, capture_output=True, check=False)
+            say(f"removed container {name}, which that run had half made")

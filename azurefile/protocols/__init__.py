@@ -30,6 +30,5 @@ def find(protocols: dict[str, ShareProtocol], volume: str, name: str) -> SharePr
         return protocols[name]
     except KeyError:
         raise OptionError(
-            f'volume "{volume}": protocol {name} is not built into this version; '
-            f"use protocol={' or '.join(protocols)}"
+            f'volume "{volume}": protocol {name} is not built into this version; use protocol={" or ".join(protocols)}'
         ) from None

@@ -93,10 +93,7 @@ def _reason(error: OSError) -> str:
     if error.errno == errno.ENOENT:
         return "does not exist; make it, or create the volume with create=true"
     if error.errno in (errno.ELOOP, errno.ENOTDIR):
-        return (
-            "is a symbolic link or a file; it must be a folder "
-            "(to keep it on another disk, mount the disk there)"
-        )
+        return "is a symbolic link or a file; it must be a folder (to keep it on another disk, mount the disk there)"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "can't be made: the disk is full; free some space on the host"
     return f"can't be opened: {error.strerror}"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-PREFIX = "ddtest-"
+PREFIX = "ddtest-img-"
 ROOT_PASSWORD = "/run/secrets/datadocker/root-password"
 HEALTH = "/usr/local/bin/datadocker-mysql-health"
 

@@ -102,7 +102,7 @@ count=/tmp/{command}.$UID; n=$(($(cat $count 2>/dev/null || echo 0) + 1)); echo 
         ("mv", 1, "before"),
         ("mv", 1, "after"),
         ("mv", 6, "after"),
-        ("mv", 20, "after"),
+        ("mv", 18, "after"),
         ("rm", 2, "before"),
     ],
 )

@@ -76,8 +76,7 @@ class PluginProcess:
         }
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "azurefile"]
-                + [f"--{name}={value}" for name, value in arguments.items()],
+                [sys.executable, "-m", "azurefile"] + [f"--{name}={value}" for name, value in arguments.items()],
                 cwd=REPOSITORY,
                 stderr=log,
                 stdout=log,
@@ -223,9 +222,7 @@ class FakeEngine:
 
     def run(self, name: str, volume: str, **labels: str) -> FakeContainer:
         """A container that has its mount already: tell of the mount, then of the start."""
-        container = FakeContainer(
-            name, volume, {f"io.datadocker.{k}": v for k, v in labels.items()}
-        )
+        container = FakeContainer(name, volume, {f"io.datadocker.{k}": v for k, v in labels.items()})
         self.containers.append(container)
         self.tell("volume", "mount", volume, container=container.id)
         self.tell("container", "start", container.id, name=name)
@@ -276,9 +273,7 @@ class FakeEngine:
         elif url.path == "/containers/json":
             filters = json.loads(parse_qs(url.query).get("filters", ["{}"])[0])
             found = [
-                c.listed()
-                for c in self.containers
-                if (c.id in filters["id"] if filters else c.process.poll() is None)
+                c.listed() for c in self.containers if (c.id in filters["id"] if filters else c.process.poll() is None)
             ]
             request.wfile.write(json.dumps(found).encode())
         else:

@@ -68,17 +68,13 @@ def base_image(docker: Docker) -> str:
     if named := os.environ.get("DATADOCKER_TEST_BASE_BOOKWORM"):
         return named
     listed = docker("images", "--format", "{{.Repository}}:{{.Tag}}").split()
-    return next(
-        (name for name in listed if name.endswith("/base:bookworm")), "debian:bookworm-slim"
-    )
+    return next((name for name in listed if name.endswith("/base:bookworm")), "debian:bookworm-slim")
 
 
 def build_archive(docker: Docker, folder: Path) -> Path:
     """Build the image and pack it as the engine's API wants a plugin."""
     tag = f"ddtest-azurefile:{os.getpid()}"
-    docker(
-        "build", "-t", tag, "--build-arg", f"BASE={base_image(docker)}", str(FOLDER), timeout=600
-    )
+    docker("build", "-t", tag, "--build-arg", f"BASE={base_image(docker)}", str(FOLDER), timeout=600)
     container = docker("create", tag)
     exported = folder / "exported.tar"
     try:
@@ -131,9 +127,7 @@ class ManagedPlugin:
         self.docker.quietly("plugin", "enable", self.name)
         for container in self.docker("ps", "-aq", "--filter", "name=^ddtest-af-").split():
             self.docker.quietly("rm", "-f", container)
-        for volume in self.docker(
-            "volume", "ls", "-q", "--filter", f"driver={self.name}:latest"
-        ).split():
+        for volume in self.docker("volume", "ls", "-q", "--filter", f"driver={self.name}:latest").split():
             self.docker.quietly("volume", "rm", volume)
         self.docker.quietly("plugin", "rm", "-f", self.name)
         shutil.rmtree(self.root, ignore_errors=True)

@@ -190,9 +190,7 @@ def test_create_false_refuses_a_missing_folder(plugin: PluginProcess) -> None:
 
 
 @pytest.mark.parametrize("position", ["share", "folder", "deeper"])
-def test_a_symbolic_link_never_leads_out_of_the_shares(
-    plugin: PluginProcess, tmp_path: Path, position: str
-) -> None:
+def test_a_symbolic_link_never_leads_out_of_the_shares(plugin: PluginProcess, tmp_path: Path, position: str) -> None:
     outside = tmp_path / "outside"
     (outside / "deeper").mkdir(parents=True)
     link = plugin.root / "shares" / {"share": "dbs"}.get(position, "dbs/a")
@@ -288,9 +286,7 @@ def test_state_is_private(plugin: PluginProcess) -> None:
             assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_a_full_disk_is_an_error_and_loses_nothing(
-    start_plugin: StartPlugin, tmp_path: Path
-) -> None:
+def test_a_full_disk_is_an_error_and_loses_nothing(start_plugin: StartPlugin, tmp_path: Path) -> None:
     root = tmp_path / "small"
     root.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "small", str(root)], check=True)

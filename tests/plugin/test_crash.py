@@ -38,9 +38,7 @@ def test_volumes_and_counts_survive_a_kill(plugin: PluginProcess) -> None:
     assert plugin.mounted("logs") == 0
 
 
-def test_the_fence_is_up_before_anything_is_served(
-    watched: PluginProcess, engine: FakeEngine
-) -> None:
+def test_the_fence_is_up_before_anything_is_served(watched: PluginProcess, engine: FakeEngine) -> None:
     watched.create("dbs", share="dbs", exclusive="true")
     watched.mount("dbs", "a")
     mydb = engine.run("mydb", "dbs")
@@ -79,9 +77,7 @@ def make_older(plugin: PluginProcess, volume: str) -> None:
     path.write_text(json.dumps(record))
 
 
-def test_a_holder_that_never_started_is_looked_up_in_the_engine(
-    watched: PluginProcess, engine: FakeEngine
-) -> None:
+def test_a_holder_that_never_started_is_looked_up_in_the_engine(watched: PluginProcess, engine: FakeEngine) -> None:
     watched.create("dbs", share="dbs", exclusive="true")
     watched.mount("dbs", "a")
     make_older(watched, "dbs")
@@ -90,9 +86,7 @@ def test_a_holder_that_never_started_is_looked_up_in_the_engine(
     assert watched.status("dbs")["mounts"] == 1
 
 
-def test_a_holder_missed_while_the_plugin_was_down_is_found(
-    watched: PluginProcess, engine: FakeEngine
-) -> None:
+def test_a_holder_missed_while_the_plugin_was_down_is_found(watched: PluginProcess, engine: FakeEngine) -> None:
     watched.create("dbs", share="dbs", exclusive="true")
     watched.mount("dbs", "a")
     make_older(watched, "dbs")
@@ -103,9 +97,7 @@ def test_a_holder_missed_while_the_plugin_was_down_is_found(
     eventually(lambda: watched.status("dbs")["holders"][0]["pid"])
 
 
-def test_without_an_engine_a_nameless_holder_keeps_its_folder(
-    watched: PluginProcess, engine: FakeEngine
-) -> None:
+def test_without_an_engine_a_nameless_holder_keeps_its_folder(watched: PluginProcess, engine: FakeEngine) -> None:
     watched.create("dbs", share="dbs", exclusive="true")
     watched.mount("dbs", "a")
     make_older(watched, "dbs")

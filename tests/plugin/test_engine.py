@@ -28,9 +28,7 @@ def docker() -> Docker:
 @pytest.fixture(scope="module")
 def installed(docker: Docker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ManagedPlugin]:
     folder = tmp_path_factory.mktemp("managed")
-    plugin = ManagedPlugin(
-        docker, f"ddtest-azurefile-{os.getpid()}", folder / "root", build_archive(docker, folder)
-    )
+    plugin = ManagedPlugin(docker, f"ddtest-azurefile-{os.getpid()}", folder / "root", build_archive(docker, folder))
     try:
         plugin.install()
         yield plugin
@@ -85,9 +83,7 @@ def test_enabling_is_quick(managed: ManagedPlugin) -> None:
     assert managed.enable_seconds < 1.5
 
 
-def test_the_second_server_is_refused_with_the_holders_name(
-    managed: ManagedPlugin, docker: Docker, image: str
-) -> None:
+def test_the_second_server_is_refused_with_the_holders_name(managed: ManagedPlugin, docker: Docker, image: str) -> None:
     managed.create("ddtest-af-dbs", share="dbs", exclusive="true")
     managed.create("ddtest-af-again", share="dbs")
     run(
@@ -105,9 +101,7 @@ def test_the_second_server_is_refused_with_the_holders_name(
     run(docker, "ddtest-af-mydb2", "ddtest-af-again", image)
 
 
-def test_a_killed_container_comes_back_under_its_fence(
-    managed: ManagedPlugin, docker: Docker, image: str
-) -> None:
+def test_a_killed_container_comes_back_under_its_fence(managed: ManagedPlugin, docker: Docker, image: str) -> None:
     names = [f"ddtest-af-db{number}" for number in range(KILLED_CONTAINERS)]
     for name in names:
         managed.create(name, share=name, exclusive="true")
@@ -132,9 +126,7 @@ def test_a_killed_container_comes_back_under_its_fence(
         assert managed.status(name)["mounts"] == 1
 
 
-def test_a_killed_plugin_comes_back_with_its_fence(
-    managed: ManagedPlugin, docker: Docker, image: str
-) -> None:
+def test_a_killed_plugin_comes_back_with_its_fence(managed: ManagedPlugin, docker: Docker, image: str) -> None:
     managed.create("ddtest-af-dbs", share="dbs", exclusive="true")
     run(docker, "ddtest-af-mydb", "ddtest-af-dbs", image, "--restart=always")
     eventually(lambda: managed.status("ddtest-af-dbs")["holders"][0]["pid"])
@@ -172,9 +164,7 @@ def test_a_container_that_dies_while_the_plugin_is_down_leaves_its_folder(
     assert managed.mounted_on_host("ddtest-af-dbs") == 0
 
 
-def test_docker_cp_on_a_held_volume(
-    managed: ManagedPlugin, docker: Docker, image: str, tmp_path: Path
-) -> None:
+def test_docker_cp_on_a_held_volume(managed: ManagedPlugin, docker: Docker, image: str, tmp_path: Path) -> None:
     managed.create("ddtest-af-dbs", share="dbs-cp", exclusive="true")
     run(docker, "ddtest-af-mydb", "ddtest-af-dbs", image)
     (tmp_path / "in").write_text("through cp")
@@ -187,9 +177,7 @@ def test_docker_cp_on_a_held_volume(
         run(docker, "ddtest-af-mydb2", "ddtest-af-dbs", image)
 
 
-def test_an_upload_to_a_created_container(
-    managed: ManagedPlugin, docker: Docker, image: str, tmp_path: Path
-) -> None:
+def test_an_upload_to_a_created_container(managed: ManagedPlugin, docker: Docker, image: str, tmp_path: Path) -> None:
     managed.create("ddtest-af-dbs", share="dbs-up", exclusive="true")
     docker("create", "--name", "ddtest-af-mydb", "-v", "ddtest-af-dbs:/data", image, *FOREVER)
     (tmp_path / "in").write_text("uploaded")
@@ -200,9 +188,7 @@ def test_an_upload_to_a_created_container(
     docker("rm", "-f", "ddtest-af-mydb")
 
 
-def test_copy_up_fills_an_empty_volume_and_lets_go(
-    managed: ManagedPlugin, docker: Docker, image: str
-) -> None:
+def test_copy_up_fills_an_empty_volume_and_lets_go(managed: ManagedPlugin, docker: Docker, image: str) -> None:
     managed.create("ddtest-af-dbs", share="dbs-copy", exclusive="true")
     docker("create", "--name", "ddtest-af-mydb", "-v", "ddtest-af-dbs:/etc/apt", image, *FOREVER)
     assert (managed.root / "shares/dbs-copy").is_dir()
@@ -212,9 +198,7 @@ def test_copy_up_fills_an_empty_volume_and_lets_go(
     docker("rm", "-f", "ddtest-af-mydb")
 
 
-def test_a_start_that_fails_leaves_no_holder(
-    managed: ManagedPlugin, docker: Docker, image: str
-) -> None:
+def test_a_start_that_fails_leaves_no_holder(managed: ManagedPlugin, docker: Docker, image: str) -> None:
     managed.create("ddtest-af-dbs", share="dbs-fail", exclusive="true")
     for number in range(3):
         with pytest.raises(DockerError, match="no-such-program"):
@@ -232,9 +216,7 @@ def test_a_wrong_option_is_refused_through_docker(managed: ManagedPlugin, docker
     assert "ddtest-af-wrong" not in docker("volume", "ls", "-q")
 
 
-def test_volumes_outlive_the_plugins_own_removal(
-    managed: ManagedPlugin, docker: Docker, image: str
-) -> None:
+def test_volumes_outlive_the_plugins_own_removal(managed: ManagedPlugin, docker: Docker, image: str) -> None:
     """An upgrade removes the plugin and installs another."""
     managed.create("ddtest-af-logs", share="kept")
     docker("run", "--rm", "-v", "ddtest-af-logs:/data", image, "sh", "-c", "echo kept > /data/file")
@@ -244,18 +226,14 @@ def test_volumes_outlive_the_plugins_own_removal(
     assert docker("run", "--rm", "-v", "ddtest-af-logs:/data", image, "cat", "/data/file") == "kept"
 
 
-def test_two_hundred_idle_volumes_stay_under_64_megabytes(
-    managed: ManagedPlugin, docker: Docker
-) -> None:
+def test_two_hundred_idle_volumes_stay_under_64_megabytes(managed: ManagedPlugin, docker: Docker) -> None:
     for number in range(200):
         managed.create(f"ddtest-af-idle{number}", share=f"idle{number}")
     started = time.monotonic()
     docker("volume", "ls")
     assert time.monotonic() - started < 1
     kilobytes = resident_kilobytes(managed.pid)
-    print(
-        f"{kilobytes / 1024:.1f} MB with 200 volumes, {open_descriptors(managed.pid)} descriptors"
-    )
+    print(f"{kilobytes / 1024:.1f} MB with 200 volumes, {open_descriptors(managed.pid)} descriptors")
     assert kilobytes < 64 * 1024
 
 

@@ -99,16 +99,22 @@ class OwnEngine:
         self._keeper.wait()
 
     def _leftovers(self) -> list[int]:
-        """Processes of this engine: those that name its folder on their command line."""
-        found = []
+        """Processes of this engine: those that name its folder, and what they started."""
+        found: set[int] = set()
+        parents: dict[int, int] = {}
         for entry in Path("/proc").glob("[0-9]*"):
             try:
                 command = (entry / "cmdline").read_bytes()
+                stat = (entry / "stat").read_text(errors="replace")
             except OSError:
                 continue
-            if f"{self.folder}/".encode() in command and int(entry.name) != os.getpid():
-                found.append(int(entry.name))
-        return found
+            pid = int(entry.name)
+            parents[pid] = int(stat.rpartition(")")[2].split()[1])
+            if f"{self.folder}/".encode() in command and pid != os.getpid():
+                found.add(pid)
+        while more := {pid for pid, parent in parents.items() if parent in found} - found:
+            found |= more
+        return sorted(found)
 
 
 @pytest.fixture(scope="module")

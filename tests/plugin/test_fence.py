@@ -106,9 +106,7 @@ def test_overlapping_volumes_exclude_each_other(
         ({"share": "dbs", "exclusive": "true"}, {"share": "logs", "exclusive": "true"}),
     ],
 )
-def test_others_do_not(
-    plugin: PluginProcess, first: dict[str, str], second: dict[str, str]
-) -> None:
+def test_others_do_not(plugin: PluginProcess, first: dict[str, str], second: dict[str, str]) -> None:
     plugin.create("one", **first)
     plugin.create("two", **second)
     plugin.mount("one", "a")
@@ -190,9 +188,7 @@ def test_a_killed_plugins_container_stays_protected_from_another_plugin(
         one.mount("dbs", "a")
 
 
-def test_a_refusal_names_the_holder_and_what_to_do(
-    watched: PluginProcess, engine: FakeEngine
-) -> None:
+def test_a_refusal_names_the_holder_and_what_to_do(watched: PluginProcess, engine: FakeEngine) -> None:
     watched.create("dbs", share="dbs", exclusive="true")
     watched.create("dbs2", share="dbs")
     watched.mount("dbs", "a")
@@ -207,9 +203,7 @@ def test_a_refusal_names_the_holder_and_what_to_do(
     assert "docker stop mydb" in message
 
 
-def test_the_owner_record_is_complete_and_readable(
-    watched: PluginProcess, engine: FakeEngine
-) -> None:
+def test_the_owner_record_is_complete_and_readable(watched: PluginProcess, engine: FakeEngine) -> None:
     watched.create("dbs", share="dbs", folder="a", exclusive="true")
     watched.mount("dbs", "id")
     mydb = engine.run("mydb", "dbs", database="orders", stack="dev")
@@ -306,9 +300,7 @@ def test_a_dead_holders_folder_is_given_at_once(watched: PluginProcess, engine: 
     assert watched.mounted("dbs") == 1
 
 
-def test_the_same_container_after_an_engine_crash_counts_once(
-    watched: PluginProcess, engine: FakeEngine
-) -> None:
+def test_the_same_container_after_an_engine_crash_counts_once(watched: PluginProcess, engine: FakeEngine) -> None:
     """An engine that was killed keeps the container's mount ID and mounts again under it."""
     watched.create("dbs", share="dbs", exclusive="true")
     watched.mount("dbs", "kept")
@@ -321,9 +313,7 @@ def test_the_same_container_after_an_engine_crash_counts_once(
     assert watched.mounted("dbs") == 0
 
 
-def test_a_late_event_of_an_earlier_holder_is_ignored(
-    watched: PluginProcess, engine: FakeEngine
-) -> None:
+def test_a_late_event_of_an_earlier_holder_is_ignored(watched: PluginProcess, engine: FakeEngine) -> None:
     watched.create("dbs", share="dbs", exclusive="true")
     watched.mount("dbs", "a")
     old = engine.run("old", "dbs")
@@ -348,9 +338,7 @@ def test_a_late_event_of_an_earlier_holder_is_ignored(
     watched.mount("dbs", "c")
 
 
-def test_a_dead_holder_of_a_shared_volume_leaves_the_living_ones(
-    watched: PluginProcess, engine: FakeEngine
-) -> None:
+def test_a_dead_holder_of_a_shared_volume_leaves_the_living_ones(watched: PluginProcess, engine: FakeEngine) -> None:
     watched.create("logs", share="logs")
     watched.create("all", share="logs", exclusive="true")
     watched.mount("logs", "a")
@@ -384,9 +372,7 @@ def test_a_new_holder_of_a_shared_volume_counts_before_it_has_a_name(
         watched.mount("all", "c")
 
 
-def test_remove_works_when_only_the_dead_hold_the_volume(
-    watched: PluginProcess, engine: FakeEngine
-) -> None:
+def test_remove_works_when_only_the_dead_hold_the_volume(watched: PluginProcess, engine: FakeEngine) -> None:
     watched.create("dbs", share="dbs", exclusive="true")
     watched.mount("dbs", "a")
     mydb = engine.run("mydb", "dbs")

@@ -39,9 +39,7 @@ def test_a_lock_file_deleted_while_it_is_locked_excludes_nobody_and_is_not_used(
 
 
 @pytest.mark.parametrize("running", [True, None])
-def test_a_nameless_holder_is_looked_up_only_after_the_engine_restarted(
-    tmp_path: Path, running: bool | None
-) -> None:
+def test_a_nameless_holder_is_looked_up_only_after_the_engine_restarted(tmp_path: Path, running: bool | None) -> None:
     answers: list[bool | None] = [running]
     fence = Fence("azurefile", "host", lambda _: answers[0], lambda: False)
     store = FlockStore(tmp_path)

@@ -31,14 +31,10 @@ OPTIONS = st.fixed_dictionaries(
         "exclusive": st.sampled_from(["true", "false"]),
     },
 )
-CALLS = st.sampled_from(
-    ["Create", "Get", "Path", "List", "Mount", "Unmount", "Remove", "Capabilities", "Nothing"]
-)
+CALLS = st.sampled_from(["Create", "Get", "Path", "List", "Mount", "Unmount", "Remove", "Capabilities", "Nothing"])
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=20),
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
-    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
 

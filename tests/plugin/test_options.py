@@ -99,9 +99,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("given_options", "expected"), GOOD)
-def test_good_options_are_understood(
-    given_options: dict[str, str], expected: dict[str, object]
-) -> None:
+def test_good_options_are_understood(given_options: dict[str, str], expected: dict[str, object]) -> None:
     parsed = dataclasses.asdict(options.parse("dbs", given_options, LOCAL))
     assert {k: parsed[k] for k in expected} == expected
 

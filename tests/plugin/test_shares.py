@@ -55,18 +55,14 @@ def test_remove_share_deletes_data_and_fence(plugin: PluginProcess) -> None:
 
 @pytest.mark.parametrize("exclusive", ["true", "false"])
 @pytest.mark.parametrize("killed", [False, True])
-def test_remove_share_refuses_a_held_share(
-    plugin: PluginProcess, exclusive: str, killed: bool
-) -> None:
+def test_remove_share_refuses_a_held_share(plugin: PluginProcess, exclusive: str, killed: bool) -> None:
     plugin.create("dbs", share="dbs", exclusive=exclusive)
     (plugin.mount("dbs", "a") / "file").write_text("x")
     if killed:
         plugin.kill()
     done = azurefile(plugin.root, "remove-share", "dbs")
     assert done.returncode == 1
-    assert done.stderr.startswith(
-        'azurefile: share "dbs" is held by a container through volume "dbs"'
-    )
+    assert done.stderr.startswith('azurefile: share "dbs" is held by a container through volume "dbs"')
     assert done.stderr.count("\n") == 1
     assert (plugin.root / "shares/dbs/file").read_text() == "x"
 

@@ -1,0 +1,128 @@
+"""Changing one setting changes only what depends on it; destroy takes everything but data to keep."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pulumi import automation as auto
+
+from tests.engine.conftest import Project, changes, docker, free_port
+
+pytestmark = pytest.mark.engine
+
+
+class Database:
+    """A stack with databases only, whose settings the tests change one after another."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.config = project.config(stack="databases", volumes=["dbs"])
+
+    def up(self, **change: Any) -> dict[str, int]:
+        self.config |= change
+        self.stack: auto.Stack = self.project.stack("life", self.config)
+        return changes(self.stack.up())
+
+    def sql(self, statement: str, database: str = "mydb") -> str:
+        return self.project.sql(self.stack, statement, database)
+
+
+@pytest.fixture(scope="module")
+def life(project: Project) -> Iterator[Database]:
+    database = Database(project)
+    database.up()
+    database.sql("CREATE DATABASE talk; CREATE TABLE talk.t (n INT); INSERT INTO talk.t VALUES (42)")
+    yield database
+    database.up(shares={"kind": "local", "retain": False})
+    database.stack.destroy()
+
+
+def test_another_port_re_creates_the_one_container(life: Database) -> None:
+    port = free_port()
+    made = life.up(databases=[{"name": "mydb", "volume": "dbs", "port": port}])
+    assert made == {"replace": 1}
+    assert life.stack.outputs()["databases"].value["mydb"]["port"] == port
+    assert life.sql("SELECT n FROM talk.t") == "42"
+
+
+def test_a_stop_is_clean_so_that_the_next_start_recovers_nothing(life: Database) -> None:
+    log = docker("logs", f"{life.project.prefix}mydb")
+    assert "crash recovery" not in log.lower()
+
+
+def test_another_volume_is_just_made(life: Database) -> None:
+    made = life.up(volumes=["dbs", "more"])
+    # the component and the volume, and the component and the folder of its share
+    assert made == {"create": 4}
+
+
+def test_another_password_is_in_force_and_the_data_is_there(life: Database) -> None:
+    database = {**life.config["databases"][0], "rootPassword": "it's \\ new"}
+    made = life.up(databases=[database])
+    assert made.get("replace") == 1
+    assert "create" not in made
+    assert life.sql("SELECT n FROM talk.t") == "42"
+
+
+def test_a_schema_and_an_account_are_made_on_a_used_database(life: Database) -> None:
+    database = {
+        **life.config["databases"][0],
+        "schemas": ["shop"],
+        "users": [{"name": "shop", "schemas": ["shop"]}],
+    }
+    life.up(databases=[database])
+    assert "shop" in life.sql("SHOW DATABASES").split()
+    assert "ON `shop`.* TO" in life.sql("SHOW GRANTS FOR shop")
+    assert life.sql("SELECT n FROM talk.t") == "42"
+
+
+def test_a_changed_volume_option_keeps_the_data(life: Database) -> None:
+    life.up(volumes=[{"name": "dbs", "options": {"dirmode": "0700"}}, "more"])
+    options = docker("volume", "inspect", "-f", "{{.Options}}", f"{life.project.prefix}dbs")
+    assert "dirmode:0700" in options
+    assert life.sql("SELECT n FROM talk.t") == "42"
+
+
+def test_a_second_stack_shares_the_plugin_and_leaves_it(life: Database) -> None:
+    other = life.project.config(stack="databases", prefix=f"{life.project.prefix}b-", volumes=["other"], databases=[])
+    before = docker("plugin", "inspect", "-f", "{{.Id}}", life.project.driver)
+    second = life.project.stack("second", other)
+    second.up()
+    assert docker("plugin", "inspect", "-f", "{{.Id}}", life.project.driver) == before
+    second.destroy()
+    assert docker("plugin", "inspect", "-f", "{{.Id}}", life.project.driver) == before
+    assert life.sql("SELECT n FROM talk.t") == "42"
+
+
+def test_an_upgrade_of_the_plugin_stops_and_starts_the_databases(life: Database) -> None:
+    before = docker("plugin", "inspect", "-f", "{{.Id}}", life.project.driver)
+    (life.project.folder / "azurefile/NEW").write_text("another build\n")
+    life.up()
+    assert docker("plugin", "inspect", "-f", "{{.Id}}", life.project.driver) != before
+    assert life.sql("SELECT n FROM talk.t") == "42"
+    said = docker("run", "--rm", "-v", f"{life.project.prefix}dbs:/x", "--entrypoint", "true",
+                  docker("inspect", "-f", "{{.Config.Image}}", f"{life.project.prefix}mydb"), check=False)  # fmt: skip
+    assert f'container "{life.project.prefix}mydb"' in said
+
+
+def test_destroy_leaves_nothing_but_the_data_and_up_finds_it(life: Database) -> None:
+    life.stack.destroy()
+    prefix = life.project.prefix
+    assert docker("ps", "-aq", "--filter", f"name={prefix}") == ""
+    assert docker("volume", "ls", "-q", "--filter", f"name={prefix}") == ""
+    assert docker("images", "-q", "--filter", "label=io.datadocker.stack=datadocker/life") == ""
+    assert life.project.driver not in docker("plugin", "ls")
+    assert (life.project.root / "shares" / f"{prefix}dbs" / "ibdata1").exists()
+    life.up()
+    assert life.sql("SELECT n FROM talk.t") == "42"
+
+
+def test_the_data_goes_only_if_one_says_so(life: Database) -> None:
+    folder = life.project.root / "shares" / f"{life.project.prefix}dbs"
+    life.up(shares={"kind": "local", "retain": False})
+    assert folder.exists()
+    life.stack.destroy()
+    assert not folder.exists()
+    life.up()

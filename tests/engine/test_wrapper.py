@@ -1,0 +1,215 @@
+"""./pulumiw as a newcomer uses it: nothing chosen, nothing cleaned up, killed at any moment."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.engine.conftest import Project, docker, free_port
+
+pytestmark = pytest.mark.engine
+
+CONTAINERS = ("docker1", "docker2", "docker3", "reader", "mydb")
+
+
+class Checkout:
+    """A clone with no state, used by the wrapper alone."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.folder = project.folder
+        git = ["git", "-C", str(self.folder), "-c", "user.name=t", "-c", "user.email=t@example.invalid"]
+        subprocess.run([*git, "init", "-q"], check=True)
+        # what is not tracked there is not tracked here either
+        (self.folder / ".git/info/exclude").write_text("/backend\n/home\n")
+        subprocess.run([*git, "add", "."], check=True)
+        subprocess.run([*git, "commit", "-qm", "clone"], check=True)
+
+    def env(self) -> dict[str, str]:
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("PULUMI_")}
+        return kept | {"PULUMI_CREDENTIALS_PATH": str(self.folder / "home")}
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            ["./pulumiw", *arguments], cwd=self.folder, env=self.env(), text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+
+    def run(self, *arguments: str, code: int = 0) -> str:
+        process = self.start(*arguments)
+        output, _ = process.communicate(timeout=300)
+        assert process.returncode == code, output
+        return output
+
+    def kill_after(self, seconds: float, *arguments: str) -> bool:
+        """Kills the whole group after so long; false if it had ended before."""
+        process = self.start(*arguments)
+        try:
+            process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+            return True
+        return False
+
+    def git_status(self) -> str:
+        return subprocess.run(
+            ["git", "status", "--porcelain"], cwd=self.folder, capture_output=True, text=True, check=True
+        ).stdout
+
+    def running(self) -> list[str]:
+        prefix = self.project.prefix
+        shown = docker("ps", "--format", "{{.Names}}", "--filter", f"name={prefix}").split()
+        return sorted(n.removeprefix(prefix) for n in shown)
+
+
+@pytest.fixture(scope="module")
+def checkout(project: Project) -> Iterator[Checkout]:
+    # the tests' own names in the very file that a newcomer finds
+    file = project.folder / "Pulumi.dev.yaml"
+    dev = yaml.safe_load(file.read_text())
+    names: dict[str, Any] = project.config(shares={"kind": "local", "retain": False})
+    dev["config"] |= {f"datadocker:{k}": v for k, v in names.items()}
+    file.write_text(yaml.safe_dump(dev))
+    made = Checkout(project)
+    yield made
+    made.run("destroy", "--yes", "--skip-preview")
+
+
+def test_up_on_a_fresh_clone_brings_up_the_demo_and_changes_no_tracked_file(checkout: Checkout) -> None:
+    checkout.run("up", "--yes")
+    assert checkout.running() == sorted(CONTAINERS)
+    assert checkout.git_status() == ""
+    assert "dev*" in checkout.run("stack", "ls")
+
+
+def test_the_state_is_closed_to_others(checkout: Checkout) -> None:
+    assert (checkout.folder / ".state").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_second_up_changes_nothing_and_a_refresh_finds_nothing(checkout: Checkout) -> None:
+    for command in ("up", "refresh"):
+        output = checkout.run(command, "--yes", "--skip-preview")
+        assert "unchanged" in output
+        for change in ("created", "updated", "replaced", "deleted"):
+            assert f" {change}\n" not in output
+
+
+@pytest.mark.parametrize("moment", [0.3, 0.7, 1.1, 1.6, 2.2, 3.0])
+def test_after_a_destroy_that_was_killed_the_next_up_finishes_the_job(checkout: Checkout, moment: float) -> None:
+    checkout.kill_after(moment, "destroy", "--yes", "--skip-preview")
+    checkout.run("up", "--yes", "--skip-preview")
+    assert checkout.running() == sorted(CONTAINERS)
+    assert "unchanged" in checkout.run("up", "--yes", "--skip-preview")
+
+
+@pytest.mark.parametrize("moment", [0.6, 1.2, 2.0, 4.0, 8.0, 14.0])
+def test_after_an_up_that_was_killed_the_next_up_finishes_the_job(checkout: Checkout, moment: float) -> None:
+    checkout.run("destroy", "--yes", "--skip-preview")
+    checkout.kill_after(moment, "up", "--yes", "--skip-preview")
+    checkout.run("up", "--yes", "--skip-preview")
+    assert checkout.running() == sorted(CONTAINERS)
+    output = checkout.run("up", "--yes", "--skip-preview")
+    assert "created" not in output
+
+
+def test_ctrl_c_ends_an_up_and_the_next_one_goes_on(checkout: Checkout) -> None:
+    checkout.run("destroy", "--yes", "--skip-preview")
+    process = checkout.start("up", "--yes", "--skip-preview")
+    time.sleep(3)  # somewhere in the middle
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate(timeout=120)
+    assert process.returncode != 0
+    checkout.run("up", "--yes", "--skip-preview")
+    assert checkout.running() == sorted(CONTAINERS)
+
+
+def test_a_stack_whose_file_exists_is_created(checkout: Checkout) -> None:
+    (checkout.folder / "Pulumi.mine.yaml").write_text(
+        json.dumps({"config": {"datadocker:stack": "databases", "datadocker:plugin": {
+            "name": checkout.project.driver, "root": str(checkout.project.root)}}})
+    )  # fmt: skip
+    output = checkout.run("up", "--yes", "--stack", "mine")
+    assert "creating stack mine" in output
+    assert "dev*" in checkout.run("stack", "ls")
+    checkout.run("destroy", "--yes", "--stack", "mine")
+    checkout.run("stack", "rm", "mine", "--yes")
+    (checkout.folder / "Pulumi.mine.yaml").unlink(missing_ok=True)
+
+
+def test_a_stack_without_a_file_is_pulumis_own_error(checkout: Checkout) -> None:
+    assert "no stack named 'nobody' found" in checkout.run("up", "--yes", "--stack", "nobody", code=255)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "said"),
+    [
+        ("datadocker:databases[0].port", "99999", "databases[0].port: 99999: should be at most 65535"),
+        ("datadocker:volmues", "[]", "volmues: no such setting; did you mean volumes?"),
+        ("datadocker:host.socket", "/nowhere/docker.sock", "no Docker engine answers at /nowhere/docker.sock"),
+    ],
+)
+def test_bad_settings_are_one_line_and_change_nothing(
+    checkout: Checkout, setting: str, value: str, said: str
+) -> None:
+    file = checkout.folder / "Pulumi.dev.yaml"
+    before, running = file.read_text(), checkout.running()
+    try:
+        checkout.run("config", "set", "--path", setting, value)
+        output = checkout.run("up", "--yes", "--skip-preview", code=255)
+        assert said in output
+        assert "Traceback" not in output
+        assert checkout.running() == running
+    finally:
+        file.write_text(before)
+
+
+def test_a_port_in_use_is_one_line_and_changes_nothing(checkout: Checkout) -> None:
+    import socket
+
+    file = checkout.folder / "Pulumi.dev.yaml"
+    before, running, port = file.read_text(), checkout.running(), free_port()
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", port))
+        other.listen()
+        try:
+            checkout.run("config", "set", "--path", "datadocker:databases[0].port", str(port))
+            output = checkout.run("up", "--yes", "--skip-preview", code=255)
+        finally:
+            file.write_text(before)
+    assert f"port {port} for {checkout.project.prefix}mydb is in use on 127.0.0.1" in output
+    assert "Traceback" not in output
+    assert checkout.running() == running
+
+
+def test_a_plugin_of_the_name_that_is_not_ours_is_left_alone(checkout: Checkout, tmp_path: Path) -> None:
+    name = f"{checkout.project.prefix}foreign"
+    rootfs = tmp_path / "plugin/rootfs"
+    rootfs.mkdir(parents=True)
+    (tmp_path / "plugin/config.json").write_text(
+        json.dumps({"description": "somebody else's", "entrypoint": ["/x"],
+                    "interface": {"types": ["docker.volumedriver/1.0"], "socket": "x.sock"}})
+    )  # fmt: skip
+    docker("plugin", "create", name, str(tmp_path / "plugin"))
+    (checkout.folder / "Pulumi.foreign.yaml").write_text(
+        json.dumps({"config": {"datadocker:stack": "databases", "datadocker:plugin": {
+            "name": name, "root": str(checkout.project.root)}}})
+    )  # fmt: skip
+    try:
+        output = checkout.run("up", "--yes", "--skip-preview", "--stack", "foreign", code=255)
+        assert f"the engine has a plugin {name} that is not ours (somebody else's)" in output
+        assert "somebody else's" in docker("plugin", "inspect", name)
+    finally:
+        checkout.run("destroy", "--yes", "--stack", "foreign")
+        docker("plugin", "rm", "-f", name)
+        checkout.run("stack", "rm", "foreign", "--yes")
+        (checkout.folder / "Pulumi.foreign.yaml").unlink(missing_ok=True)
