@@ -93,10 +93,10 @@ def _start() -> None:
 
 def _forget_dead(program: str, file: Path) -> None:
     try:
-        name = Path(f"/proc/{int(file.read_text())}/comm").read_text().strip()
-    except (FileNotFoundError, ProcessLookupError):
-        name = ""
-    except ValueError:
-        name = ""
-    if name != program:
+        # proc(5): pid (name) state …
+        name, state = Path(f"/proc/{int(file.read_text())}/stat").read_text().split("(", 1)[1].rsplit(")", 1)
+        alive = name == program and state.split()[0] != "Z"
+    except (OSError, ValueError):
+        alive = False
+    if not alive:
         file.unlink(missing_ok=True)

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import pytest
 import yaml
@@ -105,7 +106,7 @@ class Project:
 
     def sql(self, stack: auto.Stack, statement: str, database: str = "mydb") -> str:
         """Runs SQL as root, with the password that the stack's outputs give, over TCP."""
-        password = self.root_url(stack, database).split(":", 2)[2].rsplit("@", 1)[0]
+        password = unquote(urlsplit(self.root_url(stack, database)).password or "")
         done = subprocess.run(
             ["docker", "exec", "-i", "-e", "MYSQL_PWD", self.prefix + database,
              "mysql", "-uroot", "-h127.0.0.1", "-N", "-B"],

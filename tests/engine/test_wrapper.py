@@ -158,9 +158,7 @@ def test_a_stack_without_a_file_is_pulumis_own_error(checkout: Checkout) -> None
         ("datadocker:host.socket", "/nowhere/docker.sock", "no Docker engine answers at /nowhere/docker.sock"),
     ],
 )
-def test_bad_settings_are_one_line_and_change_nothing(
-    checkout: Checkout, setting: str, value: str, said: str
-) -> None:
+def test_bad_settings_are_one_line_and_change_nothing(checkout: Checkout, setting: str, value: str, said: str) -> None:
     file = checkout.folder / "Pulumi.dev.yaml"
     before, running = file.read_text(), checkout.running()
     try:

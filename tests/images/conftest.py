@@ -61,9 +61,7 @@ def reader_image(bookworm_base: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def official_like_image(
-    mysql_image: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
+def official_like_image(mysql_image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("official")
     (folder / "Dockerfile").write_text(LIKE_OFFICIAL)
     with built(folder, f"{PREFIX}official:{os.getpid()}", BASE=mysql_image) as tag:

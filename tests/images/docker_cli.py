@@ -126,9 +126,7 @@ class Engine:
         self.volumes.append(name)
         return name
 
-    def create(
-        self, image: str, *command: str, flags: Sequence[str] = (), kind: str = "c"
-    ) -> Container:
+    def create(self, image: str, *command: str, flags: Sequence[str] = (), kind: str = "c") -> Container:
         name = f"{PREFIX}{kind}-{uuid.uuid4().hex[:8]}"
         self.containers.append(name)
         must("create", "--name", name, *flags, image, *command)

@@ -13,9 +13,7 @@ DATA = "/var/lib/mysql"
 STAGING = f"{DATA}/.datadocker-copying"
 
 
-def server(
-    engine: Engine, image: str, volume: str, *arguments: str, flags: tuple[str, ...] = ()
-) -> Container:
+def server(engine: Engine, image: str, volume: str, *arguments: str, flags: tuple[str, ...] = ()) -> Container:
     return engine.start(
         image,
         *arguments,
@@ -58,9 +56,7 @@ def test_two_copies_share_neither_server_id_nor_keys(engine: Engine, mysql_image
         assert first.code == second.code == 0
         assert first.out != second.out, name
     insecure = ("--ssl-mode=DISABLED", "--get-server-public-key")
-    login = containers[0].exec(
-        "mysql", "-h127.0.0.1", "-uroot", "-psecret", *insecure, "-e", "SELECT 1"
-    )
+    login = containers[0].exec("mysql", "-h127.0.0.1", "-uroot", "-psecret", *insecure, "-e", "SELECT 1")
     assert login.code == 0, login.text
 
 
@@ -113,9 +109,7 @@ def test_copy_killed_at_a_given_step_is_finished_by_the_next_start(
     stand_in.write_text(FREEZE.format(command=command, call=call, when=when))
     stand_in.chmod(0o755)
     volume = engine.volume()
-    killed = server(
-        engine, mysql_image, volume, flags=("-v", f"{stand_in}:/usr/local/bin/{command}:ro")
-    )
+    killed = server(engine, mysql_image, volume, flags=("-v", f"{stand_in}:/usr/local/bin/{command}:ro"))
     wait_until(lambda: killed.shell("test -e /tmp/frozen").code == 0, f"{command} frozen", 20)
     must("kill", "-s", "KILL", killed.name)
     assert in_volume(mysql_image, volume, f"test -d {STAGING} && echo yes") == "yes"
@@ -134,9 +128,7 @@ def test_first_start_killed_at_any_time_is_finished_by_the_next(
     engine: Engine, mysql_image: str, milliseconds: int
 ) -> None:
     volume = engine.volume()
-    killed = engine.create(
-        mysql_image, flags=("-v", f"{volume}:{DATA}", "-e", "MYSQL_ROOT_PASSWORD=secret")
-    )
+    killed = engine.create(mysql_image, flags=("-v", f"{volume}:{DATA}", "-e", "MYSQL_ROOT_PASSWORD=secret"))
     must("start", killed.name)
     time.sleep(milliseconds / 1000)
     must("kill", "-s", "KILL", killed.name)
@@ -146,9 +138,7 @@ def test_first_start_killed_at_any_time_is_finished_by_the_next(
     assert again.sql("SELECT 1", "secret", tcp=True).out == "1\n"
 
 
-def test_interrupted_copy_never_overwrites_what_someone_else_made(
-    engine: Engine, mysql_image: str
-) -> None:
+def test_interrupted_copy_never_overwrites_what_someone_else_made(engine: Engine, mysql_image: str) -> None:
     volume = engine.volume()
     script = (
         f"mkdir -p {STAGING}/data && echo ours >{STAGING}/data/ibdata1 && touch {STAGING}/.ready"
@@ -194,16 +184,10 @@ def test_dot_files_and_lost_and_found_count_as_empty(engine: Engine, mysql_image
     container.wait_ready()
 
 
-@pytest.mark.parametrize(
-    ("version", "accepted"), [("10.0.1", False), ("9.8.0", False), ("9.7.99", True)]
-)
-def test_data_of_a_newer_server_is_refused(
-    engine: Engine, mysql_image: str, version: str, accepted: bool
-) -> None:
+@pytest.mark.parametrize(("version", "accepted"), [("10.0.1", False), ("9.8.0", False), ("9.7.99", True)])
+def test_data_of_a_newer_server_is_refused(engine: Engine, mysql_image: str, version: str, accepted: bool) -> None:
     volume = filled(engine, mysql_image)
-    in_volume(
-        mysql_image, volume, f"sed -i 's/9[.]7[.][0-9]*/{version}/' {DATA}/mysql_upgrade_history"
-    )
+    in_volume(mysql_image, volume, f"sed -i 's/9[.]7[.][0-9]*/{version}/' {DATA}/mysql_upgrade_history")
     container = server(engine, mysql_image, volume)
     if accepted:
         container.wait_ready()
@@ -215,9 +199,7 @@ def test_data_of_a_newer_server_is_refused(
 
 
 @pytest.mark.parametrize("marked", [True, False])
-def test_other_lower_case_setting_is_refused(
-    engine: Engine, mysql_image: str, marked: bool
-) -> None:
+def test_other_lower_case_setting_is_refused(engine: Engine, mysql_image: str, marked: bool) -> None:
     volume = engine.volume()
     zero = "--lower-case-table-names=0"
     if marked:
@@ -251,9 +233,7 @@ def test_wrong_owner_is_mended_and_right_one_left_alone(engine: Engine, mysql_im
 
 
 @pytest.mark.parametrize("used", [True, False])
-def test_directory_that_cannot_be_written_is_one_clear_line(
-    engine: Engine, mysql_image: str, used: bool
-) -> None:
+def test_directory_that_cannot_be_written_is_one_clear_line(engine: Engine, mysql_image: str, used: bool) -> None:
     volume = filled(engine, mysql_image) if used else engine.volume()
     container = engine.start(
         mysql_image,
@@ -268,27 +248,21 @@ def test_directory_that_cannot_be_written_is_one_clear_line(
 def test_chown_that_fails_is_not_needed(engine: Engine, mysql_image: str, tmp_path: Path) -> None:
     """As on an SMB share that is mounted with uid=999."""
     failing = tmp_path / "chown"
-    failing.write_text(
-        '#!/bin/sh\ncase "$*" in */var/lib/mysql*) exit 1 ;; esac\n/usr/bin/chown "$@"\n'
-    )
+    failing.write_text('#!/bin/sh\ncase "$*" in */var/lib/mysql*) exit 1 ;; esac\n/usr/bin/chown "$@"\n')
     failing.chmod(0o755)
     shim = ("-v", f"{failing}:/usr/local/bin/chown:ro")
     volume = engine.volume()
     server(engine, mysql_image, volume, flags=shim).wait_ready()
 
 
-def test_second_server_meets_innodbs_own_lock_and_harms_nothing(
-    engine: Engine, mysql_image: str
-) -> None:
+def test_second_server_meets_innodbs_own_lock_and_harms_nothing(engine: Engine, mysql_image: str) -> None:
     volume = engine.volume()
     first = server(engine, mysql_image, volume)
     first.wait_ready()
     assert first.sql("CREATE DATABASE d; CREATE TABLE d.t (n INT)", "secret").code == 0
     listing = f"ls -A {DATA}; cat {DATA}/auto.cnf {DATA}/binlog.index"
     before = first.shell(listing).out
-    second = engine.start(
-        mysql_image, flags=("-v", f"{volume}:{DATA}", "-e", "MYSQL_ROOT_PASSWORD=other")
-    )
+    second = engine.start(mysql_image, flags=("-v", f"{volume}:{DATA}", "-e", "MYSQL_ROOT_PASSWORD=other"))
     wait_until(lambda: "Unable to lock ./ibdata1 error: 11" in second.logs(), "InnoDB's refusal")
     assert not second.accepts_logins()
     assert first.sql("INSERT INTO d.t VALUES (7)", "secret").code == 0
@@ -299,9 +273,7 @@ def test_second_server_meets_innodbs_own_lock_and_harms_nothing(
     assert first.sql("SELECT n FROM d.t; CHECK TABLE d.t", "secret").out.split()[0] == "7"
 
 
-def test_clean_stop_leaves_nothing_to_recover_and_a_kill_does(
-    engine: Engine, mysql_image: str
-) -> None:
+def test_clean_stop_leaves_nothing_to_recover_and_a_kill_does(engine: Engine, mysql_image: str) -> None:
     volume = engine.volume()
     container = server(engine, mysql_image, volume)
     container.wait_ready()
@@ -324,9 +296,7 @@ def test_clean_stop_leaves_nothing_to_recover_and_a_kill_does(
     assert crashed.sql("SELECT n FROM d.t", "secret").out == "1\n"
 
 
-def official(
-    engine: Engine, image: str, entrypoint: Path, volume: str, scratch: Path, password: str
-) -> Container:
+def official(engine: Engine, image: str, entrypoint: Path, volume: str, scratch: Path, password: str) -> Container:
     container = engine.create(
         image,
         flags=("-v", f"{volume}:{DATA}", "--entrypoint", "/usr/local/bin/datadocker-mysql"),

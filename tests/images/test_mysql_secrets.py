@@ -41,15 +41,11 @@ def shared() -> Iterator[Engine]:
 def restart_with(
     engine: Engine, image: str, volume: str, secrets: dict[str, str], scratch: Path, *more: str
 ) -> Container:
-    return engine.start(
-        image, *more, flags=("-v", f"{volume}:{DATA}"), secrets=secrets, scratch=scratch
-    )
+    return engine.start(image, *more, flags=("-v", f"{volume}:{DATA}"), secrets=secrets, scratch=scratch)
 
 
 @pytest.mark.parametrize("password", UGLY)
-def test_password_of_any_characters(
-    engine: Engine, mysql_image: str, tmp_path: Path, password: str
-) -> None:
+def test_password_of_any_characters(engine: Engine, mysql_image: str, tmp_path: Path, password: str) -> None:
     secrets = {"root-password": password + "\n"}
     volume = engine.volume()
     sql_mode = "--sql-mode=NO_BACKSLASH_ESCAPES,ANSI_QUOTES"
@@ -80,9 +76,7 @@ def test_password_is_changed_on_used_data_before_the_first_login(
     assert not any(old_worked)
 
 
-def test_used_data_without_a_password_keeps_its_own(
-    engine: Engine, mysql_image: str, tmp_path: Path
-) -> None:
+def test_used_data_without_a_password_keeps_its_own(engine: Engine, mysql_image: str, tmp_path: Path) -> None:
     volume = engine.volume()
     first = restart_with(engine, mysql_image, volume, {"root-password": "kept"}, tmp_path)
     first.wait_ready()
@@ -109,12 +103,8 @@ def test_order_of_the_three_sources(engine: Engine, mysql_image: str, tmp_path: 
     assert second.sql("SELECT 1", "env").code != 0
 
 
-def test_empty_or_missing_password_file_is_one_clear_line(
-    engine: Engine, mysql_image: str, tmp_path: Path
-) -> None:
-    container = restart_with(
-        engine, mysql_image, engine.volume(), {"root-password": "\n"}, tmp_path
-    )
+def test_empty_or_missing_password_file_is_one_clear_line(engine: Engine, mysql_image: str, tmp_path: Path) -> None:
+    container = restart_with(engine, mysql_image, engine.volume(), {"root-password": "\n"}, tmp_path)
     assert container.exit_code() == 1
     assert container.logs().strip().endswith("/run/secrets/datadocker/root-password is empty")
     missing = docker("run", "--rm", "-e", "MYSQL_ROOT_PASSWORD_FILE=/none", mysql_image)
@@ -122,9 +112,7 @@ def test_empty_or_missing_password_file_is_one_clear_line(
     assert missing.err.strip().endswith("/none cannot be read")
 
 
-def test_databases_and_users_are_made_at_every_start(
-    engine: Engine, mysql_image: str, tmp_path: Path
-) -> None:
+def test_databases_and_users_are_made_at_every_start(engine: Engine, mysql_image: str, tmp_path: Path) -> None:
     volume = engine.volume()
     root = {"root-password": "root"}
     first = restart_with(engine, mysql_image, volume, root, tmp_path)
@@ -144,13 +132,9 @@ def test_databases_and_users_are_made_at_every_start(
     assert "USER" not in binlog
 
 
-def test_failing_statement_is_seen_and_leaves_only_root_in(
-    engine: Engine, mysql_image: str, tmp_path: Path
-) -> None:
+def test_failing_statement_is_seen_and_leaves_only_root_in(engine: Engine, mysql_image: str, tmp_path: Path) -> None:
     statements = (
-        "CREATE USER IF NOT EXISTS 'ann'@'%' IDENTIFIED BY 'ann';\n"
-        "GRANT ALL ON TO nobody;\n"
-        "CREATE DATABASE after_it;"
+        "CREATE USER IF NOT EXISTS 'ann'@'%' IDENTIFIED BY 'ann';\nGRANT ALL ON TO nobody;\nCREATE DATABASE after_it;"
     )
     secrets = {"root-password": "root", "init.sql": statements}
     container = restart_with(engine, mysql_image, engine.volume(), secrets, tmp_path)
@@ -271,9 +255,7 @@ def test_server_runs_as_999_without_our_shell_above_it(engine: Engine, mysql_ima
     assert "Gid:\t999\t999" in status
 
 
-def test_health_is_watched_closely_at_first_and_seldom_later(
-    engine: Engine, mysql_image: str
-) -> None:
+def test_health_is_watched_closely_at_first_and_seldom_later(engine: Engine, mysql_image: str) -> None:
     container = engine.start(mysql_image, flags=("-e", "MYSQL_ROOT_PASSWORD=pw"))
     wait_until(lambda: container.state()["Health"]["Status"] == "healthy", "healthy", 60)
     first = time.monotonic()
@@ -293,7 +275,4 @@ def test_health_notices_a_server_that_hangs(engine: Engine, mysql_image: str) ->
     finally:
         run("kill", "-CONT", str(container.state()["Pid"]))
     container.wait_ready()
-    assert (
-        json.loads(must("inspect", "-f", "{{json .Config.StopSignal}}", container.name))
-        == "SIGTERM"
-    )
+    assert json.loads(must("inspect", "-f", "{{json .Config.StopSignal}}", container.name)) == "SIGTERM"

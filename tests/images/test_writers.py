@@ -10,9 +10,7 @@ from tests.images.docker_cli import Container, Engine, Result, docker, must, wai
 pytestmark = pytest.mark.engine
 
 
-def start_writers(
-    engine: Engine, image: str, logs: str, config: str | None, count: int = 3
-) -> list[Container]:
+def start_writers(engine: Engine, image: str, logs: str, config: str | None, count: int = 3) -> list[Container]:
     writers = []
     for number in range(1, count + 1):
         flags = ["-v", f"{logs}:/logs", "--hostname", f"docker{number}"]
@@ -85,9 +83,7 @@ def test_numbers_go_on_after_a_restart(engine: Engine, writer_image: str) -> Non
     assert len(written) > 3
 
 
-def test_settings_are_read_while_it_runs_and_bad_ones_refused_once(
-    engine: Engine, writer_image: str
-) -> None:
+def test_settings_are_read_while_it_runs_and_bad_ones_refused_once(engine: Engine, writer_image: str) -> None:
     logs, config = engine.volume(), engine.volume()
     configure(writer_image, config, "pace=0.1 # fast\n")
     (writer,) = start_writers(engine, writer_image, logs, config, count=1)
@@ -137,9 +133,7 @@ def test_both_end_at_once(engine: Engine, writer_image: str, reader_image: str) 
         assert container.state()["ExitCode"] == 0
 
 
-def test_reader_waits_for_the_file_and_follows_it(
-    engine: Engine, writer_image: str, reader_image: str
-) -> None:
+def test_reader_waits_for_the_file_and_follows_it(engine: Engine, writer_image: str, reader_image: str) -> None:
     logs = engine.volume()
     reader = engine.start(reader_image, flags=("-v", f"{logs}:/logs"))
     wait_until(lambda: "waiting for /logs/testfile" in reader.logs(), "it waits")
@@ -162,9 +156,7 @@ def test_reader_waits_for_the_file_and_follows_it(
         ("", 0, ["all", "0", "0", "0"], "torn lines: 0   interleaved lines: 0"),
     ],
 )
-def test_count(
-    reader_image: str, tmp_path: Path, text: str, code: int, row: list[str], summary: str
-) -> None:
+def test_count(reader_image: str, tmp_path: Path, text: str, code: int, row: list[str], summary: str) -> None:
     (tmp_path / "file").write_text(text)
     result = docker("run", "--rm", "-v", f"{tmp_path}:/t:ro", reader_image, "count", "/t/file")
     assert result.code == code, result.text

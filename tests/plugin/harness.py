@@ -286,10 +286,10 @@ def open_descriptors(pid: int) -> int:
     return len(os.listdir(f"/proc/{pid}/fd"))
 
 
-def resident_kilobytes(pid: int) -> int:
-    """Proportional set size."""
+def resident_kilobytes(pid: int, field: str = "Pss") -> int:
+    """Proportional set size; `Pss_Anon` does not change with who else runs the same program."""
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
+        if line.startswith(f"{field}:"):
             return int(line.split()[1])
     raise LookupError(pid)
 

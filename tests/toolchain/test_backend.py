@@ -1,0 +1,157 @@
+"""The backend, the stack that is meant, and what a killed run left of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from toolchain import engine, wrapper
+from toolchain.backend import Backend
+from toolchain.progress import ToolchainError
+
+
+@pytest.fixture
+def env(tmp_path: Path) -> dict[str, str]:
+    return {"PULUMI_CREDENTIALS_PATH": str(tmp_path / "credentials")}
+
+
+def backend(tmp_path: Path, env: dict[str, str]) -> Backend:
+    (tmp_path / "checkout").mkdir(exist_ok=True)
+    made = Backend(tmp_path / "checkout", env)
+    made.prepare(tmp_path / "plugins")
+    return made
+
+
+def lock(made: Backend, pid: int, host: str = "") -> Path:
+    assert made.files is not None
+    file = made.files / "locks/organization/datadocker/dev/one.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps({"pid": pid, "hostname": host or socket.gethostname()}))
+    return file
+
+
+def test_without_a_login_state_is_in_the_checkout_and_closed_to_others(tmp_path: Path, env: dict[str, str]) -> None:
+    made = backend(tmp_path, env)
+    assert env["PULUMI_BACKEND_URL"] == f"file://{tmp_path}/checkout/.state"
+    assert made.state.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_login_is_respected(tmp_path: Path, env: dict[str, str]) -> None:
+    credentials = tmp_path / "credentials/credentials.json"
+    credentials.parent.mkdir()
+    credentials.write_text(json.dumps({"current": "https://cloud.example"}))
+    backend(tmp_path, env)
+    assert "PULUMI_BACKEND_URL" not in env
+
+
+def test_a_backend_that_the_user_names_is_respected(tmp_path: Path, env: dict[str, str]) -> None:
+    env["PULUMI_BACKEND_URL"] = "s3://bucket"
+    assert backend(tmp_path, env).files is None
+    assert env["PULUMI_BACKEND_URL"] == "s3://bucket"
+
+
+def test_dev_has_the_published_passphrase_and_others_one_of_their_own(tmp_path: Path, env: dict[str, str]) -> None:
+    made = backend(tmp_path, env)
+    made.choose_passphrase("dev")
+    assert env.pop("PULUMI_CONFIG_PASSPHRASE") == "datadocker"
+    made.choose_passphrase("mine")
+    file = Path(env["PULUMI_CONFIG_PASSPHRASE_FILE"])
+    assert file.stat().st_mode & 0o777 == 0o600
+    first = file.read_text()
+    assert len(first) > 30
+    env.pop("PULUMI_CONFIG_PASSPHRASE_FILE")
+    made.choose_passphrase("mine")
+    assert file.read_text() == first
+
+
+def test_the_users_passphrase_is_respected(tmp_path: Path, env: dict[str, str]) -> None:
+    env["PULUMI_CONFIG_PASSPHRASE"] = "mine"
+    backend(tmp_path, env).choose_passphrase("dev")
+    assert env["PULUMI_CONFIG_PASSPHRASE"] == "mine"
+
+
+def test_the_lock_of_a_dead_process_is_broken(tmp_path: Path, env: dict[str, str]) -> None:
+    made = backend(tmp_path, env)
+    gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    file = lock(made, int(gone.stdout))
+    made.break_dead_locks("dev")
+    assert not file.exists()
+
+
+def test_a_pid_that_something_else_has_now_is_a_dead_pulumi(tmp_path: Path, env: dict[str, str]) -> None:
+    made = backend(tmp_path, env)
+    file = lock(made, os.getpid())
+    made.break_dead_locks("dev")
+    assert not file.exists()
+
+
+def test_locks_of_the_living_and_of_other_machines_stay(tmp_path: Path, env: dict[str, str]) -> None:
+    made = backend(tmp_path, env)
+    program = tmp_path / "pulumi"
+    program.symlink_to("/bin/sleep")
+    with subprocess.Popen([program, "60"]) as alive:
+        try:
+            file = lock(made, alive.pid)
+            made.break_dead_locks("dev")
+            assert file.exists()
+        finally:
+            alive.terminate()
+    file = lock(made, 1, "another.example")
+    made.break_dead_locks("dev")
+    assert file.exists()
+
+
+def test_pending_operations_are_read_from_the_state(tmp_path: Path, env: dict[str, str]) -> None:
+    made = backend(tmp_path, env)
+    assert made.files is not None
+    file = made.files / "stacks/datadocker/dev.json"
+    file.parent.mkdir(parents=True)
+    assert made.pending("dev") == []
+    file.write_text(json.dumps({"checkpoint": {"latest": {"pending_operations": [{"type": "creating"}]}}}))
+    assert made.pending("dev") == [{"type": "creating"}]
+    file.write_text(json.dumps({"checkpoint": {"latest": {"resources": []}}}))
+    assert made.pending("dev") == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stack"),
+    [
+        (["up", "--stack", "x"], "x"),
+        (["up", "-s", "x", "--yes"], "x"),
+        (["up", "--stack=x"], "x"),
+        (["up"], None),
+        (["up", "--stack"], None),
+    ],
+)
+def test_the_stack_that_is_named(arguments: list[str], stack: str | None) -> None:
+    assert wrapper._named_stack(arguments) == stack
+
+
+def test_no_engine_at_docker_host_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    with pytest.raises(ToolchainError, match="no Docker engine answers at DOCKER_HOST=.*: start it, or unset it"):
+        engine.ensure()
+
+
+def test_without_being_root_a_missing_engine_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    monkeypatch.setattr(engine, "SOCKET", str(tmp_path / "none.sock"))
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    with pytest.raises(ToolchainError, match="start it .*, install it .*, or name another"):
+        engine.ensure()
+
+
+def test_pid_files_of_the_dead_are_removed_and_of_the_living_kept(tmp_path: Path) -> None:
+    file = tmp_path / "docker.pid"
+    file.write_text(str(os.getpid()))
+    engine._forget_dead("dockerd", file)
+    assert not file.exists()
+    file.write_text(str(os.getpid()))
+    engine._forget_dead(Path("/proc/self/comm").read_text().strip(), file)
+    assert file.exists()

@@ -1,0 +1,100 @@
+"""The cache: made aside and renamed, once, whoever else is at it and whatever was interrupted."""
+
+from __future__ import annotations
+
+import errno
+import multiprocessing
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from toolchain import cache, virtualenv
+from toolchain.progress import ToolchainError
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def test_an_entry_is_made_once() -> None:
+    made: list[Path] = []
+
+    def make(folder: Path) -> None:
+        made.append(folder)
+        (folder / "file").write_text("x")
+
+    first = cache.entry("thing-1", make)
+    assert cache.entry("thing-1", make) == first
+    assert len(made) == 1
+    assert (first / "file").read_text() == "x"
+
+
+def test_what_an_interrupted_run_left_is_made_anew() -> None:
+    def interrupted(folder: Path) -> None:
+        (folder / "half").write_text("x")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        cache.entry("thing-1", interrupted)
+    assert not (cache.root() / "thing-1").exists()
+    made = cache.entry("thing-1", lambda folder: (folder / "whole").touch())
+    assert [p.name for p in made.iterdir()] == ["whole"]
+
+
+def test_a_full_disk_is_one_line() -> None:
+    def full(folder: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(ToolchainError, match=r"making thing-1 in .* failed: No space left on device") as caught:
+        cache.entry("thing-1", full)
+    assert "\n" not in str(caught.value)
+
+
+def _enter(log: Path) -> None:
+    cache.entry("thing-1", lambda folder: log.open("a").write("made\n") and None)
+
+
+def test_two_at_once_make_it_once(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    both = [multiprocessing.Process(target=_enter, args=(log,)) for _ in range(4)]
+    for process in both:
+        process.start()
+    for process in both:
+        process.join()
+        assert process.exitcode == 0
+    assert log.read_text() == "made\n"
+
+
+def test_a_cache_that_cannot_be_written_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    with pytest.raises(ToolchainError, match="can't be written: .*; set XDG_CACHE_HOME"):
+        cache.entry("thing-1", lambda _: None)
+
+
+def test_a_link_is_moved_in_one_step(tmp_path: Path) -> None:
+    for target in ("one", "two"):
+        (tmp_path / target).mkdir()
+        cache.link(tmp_path / "link", tmp_path / target)
+        assert (tmp_path / "link").resolve() == tmp_path / target
+
+
+def test_a_virtual_environment_of_the_users_own_is_used_as_it_is(tmp_path: Path) -> None:
+    own = tmp_path / "checkout/.venv"
+    own.mkdir(parents=True)
+    assert virtualenv.ensure(tmp_path / "checkout") == own
+    assert not own.is_symlink()
+
+
+def test_checkouts_that_agree_share_a_virtual_environment(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "requirements.txt").write_text("# nothing\n")
+    first, second = (virtualenv.ensure(tmp_path / name) for name in ("one", "two"))
+    assert first.resolve() == second.resolve()
+    subprocess.run([first / "bin/python", "-c", ""], check=True)
+    (tmp_path / "two/requirements.txt").write_text("# something else\n")
+    assert virtualenv.ensure(tmp_path / "two").resolve() != first.resolve()
