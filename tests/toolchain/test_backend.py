@@ -135,7 +135,7 @@ def test_the_stack_that_is_named(arguments: list[str], stack: str | None) -> Non
 
 def test_no_engine_at_docker_host_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
-    with pytest.raises(ToolchainError, match="no Docker engine answers at DOCKER_HOST=.*: start it, or unset it"):
+    with pytest.raises(ToolchainError, match=r"no Docker engine answers at DOCKER_HOST=.*: start it, or unset it"):
         engine.ensure()
 
 
@@ -143,7 +143,7 @@ def test_without_being_root_a_missing_engine_is_said(monkeypatch: pytest.MonkeyP
     monkeypatch.delenv("DOCKER_HOST", raising=False)
     monkeypatch.setattr(engine, "SOCKET", str(tmp_path / "none.sock"))
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    with pytest.raises(ToolchainError, match="start it .*, install it .*, or name another"):
+    with pytest.raises(ToolchainError, match=r"start it .*, install it .*, or name another"):
         engine.ensure()
 
 

@@ -54,7 +54,11 @@ def test_a_full_disk_is_one_line() -> None:
 
 
 def _enter(log: Path) -> None:
-    cache.entry("thing-1", lambda folder: log.open("a").write("made\n") and None)
+    def make(folder: Path) -> None:
+        with log.open("a") as file:
+            file.write("made\n")
+
+    cache.entry("thing-1", make)
 
 
 def test_two_at_once_make_it_once(tmp_path: Path) -> None:
@@ -71,7 +75,7 @@ def test_two_at_once_make_it_once(tmp_path: Path) -> None:
 def test_a_cache_that_cannot_be_written_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    with pytest.raises(ToolchainError, match="can't be written: .*; set XDG_CACHE_HOME"):
+    with pytest.raises(ToolchainError, match=r"can't be written: .*; set XDG_CACHE_HOME"):
         cache.entry("thing-1", lambda _: None)
 
 
