@@ -21,6 +21,10 @@ class EngineError(Exception):
     """The engine can't be reached or refused. Its text is one line that says what to do."""
 
 
+class SilenceError(EngineError):
+    """The engine said nothing for as long as one was ready to wait."""
+
+
 class EngineConnection:
     """Calls to one engine's API (docs.docker.com/reference/api/engine/version/v1.41)."""
 
@@ -52,15 +56,16 @@ class EngineConnection:
             raw = raw[8 + size :]
         return " | ".join(lines)
 
-    def lines(self, path: str, *, timeout: float, **query: object) -> Iterator[dict[str, Any]]:
-        """Yields the JSON objects of a streaming answer until `timeout` seconds bring none.
+    @contextlib.contextmanager
+    def lines(self, path: str, *, timeout: float, **query: object) -> Iterator[Iterator[dict[str, Any]]]:
+        """Opens a stream of JSON objects, such as the engine's events from this moment on.
 
         Raises:
-            EngineError: as `get` does, and when the time is up.
+            EngineError: as `get` does.
+            SilenceError: if nothing comes for `timeout` seconds.
         """
         with self._request("GET", path, timeout, query) as answer:
-            while line := answer.readline():
-                yield json.loads(line)
+            yield (json.loads(line) for line in iter(answer.readline, b""))
 
     @contextlib.contextmanager
     def _request(
@@ -87,7 +92,7 @@ class EngineConnection:
                 "or set datadocker:host.socket to the socket of the one that runs"
             ) from None
         except TimeoutError:
-            raise EngineError(f"the Docker engine at {self.path} did not answer within {timeout:.0f} s") from None
+            raise SilenceError(f"the Docker engine at {self.path} did not answer within {timeout:.0f} s") from None
         finally:
             connection.close()
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import Any
-from urllib.parse import quote
 
 import pulumi
 
 from components.hosts.host import Engine
-from provider.connection import EngineConnection, EngineError, connect
+from provider.connection import EngineConnection, EngineError, SilenceError, connect
+
+HEALTHY = "healthy"
 
 
 def ready(engine: pulumi.Output[Engine], container: pulumi.Output[str], name: str, seconds: int) -> pulumi.Output[bool]:
@@ -36,23 +36,22 @@ def _wait(engine: Engine, container: str, name: str, seconds: int) -> None:
 
 
 def _until_healthy(connection: EngineConnection, container: str, name: str, seconds: int) -> None:
-    deadline = time.monotonic() + seconds
-    since = int(time.time()) - 1
-    state = connection.get(f"/containers/{container}/json")["State"]
-    if state.get("Health", {}).get("Status") == "healthy":
-        return
-    events = connection.lines(
-        "/events",
-        timeout=seconds,
-        since=since,
-        filters={"container": [container], "event": ["health_status", "die"]},
-    )
-    for event in events:
-        if event["Action"] == "health_status: healthy":
-            return
-        if event["Action"] == "die" or time.monotonic() > deadline:
-            said = connection.text(f"/containers/{container}/logs", stderr=1, stdout=1, tail=3)
-            raise EngineError(
-                f"its container {'stopped' if event['Action'] == 'die' else 'is not healthy'}; "
-                f"its log ends: {said}; docker logs {quote(name)} shows all of it"
-            )
+    try:
+        # listening begins before the look, so that nothing that happens between is missed
+        watched = {"container": [container], "event": ["health_status", "die"]}
+        with connection.lines("/events", timeout=seconds, filters=watched) as events:
+            state = connection.get(f"/containers/{container}/json")["State"]
+            if state.get("Health", {}).get("Status") == "healthy":
+                return
+            why = next(filter(None, map(_verdict, events)))
+    except SilenceError:
+        why = f"not healthy after {seconds} s"
+    if why != HEALTHY:
+        said = connection.text(f"/containers/{container}/logs", stderr=1, stdout=1, tail=3)
+        raise EngineError(f"its container is {why}; its log ends: {said} (docker logs {name} shows all of it)")
+
+
+def _verdict(event: dict[str, Any]) -> str | None:
+    if event["Action"] == "die":
+        return f"stopped, exit code {event['Actor']['Attributes'].get('exitCode', '?')}"
+    return HEALTHY if event["Action"] == "health_status: healthy" else None

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import http.server
 import json
 import os
 import socket
-import socketserver
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,61 +14,28 @@ import pytest
 from components.hosts import LocalHost, SSHHost
 from provider.connection import EngineConnection, EngineError
 from tests.unit.conftest import Build, Recorder
+from tests.unit.fake_engine import FakeEngine, fake_engine
 
 PROVIDER = "pulumi:providers:docker"
 
 
-class Engine(socketserver.ThreadingUnixStreamServer):
-    """Answers as an engine with the given containers would."""
-
-    containers: list[dict[str, object]]
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        assert isinstance(self.server, Engine)
-        found = self.server.containers if "/containers/json" in self.path else {"Version": "1"}
-        status, body = (200, found) if "/broken" not in self.path else (500, {"message": "disk full"})
-        sent = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(sent)))
-        self.end_headers()
-        self.wfile.write(sent)
-
-    def address_string(self) -> str:
-        return "client"
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    server = Engine(str(tmp_path / "docker.sock"), Handler)
-    server.containers = []
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+def engine(tmp_path: Path) -> Iterator[FakeEngine]:
+    with fake_engine(tmp_path) as made:
+        yield made
 
 
-def path_of(engine: Engine) -> str:
-    return str(engine.server_address)
-
-
-def test_a_local_host_is_its_socket(build: Build, recorder: Recorder, engine: Engine) -> None:
-    path = path_of(engine)
+def test_a_local_host_is_its_socket(build: Build, recorder: Recorder, engine: FakeEngine) -> None:
+    path = engine.path
     out = build(lambda: {"host": LocalHost("host", {"socket": path}).docker_host})
     assert out["host"] == f"unix://{path}"
     assert recorder.one(PROVIDER, "host-engine")["host"] == f"unix://{path}"
 
 
-def test_docker_host_names_the_local_engine(build: Build, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DOCKER_HOST", f"unix://{path_of(engine)}")
+def test_docker_host_names_the_local_engine(build: Build, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{engine.path}")
     out = build(lambda: {"host": LocalHost("host", {}).docker_host})
-    assert out["host"] == f"unix://{path_of(engine)}"
+    assert out["host"] == f"unix://{engine.path}"
 
 
 def test_no_engine_is_one_line_that_says_what_to_do(build: Build, tmp_path: Path) -> None:
@@ -97,9 +61,10 @@ def test_a_socket_that_is_closed_to_us(monkeypatch: pytest.MonkeyPatch, tmp_path
         EngineConnection(str(tmp_path / "docker.sock")).get("/version")
 
 
-def test_what_the_engine_refuses_is_said_in_its_words(engine: Engine) -> None:
+def test_what_the_engine_refuses_is_said_in_its_words(engine: FakeEngine) -> None:
+    engine.answers["/broken"] = Exception("disk full")
     with pytest.raises(EngineError, match="answered: disk full"):
-        EngineConnection(path_of(engine)).get("/broken")
+        EngineConnection(engine.path).get("/broken")
 
 
 @pytest.fixture
@@ -110,20 +75,20 @@ def listening() -> Iterator[int]:
         yield server.getsockname()[1]
 
 
-def test_a_port_in_use_is_said_before_anything_is_made(build: Build, engine: Engine, listening: int) -> None:
+def test_a_port_in_use_is_said_before_anything_is_made(build: Build, engine: FakeEngine, listening: int) -> None:
     def program() -> None:
-        host = LocalHost("host", {"socket": path_of(engine)})
+        host = LocalHost("host", {"socket": engine.path})
         host.require_free_ports([("mydb", listening)], "datadocker/unit")
 
     with pytest.raises(pulumi.RunError, match=f"port {listening} for mydb is in use on 127.0.0.1: stop"):
         build(program)
 
 
-def test_a_port_that_we_publish_ourselves_is_free(build: Build, engine: Engine, listening: int) -> None:
-    engine.containers = [{"Ports": [{"PublicPort": listening}]}]
+def test_a_port_that_we_publish_ourselves_is_free(build: Build, engine: FakeEngine, listening: int) -> None:
+    engine.answers["/containers/json"] = [{"Ports": [{"PublicPort": listening}]}]
 
     def program() -> None:
-        host = LocalHost("host", {"socket": path_of(engine)})
+        host = LocalHost("host", {"socket": engine.path})
         host.require_free_ports([("mydb", listening)], "datadocker/unit")
 
     build(program)

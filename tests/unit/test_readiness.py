@@ -1,0 +1,62 @@
+"""Waiting for a database: by events, from a look that misses nothing, and with its last words if it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+
+from components.databases.readiness import _wait
+from components.hosts.host import Engine
+from tests.unit.fake_engine import FakeEngine, fake_engine
+
+HEALTHY = {"Action": "health_status: healthy", "Actor": {"Attributes": {}}}
+DIED = {"Action": "die", "Actor": {"Attributes": {"exitCode": "1"}}}
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[FakeEngine]:
+    with fake_engine(tmp_path) as made:
+        yield made
+
+
+def wait(engine: FakeEngine, seconds: int = 5) -> None:
+    _wait(Engine(url=f"unix://{engine.path}", ssh_opts=[]), "c1", "mydb", seconds)
+
+
+def state(status: str) -> dict[str, Any]:
+    return {"State": {"Health": {"Status": status}}}
+
+
+def test_a_healthy_one_is_ready_at_once(engine: FakeEngine) -> None:
+    engine.answers["/containers/c1/json"] = state("healthy")
+    wait(engine)
+
+
+def test_a_starting_one_is_ready_when_the_engine_says_so(engine: FakeEngine) -> None:
+    engine.answers["/containers/c1/json"] = state("starting")
+    engine.events = [{"Action": "health_status: unhealthy", "Actor": {"Attributes": {}}}, HEALTHY]
+    wait(engine)
+
+
+def test_one_that_stops_fails_the_update_with_its_last_words(engine: FakeEngine) -> None:
+    engine.answers["/containers/c1/json"] = state("starting")
+    engine.events = [DIED]
+    engine.log = b"the data is of a newer server\n"
+    with pytest.raises(pulumi.RunError, match=r"mydb does not accept logins: .* stopped, exit code 1; .*newer server"):
+        wait(engine)
+
+
+def test_one_that_never_gets_ready_fails_the_update(engine: FakeEngine) -> None:
+    engine.answers["/containers/c1/json"] = state("starting")
+    engine.log = b"waiting\n"
+    with pytest.raises(pulumi.RunError, match="not healthy after 1 s; its log ends: waiting"):
+        wait(engine, seconds=1)
+
+
+def test_an_engine_that_is_gone_fails_the_update(tmp_path: Path) -> None:
+    with pytest.raises(pulumi.RunError, match="no Docker engine answers"):
+        _wait(Engine(url=f"unix://{tmp_path}/none", ssh_opts=[]), "c1", "mydb", 1)
