@@ -1,4 +1,91 @@
-"""Runs the measurements that are named, all if none; only a run of all rewrites the results."""
+"""Runs the measurements that are named, all if none. Only a run of all rewrites the results."""
 
 from __future__ import annotations
 
+import argparse
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench import compose, machine, picture, report
+from bench.database import measure_database
+from bench.machine import BenchError, load, say
+from bench.measured import Comparison
+from bench.project import DEMO, KEEP, Project
+from bench.stack import measure_empty, measure_stack
+from bench.volumes import measure_memory, measure_run, measure_throughput
+from toolchain import cache, engine
+
+FOLDER = Path(__file__).parent
+PARTS = ("stack", "empty", "database", "run", "throughput", "memory")
+
+
+def main() -> int:
+    """Measures, and leaves nothing behind."""
+    parser = argparse.ArgumentParser(prog="bench/run", description=__doc__)
+    parser.add_argument("parts", nargs="*", help=f"what to measure: {', '.join(PARTS)}; all by default")
+    parser.add_argument("--rounds", type=int, default=5, help="how often (5)")
+    options = parser.parse_args()
+    if unknown := set(options.parts) - set(PARTS):
+        parser.error(f"no such measurement: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    # an end by SIGTERM cleans up as Ctrl-C does
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    began = load()
+    with cache.lock("bench"):
+        engine.ensure()
+        compose.build()
+        machine.remove_everything()
+        try:
+            comparisons = list(_measure(options.parts or PARTS, options.rounds))
+            if not options.parts:
+                text = report.page(comparisons, options.rounds, began)
+                (FOLDER / "RESULTS.md").write_text(text)
+                (FOLDER / "results.svg").write_text(picture.draw(comparisons))
+        except BenchError as error:
+            say(str(error))
+            return 1
+        except KeyboardInterrupt:
+            return 130
+        finally:
+            # a second Ctrl-C must not leave half of it
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            say("removing what was made")
+            machine.remove_everything()
+    return 0
+
+
+def _measure(parts: tuple[str, ...], rounds: int) -> Iterator[Comparison]:
+    say("building the demo's images and plugin")
+    project = Project()
+    project.up(KEEP)
+    project.up(DEMO)
+    for part in parts:
+        for comparison in _part(part, project, rounds):
+            ours, peer = (report.spread(s, comparison.unit) if s else "" for s in (comparison.ours, comparison.peer))
+            print(
+                f"{comparison.title}: {ours} | {peer} | {comparison.figure:.2f} {report.target(comparison)}", flush=True
+            )
+            yield comparison
+
+
+def _part(part: str, project: Project, rounds: int) -> Iterator[Comparison]:
+    match part:
+        case "stack":
+            return measure_stack(project, rounds)
+        case "empty":
+            return measure_empty(project, rounds)
+    # the demo would take part of the machine
+    project.destroy_all_but_images()
+    match part:
+        case "memory":
+            return measure_memory()
+        case "database":
+            return measure_database(project.image("mysql"), rounds)
+        case "run":
+            return measure_run(project.image("writer"), rounds)
+        case _:
+            return measure_throughput(project.image("writer"), rounds)
+
+
+sys.exit(main())

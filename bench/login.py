@@ -5,6 +5,7 @@ dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_connection_phase.html
 
 from __future__ import annotations
 
+import hashlib
 import socket
 import ssl
 import struct
@@ -50,16 +51,30 @@ def _log_in(plain: socket.socket, user: str, password: str) -> bool:
     # the server made its certificate itself, and it is on this machine
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     with context.wrap_socket(plain) as secured:
-        # an empty answer to the challenge makes the server ask for the password, which TLS protects
-        _send(secured, 2, head + user.encode() + b"\0" + b"\1\0" + b"caching_sha2_password\0")
+        answer = _scramble(password, _nonce(greeting))
+        _send(secured, 2, head + user.encode() + b"\0" + bytes([len(answer)]) + answer + b"caching_sha2_password\0")
         while True:
             number, answer = _receive(secured)
             if answer[:1] == b"\x00":
                 return True
             if answer[:1] == b"\xff":
                 return False
-            if answer[:1] == b"\xfe" or answer == b"\x01\x04":
+            if answer == b"\x01\x04":
+                # the server has not seen this password before and wants all of it, which TLS protects
                 _send(secured, number + 1, password.encode() + b"\0")
+
+
+def _nonce(greeting: bytes) -> bytes:
+    after_version = greeting.index(b"\0", 1) + 1
+    first = after_version + 4
+    second = first + 8 + 1 + 2 + 1 + 2 + 2 + 1 + 10
+    return greeting[first : first + 8] + greeting[second : second + 12]
+
+
+def _scramble(password: str, nonce: bytes) -> bytes:
+    once = hashlib.sha256(password.encode()).digest()
+    mask = hashlib.sha256(hashlib.sha256(once).digest() + nonce).digest()
+    return bytes(a ^ b for a, b in zip(once, mask, strict=True))
 
 
 def _send(connection: socket.socket, number: int, payload: bytes) -> None:

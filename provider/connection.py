@@ -41,6 +41,15 @@ class EngineConnection:
         with self._request("GET", path, timeout, query) as answer:
             return json.loads(answer.read() or b"null")
 
+    def post(self, path: str, *, timeout: float = 60) -> None:
+        """Sends `POST path` without a body.
+
+        Raises:
+            EngineError: as `get` does.
+        """
+        with self._request("POST", path, timeout, {}):
+            pass
+
     def text(self, path: str, **query: object) -> str:
         """Returns a container's log, decoded from the engine's frames, on one line.
 

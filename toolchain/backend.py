@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import secrets
+import shutil
 import socket
 import subprocess
 from pathlib import Path
@@ -31,18 +32,20 @@ class Backend:
         self.env = env
         self.files: Path | None = None
         env.setdefault("PULUMI_CREDENTIALS_PATH", str(Path.home() / ".pulumi"))
-        if "PULUMI_BACKEND_URL" not in env and not self._logged_in():
+        self.login = self._login()
+        if "PULUMI_BACKEND_URL" not in env and not self.login:
             env["PULUMI_BACKEND_URL"] = f"file://{self.state}"
-        url = env.get("PULUMI_BACKEND_URL", "")
+        url = env.get("PULUMI_BACKEND_URL") or self.login
         if url.startswith("file://"):
             self.files = Path(url.removeprefix("file://").replace("~", str(Path.home()), 1)) / ".pulumi"
 
-    def _logged_in(self) -> bool:
+    def _login(self) -> str:
+        """The URL of the backend that the user is logged in to, or nothing."""
         file = Path(self.env["PULUMI_CREDENTIALS_PATH"], "credentials.json")
         try:
-            return bool(json.loads(file.read_text()).get("current"))
+            return str(json.loads(file.read_text()).get("current") or "")
         except (OSError, ValueError):
-            return False
+            return ""
 
     def prepare(self, plugins: Path) -> None:
         """Makes the checkout's state folder, closed to others, and the CLI's home in it."""
@@ -80,9 +83,11 @@ class Backend:
         digest = hashlib.sha1(str(self.checkout / "Pulumi.yaml").encode(), usedforsecurity=False)
         file = Path(self.env["PULUMI_HOME"], "workspaces", f"{PROJECT}-{digest.hexdigest()}-workspace.json")
         try:
-            return json.loads(file.read_text()).get("stack") or None
+            settings = json.loads(file.read_text())
         except (OSError, ValueError):
             return None
+        by_backend = settings.get("stacks") or {}
+        return by_backend.get(self.env.get("PULUMI_BACKEND_URL") or self.login) or settings.get("stack") or None
 
     def ensure_stack(self, cli: Path, stack: str, *, select: bool) -> None:
         """Creates `stack` if it does not exist and Pulumi.<stack>.yaml does; selects it if asked to."""
@@ -135,6 +140,27 @@ class Backend:
                 file.unlink(missing_ok=True)
                 say(f"broke the lock of a pulumi that is gone (process {holder.get('pid')})")
 
+    def mend_files(self, stack: str) -> None:
+        """Repairs what a kill in the middle of writing left of the stack's files.
+
+        The CLI writes a state aside and renames it, but its attributes in place; empty ones make it give up. The
+        state before the last write is kept beside it.
+        """
+        if self.files is None or self.locked(stack):
+            return
+        folder = self.files / "stacks" / PROJECT
+        for attributes in folder.glob(f"{stack}.json*.attrs"):
+            if not _is_json(attributes):
+                attributes.unlink()
+        for aside in folder.glob(f"{stack}.json*.tmp"):
+            aside.unlink()
+        state, before = folder / f"{stack}.json", folder / f"{stack}.json.bak"
+        if before.exists() and not _is_json(state) and _is_json(before):
+            aside = folder / f"{stack}.json.{os.getpid()}.tmp"
+            shutil.copyfile(before, aside)
+            aside.rename(state)
+            say(f"the state of stack {stack} was half written: took the one before it")
+
     def locked(self, stack: str) -> bool:
         """Whether a run holds `stack`."""
         return self.files is not None and any(self.files.glob(f"locks/*/{PROJECT}/{stack}/*.json"))
@@ -158,6 +184,14 @@ class Backend:
         except OSError:
             return {}
         return json.loads(text)["checkpoint"].get("latest") or {} if if_it_mentions in text else {}
+
+
+def _is_json(file: Path) -> bool:
+    try:
+        json.loads(file.read_text())
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def is_pulumi(pid: int) -> bool:

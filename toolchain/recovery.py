@@ -16,12 +16,11 @@ LABEL = "io.datadocker.stack"
 
 
 def recover(backend: Backend, cli: Path, stack: str) -> None:
-    """Breaks dead locks, removes half-made containers, and makes the state say what is really there.
+    """Ends what the killed run started, removes what it half made, and makes the state say what is there.
 
     Raises:
         ToolchainError: if the state can't be refreshed.
     """
-    backend.break_dead_locks(stack)
     if backend.locked(stack):
         # another run is at it: the CLI says so itself
         return
@@ -30,9 +29,10 @@ def recover(backend: Backend, cli: Path, stack: str) -> None:
         return
     say(f"a run of stack {stack} was killed during {len(pending)} operations: putting the state right")
     _end_orphans(backend.checkout)
-    begun = [p["resource"] for p in pending if p["type"] == "creating"]
+    begun = [p["resource"] for p in pending if p["type"] in ("creating", "deleting")]
     if names := {str(r["inputs"].get("name")) for r in begun if r["type"] == CONTAINER}:
-        _remove_half_made(backend, stack, names)
+        # one that was being made is not in the state, one that was being deleted may be stopped this moment
+        _remove_half_done(backend, stack, names)
     command: list[str | Path] = [cli, "refresh", "--yes", "--skip-preview", "--non-interactive"]
     done = subprocess.run(
         [*command, "--clear-pending-creates", "--stack", stack],
@@ -69,8 +69,8 @@ def _parent(process: Path) -> int:
     return int((process / "stat").read_text().rsplit(")", 1)[1].split()[1])
 
 
-def _remove_half_made(backend: Backend, stack: str, names: set[str]) -> None:
-    """Removes those containers of the stack, known by label and name, that the killed run was making."""
+def _remove_half_done(backend: Backend, stack: str, names: set[str]) -> None:
+    """Removes those containers of the stack, known by label and name, that the killed run was at."""
     for host in backend.docker_hosts(stack):
         env = {**os.environ, "DOCKER_HOST": host}
         labelled = ["--filter", f"label={LABEL}={PROJECT}/{stack}", "--format", "{{.Names}}"]
@@ -79,4 +79,4 @@ def _remove_half_made(backend: Backend, stack: str, names: set[str]) -> None:
             # stopped first: a server that just began to write need not recover
             for command in (["docker", "stop", name], ["docker", "rm", "-f", name]):
                 subprocess.run(command, env=env, capture_output=True, check=False)
-            say(f"removed container {name}, which that run had half made")
+            say(f"removed container {name}, which that run was making or deleting")

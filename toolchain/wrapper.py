@@ -57,6 +57,8 @@ def _ready(arguments: list[str]) -> tuple[Path, dict[str, str]]:
     backend.choose_passphrase(name)
     if command in OPERATIONS and _runs_here(name):
         engine.ensure()
+    backend.break_dead_locks(name)
+    backend.mend_files(name)
     if not (command == "stack" and {"init", "rm", "ls"} & set(arguments)):
         backend.ensure_stack(cli, stack, select=not named and not selected)
     if command in OPERATIONS:

@@ -41,8 +41,11 @@ def _until_healthy(connection: EngineConnection, container: str, name: str, seco
         watched = {"container": [container], "event": ["health_status", "die"]}
         with connection.lines("/events", timeout=seconds, filters=watched) as events:
             state = connection.get(f"/containers/{container}/json")["State"]
-            if state.get("Health", {}).get("Status") == "healthy":
+            if state["Running"] and state.get("Health", {}).get("Status") == "healthy":
                 return
+            if not state["Running"] and not state["Restarting"]:
+                # stopped by hand, or by a run that was killed: unchanged for Pulumi, but no database
+                connection.post(f"/containers/{container}/start")
             why = next(filter(None, map(_verdict, events)))
     except SilenceError:
         why = f"not healthy after {seconds} s"

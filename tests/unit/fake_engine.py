@@ -23,6 +23,7 @@ class FakeEngine(socketserver.ThreadingUnixStreamServer):
         self.answers: dict[str, Any] = {"/version": {"Version": "1"}, "/containers/json": []}
         self.events: list[dict[str, Any]] = []
         self.log = b""
+        self.posted: list[str] = []
         self.silent = threading.Event()
 
 
@@ -51,6 +52,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def do_POST(self) -> None:
+        engine = self.server
+        assert isinstance(engine, FakeEngine)
+        engine.posted.append(self.path)
+        self.send_response(204)
+        self.end_headers()
 
     def address_string(self) -> str:
         return "client"

@@ -28,7 +28,14 @@ def wait(engine: FakeEngine, seconds: int = 5) -> None:
 
 
 def state(status: str) -> dict[str, Any]:
-    return {"State": {"Health": {"Status": status}}}
+    return {"State": {"Running": True, "Restarting": False, "Health": {"Status": status}}}
+
+
+def test_a_stopped_one_is_started(engine: FakeEngine) -> None:
+    engine.answers["/containers/c1/json"] = {"State": {"Running": False, "Restarting": False}}
+    engine.events = [HEALTHY]
+    wait(engine)
+    assert engine.posted == ["/v1.41/containers/c1/start"]
 
 
 def test_a_healthy_one_is_ready_at_once(engine: FakeEngine) -> None:

@@ -1,0 +1,101 @@
+"""The results as a page."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench.machine import docker, load
+from bench.measured import Comparison, Series
+
+TIMES = "\N{MULTIPLICATION SIGN}"
+
+INTRODUCTION = """# How fast it is
+
+`./bench/run` measures all of this in one run, side by side: ours, the peer, ours again. It writes this page and the
+picture. Bars are medians, the thin lines go from the fastest run to the slowest.
+
+![Medians of each measurement beside its peer, and the limits](results.svg)
+
+"""
+
+METHOD = """
+## How it is measured
+
+- **The demo up.** Both start from images and plugin alone. Ours: a full `up`, then `destroy --target` of every
+  container, volume, share and password, so that the next `up` makes just these; the host, the images and the plugin
+  are in its state and are compared as ever. The peer: `docker compose up --wait` of a file that is written from the
+  running demo (`docker inspect`): the same images, entry points, health check, restart policy, ports, and volumes of
+  the same driver, which is external to it. It takes the password from a file, as ours does. Both volumes are emptied
+  before. Both clocks stop when root has logged in over TCP. Another stack of the project holds the plugin.
+- **Nothing to do.** The same command again, on what stands. Ours compares each resource of the stack with its state
+  and asks the database's health; compose asks the engine about its containers.
+- **From an empty state.** After `destroy`. Base images are imported anew, so that no layer of an earlier build fits
+  and every image is built again. The toolchain is there. There is no peer for this.
+- **A database starts.** From `docker run` to the first login over TCP, tried every 10 ms. The peer is the same image
+  with its template hidden by an empty file system, so that the entry point runs `mysqld --initialize-insecure` and
+  then the server. (The official image starts a temporary server between the two; that is left out.)
+- **docker run.** `docker run --rm -v VOLUME:/data IMAGE true`, end to end.
+- **Throughput.** `dd` in a container, on both volumes in turn; pages are dropped before the file is read.
+- **Memory.** The proportional set size of all processes in the plugin's control group.
+
+No result is cached and no comparison skipped: `pulumi up` runs as its user would run it. Logging in is checked by a
+client of the bench's own (`login.py`). Names start with `ddbench-`; all of it is removed at the end.
+"""
+
+
+def page(comparisons: Sequence[Comparison], rounds: int, began_load: float) -> str:
+    """Returns the page in Markdown."""
+    lines = [INTRODUCTION + _machine(rounds, began_load), ""]
+    lines += [
+        "| what | ours: median (min to max) | peer: median (min to max) | ratio | target | met |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    lines += [_row(c) for c in comparisons]
+    return "\n".join(lines) + "\n" + METHOD
+
+
+def _machine(rounds: int, began_load: float) -> str:
+    engine = docker("version", "--format", "{{.Server.Version}}")
+    return (
+        f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, {_memory()} GB of memory, "
+        f"Linux {platform.release()}, Python {platform.python_version()}, Docker {engine}. "
+        f"{rounds} rounds. Load of the machine (1 minute) {began_load:.1f} before the first and {load():.1f} after the "
+        "last; what runs here raises it itself."
+    )
+
+
+def _memory() -> int:
+    kilobytes = int(Path("/proc/meminfo").read_text().split()[1])
+    return round(kilobytes / 1e6)
+
+
+def _row(one: Comparison) -> str:
+    what = one.title + (f"<br>{one.note}" if one.note else "")
+    ratio = f"{one.figure:.2f}{TIMES}" + (" faster" if one.inverse else "") if one.peer else ""
+    met = {True: "yes", False: "**no**", None: ""}[one.met]
+    return f"| {what} | {spread(one.ours, one.unit)} | {_peer(one)} | {ratio} | {target(one)} | {met} |"
+
+
+def _peer(one: Comparison) -> str:
+    return f"{spread(one.peer, one.unit)}<br>{one.peer.name}" if one.peer else ""
+
+
+def target(one: Comparison) -> str:
+    """The target in words."""
+    if one.target is None:
+        return ""
+    return f"{'≥' if one.at_least else '≤'} {one.target:g}{TIMES if one.peer else f' {one.unit}'}"
+
+
+def spread(series: Series, unit: str) -> str:
+    """Median, and from where to where, of how many."""
+    digits = 2 if max(series.values) < 100 else 0
+    low, high = min(series.values), max(series.values)
+    count = len(series.values)
+    if count == 1:
+        return f"{series.median:.{digits}f} {unit}"
+    return f"{series.median:.{digits}f} {unit} ({low:.{digits}f} to {high:.{digits}f}; {count}{TIMES})"

@@ -1,0 +1,93 @@
+"""The same stack on a host that SSH reaches: only the provider's address differs."""
+
+from __future__ import annotations
+
+import getpass
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.engine.conftest import Project, changes, docker, free_port
+
+pytestmark = pytest.mark.engine
+
+
+@dataclass
+class SSHServer:
+    port: int
+    identity: Path
+    host_key: str
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SSHServer]:
+    folder = tmp_path_factory.mktemp("sshd")
+    for name in ("host", "user"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True)
+    shutil.copy(folder / "user.pub", folder / "authorized_keys")
+    port = free_port()
+    (folder / "sshd_config").write_text(
+        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {folder}/host\nPidFile none\n"
+        f"AuthorizedKeysFile {folder}/authorized_keys\nStrictModes no\nUsePAM no\nPasswordAuthentication no\n"
+        "PermitRootLogin prohibit-password\nMaxStartups 100\nMaxSessions 100\n"
+    )
+    Path("/run/sshd").mkdir(exist_ok=True)
+    sshd = subprocess.Popen([shutil.which("sshd") or "/usr/sbin/sshd", "-D", "-f", folder / "sshd_config", "-E",
+                             folder / "log"])  # fmt: skip
+    try:
+        while True:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            assert sshd.poll() is None, (folder / "log").read_text()
+            time.sleep(0.05)
+        kind, key = (folder / "host.pub").read_text().split()[:2]
+        yield SSHServer(port, folder / "user", f"{kind} {key}")
+    finally:
+        sshd.terminate()
+        sshd.wait()
+
+
+def host(server: SSHServer, **change: object) -> dict[str, object]:
+    return {
+        "kind": "ssh",
+        "address": "127.0.0.1",
+        "user": getpass.getuser(),
+        "port": server.port,
+        "identityFile": str(server.identity),
+        "hostKey": server.host_key,
+    } | change
+
+
+def test_the_demo_over_ssh(project: Project, server: SSHServer) -> None:
+    config = project.config(host=host(server), shares={"kind": "local", "retain": False})
+    stack = project.stack("ssh", config)
+    try:
+        stack.up()
+        assert stack.outputs()["dockerHost"].value == f"ssh://{getpass.getuser()}@127.0.0.1:{server.port}"
+        assert project.sql(stack, "SELECT 1") == "1"
+        assert f"{project.prefix}reader" in docker("ps", "--format", "{{.Names}}")
+        assert changes(stack.up()) == {}
+        assert changes(stack.refresh()) == {}
+    finally:
+        stack.destroy()
+    assert docker("ps", "-aq", "--filter", f"name={project.prefix}") == ""
+
+
+def test_a_host_key_that_is_not_the_pinned_one_is_refused(project: Project, server: SSHServer, tmp_path: Path) -> None:
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "other"], check=True)
+    other = " ".join((tmp_path / "other.pub").read_text().split()[:2])
+    project.stack("liar", project.config(stack="databases", host=host(server, hostKey=other)))
+    try:
+        done = project.cli("up", "--yes", "--skip-preview", "--stack", "liar")
+        assert done.returncode != 0
+        assert "ssh to root@127.0.0.1 failed: Host key verification failed." in done.stdout
+        assert docker("ps", "-aq", "--filter", f"name={project.prefix}") == ""
+    finally:
+        project.cli("destroy", "--yes", "--skip-preview", "--stack", "liar")
