@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from toolchain import bases, cache, packages, sources
@@ -26,8 +27,11 @@ def ensure(checkout: Path, venv: Path) -> Path:
         target = cache.entry(f"official-{sources.PULUMI_VERSION}", lambda folder: _download(folder, venv))
     elif way == "source":
         key = sources.sources_key()
-        built = cache.entry(f"built-{key}", _build)
-        filesystems = bases.ensure()
+        with ThreadPoolExecutor() as beside:
+            # unpacking packages waits for the disk while the compiler does not
+            filesystems_made = beside.submit(bases.ensure)
+            built = cache.entry(f"built-{key}", _build)
+            filesystems = filesystems_made.result()
         target = cache.entry(f"source-{key}-{filesystems.name}", lambda folder: _combine(folder, built, filesystems))
     else:
         raise ToolchainError(f"{CHOICE}={way}: should be official or source")
