@@ -15,8 +15,11 @@ from tests.engine.conftest import CHECKOUT, Project, docker
 
 pytestmark = pytest.mark.engine
 
-# the demo's names; neither a path such as /logs nor the command `docker logs` is one
-NAMES = r"(?<![\w/.-])(?<!docker )(docker[123]|reader|mydb2?|logs|dbs|config|simpledb|scratch|plain|first|second)(?![\w./-])"
+# the demo's names; neither a path such as /logs, nor the command `docker logs`, nor an output's key is one
+NAMES = (
+    r"(?<![\w/.-])(?<!docker )(?<!\{\")"
+    r"(docker[123]|reader|mydb2?|logs|dbs|config|simpledb|scratch|plain|first|second)(?![\w./-])"
+)
 FILTER = "label=io.datadocker.stack"
 
 
