@@ -33,6 +33,8 @@ def _make(folder: Path) -> None:
         # a mirror may be a snapshot whose dates are long past; signatures are checked all the same
         for check in ("Check-Valid-Until", "Check-Date"):
             command.append(f'--aptopt=Acquire::{check} "false"')
+        # born with the merged /usr, bookworm needs no package that merges it, and so not all of Perl
+        command += ["--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr", "--include=usr-is-merged"]
         command += [f"--dpkgopt=path-exclude={path}" for path in LEFT_OUT]
         if LOCAL_CERTIFICATES.is_dir():
             command.append(f"--customize-hook=sync-in {LOCAL_CERTIFICATES} {LOCAL_CERTIFICATES}")
