@@ -47,13 +47,11 @@ class Compose:
         self.port = free_port()
         self._binary = build()
         self._file = folder / "compose.json"
-        (folder / "root-password").write_text(PASSWORD)
-        (folder / "init.sql").write_text("")
+        password = folder / "root-password"
+        password.write_text(PASSWORD)
         names = ("docker1", "docker2", "docker3", "reader", "mydb")
         services = {name: self._service(_inspected(f"{PREFIX}{name}")) for name in names}
-        services["mydb"]["secrets"] = [
-            {"source": name, "target": f"/run/secrets/datadocker/{name}"} for name in ("root-password", "init.sql")
-        ]
+        services["mydb"]["secrets"] = [{"source": "root", "target": "/run/secrets/datadocker/root-password"}]
         volumes = {
             name: {
                 "name": OURS + name,
@@ -62,7 +60,7 @@ class Compose:
             }
             for name in ("logs", "dbs", "config", "simpledb")
         }
-        secrets = {name: {"file": str(folder / name)} for name in ("root-password", "init.sql")}
+        secrets = {"root": {"file": str(password)}}
         content = {"name": OURS.rstrip("-"), "services": services, "volumes": volumes, "secrets": secrets}
         self._file.write_text(json.dumps(content, indent=2))
 

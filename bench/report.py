@@ -29,8 +29,9 @@ METHOD = """
   container, volume, share and password, so that the next `up` makes just these; the host, the images and the plugin
   are in its state and are compared as ever. The peer: `docker compose up --wait` of a file that is written from the
   running demo (`docker inspect`): the same images, entry points, health check, restart policy, ports, and volumes of
-  the same driver, which is external to it. It takes the password from a file, as ours does. Both volumes are emptied
-  before. Both clocks stop when root has logged in over TCP. Another stack of the project holds the plugin.
+  the same driver, which is external to it. It takes the password from a file, as ours does, and runs as a program of
+  its own, without the docker CLI before it. Both volumes are emptied before. Both clocks stop when root has logged in
+  over TCP. Another stack of the project holds the plugin.
 - **Nothing to do.** The same command again, on what stands. Ours compares each resource of the stack with its state
   and asks the database's health; compose asks the engine about its containers.
 - **From an empty state.** After `destroy`. Base images are imported anew, so that no layer of an earlier build fits

@@ -43,7 +43,7 @@ def measure_throughput(image: str, rounds: int) -> Iterator[Comparison]:
         for title, task in TASKS.items():
             say(title)
             ours, peer = Series("volume of the plugin"), Series("volume of the local driver")
-            for number in range(rounds * 2):
+            for number in range(rounds * RUNS_PER_ROUND):
                 pair = [(ours, OURS), (peer, LOCAL)]
                 # whoever comes second may find the disk busy with what the first one left
                 for series, name in pair if number % 2 else reversed(pair):
