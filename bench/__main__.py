@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import signal
 import sys
 from collections.abc import Iterator
@@ -52,6 +53,7 @@ def main() -> int:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             say("removing what was made")
             machine.remove_everything()
+            shutil.rmtree(cache.root() / "bench", ignore_errors=True)
     return 0
 
 

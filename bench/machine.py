@@ -118,11 +118,25 @@ def remove_everything() -> None:
     if f"{DRIVER}:latest" in docker("plugin", "ls", "--format", "{{.Name}}").split():
         docker("plugin", "disable", "-f", DRIVER, check=False)
         docker("plugin", "rm", "-f", DRIVER, check=False)
+    if images := _images():
+        docker("rmi", "-f", *images, check=False)
+    shutil.rmtree(ROOT, ignore_errors=True)
+
+
+def _images() -> list[str]:
+    """Images with our stacks' labels, and before them the stages of builds that stand on those without a name."""
+    labelled: set[str] = set()
     for stack in ("keep", "demo"):
         label = f"label=io.datadocker.stack=datadocker/{PREFIX}{stack}"
-        if images := set(docker("image", "ls", "-q", "--filter", label).split()):
-            docker("rmi", "-f", *images, check=False)
-    shutil.rmtree(ROOT, ignore_errors=True)
+        labelled |= set(docker("image", "ls", "-q", "--no-trunc", "--filter", label).split())
+    unnamed = set(docker("image", "ls", "-q", "--no-trunc", "--filter", "dangling=true").split()) - labelled
+    return [image for image in unnamed if labelled & set(_ancestors(image))] + list(labelled)
+
+
+def _ancestors(image: str) -> Iterator[str]:
+    while image:
+        image = docker("image", "inspect", "--format", "{{.Parent}}", image, check=False)
+        yield image
 
 
 def _named(*listing: str) -> list[str]:

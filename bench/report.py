@@ -34,8 +34,9 @@ METHOD = """
   over TCP. Another stack of the project holds the plugin.
 - **Nothing to do.** The same command again, on what stands. Ours compares each resource of the stack with its state
   and asks the database's health; compose asks the engine about its containers.
-- **From an empty state.** After `destroy`. Base images are imported anew, so that no layer of an earlier build fits
-  and every image is built again. The toolchain is there. There is no peer for this.
+- **From an empty state.** After `destroy`: base images are imported, images built, the plugin (which the other stack
+  holds) adopted, then all the rest. The toolchain is there, and the engine uses what layers it still has of earlier
+  builds. There is no peer for this.
 - **A database starts.** From `docker run` to the first login over TCP, tried every 10 ms. The peer is the same image
   with its template hidden by an empty file system, so that the entry point runs `mysqld --initialize-insecure` and
   then the server. (The official image starts a temporary server between the two; that is left out.)

@@ -11,11 +11,11 @@ from typing import Any
 
 import grpc
 from google.protobuf import empty_pb2, json_format, struct_pb2
-from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
 from provider.connection import EngineError
 from provider.image import ImportedImage
 from provider.plugin import EnginePlugin
+from provider.protocol import plugin_pb2, provider_pb2, provider_pb2_grpc
 from provider.resource import EngineResource, Failure, Props
 from provider.share import ShareFolder
 
