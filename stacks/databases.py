@@ -147,6 +147,7 @@ def _database(
         {
             "host": host,
             "image": image or "",
+            "official": settings.images.mysql is not None,
             "container": settings.prefix + database.name,
             "volume": volumes[database.volume],
             "port": database.port,

@@ -46,6 +46,8 @@ class MySQLDatabaseArgs(TypedDict):
     """Where it runs."""
     image: pulumi.Input[str]
     """Ours, or an official MySQL image."""
+    official: NotRequired[bool]
+    """The image is an official one: it gets our entrypoint and health check, and then behaves as ours does."""
     container: str
     """Name of the container, and of the database for those who attach to it."""
     volume: MappedVolume
@@ -87,6 +89,12 @@ class MySQLDatabase(pulumi.ComponentResource):
             {"given": args.get("root_password")},
             pulumi.ResourceOptions(parent=self),
         )
+        # each is a copy into the container of its own, before the server can start
+        uploads = [_secret_file("root-password", root.value)]
+        if args.get("schemas") or args.get("users"):
+            uploads.append(_secret_file("init.sql", self._statements(name, args)))
+        if args.get("official"):
+            uploads += [_program(ENTRYPOINT), _program(HEALTH)]
         labels = args["labels"] | {"io.datadocker.database": args["container"]}
         container = docker.Container(
             f"{name}-container",
@@ -99,12 +107,7 @@ class MySQLDatabase(pulumi.ComponentResource):
             network_mode="bridge",
             ports=[{"internal": 3306, "external": args["port"], "ip": "127.0.0.1"}],
             volumes=[{"volume_name": args["volume"].volume, "container_path": "/var/lib/mysql"}],
-            uploads=[
-                _secret_file("root-password", root.value),
-                _secret_file("init.sql", self._statements(name, args)),
-                _program(ENTRYPOINT),
-                _program(HEALTH),
-            ],
+            uploads=uploads,
             memory=args.get("memory"),
             # without it the engine doubles the limit and the provider sees a drift
             memory_swap=args.get("memory"),
@@ -169,7 +172,6 @@ def _secret_file(name: str, content: pulumi.Output[str]) -> docker.ContainerUplo
 
 
 def _program(path: str) -> docker.ContainerUploadArgsDict:
-    # ours has them already; an official image gets them this way and then behaves the same
     return {
         "file": path,
         "content": (PROGRAMS / Path(path).name).read_text(),

@@ -99,6 +99,21 @@ def test_each_user_gets_statements_and_a_password_of_its_own(build: Build, recor
     assert "ALTER USER 'audit'@'%' IDENTIFIED BY 'given';" in sql
 
 
+def test_only_an_official_image_is_given_our_programs(build: Build, recorder: Recorder) -> None:
+    build(lambda: database() and None)
+    assert _uploaded(recorder) == ["/run/secrets/datadocker/root-password"]
+
+
+def test_an_official_image_gets_entrypoint_and_health_check(build: Build, recorder: Recorder) -> None:
+    build(lambda: database(official=True) and None)
+    programs = ["/usr/local/bin/datadocker-mysql", "/usr/local/bin/datadocker-mysql-health"]
+    assert _uploaded(recorder) == ["/run/secrets/datadocker/root-password", *programs]
+
+
+def _uploaded(recorder: Recorder) -> list[str]:
+    return [u["file"] for u in recorder.one(CONTAINER, "mydb-container")["uploads"]]
+
+
 def test_it_is_not_said_to_be_there_before_logins_work(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[object, ...]] = []
     monkeypatch.setattr(readiness, "_wait", lambda *known: asked.append(known))
