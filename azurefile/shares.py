@@ -1,6 +1,7 @@
 """One-shot commands on the host's folders: prepare them, and delete a local share for good."""
 
 import contextlib
+import json
 import logging
 import os
 import shutil
@@ -55,12 +56,24 @@ def remove_share(root: Path, share: str) -> None:
                     f'share "{share}" is held by {holder} through volume "{owner.volume}" since '
                     f"{iso_time(owner.since)[:19]}Z; remove that container and volume first"
                 )
+        _refuse_declared(root, share)
         _refuse_mounted(folder)
         trash = shares / f"{_TRASH}{share}-{time.time_ns()}"
         folder.rename(trash)
         shutil.rmtree(root / "fence" / share, ignore_errors=True)
     _empty_trash(shares, share)
     log.info("share removed", extra={"share": share})
+
+
+def _refuse_declared(root: Path, share: str) -> None:
+    """A volume that nothing has mounted just now is somebody's way to the data all the same."""
+    for file in sorted(root.glob("*/volumes/*.json")):
+        try:
+            volume = json.loads(file.read_text())
+        except (OSError, ValueError):
+            continue
+        if volume.get("options", {}).get("share") == share:
+            raise InUse(f'share "{share}" is mapped by volume "{volume.get("name")}"; remove that volume first')
 
 
 def _empty_trash(shares: Path, share: str) -> None:

@@ -86,5 +86,6 @@ def _plugin_config(context: Path) -> str:
     """The plugin's config.json, its description carrying the hash that says which build it is."""
     text = (context / "config.json").read_text()
     # the stack's labels are left out: plugins of two stacks are identical if their sources are
-    digest = hashlib.sha256(context_digest(context).encode()).hexdigest()[:16]
+    built = context_digest(context) + text + (context / "Dockerfile").read_text()
+    digest = hashlib.sha256(built.encode()).hexdigest()[:16]
     return json.dumps(json.loads(text.replace("@HASH@", digest)), sort_keys=True)

@@ -8,6 +8,7 @@ import pulumi
 import pulumi_docker as docker
 
 from components.hosts import DockerHost
+from components.logs import LOG_DRIVER, LOG_OPTS
 from components.volumes import MappedVolume
 
 
@@ -42,9 +43,8 @@ class LogReader(pulumi.ComponentResource):
             image=args["image"],
             restart="unless-stopped",
             network_mode="bridge",
-            log_driver="json-file",
-            # it repeats what is in the file anyway
-            log_opts={"max-size": "1m", "max-file": "2"},
+            log_driver=LOG_DRIVER,
+            log_opts=LOG_OPTS,
             volumes=[{"volume_name": args["logs"].volume, "container_path": "/logs", "read_only": True}],
             labels=[{"label": k, "value": v} for k, v in args["labels"].items()],
             destroy_grace_seconds=5,

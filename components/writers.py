@@ -8,6 +8,7 @@ import pulumi
 import pulumi_docker as docker
 
 from components.hosts import DockerHost
+from components.logs import LOG_DRIVER, LOG_OPTS
 from components.volumes import MappedVolume
 
 
@@ -44,6 +45,8 @@ class LogWriter(pulumi.ComponentResource):
             image=args["image"],
             restart="unless-stopped",
             network_mode="bridge",
+            log_driver=LOG_DRIVER,
+            log_opts=LOG_OPTS,
             volumes=[
                 {"volume_name": args["logs"].volume, "container_path": "/logs"},
                 {"volume_name": args["config"].volume, "container_path": "/config"},

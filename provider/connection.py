@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import shutil
 import socket
 import subprocess
 import tempfile
@@ -100,7 +101,11 @@ class EngineConnection:
                 f"no Docker engine answers at {self.path}: start it (systemctl start docker), "
                 "or set datadocker:host.socket to the socket of the one that runs"
             ) from None
-        except TimeoutError:
+        except (OSError, http.client.HTTPException) as error:
+            if not isinstance(error, TimeoutError):
+                raise EngineError(
+                    f"the Docker engine at {self.path} broke off ({error or type(error).__name__}): does it run there?"
+                ) from None
             raise SilenceError(f"the Docker engine at {self.path} did not answer within {timeout:.0f} s") from None
         finally:
             connection.close()
@@ -135,6 +140,8 @@ def connect(url: str, ssh_opts: list[str]) -> Iterator[EngineConnection]:
         command = ["ssh", "-N", "-o", "BatchMode=yes", "-o", "ExitOnForwardFailure=yes"]
         command += ["-o", "ConnectTimeout=20", "-L", f"{forwarded}:/var/run/docker.sock", *ssh_opts]
         command += ["-p", str(parts.port or 22), f"{parts.username}@{parts.hostname}"]
+        if shutil.which("ssh") is None:
+            raise EngineError("the host is reached by ssh, and there is no ssh here: install openssh-client")
         ssh = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,

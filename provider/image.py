@@ -10,7 +10,8 @@ from provider.resource import EngineResource, Failure, Props, engine_client
 class ImportedImage(EngineResource):
     """Props: `engine`, `reference` (name and tag), `archive` (path of a tar file), `labels`."""
 
-    replaced_by = ("engine", "reference")
+    replaced_by = ("engine.url", "reference")
+    updated_by = ("engine",)
 
     def create(self, props: Props) -> str:
         reference: str = props["reference"]

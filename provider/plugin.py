@@ -13,6 +13,7 @@ import tempfile
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from provider.oneoff import ran
 from provider.resource import EngineResource, Failure, Props, engine_client
 
 if TYPE_CHECKING:
@@ -26,8 +27,8 @@ STOP_SECONDS = 60
 class EnginePlugin(EngineResource):
     """Props: `engine`, `driver` (its name), `image`, `config` (JSON), `root`, `socket`, `defaults`, `enabled`."""
 
-    replaced_by = ("engine", "driver")
-    updated_by = ("config", "root", "socket", "defaults", "enabled")
+    replaced_by = ("engine.url", "driver")
+    updated_by = ("engine", "config", "root", "socket", "defaults", "enabled")
 
     def create(self, props: Props) -> str:
         with engine_client(props["engine"]) as engine:
@@ -59,7 +60,7 @@ class EnginePlugin(EngineResource):
 
 
 def _bring_about(engine: DockerClient, props: Props) -> None:
-    """Makes the engine have just this plugin, enabled, whatever was there before."""
+    """Makes the engine have just this build of the plugin, enabled. One that is not ours is left alone."""
     driver = props["driver"]
     found = _find(engine, driver)
     if found is not None and not _is_ours(found):
@@ -77,46 +78,29 @@ def _bring_about(engine: DockerClient, props: Props) -> None:
             if found is not None:
                 _remove(engine, driver)
             _install(engine, props)
+            _start(engine, stopped)
         except Exception as error:
             if stopped:
                 names = ", ".join(c["Names"][0].lstrip("/") for c in stopped)
-                raise Failure(f"{error}; stopped meanwhile, and started by the next up: {names}") from error
+                raise Failure(f"{error}; stopped for the upgrade and still so: {names}") from error
             raise
-    _start_users(engine, driver)
 
 
 def _install(engine: DockerClient, props: Props) -> None:
     driver = props["driver"]
-    container = engine.containers.create(
-        props["image"],
-        ["prepare"],
-        entrypoint=["python3", "-m", "azurefile"],
-        # Docker makes a missing folder on the host for a bind; a plugin's mount needs it there
-        volumes=[f"{props['root']}:/var/lib/datadocker"],
-        network_mode="none",
-        labels={STACK_LABEL: "plugin-installation"},
-    )
-    try:
-        container.start()
-        status = container.wait(timeout=60)["StatusCode"]
-        if status != 0:
-            raise Failure(
-                f"preparing {props['root']} on the host failed: "
-                f"{container.logs(tail=3).decode(errors='replace').strip()}"
-            )
-        with tempfile.TemporaryFile() as archive:
-            _pack(container.export(chunk_size=1 << 20), props["config"], archive)
-            archive.seek(0)
-            # the SDK's create_plugin packs a folder; ours is packed, with owners that only root could unpack
-            answer = engine.api.post(
-                f"{engine.api.base_url}/v{engine.api.api_version}/plugins/create",
-                params={"name": driver},
-                data=archive,
-            )
-            if not answer.ok:
-                raise Failure(f"the Docker engine refused the plugin: {answer.json()['message']}")
-    finally:
-        container.remove(force=True)
+    # a plugin's mount needs its folder on the host
+    with (
+        ran(engine, props["image"], props["root"], "prepare") as container,
+        tempfile.TemporaryFile() as archive,
+    ):
+        _pack(container.export(chunk_size=1 << 20), props["config"], archive)
+        archive.seek(0)
+        # the SDK's create_plugin packs a folder; ours is packed, with owners that only root could unpack
+        answer = engine.api.post(
+            f"{engine.api.base_url}/v{engine.api.api_version}/plugins/create", params={"name": driver}, data=archive
+        )
+        if not answer.ok:
+            raise Failure(f"the Docker engine refused the plugin: {answer.json()['message']}")
     wanted = [f"{k}={v}" for k, v in _wanted(props).items()]
     engine.api.configure_plugin(driver, wanted)  # type: ignore[no-untyped-call]
     engine.api.enable_plugin(driver, timeout=30)
@@ -202,7 +186,7 @@ def _stop_users(engine: DockerClient, driver: str) -> list[dict[str, Any]]:
     Raises:
         Failure: if a container that is not ours uses one; nothing is stopped then.
     """
-    running = [c for c in _users(engine, driver) if c["State"] == "running"]
+    running = [c for c in _users(engine, driver) if c["State"] in ("running", "restarting", "paused")]
     others = [c["Names"][0].lstrip("/") for c in running if STACK_LABEL not in c["Labels"]]
     if others:
         raise Failure(
@@ -214,8 +198,6 @@ def _stop_users(engine: DockerClient, driver: str) -> list[dict[str, Any]]:
     return running
 
 
-def _start_users(engine: DockerClient, driver: str) -> None:
-    """Starts our containers on the plugin's volumes that do not run, also those of an interrupted upgrade."""
-    for container in _users(engine, driver):
-        if STACK_LABEL in container["Labels"] and container["State"] == "exited":
-            engine.api.start(container["Id"])
+def _start(engine: DockerClient, containers: list[dict[str, Any]]) -> None:
+    for container in containers:
+        engine.api.start(container["Id"])

@@ -22,7 +22,7 @@ class EngineResource:
     """Something on the engine that `props["engine"]` names; state and inputs are the same properties."""
 
     replaced_by: ClassVar[tuple[str, ...]] = ()
-    """Properties whose change makes another resource of it."""
+    """Properties whose change makes another resource of it; `engine.url` is one inside another."""
     updated_by: ClassVar[tuple[str, ...]] = ()
     """Properties whose change is brought about in place."""
 
@@ -53,6 +53,7 @@ def engine_client(engine: Props) -> Iterator[DockerClient]:
     # a tenth of a second to import, and no unchanged resource needs them
     from docker import DockerClient
     from docker.errors import DockerException
+    from requests import RequestException
 
     with connect(engine["url"], engine["ssh_opts"]) as connection:
         client = DockerClient(f"unix://{connection.path}", version="1.41", timeout=600)
@@ -61,5 +62,7 @@ def engine_client(engine: Props) -> Iterator[DockerClient]:
         except DockerException as error:
             said = getattr(error, "explanation", None) or str(error)
             raise Failure(f"the Docker engine refused: {said}") from error
+        except RequestException as error:
+            raise Failure(f"the Docker engine at {engine['url']} does not answer: start it") from error
         finally:
             client.close()

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from provider.resource import EngineResource, Failure, Props, engine_client
+from provider.oneoff import ran
+from provider.resource import EngineResource, Props, engine_client
 
 
 class ShareFolder(EngineResource):
     """Props: `engine`, `root`, `image` (that the plugin is made of), `share`, `retain`."""
 
-    replaced_by = ("engine", "root", "share")
-    updated_by = ("image", "retain")
+    # another way to the host, or another root, is no reason to delete what is there
+    replaced_by = ("share",)
+    updated_by = ("engine", "root", "image", "retain")
 
     def create(self, props: Props) -> str:
         # the plugin makes the folder when a volume on it is first mounted
@@ -23,20 +23,9 @@ class ShareFolder(EngineResource):
     def delete(self, identity: str, props: Props) -> None:
         if props["retain"]:
             return
-        from docker.errors import ContainerError
-
-        with engine_client(props["engine"]) as engine:
-            try:
-                # the plugin's own program: it refuses while anything holds the share
-                engine.containers.run(
-                    props["image"],
-                    ["remove-share", identity],
-                    entrypoint=["python3", "-m", "azurefile"],
-                    volumes=[f"{props['root']}:/var/lib/datadocker"],
-                    network_mode="none",
-                    pid_mode="host",
-                    remove=True,
-                )
-            except ContainerError as error:
-                said: Any = error.stderr or str(error).encode()
-                raise Failure(said.decode(errors="replace").strip().splitlines()[-1]) from error
+        # it refuses while anything holds the share, or a volume names it
+        with (
+            engine_client(props["engine"]) as engine,
+            ran(engine, props["image"], props["root"], "remove-share", identity),
+        ):
+            pass

@@ -26,6 +26,18 @@ from pydantic.alias_generators import to_camel
 
 from stacks.complaints import SettingsError, complain, nearest
 
+SYSTEM_SCHEMAS = ("information_schema", "mysql", "performance_schema", "sys")
+RESERVED_OPTIONS = (
+    "bind_address", "datadir", "init_file", "log_bin", "lower_case_table_names", "offline_mode", "port", "socket",
+    "user",
+)  # fmt: skip
+# the plugin's own vocabulary; a test compares it with the plugin's
+DRIVER_OPTIONS = (
+    "account", "actimeo", "cache", "create", "dirmode", "exclusive", "filemode", "folder", "for", "gid", "mfsymlinks",
+    "nconnect", "nobrl", "nolock", "nosharesock", "port", "protocol", "remotepath", "seal", "server", "share", "uid",
+    "vers",
+)  # fmt: skip
+
 
 def _volume_name(name: str) -> str:
     # Docker's own rule, docs.docker.com/reference/cli/docker/volume/create
@@ -46,15 +58,39 @@ def _share_name(name: str) -> str:
 
 def _folder(path: str) -> str:
     parts = path.split("/")
-    if len(path) > 255 or any(not p or p in (".", "..") or not p.isprintable() for p in parts):
-        raise ValueError("a relative path inside the share such as customers/one, without '..'")
+    if len(path) > 255 or any(
+        not p or p[0] == "." or p[-1] in ". " or not p.isprintable() or set(p) & set('\\:*?"<>|') for p in parts
+    ):
+        raise ValueError("a relative path inside the share such as customers/one, of names that Azure takes")
     return path
+
+
+def _option_of_mysqld(name: str) -> str:
+    # what decides where data lies, who may come in and how, is decided here
+    folded = name.replace("-", "_")
+    if folded in RESERVED_OPTIONS or folded.startswith(("innodb_data", "innodb_log_group", "skip_")):
+        raise ValueError("this one is set here already, and another value would lose data or lock everybody out")
+    return name
+
+
+def _option_of_driver(name: str) -> str:
+    if name.lower() not in DRIVER_OPTIONS:
+        raise ValueError(f"no option of azurefile; {nearest(name, DRIVER_OPTIONS) or ', '.join(DRIVER_OPTIONS)}")
+    return name
+
+
+def _account_name(name: str) -> str:
+    if name.startswith("mysql."):
+        raise ValueError("accounts of this form are the server's own")
+    return name
 
 
 def _schema_name(name: str) -> str:
     # lower_case_table_names=1 stores names in lower case, so others would never compare equal
     if not re.fullmatch(r"[a-z0-9_$-]{1,64}", name):
         raise ValueError("MySQL schemas here take 1 to 64 lowercase letters, digits, '_', '$', '-'")
+    if name in SYSTEM_SCHEMAS:
+        raise ValueError("this schema is the server's own")
     return name
 
 
@@ -125,7 +161,7 @@ class VolumeSettings(Section):
         default=None,
         description="One writing container at a time. Default: true for a database's volume.",
     )
-    options: dict[str, str | int | bool] = Field(
+    options: dict[Annotated[str, AfterValidator(_option_of_driver)], str | int | bool] = Field(
         default={}, description="Further driver options of azurefile, such as uid or dirmode."
     )
 
@@ -140,7 +176,7 @@ class VolumeSettings(Section):
 class UserSettings(Section):
     """A MySQL account with all privileges on the schemas it names."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,32}$")]
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,32}$"), AfterValidator(_account_name)]
     password: SecretStr | None = Field(
         default=None, description="Set it with --secret. Default: generated and kept in the state."
     )
@@ -164,9 +200,9 @@ class DatabaseSettings(Section):
     memory: Annotated[int, Field(ge=256)] | None = Field(
         default=None, description="Memory limit of the container in MiB."
     )
-    options: dict[Annotated[str, Field(pattern="^[a-z][a-z0-9_-]*$")], str | int | bool] = Field(
-        default={}, description="Options of mysqld, such as innodb_buffer_pool_size: 256M."
-    )
+    options: dict[
+        Annotated[str, Field(pattern="^[a-z][a-z0-9_-]*$"), AfterValidator(_option_of_mysqld)], str | int | bool
+    ] = Field(default={}, description="Options of mysqld, such as innodb_buffer_pool_size: 256M.")
 
 
 class ImagesSettings(Section):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -49,8 +50,7 @@ class Backend:
 
     def prepare(self, plugins: Path) -> None:
         """Makes the checkout's state folder, closed to others, and the CLI's home in it."""
-        if not self.state.exists():
-            self.state.mkdir(mode=0o700)
+        self.state.mkdir(mode=0o700, exist_ok=True)
         if "PULUMI_HOME" in self.env:
             return
         home = self.state / "home"
@@ -71,7 +71,8 @@ class Backend:
             aside = self.state / f"passphrase.{os.getpid()}"
             aside.touch(mode=0o600)
             aside.write_text(secrets.token_urlsafe(32))
-            os.link(aside, file) if not file.exists() else None
+            with contextlib.suppress(FileExistsError):
+                os.link(aside, file)
             aside.unlink()
             say(f"made a passphrase for stacks other than dev: {file} (keep it with the state)")
         self.env["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(file)
@@ -94,16 +95,17 @@ class Backend:
         name = stack.rsplit("/", 1)[-1]
         if self._exists(cli, name):
             if select:
-                self._pulumi(cli, "stack", "select", stack)
+                self.pulumi(cli, "stack", "select", stack)
             return
         if not (self.checkout / f"Pulumi.{name}.yaml").exists():
             return
         say(f"creating stack {name}")
-        self._pulumi(cli, "stack", "init", stack, *([] if select else ["--no-select"]))
+        self.pulumi(cli, "stack", "init", stack, *([] if select else ["--no-select"]))
 
     def _exists(self, cli: Path, name: str) -> bool:
         if self.files is not None:
-            return any(self.files.glob(f"stacks/{PROJECT}/{name}.json*"))
+            folder = self.files / "stacks" / PROJECT
+            return any((folder / f"{name}.json{packed}").exists() for packed in ("", ".gz", ".zst"))
         listed = subprocess.run(
             [cli, "stack", "ls", "--json"],
             env=self.env,
@@ -114,7 +116,12 @@ class Backend:
         stacks = json.loads(listed.stdout or b"[]")
         return any(s["name"].rsplit("/", 1)[-1] == name for s in stacks)
 
-    def _pulumi(self, cli: Path, *args: str) -> None:
+    def pulumi(self, cli: Path, *args: str) -> None:
+        """Runs the CLI.
+
+        Raises:
+            ToolchainError: if it fails, with the end of what it printed.
+        """
         done = subprocess.run(
             [cli, *args, "--non-interactive"],
             env=self.env,
@@ -125,20 +132,29 @@ class Backend:
             check=False,
         )
         if done.returncode:
-            raise ToolchainError(f"pulumi {' '.join(args)} failed:\n  {done.stdout.strip()}")
+            tail = "\n  ".join(done.stdout.strip().splitlines()[-12:])
+            raise ToolchainError(f"pulumi {' '.join(args)} failed:\n  {tail}")
 
-    def break_dead_locks(self, stack: str) -> None:
-        """Removes locks that processes of this machine held when they were killed."""
+    def dead_locks(self, stack: str) -> list[Path]:
+        """Returns the locks that processes of this machine held when they were killed."""
         if self.files is None:
-            return
+            return []
+        dead = []
         for file in self.files.glob(f"locks/*/{PROJECT}/{stack}/*.json"):
             try:
                 holder = json.loads(file.read_text() or "{}")
             except (OSError, ValueError):
                 continue
-            if holder.get("hostname") == socket.gethostname() and not is_pulumi(holder.get("pid", 0)):
-                file.unlink(missing_ok=True)
-                say(f"broke the lock of a pulumi that is gone (process {holder.get('pid')})")
+            here = holder.get("hostname", socket.gethostname()) == socket.gethostname()
+            if here and not is_pulumi(holder.get("pid", 0)):
+                dead.append(file)
+        return dead
+
+    def break_dead_locks(self, stack: str) -> None:
+        """Removes them."""
+        for file in self.dead_locks(stack):
+            file.unlink(missing_ok=True)
+            say("broke the lock of a pulumi that is gone")
 
     def mend_files(self, stack: str) -> None:
         """Repairs what a kill in the middle of writing left of the stack's files.
@@ -155,7 +171,7 @@ class Backend:
         for aside in folder.glob(f"{stack}.json*.tmp"):
             aside.unlink()
         state, before = folder / f"{stack}.json", folder / f"{stack}.json.bak"
-        if before.exists() and not _is_json(state) and _is_json(before):
+        if state.exists() and not _is_json(state) and _is_json(before):
             aside = folder / f"{stack}.json.{os.getpid()}.tmp"
             shutil.copyfile(before, aside)
             aside.rename(state)
@@ -169,11 +185,11 @@ class Backend:
         """Returns the operations that a killed run had begun and not ended."""
         return list(self._latest(stack, if_it_mentions='"pending_operations"').get("pending_operations") or [])
 
-    def docker_hosts(self, stack: str) -> set[str]:
-        """Returns the DOCKER_HOST of each engine that `stack` has resources on."""
+    def engines(self, stack: str) -> dict[str, list[str]]:
+        """Returns DOCKER_HOST → arguments for ssh, of each engine that `stack` has resources on."""
         resources = self._latest(stack).get("resources") or []
         inputs = [r.get("inputs", {}) for r in resources if r["type"] == "pulumi:providers:docker"]
-        return {str(i["host"]) for i in inputs if "host" in i}
+        return {str(i["host"]): _list(i.get("sshOpts")) for i in inputs if "host" in i}
 
     def _latest(self, stack: str, if_it_mentions: str = "") -> dict[str, Any]:
         """The stack's state. Decoding it is spared where the text does not hold what is looked for."""
@@ -184,6 +200,11 @@ class Backend:
         except OSError:
             return {}
         return json.loads(text)["checkpoint"].get("latest") or {} if if_it_mentions in text else {}
+
+
+def _list(value: Any) -> list[str]:
+    # a provider's own arguments are kept as JSON text
+    return list(json.loads(value) if isinstance(value, str) else value or [])
 
 
 def _is_json(file: Path) -> bool:

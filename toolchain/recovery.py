@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import signal
 import subprocess
+from datetime import datetime
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 from toolchain.backend import PROJECT, Backend, is_pulumi
 from toolchain.progress import ToolchainError, say
@@ -16,11 +20,15 @@ LABEL = "io.datadocker.stack"
 
 
 def recover(backend: Backend, cli: Path, stack: str) -> None:
-    """Ends what the killed run started, removes what it half made, and makes the state say what is there.
+    """Ends what a killed run started, removes what it half made, and makes the state say what is there.
 
     Raises:
-        ToolchainError: if the state can't be refreshed.
+        ToolchainError: if an engine can't be reached or the state can't be refreshed.
     """
+    dead = backend.dead_locks(stack)
+    began = min((file.stat().st_mtime for file in dead), default=0.0)
+    backend.break_dead_locks(stack)
+    backend.mend_files(stack)
     if backend.locked(stack):
         # another run is at it: the CLI says so itself
         return
@@ -29,23 +37,13 @@ def recover(backend: Backend, cli: Path, stack: str) -> None:
         return
     say(f"a run of stack {stack} was killed during {len(pending)} operations: putting the state right")
     _end_orphans(backend.checkout)
-    begun = [p["resource"] for p in pending if p["type"] in ("creating", "deleting")]
-    if names := {str(r["inputs"].get("name")) for r in begun if r["type"] == CONTAINER}:
-        # one that was being made is not in the state, one that was being deleted may be stopped this moment
-        _remove_half_done(backend, stack, names)
-    command: list[str | Path] = [cli, "refresh", "--yes", "--skip-preview", "--non-interactive"]
-    done = subprocess.run(
-        [*command, "--clear-pending-creates", "--stack", stack],
-        env=backend.env,
-        cwd=backend.checkout,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        tail = "\n  ".join(done.stdout.strip().splitlines()[-12:])
-        raise ToolchainError(f"refreshing stack {stack} failed:\n  {tail}")
+    containers = [p for p in pending if p["resource"]["type"] == CONTAINER]
+    for engine, ssh_options in backend.engines(stack).items() if containers else ():
+        docker = _docker(engine, ssh_options)
+        for operation in containers:
+            _remove_half_done(docker, operation, f"{PROJECT}/{stack}", began)
+    refresh = ["refresh", "--yes", "--skip-preview", "--clear-pending-creates", "--stack", stack]
+    backend.pulumi(cli, *refresh)
 
 
 def _end_orphans(checkout: Path) -> None:
@@ -69,14 +67,41 @@ def _parent(process: Path) -> int:
     return int((process / "stat").read_text().rsplit(")", 1)[1].split()[1])
 
 
-def _remove_half_done(backend: Backend, stack: str, names: set[str]) -> None:
-    """Removes those containers of the stack, known by label and name, that the killed run was at."""
-    for host in backend.docker_hosts(stack):
-        env = {**os.environ, "DOCKER_HOST": host}
-        labelled = ["--filter", f"label={LABEL}={PROJECT}/{stack}", "--format", "{{.Names}}"]
-        listed = subprocess.run(["docker", "ps", "-a", *labelled], env=env, capture_output=True, text=True, check=False)
-        for name in names & set(listed.stdout.split()):
-            # stopped first: a server that just began to write need not recover
-            for command in (["docker", "stop", name], ["docker", "rm", "-f", name]):
-                subprocess.run(command, env=env, capture_output=True, check=False)
-            say(f"removed container {name}, which that run was making or deleting")
+def _docker(host: str, ssh_options: list[str]) -> list[str]:
+    """The docker command of the engine at `host`."""
+    at = urlsplit(host)
+    if at.scheme != "ssh":
+        return ["docker", "-H", host]
+    return ["ssh", *ssh_options, "-p", str(at.port or 22), f"{at.username}@{at.hostname}", "docker"]
+
+
+def _remove_half_done(docker: list[str], operation: dict[str, Any], stack: str, began: float) -> None:
+    """Removes the container that the killed run was making, if it is one, or was deleting.
+
+    One being made is known by its name, the stack's label, and that it is no older than that run (seconds since the
+    epoch): two checkouts may have a stack of the same name. One being deleted has an id.
+    """
+    resource = operation["resource"]
+    name = resource.get("id") if operation["type"] == "deleting" else resource["inputs"].get("name")
+    shown = _call([*docker, "inspect", "-f", "'{{json .Created}} {{json .Config.Labels}}'", str(name)])
+    if operation["type"] not in ("creating", "deleting") or shown is None:
+        return
+    created, labels = shown.strip().strip("'").split(" ", 1)
+    # to the microsecond; the engine writes nanoseconds
+    age = datetime.fromisoformat(json.loads(created)[:26].rstrip("Z") + "+00:00").timestamp()
+    ours = (json.loads(labels) or {}).get(LABEL) == stack
+    if not ours or (operation["type"] == "creating" and age < began - 1):
+        return
+    # stopped first: a server that is given time need not recover
+    for command in (["stop", str(name)], ["rm", "-f", str(name)]):
+        _call([*docker, *command])
+    say(f"removed container {resource['inputs'].get('name')}, which that run was making or deleting")
+
+
+def _call(command: list[str]) -> str | None:
+    """What `command` printed, or nothing if it failed."""
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise ToolchainError(f"{command[0]} is needed to put right what the killed run left: install it") from None
+    return done.stdout if done.returncode == 0 else None

@@ -24,7 +24,6 @@ LANGUAGE_HOST = SOURCES / "language"
 DOCKER_PROVIDER = SOURCES / "docker"
 DOCKER_ARCHIVE = f"pulumi-resource-docker-v{DOCKER_VERSION}.tgz"
 DYNAMIC_PROVIDER = "pulumi-resource-pulumi-python"
-DOCKER_ARCHIVE = f"pulumi-resource-docker-v{DOCKER_VERSION}.tgz"
 
 # -v: the packages are counted; -mod=readonly: exactly the modules that go.sum names.
 FLAGS = ("-v", "-mod=readonly", "-buildvcs=false", "-trimpath")

@@ -19,8 +19,8 @@ STACKLESS = {"about", "completion", "convert", "gen-completion", "help", "instal
              "new", "org", "package", "plugin", "schema", "version", "whoami", "view-trace"}  # fmt: skip
 # these talk to the engine
 OPERATIONS = {"destroy", "down", "dn", "preview", "pre", "refresh", "up", "update", "watch"}
-# these mean a stack's state as it is, also one that a killed run left
-UNTOUCHED = {"cancel", "state"}
+# these may first put right what a killed run left; a preview changes nothing
+CHANGES = OPERATIONS - {"preview", "pre"}
 
 
 def main(arguments: list[str]) -> None:
@@ -37,7 +37,8 @@ def main(arguments: list[str]) -> None:
 
 
 def _ready(arguments: list[str]) -> tuple[Path, dict[str, str]]:
-    command = next((a for a in arguments if not a.startswith("-")), "help")
+    # an option's value may come first: ./pulumiw --color never up
+    command = next((a for a in arguments if a in STACKLESS | OPERATIONS | {"config", "stack"}), "")
     venv = virtualenv.ensure(CHECKOUT)
     toolchain = clis.ensure(CHECKOUT, venv)
     env = environment(toolchain)
@@ -57,12 +58,13 @@ def _ready(arguments: list[str]) -> tuple[Path, dict[str, str]]:
     backend.choose_passphrase(name)
     if command in OPERATIONS and _runs_here(name):
         engine.ensure()
-    backend.break_dead_locks(name)
-    backend.mend_files(name)
+    if command in CHANGES:
+        recover(backend, cli, name)
+    else:
+        backend.break_dead_locks(name)
+        backend.mend_files(name)
     if not (command == "stack" and {"init", "rm", "ls"} & set(arguments)):
         backend.ensure_stack(cli, stack, select=not named and not selected)
-    if command in OPERATIONS:
-        recover(backend, cli, name)
     return cli, env
 
 
@@ -87,6 +89,9 @@ def _named_stack(arguments: list[str]) -> str | None:
             return arguments[i + 1]
         if argument.startswith("--stack="):
             return argument.removeprefix("--stack=")
+    words = [a for a in arguments if not a.startswith("-")]
+    if words[:1] == ["stack"] and words[1:2] in (["init"], ["rm"], ["select"]):
+        return words[2] if len(words) > 2 else None
     return None
 
 
@@ -96,4 +101,6 @@ def _runs_here(stack: str) -> bool:
         text = (CHECKOUT / f"Pulumi.{stack}.yaml").read_text()
     except OSError:
         return True
-    return not re.search(r"^\s*datadocker:host:\s*\{?\s*(?:[^}\n]*,)?\s*kind:\s*(?:ssh|azure)", text, re.MULTILINE)
+    host = re.search(r"^([ \t]*)[\"']?datadocker:host[\"']?:(.*(?:\n\1[ \t]+.*)*)", text, re.MULTILINE)
+    kind = host and re.search(r"\bkind[\"']?:\s*[\"']?(\w+)", host[2])
+    return not (kind and kind[1] in ("ssh", "azure"))

@@ -13,6 +13,7 @@ from components.databases.passwords import Password
 from components.databases.readiness import ready
 from components.databases.statements import Account, reconcile
 from components.hosts import DockerHost
+from components.logs import LOG_DRIVER, LOG_OPTS
 from components.volumes import MappedVolume
 
 SECRETS = "/run/secrets/datadocker"
@@ -105,6 +106,8 @@ class MySQLDatabase(pulumi.ComponentResource):
             command=["mysqld", *(f"--{k}={v}" for k, v in (args.get("options") or {}).items())],
             restart="unless-stopped",
             network_mode="bridge",
+            log_driver=LOG_DRIVER,
+            log_opts=LOG_OPTS,
             ports=[{"internal": 3306, "external": args["port"], "ip": "127.0.0.1"}],
             volumes=[{"volume_name": args["volume"].volume, "container_path": "/var/lib/mysql"}],
             uploads=uploads,
@@ -141,11 +144,11 @@ class MySQLDatabase(pulumi.ComponentResource):
         users = args.get("users") or []
         passwords = [
             Password(
-                f"{name}-{user['name']}-{i}",
+                f"{name}-{user['name']}@{user.get('host') or '%'}",
                 {"given": user.get("password")},
                 pulumi.ResourceOptions(parent=self),
             ).value
-            for i, user in enumerate(users)
+            for user in users
         ]
         return pulumi.Output.all(*passwords).apply(
             lambda known: reconcile(

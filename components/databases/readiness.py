@@ -16,7 +16,7 @@ HEALTHY = "healthy"
 def ready(engine: pulumi.Output[Engine], container: pulumi.Output[str], name: str, seconds: int) -> pulumi.Output[bool]:
     """Returns true once `container` (an id) is healthy; each `up` asks, also where nothing changed.
 
-    The update fails if the container stops or is not healthy within `seconds`.
+    The update fails if the container stops, or if the engine says nothing new of it for `seconds`.
     """
 
     async def wait(known: list[Any]) -> bool:
@@ -46,7 +46,7 @@ def _until_healthy(connection: EngineConnection, container: str, name: str, seco
             if not state["Running"] and not state["Restarting"]:
                 # stopped by hand, or by a run that was killed: unchanged for Pulumi, but no database
                 connection.post(f"/containers/{container}/start")
-            why = next(filter(None, map(_verdict, events)))
+            why = next(filter(None, map(_verdict, events)), "out of reach: the engine ended the connection")
     except SilenceError:
         why = f"not healthy after {seconds} s"
     if why != HEALTHY:

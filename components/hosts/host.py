@@ -28,8 +28,6 @@ class DockerHost(pulumi.ComponentResource):
     """How to reach the engine, for providers of our own."""
     provider: docker.Provider
     """The Docker provider of this host."""
-    on_host: pulumi.InvokeOptions
-    """Options of a look-up on this host."""
 
     def child(self, parent: pulumi.Resource, **more: object) -> pulumi.ResourceOptions:
         """Options of a Docker resource on this host whose parent is `parent`."""

@@ -62,9 +62,16 @@ class ContextImage(pulumi.ComponentResource):
 
 
 def context_digest(folder: Path) -> str:
-    """Returns a hash over the names, modes and contents of all files that are sent to the engine."""
+    """Returns a hash over the names, modes and contents of all files that are sent to the engine.
+
+    Of .dockerignore, plain names are understood, at any depth; it decides what a plugin's identity is.
+    """
+    ignored = folder / ".dockerignore"
+    patterns = [line.removeprefix("**/") for line in ignored.read_text().split()] if ignored.exists() else []
     digest = hashlib.sha256()
-    for file in sorted(p for p in folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts):
+    for file in sorted(p for p in folder.rglob("*") if p.is_file()):
+        if any(part in patterns for part in file.relative_to(folder).parts):
+            continue
         executable = file.stat().st_mode & 0o100
         content = hashlib.sha256(file.read_bytes()).hexdigest()
         digest.update(f"{file.relative_to(folder)}\0{executable}\0{content}\n".encode())

@@ -49,6 +49,7 @@ class Project:
     root: Path
     driver: str
     ports: list[int] = field(default_factory=list)
+    more_env: dict[str, str] = field(default_factory=dict)
 
     def config(self, **change: Any) -> dict[str, Any]:
         """The demo's configuration on this project's names; `change` overrides single settings."""
@@ -83,6 +84,7 @@ class Project:
             "PULUMI_BACKEND_URL": f"file://{self.folder / 'backend'}",
             "PULUMI_HOME": str(self.folder / "home"),
             "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
+            **self.more_env,
         }
 
     def cli(self, *arguments: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:

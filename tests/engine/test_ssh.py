@@ -54,6 +54,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SSHServer]:
         sshd.wait()
 
 
+@pytest.fixture(autouse=True)
+def _no_local_engine(project: Project) -> None:
+    """Nothing may go to the engine that is beside the one at the other end of ssh."""
+    project.more_env["DOCKER_HOST"] = "unix:///nonexistent/docker.sock"
+
+
 def host(server: SSHServer, **change: object) -> dict[str, object]:
     return {
         "kind": "ssh",

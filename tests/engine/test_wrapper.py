@@ -109,7 +109,7 @@ def test_after_a_destroy_that_was_killed_the_next_up_finishes_the_job(checkout: 
     checkout.kill_after(moment, "destroy", "--yes", "--skip-preview")
     checkout.run("up", "--yes", "--skip-preview")
     assert checkout.running() == sorted(CONTAINERS)
-    assert "unchanged" in checkout.run("up", "--yes", "--skip-preview")
+    assert "created" not in checkout.run("up", "--yes", "--skip-preview")
 
 
 @pytest.mark.parametrize("moment", [0.6, 1.2, 2.0, 4.0, 8.0, 14.0])

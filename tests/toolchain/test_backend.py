@@ -97,6 +97,8 @@ def test_locks_of_the_living_and_of_other_machines_stay(tmp_path: Path, env: dic
     program.symlink_to("/bin/sleep")
     with subprocess.Popen([program, "60"]) as alive:
         try:
+            while b"pulumi" not in Path(f"/proc/{alive.pid}/cmdline").read_bytes():
+                pass  # it is still about to become that program
             file = lock(made, alive.pid)
             made.break_dead_locks("dev")
             assert file.exists()
@@ -127,10 +129,60 @@ def test_pending_operations_are_read_from_the_state(tmp_path: Path, env: dict[st
         (["up", "--stack=x"], "x"),
         (["up"], None),
         (["up", "--stack"], None),
+        (["stack", "init", "x"], "x"),
+        (["stack", "rm", "--yes", "x"], "x"),
+        (["stack", "ls"], None),
     ],
 )
 def test_the_stack_that_is_named(arguments: list[str], stack: str | None) -> None:
     assert wrapper._named_stack(arguments) == stack
+
+
+@pytest.mark.parametrize(
+    ("text", "here"),
+    [
+        ("config:\n  datadocker:host: {kind: local}\n", True),
+        ("config:\n  datadocker:host: {address: h, kind: ssh}\n", False),
+        (
+            "config:\n  datadocker:host:\n    address: h\n    kind: 'ssh' # remote\n  datadocker:shares: {kind: local}\n",
+            False,
+        ),
+        ("config:\n  datadocker:host:\n    kind: local\n  datadocker:other: {kind: ssh}\n", True),
+        ("config: {}\n", True),
+    ],
+)
+def test_whether_the_host_is_this_machine(
+    text: str, here: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wrapper, "CHECKOUT", tmp_path)
+    (tmp_path / "Pulumi.x.yaml").write_text(text)
+    assert wrapper._runs_here("x") is here
+
+
+def test_files_that_a_kill_left_half_written_are_mended(tmp_path: Path, env: dict[str, str]) -> None:
+    made = backend(tmp_path, env)
+    assert made.files is not None
+    folder = made.files / "stacks/datadocker"
+    folder.mkdir(parents=True)
+    (folder / "dev.json.bak").write_text('{"before": 1}')
+    (folder / "dev.json").write_text('{"half')
+    (folder / "dev.json.attrs").write_text("")
+    (folder / "dev.json.1.tmp").write_text("x")
+    made.mend_files("dev")
+    assert json.loads((folder / "dev.json").read_text()) == {"before": 1}
+    assert sorted(p.name for p in folder.iterdir()) == ["dev.json", "dev.json.bak"]
+
+
+def test_a_stack_that_was_removed_does_not_come_back(tmp_path: Path, env: dict[str, str]) -> None:
+    made = backend(tmp_path, env)
+    assert made.files is not None
+    folder = made.files / "stacks/datadocker"
+    folder.mkdir(parents=True)
+    # what pulumi stack rm leaves
+    (folder / "dev.json.bak").write_text("{}")
+    made.mend_files("dev")
+    assert not (folder / "dev.json").exists()
+    assert not made._exists(Path("pulumi"), "dev")
 
 
 def test_no_engine_at_docker_host_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

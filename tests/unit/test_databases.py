@@ -94,7 +94,7 @@ def test_each_user_gets_statements_and_a_password_of_its_own(build: Build, recor
     build(lambda: database(schemas=["shop"], users=users) and None)
     uploads = recorder.one(CONTAINER, "mydb-container")["uploads"]
     (sql,) = [u["content"] for u in uploads if u["file"].endswith("init.sql")]
-    kept = recorder.one("pulumi:index:Stash", "mydb-shop-0-kept")["input"]
+    kept = recorder.one("pulumi:index:Stash", "mydb-shop@%-kept")["input"]
     assert f"ALTER USER 'shop'@'%' IDENTIFIED BY '{kept}';" in sql
     assert "ALTER USER 'audit'@'%' IDENTIFIED BY 'given';" in sql
 

@@ -9,9 +9,10 @@ import jsonschema
 import pytest
 import yaml
 
+from azurefile import options
 from stacks import schema
 from stacks.complaints import SettingsError
-from stacks.settings import Settings, parse
+from stacks.settings import DRIVER_OPTIONS, Settings, parse
 
 VOLUMES = ["logs", "dbs", "config", "simpledb"]
 MYDB = {"name": "mydb", "volume": "dbs", "port": 6603}
@@ -86,6 +87,12 @@ def test_nothing_at_all_but_the_demos_volumes_is_right() -> None:
         ({"databases": [MYDB | {"schemas": ["Shop"]}]}, "schemas[0]: 'Shop': MySQL schemas here take"),
         ({"databases": [MYDB | {"users": [USER]}]}, "users[0].schemas: shop is not in databases[0].schemas"),
         ({"databases": [MYDB | {"users": [{"name": "root"}]}]}, "use rootPassword"),
+        ({"databases": [MYDB | {"options": {"datadir": "/x"}}]}, "'datadir': this one is set here already"),
+        ({"databases": [MYDB | {"options": {"skip-grant-tables": 1}}]}, "this one is set here already"),
+        ({"databases": [MYDB | {"schemas": ["mysql"]}]}, "this schema is the server's own"),
+        ({"databases": [MYDB | {"users": [{"name": "mysql.sys"}]}]}, "accounts of this form are the server's own"),
+        ({"volumes": [*VOLUMES, {"name": "v2", "options": {"dirmod": "0700"}}]}, "did you mean dirmode?"),
+        ({"volumes": [*VOLUMES, {"name": "v2", "folder": "a:b"}]}, "names that Azure takes"),
         ({"databases": [MYDB | {"memory": 12}]}, "memory: 12: should be at least 256"),
         ({"prefix": "A b"}, "prefix: 'A b'"),
         ({"stack": "dmeo"}, "stack: 'dmeo': should be demo or databases"),
@@ -161,6 +168,10 @@ def test_the_schema_takes_what_the_models_take() -> None:
     assert list(validator.iter_errors(secret)) == []
     bad: dict[str, Any] = {"config": {"datadocker:volmues": []}}
     assert len(list(validator.iter_errors(bad))) == 1
+
+
+def test_the_drivers_options_are_the_plugins_own() -> None:
+    assert set(DRIVER_OPTIONS) == set(options._OPTIONS)
 
 
 def test_settings_are_values() -> None:

@@ -1,0 +1,52 @@
+"""The plugin's own program, run once in a container on the host's folder."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from provider.resource import Failure
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+    from docker.models.containers import Container
+
+LABEL = "io.datadocker.oneoff"
+
+
+@contextlib.contextmanager
+def ran(engine: DockerClient, image: str, root: str, *arguments: str) -> Iterator[Container]:
+    """Runs `python3 -m azurefile ARGUMENTS` of `image` with the host's `root`; yields the ended container.
+
+    Raises:
+        Failure: if the image is gone, or with the program's last line if it fails.
+    """
+    from docker.errors import ImageNotFound
+
+    # what a killed run left
+    for left in engine.containers.list(all=True, filters={"label": f"{LABEL}={root}"}):
+        left.remove(force=True)
+    try:
+        container = engine.containers.create(
+            image,
+            list(arguments),
+            entrypoint=["python3", "-m", "azurefile"],
+            # Docker makes a missing folder on the host for a bind
+            volumes=[f"{root}:/var/lib/datadocker"],
+            network_mode="none",
+            # whatever has a share mounted is seen in the mount table of its process
+            pid_mode="host",
+            cap_add=["SYS_PTRACE"],
+            labels={LABEL: root},
+        )
+    except ImageNotFound:
+        raise Failure(f"the plugin's image {image} is gone: pulumi up --refresh builds it again") from None
+    try:
+        container.start()
+        if container.wait(timeout=600)["StatusCode"] != 0:
+            said = container.logs(tail=3).decode(errors="replace").strip()
+            raise Failure(said.splitlines()[-1] if said else f"azurefile {arguments[0]} failed on {root}")
+        yield container
+    finally:
+        container.remove(force=True)

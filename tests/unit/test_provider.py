@@ -1,0 +1,89 @@
+"""The custom resources: what a change does, what is refused, and that a failure is one line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf import json_format, struct_pb2
+from pulumi.runtime.proto import provider_pb2
+
+from components.images.context import context_digest
+from provider import server
+from provider.resource import Failure
+
+ENGINE = {"url": "ssh://ops@box:22", "ssh_opts": ["-i", "/old"]}
+SHARE = {"engine": ENGINE, "root": "/var/lib/datadocker", "image": "i:1", "share": "dbs", "retain": False}
+
+
+def diff(kind: str, olds: dict[str, Any], **change: Any) -> Any:
+    def struct(props: dict[str, Any]) -> struct_pb2.Struct:
+        return json_format.ParseDict(props, struct_pb2.Struct())
+
+    urn = f"urn:pulumi:dev::datadocker::datadocker:index:LocalShare$datadocker:index:{kind}::x"
+    request = provider_pb2.DiffRequest(urn=urn, olds=struct(olds), news=struct(olds | change))
+    return server.Servicer().Diff(request, None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"engine": ENGINE | {"ssh_opts": ["-i", "/new"]}},
+        {"engine": {"url": "unix:///run/docker.sock", "ssh_opts": []}},
+        {"root": "/elsewhere"},
+        {"image": "i:2"},
+        {"retain": True},
+    ],
+)
+def test_only_another_name_replaces_a_share_and_so_deletes_its_data(change: dict[str, Any]) -> None:
+    answer = diff("ShareFolder", SHARE, **change)
+    assert list(answer.replaces) == []
+    assert answer.changes == provider_pb2.DiffResponse.DIFF_SOME
+
+
+def test_another_share_is_another_resource() -> None:
+    assert list(diff("ShareFolder", SHARE, share="other").replaces) == ["share"]
+
+
+def test_nothing_new_changes_nothing() -> None:
+    assert diff("ShareFolder", SHARE).changes == provider_pb2.DiffResponse.DIFF_NONE
+
+
+def test_another_key_file_replaces_no_plugin() -> None:
+    plugin = {"engine": ENGINE, "driver": "azurefile", "config": "{}", "root": "/r", "socket": "/s", "enabled": True}
+    moved = diff("EnginePlugin", plugin, engine=ENGINE | {"ssh_opts": ["-i", "/new"]})
+    assert list(moved.replaces) == []
+    assert list(diff("EnginePlugin", plugin, engine={"url": "unix:///x", "ssh_opts": []}).replaces) == ["engine.url"]
+
+
+def test_a_disabled_plugin_is_a_drift() -> None:
+    found = {"engine": ENGINE, "driver": "azurefile", "enabled": False}
+    assert list(diff("EnginePlugin", found, enabled=True).diffs) == ["enabled"]
+
+
+class Context:
+    def abort(self, code: grpc.StatusCode, details: str) -> None:
+        raise RuntimeError(f"{code.name}: {details}")
+
+
+def test_a_failure_is_its_one_line() -> None:
+    with pytest.raises(RuntimeError, match=r"^UNKNOWN: do this$"), server._Reported(Context()):  # type: ignore[arg-type]
+        raise Failure("do this")
+
+
+def test_a_share_to_keep_is_never_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("provider.share.engine_client", lambda _: pytest.fail("the engine was asked"))
+    server.RESOURCES["datadocker:index:ShareFolder"].delete("dbs", SHARE | {"retain": True})
+
+
+def test_what_is_not_sent_to_the_engine_is_not_part_of_a_plugins_identity(tmp_path: Any) -> None:
+    (tmp_path / ".dockerignore").write_text("**/__pycache__\nREADME.md\n")
+    (tmp_path / "program.py").write_text("1")
+    before = context_digest(tmp_path)
+    (tmp_path / "README.md").write_text("words")
+    (tmp_path / "__pycache__").mkdir()
+    (tmp_path / "__pycache__/program.pyc").write_text("x")
+    assert context_digest(tmp_path) == before
+    (tmp_path / "program.py").write_text("2")
+    assert context_digest(tmp_path) != before
