@@ -48,8 +48,6 @@ class Project:
             "PULUMI_HOME": str(home),
             "PULUMI_CONFIG_PASSPHRASE": "bench",
         }
-        # set on some developers' machines: the program would be compiled again at each run
-        self._env.pop("PYTHONDONTWRITEBYTECODE", None)
         self.port = free_port()
         self._configure(KEEP, composition="databases", volumes=["keep"])
         self._configure(

@@ -143,10 +143,7 @@ def test_the_stack_that_is_named(arguments: list[str], stack: str | None) -> Non
     [
         ("config:\n  datadocker:host: {kind: local}\n", True),
         ("config:\n  datadocker:host: {address: h, kind: ssh}\n", False),
-        (
-            "config:\n  datadocker:host:\n    address: h\n    kind: 'ssh' # remote\n  datadocker:shares: {kind: local}\n",
-            False,
-        ),
+        ("config:\n  datadocker:host:\n    address: h\n    kind: 'ssh' # remote\n  x: {kind: local}\n", False),
         ("config:\n  datadocker:host:\n    kind: local\n  datadocker:other: {kind: ssh}\n", True),
         ("config: {}\n", True),
     ],
