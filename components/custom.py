@@ -16,7 +16,7 @@ class ImportedImage(pulumi.CustomResource):
 
     def __init__(self, name: str, props: Mapping[str, Any], opts: pulumi.ResourceOptions) -> None:
         """Props: see `provider.image`."""
-        super().__init__("datadocker:index:ImportedImage", name, {**props}, opts)
+        super().__init__("datadocker-engine:index:ImportedImage", name, {**props}, opts)
 
 
 class EnginePlugin(pulumi.CustomResource):
@@ -29,7 +29,7 @@ class EnginePlugin(pulumi.CustomResource):
 
     def __init__(self, name: str, props: Mapping[str, Any], opts: pulumi.ResourceOptions) -> None:
         """Props: see `provider.plugin`."""
-        super().__init__("datadocker:index:EnginePlugin", name, {**props, "enabled": True}, opts)
+        super().__init__("datadocker-engine:index:EnginePlugin", name, {**props, "enabled": True}, opts)
 
 
 class ShareFolder(pulumi.CustomResource):
@@ -40,4 +40,4 @@ class ShareFolder(pulumi.CustomResource):
 
     def __init__(self, name: str, props: Mapping[str, Any], opts: pulumi.ResourceOptions) -> None:
         """Props: see `provider.share`."""
-        super().__init__("datadocker:index:ShareFolder", name, {**props}, opts)
+        super().__init__("datadocker-engine:index:ShareFolder", name, {**props}, opts)

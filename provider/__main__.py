@@ -1,4 +1,4 @@
-"""Pulumi runs this as `pulumi-resource-datadocker`."""
+"""Pulumi runs this as `pulumi-resource-datadocker-engine`."""
 
 import gc
 

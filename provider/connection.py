@@ -22,6 +22,10 @@ class EngineError(Exception):
     """The engine can't be reached or refused. Its text is one line that says what to do."""
 
 
+class NotThereError(EngineError):
+    """The engine does not know what was asked for."""
+
+
 class SilenceError(EngineError):
     """The engine said nothing for as long as one was ready to wait."""
 
@@ -52,7 +56,7 @@ class EngineConnection:
             pass
 
     def text(self, path: str, **query: object) -> str:
-        """Returns a container's log, decoded from the engine's frames, on one line.
+        """Returns a container's log, decoded from the engine's frames.
 
         Raises:
             EngineError: as `get` does.
@@ -64,7 +68,7 @@ class EngineConnection:
             size = int.from_bytes(raw[4:8], "big")
             lines.append(raw[8 : 8 + size].decode(errors="replace").strip())
             raw = raw[8 + size :]
-        return " | ".join(lines)
+        return "\n".join(lines)
 
     @contextlib.contextmanager
     def lines(self, path: str, *, timeout: float, **query: object) -> Iterator[Iterator[dict[str, Any]]]:
@@ -89,7 +93,8 @@ class EngineConnection:
             answer = connection.getresponse()
             if answer.status >= 400:
                 said = json.loads(answer.read() or b"{}").get("message", answer.reason)
-                raise EngineError(f"the Docker engine at {self.path} answered: {said}")
+                refused = NotThereError if answer.status == http.client.NOT_FOUND else EngineError
+                raise refused(f"the Docker engine at {self.path} answered: {said}")
             yield answer
         except PermissionError:
             raise EngineError(

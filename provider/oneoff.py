@@ -24,9 +24,6 @@ def ran(engine: DockerClient, image: str, root: str, *arguments: str) -> Iterato
     """
     from docker.errors import ImageNotFound
 
-    # what a killed run left
-    for left in engine.containers.list(all=True, filters={"label": f"{LABEL}={root}"}):
-        left.remove(force=True)
     try:
         container = engine.containers.create(
             image,
@@ -50,3 +47,9 @@ def ran(engine: DockerClient, image: str, root: str, *arguments: str) -> Iterato
         yield container
     finally:
         container.remove(force=True)
+
+
+def reap(engine: DockerClient, root: str) -> None:
+    """Removes what a killed run left of this."""
+    for left in engine.containers.list(all=True, filters={"label": f"{LABEL}={root}"}):
+        left.remove(force=True)

@@ -13,7 +13,7 @@ import tempfile
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from provider.oneoff import ran
+from provider.oneoff import ran, reap
 from provider.resource import EngineResource, Failure, Props, engine_client
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ class EnginePlugin(EngineResource):
     def delete(self, identity: str, props: Props) -> None:
         with engine_client(props["engine"]) as engine:
             found = _find(engine, identity)
+            reap(engine, props["root"])
             # another stack's volumes may need it still
             if found is not None and _is_ours(found) and not _volumes(engine, identity):
                 _remove(engine, identity)
@@ -62,6 +63,7 @@ class EnginePlugin(EngineResource):
 def _bring_about(engine: DockerClient, props: Props) -> None:
     """Makes the engine have just this build of the plugin, enabled. One that is not ours is left alone."""
     driver = props["driver"]
+    reap(engine, props["root"])
     found = _find(engine, driver)
     if found is not None and not _is_ours(found):
         raise Failure(

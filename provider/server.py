@@ -21,9 +21,9 @@ from provider.share import ShareFolder
 
 VERSION = "1.0.0"
 RESOURCES: dict[str, EngineResource] = {
-    "datadocker:index:EnginePlugin": EnginePlugin(),
-    "datadocker:index:ImportedImage": ImportedImage(),
-    "datadocker:index:ShareFolder": ShareFolder(),
+    "datadocker-engine:index:EnginePlugin": EnginePlugin(),
+    "datadocker-engine:index:ImportedImage": ImportedImage(),
+    "datadocker-engine:index:ShareFolder": ShareFolder(),
 }
 
 
@@ -34,7 +34,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         return plugin_pb2.PluginInfo(version=VERSION)
 
     def GetSchema(self, request: Any, context: grpc.ServicerContext) -> Any:
-        return provider_pb2.GetSchemaResponse(schema='{"name":"datadocker"}')
+        return provider_pb2.GetSchemaResponse(schema='{"name":"datadocker-engine"}')
 
     def CheckConfig(self, request: Any, context: grpc.ServicerContext) -> Any:
         return provider_pb2.CheckResponse(inputs=request.news)

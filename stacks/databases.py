@@ -8,7 +8,7 @@ import pulumi
 from pydantic import SecretStr
 
 from components.databases import MySQLDatabase, MySQLUser
-from components.hosts import DockerHost, LocalHost, SSHHost
+from components.hosts import DockerHost, LocalHost, Server, SSHHost
 from components.images import BaseImage, ContextImage
 from components.plugin import AzureFilePlugin
 from components.shares import LocalShare
@@ -57,17 +57,23 @@ def databases(settings: Settings) -> Foundation:
     pulumi.export("volumes", {name: volume.volume for name, volume in volumes.items()})
     pulumi.export(
         "databases",
-        {name: {"host": s.host, "port": s.port, "url": s.url} for name, s in servers.items()},
+        {
+            name: {"host": s.host, "port": s.port, "url": s.url} | ({"users": s.users} if s.users else {})
+            for name, s in servers.items()
+        },
     )
     return Foundation(host, volumes, base, labels)
 
 
 def _host(settings: Settings) -> DockerHost:
-    ports = [(settings.prefix + d.name, d.port) for d in settings.databases]
+    servers = [
+        Server(container=settings.prefix + d.name, volume=settings.prefix + d.volume, port=d.port)
+        for d in settings.databases
+    ]
     match settings.host:
         case LocalHostSettings(socket=socket):
             local = LocalHost("host", {"socket": socket})
-            local.require_free_ports(ports, f"{pulumi.get_project()}/{pulumi.get_stack()}")
+            local.make_way(servers, f"{pulumi.get_project()}/{pulumi.get_stack()}")
             return local
         case remote:
             return SSHHost(

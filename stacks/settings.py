@@ -31,12 +31,22 @@ RESERVED_OPTIONS = (
     "bind_address", "datadir", "init_file", "log_bin", "lower_case_table_names", "offline_mode", "port", "socket",
     "user",
 )  # fmt: skip
+IMAGE = r"^[a-z0-9][a-z0-9._/:-]*(:[A-Za-z0-9_.-]+)?(@sha256:[0-9a-f]{64})?$"
 # the plugin's own vocabulary; a test compares it with the plugin's
 DRIVER_OPTIONS = (
     "account", "actimeo", "cache", "create", "dirmode", "exclusive", "filemode", "folder", "for", "gid", "mfsymlinks",
     "nconnect", "nobrl", "nolock", "nosharesock", "port", "protocol", "remotepath", "seal", "server", "share", "uid",
     "vers",
 )  # fmt: skip
+
+MODE = (r"[0-7]{3,4}", "an octal mode in quotes, such as '0750'")
+NUMBER = (r"[0-9]{1,10}", "a whole number")
+SWITCH = (r"true|false", "true or false")
+OPTION_FORMS = {
+    **dict.fromkeys(("dirmode", "filemode"), MODE),
+    **dict.fromkeys(("actimeo", "gid", "nconnect", "port", "uid"), NUMBER),
+    **dict.fromkeys(("create", "mfsymlinks", "nobrl", "nolock", "nosharesock", "seal"), SWITCH),
+}
 
 
 def _volume_name(name: str) -> str:
@@ -102,6 +112,7 @@ VolumeName = Annotated[str, AfterValidator(_volume_name)]
 ShareName = Annotated[str, AfterValidator(_share_name)]
 Folder = Annotated[str, AfterValidator(_folder)]
 SchemaName = Annotated[str, AfterValidator(_schema_name)]
+Secret = Annotated[SecretStr, Field(min_length=1)]
 ContainerName = Annotated[str, AfterValidator(_volume_name)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -170,6 +181,11 @@ class VolumeSettings(Section):
         for own in {"share", "folder", "remotepath", "exclusive"} & {k.lower() for k in self.options}:
             setting = "folder" if own == "remotepath" else own
             raise ValueError(f"options.{own} is not taken here: write {setting} beside options")
+        for key, value in self.options.items():
+            form = OPTION_FORMS.get(key.lower())
+            text = str(value).lower() if isinstance(value, bool) else str(value)
+            if form and not re.fullmatch(form[0], text):
+                raise ValueError(f"options.{key}: {text!r}: should be {form[1]}")
         return self
 
 
@@ -177,7 +193,7 @@ class UserSettings(Section):
     """A MySQL account with all privileges on the schemas it names."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,32}$"), AfterValidator(_account_name)]
-    password: SecretStr | None = Field(
+    password: Secret | None = Field(
         default=None, description="Set it with --secret. Default: generated and kept in the state."
     )
     host: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:%/-]{1,255}$")] = Field(
@@ -192,7 +208,7 @@ class DatabaseSettings(Section):
     name: ContainerName = Field(description="Name of the container.")
     volume: str = Field(description="Name of one of the volumes; a database has it alone.")
     port: Port = Field(description="Port on 127.0.0.1 of the host.")
-    root_password: SecretStr | None = Field(
+    root_password: Secret | None = Field(
         default=None, description="Set it with --secret. Default: generated and kept in the state."
     )
     schemas: list[SchemaName] = Field(default=[], description="Schemas made if missing.")
@@ -208,7 +224,7 @@ class DatabaseSettings(Section):
 class ImagesSettings(Section):
     """Images to use instead of the ones that the stack builds."""
 
-    mysql: Annotated[str, Field(min_length=1)] | None = Field(
+    mysql: Annotated[str, Field(pattern=IMAGE)] | None = Field(
         default=None, description="An official MySQL image, such as mysql:9.7.0."
     )
 
@@ -219,7 +235,7 @@ class PluginSettings(Section):
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")] = Field(
         default="azurefile", description="The driver's name in docker volume create -d."
     )
-    root: Annotated[str, Field(pattern=r"^/[A-Za-z0-9_./-]+$")] = Field(
+    root: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)+$")] = Field(
         default="/var/lib/datadocker",
         description="Folder on the host for the plugin's state and local shares.",
     )

@@ -52,12 +52,22 @@ class Backend:
         """Makes the checkout's state folder, closed to others, and the CLI's home in it."""
         self.state.mkdir(mode=0o700, exist_ok=True)
         if "PULUMI_HOME" in self.env:
+            self._add_plugins(Path(self.env["PULUMI_HOME"], "plugins"), plugins)
             return
         home = self.state / "home"
         home.mkdir(mode=0o700, exist_ok=True)
         self.env["PULUMI_HOME"] = str(home)
         if plugins.exists():
             cache.link(home / "plugins", plugins)
+
+    def _add_plugins(self, theirs: Path, plugins: Path) -> None:
+        """Gives the user's own home the plugins that it lacks; what it has stays."""
+        for plugin in plugins.glob("resource-*"):
+            if plugin.is_dir() and not (theirs / plugin.name).exists():
+                theirs.mkdir(parents=True, exist_ok=True)
+                aside = theirs / f"{plugin.name}.{os.getpid()}"
+                shutil.copytree(plugin, aside)
+                aside.rename(theirs / plugin.name)
 
     def choose_passphrase(self, stack: str) -> None:
         """Sets the passphrase of `stack`, unless the user did or its secrets are not kept by one."""

@@ -78,6 +78,8 @@ class MySQLDatabase(pulumi.ComponentResource):
     """Address it is reached at."""
     port: pulumi.Output[int]
     """Port it is reached at."""
+    users: dict[str, pulumi.Output[str]]
+    """Password of each account, `name@host` → a secret."""
     url: pulumi.Output[str]
     """`mysql://root:…@host:port/`, a secret; known once the server accepts logins."""
 
@@ -90,10 +92,15 @@ class MySQLDatabase(pulumi.ComponentResource):
             {"given": args.get("root_password")},
             pulumi.ResourceOptions(parent=self),
         )
+        self.users = {}
+        for user in args.get("users") or []:
+            account = f"{user['name']}@{user.get('host') or '%'}"
+            given = Password(f"{name}-{account}", {"given": user.get("password")}, pulumi.ResourceOptions(parent=self))
+            self.users[account] = given.value
         # each is a copy into the container of its own, before the server can start
         uploads = [_secret_file("root-password", root.value)]
         if args.get("schemas") or args.get("users"):
-            uploads.append(_secret_file("init.sql", self._statements(name, args)))
+            uploads.append(_secret_file("init.sql", self._statements(args)))
         if args.get("official"):
             uploads += [_program(ENTRYPOINT), _program(HEALTH)]
         labels = args["labels"] | {"io.datadocker.database": args["container"]}
@@ -140,17 +147,9 @@ class MySQLDatabase(pulumi.ComponentResource):
         )
         self.register_outputs({"container": self.container, "url": self.url})
 
-    def _statements(self, name: str, args: MySQLDatabaseArgs) -> pulumi.Output[str]:
+    def _statements(self, args: MySQLDatabaseArgs) -> pulumi.Output[str]:
         users = args.get("users") or []
-        passwords = [
-            Password(
-                f"{name}-{user['name']}@{user.get('host') or '%'}",
-                {"given": user.get("password")},
-                pulumi.ResourceOptions(parent=self),
-            ).value
-            for user in users
-        ]
-        return pulumi.Output.all(*passwords).apply(
+        return pulumi.Output.all(*self.users.values()).apply(
             lambda known: reconcile(
                 args.get("schemas") or [],
                 [

@@ -8,7 +8,7 @@ from typing import Any
 import pulumi
 
 from components.hosts.host import Engine
-from provider.connection import EngineConnection, EngineError, SilenceError, connect
+from provider.connection import EngineConnection, EngineError, NotThereError, SilenceError, connect
 
 HEALTHY = "healthy"
 
@@ -31,6 +31,10 @@ def _wait(engine: Engine, container: str, name: str, seconds: int) -> None:
     try:
         with connect(engine["url"], engine["ssh_opts"]) as connection:
             _until_healthy(connection, container, name, seconds)
+    except NotThereError:
+        raise pulumi.RunError(
+            f"the container of database {name} was removed behind Pulumi's back: pulumi up --refresh makes it again"
+        ) from None
     except EngineError as error:
         raise pulumi.RunError(f"database {name} does not accept logins: {error}") from None
 
@@ -50,8 +54,10 @@ def _until_healthy(connection: EngineConnection, container: str, name: str, seco
     except SilenceError:
         why = f"not healthy after {seconds} s"
     if why != HEALTHY:
-        said = connection.text(f"/containers/{container}/logs", stderr=1, stdout=1, tail=3)
-        raise EngineError(f"its container is {why}; its log ends: {said} (docker logs {name} shows all of it)")
+        said = connection.text(f"/containers/{container}/logs", stderr=1, stdout=1, tail=40).splitlines()
+        wrong = [line for line in said if "ERROR" in line or "datadocker-mysql:" in line] or said
+        last = " | ".join(wrong[-3:])
+        raise EngineError(f"its container is {why}; its log says: {last} (docker logs {name} shows all of it)")
 
 
 def _verdict(event: dict[str, Any]) -> str | None:

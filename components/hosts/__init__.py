@@ -1,7 +1,7 @@
 """Docker hosts: where containers run. Each kind is a file; all of them are a `DockerHost`."""
 
 from components.hosts.host import DockerHost
-from components.hosts.local import LocalHost, LocalHostArgs
+from components.hosts.local import LocalHost, LocalHostArgs, Server
 from components.hosts.ssh import SSHHost, SSHHostArgs
 
-__all__ = ["DockerHost", "LocalHost", "LocalHostArgs", "SSHHost", "SSHHostArgs"]
+__all__ = ["DockerHost", "LocalHost", "LocalHostArgs", "SSHHost", "SSHHostArgs", "Server"]

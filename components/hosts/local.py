@@ -16,6 +16,21 @@ from provider.connection import EngineConnection, EngineError
 DEFAULT_SOCKET = "/var/run/docker.sock"
 
 
+# InnoDB flushes what is dirty before it stops
+STOP_SECONDS = 60
+
+
+class Server(TypedDict):
+    """A database server as it is going to be."""
+
+    container: str
+    """Name of its container."""
+    volume: str
+    """Name of its volume on the engine."""
+    port: int
+    """Port on 127.0.0.1."""
+
+
 class LocalHostArgs(TypedDict):
     """Arguments of `LocalHost`."""
 
@@ -46,26 +61,39 @@ class LocalHost(DockerHost):
         self.engine = pulumi.Output.from_input({"url": url, "ssh_opts": []})
         self.register_outputs({"dockerHost": self.docker_host, "address": self.address})
 
-    def require_free_ports(self, ports: Iterable[tuple[str, int]], stack: str) -> None:
-        """Checks that each (container, port) can be published on 127.0.0.1, or is by `stack` already.
+    def make_way(self, servers: Iterable[Server], stack: str) -> None:
+        """Checks that each server's port can be had, and stops those of `stack` that hold what another gets.
+
+        Pulumi makes what is new before it deletes what is old. So a database that was renamed, or gave its volume or
+        port to another, is stopped first: the fence and the port let go, and the new one can start.
 
         Raises:
             pulumi.RunError: a line for each port that something else listens on.
         """
-        label = {"label": [f"io.datadocker.stack={stack}"]}
+        wanted = {server["container"]: server for server in servers}
+        labels = {"label": [f"io.datadocker.stack={stack}"]}
         ours = {
-            port.get("PublicPort")
-            for container in self.connection.get("/containers/json", filters=label)
-            for port in container["Ports"]
+            container["Names"][0].lstrip("/"): container
+            for container in self.connection.get("/containers/json", filters=labels)
         }
+        published = {port.get("PublicPort") for container in ours.values() for port in container["Ports"]}
         busy = [
-            f"port {port} for {container} is in use on 127.0.0.1: stop what listens there "
-            f"(ss -ltnp 'sport = :{port}' names it), or set another port"
-            for container, port in ports
-            if port not in ours and not _free(port)
+            f"port {server['port']} for {name} is in use on 127.0.0.1: stop what listens there "
+            f"(ss -ltnp 'sport = :{server['port']}' names it), or set another port"
+            for name, server in wanted.items()
+            if server["port"] not in published and not _free(server["port"])
         ]
         if busy:
             raise pulumi.RunError("\n".join(busy))
+        if pulumi.runtime.is_dry_run():
+            return
+        for name, container in ours.items():
+            others = [server for other, server in wanted.items() if other != name]
+            volumes = {mount.get("Name") for mount in container.get("Mounts", [])}
+            ports = {port.get("PublicPort") for port in container["Ports"]}
+            if any(other["volume"] in volumes or other["port"] in ports for other in others):
+                pulumi.log.info(f"stopping {name}: what it holds goes to another database")
+                self.connection.post(f"/containers/{container['Id']}/stop?t={STOP_SECONDS}", timeout=STOP_SECONDS + 30)
 
 
 def _socket_of_environment() -> str:

@@ -85,6 +85,24 @@ def test_a_changed_volume_option_keeps_the_data(life: Database) -> None:
     assert life.sql("SELECT n FROM talk.t") == "42"
 
 
+def test_a_renamed_database_finds_its_data(life: Database) -> None:
+    life.up(databases=[{**life.config["databases"][0], "name": "renamed"}])
+    assert life.sql("SELECT n FROM talk.t", "renamed") == "42"
+    life.up(databases=[{**life.config["databases"][0], "name": "mydb"}])
+    assert life.sql("SELECT n FROM talk.t") == "42"
+
+
+def test_two_databases_swap_volumes_and_ports(life: Database) -> None:
+    first = life.config["databases"][0]
+    second = {"name": "second", "volume": "more", "port": free_port()}
+    life.up(databases=[first, second])
+    life.up(databases=[{**first, "volume": "more", "port": second["port"]}, {**second, **{
+        "volume": "dbs", "port": first["port"]}}])  # fmt: skip
+    assert life.sql("SELECT n FROM talk.t", "second") == "42"
+    life.up(databases=[first])
+    assert life.sql("SELECT n FROM talk.t") == "42"
+
+
 def test_a_second_stack_shares_the_plugin_and_leaves_it(life: Database) -> None:
     other = life.project.config(stack="databases", prefix=f"{life.project.prefix}b-", volumes=["other"], databases=[])
     before = docker("plugin", "inspect", "-f", "{{.Id}}", life.project.driver)

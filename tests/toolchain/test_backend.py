@@ -42,6 +42,14 @@ def test_without_a_login_state_is_in_the_checkout_and_closed_to_others(tmp_path:
     assert made.state.stat().st_mode & 0o777 == 0o700
 
 
+def test_a_home_of_the_users_own_gets_the_plugins_that_it_lacks(tmp_path: Path, env: dict[str, str]) -> None:
+    (tmp_path / "plugins/resource-docker-v5.2.0").mkdir(parents=True)
+    (tmp_path / "plugins/resource-docker-v5.2.0/binary").write_text("x")
+    env["PULUMI_HOME"] = str(tmp_path / "own")
+    backend(tmp_path, env)
+    assert (tmp_path / "own/plugins/resource-docker-v5.2.0/binary").read_text() == "x"
+
+
 def test_a_login_is_respected(tmp_path: Path, env: dict[str, str]) -> None:
     credentials = tmp_path / "credentials/credentials.json"
     credentials.parent.mkdir()

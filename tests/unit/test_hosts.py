@@ -11,7 +11,7 @@ from pathlib import Path
 import pulumi
 import pytest
 
-from components.hosts import LocalHost, SSHHost
+from components.hosts import LocalHost, Server, SSHHost
 from provider.connection import EngineConnection, EngineError
 from tests.unit.conftest import Build, Recorder
 from tests.unit.fake_engine import FakeEngine, fake_engine
@@ -23,6 +23,34 @@ PROVIDER = "pulumi:providers:docker"
 def engine(tmp_path: Path) -> Iterator[FakeEngine]:
     with fake_engine(tmp_path) as made:
         yield made
+
+
+def server(name: str, volume: str, port: int) -> Server:
+    return Server(container=name, volume=volume, port=port)
+
+
+def running(name: str, volume: str, port: int) -> dict[str, object]:
+    return {"Id": f"{name}-id", "Names": [f"/{name}"], "Ports": [{"PublicPort": port}], "Mounts": [{"Name": volume}]}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "stopped"),
+    [
+        ([server("mydb", "dbs", 1)], []),
+        ([], []),
+        ([server("mydb", "dbs", 2)], ["other"]),
+        ([server("renamed", "dbs", 1)], ["mydb"]),
+        ([server("mydb", "more", 3), server("other", "dbs", 2)], ["mydb", "other"]),
+        ([server("mydb", "dbs", 2), server("other", "more", 1)], ["mydb", "other"]),
+    ],
+)
+def test_a_database_whose_volume_or_port_goes_to_another_is_stopped_first(
+    build: Build, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch, wanted: list[Server], stopped: list[str]
+) -> None:
+    monkeypatch.setattr("components.hosts.local._free", lambda _: True)
+    engine.answers["/containers/json"] = [running("mydb", "dbs", 1), running("other", "more", 2)]
+    build(lambda: LocalHost("host", {"socket": engine.path}).make_way(wanted, "datadocker/unit"))
+    assert engine.posted == [f"/v1.41/containers/{name}-id/stop?t=60" for name in stopped]
 
 
 def test_a_local_host_is_its_socket(build: Build, recorder: Recorder, engine: FakeEngine) -> None:
@@ -78,18 +106,18 @@ def listening() -> Iterator[int]:
 def test_a_port_in_use_is_said_before_anything_is_made(build: Build, engine: FakeEngine, listening: int) -> None:
     def program() -> None:
         host = LocalHost("host", {"socket": engine.path})
-        host.require_free_ports([("mydb", listening)], "datadocker/unit")
+        host.make_way([server("mydb", "dbs", listening)], "datadocker/unit")
 
     with pytest.raises(pulumi.RunError, match=f"port {listening} for mydb is in use on 127.0.0.1: stop"):
         build(program)
 
 
 def test_a_port_that_we_publish_ourselves_is_free(build: Build, engine: FakeEngine, listening: int) -> None:
-    engine.answers["/containers/json"] = [{"Ports": [{"PublicPort": listening}]}]
+    engine.answers["/containers/json"] = [running("mydb", "dbs", listening)]
 
     def program() -> None:
         host = LocalHost("host", {"socket": engine.path})
-        host.require_free_ports([("mydb", listening)], "datadocker/unit")
+        host.make_way([server("mydb", "dbs", listening)], "datadocker/unit")
 
     build(program)
 

@@ -21,7 +21,7 @@ def diff(kind: str, olds: dict[str, Any], **change: Any) -> Any:
     def struct(props: dict[str, Any]) -> struct_pb2.Struct:
         return json_format.ParseDict(props, struct_pb2.Struct())
 
-    urn = f"urn:pulumi:dev::datadocker::datadocker:index:LocalShare$datadocker:index:{kind}::x"
+    urn = f"urn:pulumi:dev::datadocker::datadocker:index:LocalShare$datadocker-engine:index:{kind}::x"
     request = provider_pb2.DiffRequest(urn=urn, olds=struct(olds), news=struct(olds | change))
     return server.Servicer().Diff(request, None)  # type: ignore[arg-type]
 
@@ -74,7 +74,7 @@ def test_a_failure_is_its_one_line() -> None:
 
 def test_a_share_to_keep_is_never_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("provider.share.engine_client", lambda _: pytest.fail("the engine was asked"))
-    server.RESOURCES["datadocker:index:ShareFolder"].delete("dbs", SHARE | {"retain": True})
+    server.RESOURCES["datadocker-engine:index:ShareFolder"].delete("dbs", SHARE | {"retain": True})
 
 
 def test_what_is_not_sent_to_the_engine_is_not_part_of_a_plugins_identity(tmp_path: Any) -> None:

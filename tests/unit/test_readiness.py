@@ -60,7 +60,7 @@ def test_one_that_stops_fails_the_update_with_its_last_words(engine: FakeEngine)
 def test_one_that_never_gets_ready_fails_the_update(engine: FakeEngine) -> None:
     engine.answers["/containers/c1/json"] = state("starting")
     engine.log = b"waiting\n"
-    with pytest.raises(pulumi.RunError, match="not healthy after 1 s; its log ends: waiting"):
+    with pytest.raises(pulumi.RunError, match="not healthy after 1 s; its log says: waiting"):
         wait(engine, seconds=1)
 
 

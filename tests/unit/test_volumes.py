@@ -8,8 +8,8 @@ from tests.unit.conftest import Build, Recorder
 from tests.unit.parts import LABELS, host, plugin, volume
 
 VOLUME = "docker:index/volume:Volume"
-PLUGIN = "datadocker:index:EnginePlugin"
-FOLDER = "datadocker:index:ShareFolder"
+PLUGIN = "datadocker-engine:index:EnginePlugin"
+FOLDER = "datadocker-engine:index:ShareFolder"
 
 
 def test_a_volume_maps_a_share(build: Build, recorder: Recorder) -> None:
