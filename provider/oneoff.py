@@ -51,5 +51,5 @@ def ran(engine: DockerClient, image: str, root: str, *arguments: str) -> Iterato
 
 def reap(engine: DockerClient, root: str) -> None:
     """Removes what a killed run left of this."""
-    for left in engine.containers.list(all=True, filters={"label": f"{LABEL}={root}"}):
+    for left in engine.containers.list(all=True, filters={"label": f"{LABEL}={root}", "status": ["exited", "created"]}):
         left.remove(force=True)
