@@ -1,0 +1,156 @@
+"""The compositions: what stands together, under which names, and what is exported."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+
+from components.databases import readiness
+from components.images import base
+from stacks.build import build as build_stack
+from stacks.settings import parse
+from tests.unit.conftest import Build, Recorder
+from tests.unit.fake_engine import FakeEngine, fake_engine
+
+CONTAINER, VOLUME = "docker:index/container:Container", "docker:index/volume:Volume"
+IMAGE = "docker:index/remoteImage:RemoteImage"
+TALK: dict[str, Any] = {
+    "volumes": ["logs", "dbs", "config", "simpledb"],
+    "databases": [{"name": "mydb", "volume": "dbs", "port": 1}],
+}
+
+
+@pytest.fixture
+def exported(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    monkeypatch.setattr(pulumi, "export", made.__setitem__)
+    monkeypatch.setattr(readiness, "_wait", lambda *_: None)
+    monkeypatch.setattr("components.hosts.local._free", lambda _: True)
+    return made
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[FakeEngine]:
+    with fake_engine(tmp_path) as made:
+        yield made
+
+
+def stand(build: Build, engine: FakeEngine, exported: dict[str, Any], **change: Any) -> dict[str, Any]:
+    raw = TALK | {"host": {"kind": "local", "socket": engine.path}} | change
+
+    def program() -> dict[str, Any]:
+        build_stack(parse(raw, file="f"))
+        return exported
+
+    return dict(build(program))
+
+
+def test_the_demo_is_the_talk(build: Build, recorder: Recorder, engine: FakeEngine, exported: dict[str, Any]) -> None:
+    out = stand(build, engine, exported)
+    assert sorted(c["name"] for c in recorder.all(CONTAINER).values()) == [
+        "docker1", "docker2", "docker3", "mydb", "reader",
+    ]  # fmt: skip
+    assert sorted(v["name"] for v in recorder.all(VOLUME).values()) == ["config", "dbs", "logs", "simpledb"]
+    assert out["dockerHost"] == f"unix://{engine.path}"
+    assert out["volumes"] == {n: n for n in ("logs", "dbs", "config", "simpledb")}
+    assert out["databases"]["mydb"]["url"].startswith("mysql://root:")
+    assert out["databases is secret"] is True
+    assert out["volumes is secret"] is False
+
+
+def test_only_a_databases_volume_is_exclusive(
+    build: Build, recorder: Recorder, engine: FakeEngine, exported: dict[str, Any]
+) -> None:
+    stand(build, engine, exported)
+    options = {v["name"]: v["driverOpts"] for v in recorder.all(VOLUME).values()}
+    assert options["dbs"] == {"protocol": "local", "share": "dbs", "exclusive": "true", "for": "database"}
+    assert options["logs"] == {"protocol": "local", "share": "logs", "for": "files"}
+
+
+def test_writers_write_logs_by_the_settings_on_config_and_the_reader_only_reads(
+    build: Build, recorder: Recorder, engine: FakeEngine, exported: dict[str, Any]
+) -> None:
+    stand(build, engine, exported)
+    made = {c["name"]: c for c in recorder.all(CONTAINER).values()}
+    for name in ("docker1", "docker2", "docker3"):
+        assert made[name]["hostname"] == name
+        assert made[name]["volumes"] == [
+            {"volumeName": "logs", "containerPath": "/logs"},
+            {"volumeName": "config", "containerPath": "/config"},
+        ]
+    assert made["reader"]["volumes"] == [{"volumeName": "logs", "containerPath": "/logs", "readOnly": True}]
+    for container in made.values():
+        assert container["restart"] == "unless-stopped"
+        assert (container["logDriver"], container["logOpts"]["max-size"]) == ("json-file", "10m")
+
+
+def test_databases_alone_have_no_writers(
+    build: Build, recorder: Recorder, engine: FakeEngine, exported: dict[str, Any]
+) -> None:
+    stand(build, engine, exported, stack="databases", volumes=["dbs"])
+    assert [c["name"] for c in recorder.all(CONTAINER).values()] == ["mydb"]
+
+
+def test_a_prefix_is_before_every_name_on_the_engine(
+    build: Build, recorder: Recorder, engine: FakeEngine, exported: dict[str, Any]
+) -> None:
+    out = stand(build, engine, exported, prefix="two-")
+    names = [x["name"] for kind in (CONTAINER, VOLUME) for x in recorder.all(kind).values()]
+    assert all(name.startswith("two-") for name in names)
+    assert out["databases"].keys() == {"mydb"}
+
+
+def test_an_official_image_is_used_as_it_is(
+    build: Build, recorder: Recorder, engine: FakeEngine, exported: dict[str, Any]
+) -> None:
+    stand(build, engine, exported, images={"mysql": "mysql:9.7.0"})
+    assert recorder.one(CONTAINER, "mydb-container")["image"] == "mysql:9.7.0"
+    assert "mysql-image" not in recorder.all(IMAGE)
+
+
+def test_accounts_passwords_are_outputs(build: Build, engine: FakeEngine, exported: dict[str, Any]) -> None:
+    database = TALK["databases"][0] | {"schemas": ["shop"], "users": [{"name": "shop", "schemas": ["shop"]}]}
+    out = stand(build, engine, exported, databases=[database])
+    assert len(out["databases"]["mydb"]["users"]["shop@%"]) >= 24
+
+
+def test_where_there_is_no_root_filesystem_debian_is_pulled(
+    build: Build,
+    recorder: Recorder,
+    engine: FakeEngine,
+    exported: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setattr(base, "ROOT_FILESYSTEMS", tmp_path / "none")
+    stand(build, engine, exported)
+    pulled = recorder.one(IMAGE, "bookworm-pull")
+    assert pulled["name"].startswith("debian:bookworm")
+    # other people's image is not ours to remove
+    assert pulled["keepLocally"] is True
+
+
+def test_root_filesystems_are_imported_under_a_tag_of_what_went_into_them(
+    build: Build,
+    recorder: Recorder,
+    engine: FakeEngine,
+    exported: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    tags = []
+    for key in ("bases-1", "bases-2"):
+        (tmp_path / key).mkdir()
+        (tmp_path / key / "bookworm.tar").touch()
+        (tmp_path / key / "sid.tar").touch()
+        monkeypatch.setattr(base, "ROOT_FILESYSTEMS", tmp_path / key)
+        recorder.made.clear()
+        stand(build, engine, exported)
+        tags.append(recorder.one("datadocker-engine:index:ImportedImage", "sid-import")["reference"])
+        assert recorder.one(IMAGE, "mysql-image")["build"]["buildArgs"]["BASE"] == tags[-1]
+    assert tags[0] != tags[1]
+    assert all(tag.startswith("datadocker/base-sid:") for tag in tags)
