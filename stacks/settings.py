@@ -13,112 +13,33 @@ from typing import Annotated, Any, Literal
 
 import pulumi
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
-    SecretStr,
     ValidationError,
     model_validator,
 )
 from pydantic.alias_generators import to_camel
 
-from stacks.complaints import SettingsError, complain, nearest
-
-SYSTEM_SCHEMAS = ("information_schema", "mysql", "performance_schema", "sys")
-RESERVED_OPTIONS = (
-    "bind_address", "datadir", "init_file", "log_bin", "lower_case_table_names", "offline_mode", "port", "socket",
-    "user",
-)  # fmt: skip
-IMAGE = r"^[a-z0-9][a-z0-9._/:-]*(:[A-Za-z0-9_.-]+)?(@sha256:[0-9a-f]{64})?$"
-# the plugin's own vocabulary; a test compares it with the plugin's
-DRIVER_OPTIONS = (
-    "account", "actimeo", "cache", "create", "dirmode", "exclusive", "filemode", "folder", "for", "gid", "mfsymlinks",
-    "nconnect", "nobrl", "nolock", "nosharesock", "port", "protocol", "remotepath", "seal", "server", "share", "uid",
-    "vers",
-)  # fmt: skip
-
-MODE = (r"[0-7]{3,4}", "an octal mode in quotes, such as '0750'")
-NUMBER = (r"[0-9]{1,10}", "a whole number")
-SWITCH = (r"true|false", "true or false")
-OPTION_FORMS = {
-    **dict.fromkeys(("dirmode", "filemode"), MODE),
-    **dict.fromkeys(("actimeo", "gid", "nconnect", "port", "uid"), NUMBER),
-    **dict.fromkeys(("create", "mfsymlinks", "nobrl", "nolock", "nosharesock", "seal"), SWITCH),
-}
-
-
-def _volume_name(name: str) -> str:
-    # Docker's own rule, docs.docker.com/reference/cli/docker/volume/create
-    if not re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{1,62}", name):
-        raise ValueError("Docker takes 2 to 63 letters, digits, '_', '.' or '-', starting with a letter or digit")
-    return name
-
-
-def _share_name(name: str) -> str:
-    # learn.microsoft.com: naming and referencing shares, directories, files, and metadata
-    if not re.fullmatch(r"(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*", name):
-        raise ValueError(
-            "Azure takes 3 to 63 lowercase letters, digits and single hyphens, "
-            "starting and ending with a letter or digit"
-        )
-    return name
-
-
-def _folder(path: str) -> str:
-    parts = path.split("/")
-    if len(path) > 255 or any(
-        not p or p[0] == "." or p[-1] in ". " or not p.isprintable() or set(p) & set('\\:*?"<>|') for p in parts
-    ):
-        raise ValueError("a relative path inside the share such as customers/one, of names that Azure takes")
-    return path
-
-
-def _option_of_mysqld(name: str) -> str:
-    # what decides where data lies, who may come in and how, is decided here
-    folded = name.replace("-", "_")
-    if folded in RESERVED_OPTIONS or folded.startswith(("innodb_data", "innodb_log_group", "skip_")):
-        raise ValueError("this one is set here already, and another value would lose data or lock everybody out")
-    return name
-
-
-def _option_of_driver(name: str) -> str:
-    if name.lower() not in DRIVER_OPTIONS:
-        raise ValueError(f"no option of azurefile; {nearest(name, DRIVER_OPTIONS) or ', '.join(DRIVER_OPTIONS)}")
-    return name
-
-
-def _account_name(name: str) -> str:
-    if name.startswith("mysql."):
-        raise ValueError("accounts of this form are the server's own")
-    return name
-
-
-def _schema_name(name: str) -> str:
-    # lower_case_table_names=1 stores names in lower case, so others would never compare equal
-    if not re.fullmatch(r"[a-z0-9_$-]{1,64}", name):
-        raise ValueError("MySQL schemas here take 1 to 64 lowercase letters, digits, '_', '$', '-'")
-    if name in SYSTEM_SCHEMAS:
-        raise ValueError("this schema is the server's own")
-    return name
-
-
-def _from_name(value: object) -> object:
-    return {"name": value} if isinstance(value, str) else value
-
-
-VolumeName = Annotated[str, AfterValidator(_volume_name)]
-ShareName = Annotated[str, AfterValidator(_share_name)]
-Folder = Annotated[str, AfterValidator(_folder)]
-SchemaName = Annotated[str, AfterValidator(_schema_name)]
-Secret = Annotated[SecretStr, Field(min_length=1)]
-ContainerName = Annotated[str, AfterValidator(_volume_name)]
-Port = Annotated[int, Field(ge=1, le=65535)]
-
+from stacks.complaints import SettingsError, complain
+from stacks.names import (
+    IMAGE,
+    OPTION_FORMS,
+    AccountName,
+    ContainerName,
+    DriverOption,
+    Folder,
+    Port,
+    SchemaName,
+    Secret,
+    ServerOption,
+    ShareName,
+    VolumeName,
+)
+from stacks.relations import Places, check_together
 
 LISTS = ("volumes", "databases")
-Places = dict[str, list[str]]
 
 
 class Section(BaseModel):
@@ -172,7 +93,7 @@ class VolumeSettings(Section):
         default=None,
         description="One writing container at a time. Default: true for a database's volume.",
     )
-    options: dict[Annotated[str, AfterValidator(_option_of_driver)], str | int | bool] = Field(
+    options: dict[DriverOption, str | int | bool] = Field(
         default={}, description="Further driver options of azurefile, such as uid or dirmode."
     )
 
@@ -192,7 +113,7 @@ class VolumeSettings(Section):
 class UserSettings(Section):
     """A MySQL account with all privileges on the schemas it names."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,32}$"), AfterValidator(_account_name)]
+    name: AccountName
     password: Secret | None = Field(
         default=None, description="Set it with --secret. Default: generated and kept in the state."
     )
@@ -216,9 +137,9 @@ class DatabaseSettings(Section):
     memory: Annotated[int, Field(ge=256)] | None = Field(
         default=None, description="Memory limit of the container in MiB."
     )
-    options: dict[
-        Annotated[str, Field(pattern="^[a-z][a-z0-9_-]*$"), AfterValidator(_option_of_mysqld)], str | int | bool
-    ] = Field(default={}, description="Options of mysqld, such as innodb_buffer_pool_size: 256M.")
+    options: dict[ServerOption, str | int | bool] = Field(
+        default={}, description="Options of mysqld, such as innodb_buffer_pool_size: 256M."
+    )
 
 
 class ImagesSettings(Section):
@@ -243,6 +164,12 @@ class PluginSettings(Section):
 
 HostSettings = Annotated[LocalHostSettings | SSHHostSettings, Field(discriminator="kind")]
 SharesSettings = LocalSharesSettings
+
+
+def _from_name(value: object) -> object:
+    return {"name": value} if isinstance(value, str) else value
+
+
 Volume = Annotated[VolumeSettings, BeforeValidator(_from_name, json_schema_input_type=str | VolumeSettings)]
 
 
@@ -275,88 +202,6 @@ class Settings(Section):
         if volume.exclusive is not None:
             return volume.exclusive
         return any(d.volume == volume.name for d in self.databases)
-
-
-def check_together(settings: Settings, at: Places) -> Iterable[tuple[str, str]]:
-    """Yields (setting, complaint) for what is wrong only in relation to another setting.
-
-    `at` says where in the file each volume and database stands.
-    """
-    taken: dict[str, str] = {}
-    if settings.stack == "demo":
-        taken = {f"docker{n}": "a writer of the demo" for n in (1, 2, 3)}
-        taken["reader"] = "the reader of the demo"
-        for needed in ("logs", "config"):
-            if all(v.name != needed for v in settings.volumes):
-                yield (
-                    "volumes",
-                    f"the demo writes to a volume named {needed}: add {needed}, or set datadocker:stack to databases",
-                )
-    seen: dict[str, int] = {}
-    for i, volume in enumerate(settings.volumes):
-        here = at["volumes"][i]
-        if volume.name in seen:
-            yield (
-                here,
-                f"the name {volume.name} is given already by {at['volumes'][seen[volume.name]]}",
-            )
-            continue
-        seen[volume.name] = i
-        share = settings.share_of(volume)
-        try:
-            _share_name(share)
-        except ValueError as error:
-            yield here, f"share {share!r} is not a share name: {error}; name one with share:"
-        for j, other in enumerate(settings.volumes[:i]):
-            if settings.share_of(other) != share or not _overlap(volume.folder, other.folder):
-                continue
-            if settings.is_exclusive(volume) or settings.is_exclusive(other):
-                yield (
-                    here,
-                    f"maps the same folder of share {share} as {at['volumes'][j]} ({other.name}), and one "
-                    "of them is exclusive: give each a folder of its own",
-                )
-    volumes: dict[str, str] = {}
-    ports: dict[int, str] = {}
-    for i, database in enumerate(settings.databases):
-        here = at["databases"][i]
-        if database.name in taken:
-            yield f"{here}.name", f"{database.name} is taken by {taken[database.name]}"
-        taken.setdefault(database.name, here)
-        if database.volume not in seen:
-            known = nearest(database.volume, seen) or f"known: {', '.join(seen) or 'none yet'}"
-            yield f"{here}.volume", f"there is no volume {database.volume!r}; {known}"
-        elif database.volume in volumes:
-            yield (
-                f"{here}.volume",
-                f"volume {database.volume} belongs to database {volumes[database.volume]} already: "
-                "two servers on the same files corrupt them; give each a volume",
-            )
-        elif settings.volumes[seen[database.volume]].exclusive is False:
-            yield (
-                f"{at['volumes'][seen[database.volume]]}.exclusive",
-                f"database {database.name} lives on it, so it must stay exclusive",
-            )
-        volumes.setdefault(database.volume, database.name)
-        if database.port in ports:
-            yield f"{here}.port", f"port {database.port} is given to {ports[database.port]} already"
-        ports.setdefault(database.port, database.name)
-        accounts: set[tuple[str, str]] = set()
-        for k, user in enumerate(database.users):
-            if user.name == "root":
-                yield f"{here}.users[{k}].name", "root is always there; use rootPassword"
-            if (user.name, user.host) in accounts:
-                yield f"{here}.users[{k}]", f"account {user.name}@{user.host} is given twice"
-            accounts.add((user.name, user.host))
-            for schema in user.schemas:
-                if schema not in database.schemas:
-                    yield f"{here}.users[{k}].schemas", f"{schema} is not in {here}.schemas"
-
-
-def _overlap(one: str | None, other: str | None) -> bool:
-    a, b = (one or "").split("/"), (other or "").split("/")
-    shorter = min(len(a), len(b))
-    return not one or not other or a[:shorter] == b[:shorter]
 
 
 def parse(raw: Mapping[str, Any], *, file: str, secret: Iterable[str] = ()) -> Settings:
@@ -421,7 +266,8 @@ def read_settings() -> Settings:
     config = pulumi.runtime.config.CONFIG.get()
     raw: dict[str, Any] = {}
     for key, text in config.items():
-        if key.startswith(prefix):
+        # a key with nothing behind it says nothing
+        if key.startswith(prefix) and text != "":
             raw[key.removeprefix(prefix)] = _plain(text)
     secret = {k for k in raw if pulumi.runtime.is_config_secret(prefix + k)}
     return parse(raw, file=f"Pulumi.{pulumi.get_stack()}.yaml", secret=secret)

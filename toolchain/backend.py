@@ -108,6 +108,7 @@ class Backend:
                 self.pulumi(cli, "stack", "select", stack)
             return
         if not (self.checkout / f"Pulumi.{name}.yaml").exists():
+            say(f"there is no stack {name}: write Pulumi.{name}.yaml, and it is created")
             return
         say(f"creating stack {name}")
         self.pulumi(cli, "stack", "init", stack, *([] if select else ["--no-select"]))

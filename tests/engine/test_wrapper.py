@@ -147,7 +147,9 @@ def test_a_stack_whose_file_exists_is_created(checkout: Checkout) -> None:
 
 
 def test_a_stack_without_a_file_is_pulumis_own_error(checkout: Checkout) -> None:
-    assert "no stack named 'nobody' found" in checkout.run("up", "--yes", "--stack", "nobody", fails=True)
+    output = checkout.run("up", "--yes", "--stack", "nobody", fails=True)
+    assert "no stack named 'nobody' found" in output
+    assert "write Pulumi.nobody.yaml" in output
 
 
 @pytest.mark.parametrize(

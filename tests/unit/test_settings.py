@@ -12,7 +12,8 @@ import yaml
 from azurefile import options
 from stacks import schema
 from stacks.complaints import SettingsError
-from stacks.settings import DRIVER_OPTIONS, Settings, parse
+from stacks.names import DRIVER_OPTIONS
+from stacks.settings import Settings, parse
 
 VOLUMES = ["logs", "dbs", "config", "simpledb"]
 MYDB = {"name": "mydb", "volume": "dbs", "port": 6603}

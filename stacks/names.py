@@ -1,0 +1,104 @@
+"""Names and small values of the settings: what Docker, Azure and MySQL take, and in their words why not."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, SecretStr
+
+from stacks.complaints import nearest
+
+SYSTEM_SCHEMAS = ("information_schema", "mysql", "performance_schema", "sys")
+RESERVED_OPTIONS = (
+    "bind_address", "datadir", "init_file", "log_bin", "lower_case_table_names", "offline_mode", "port", "socket",
+    "user",
+)  # fmt: skip
+IMAGE = r"^[a-z0-9][a-z0-9._/:-]*(:[A-Za-z0-9_.-]+)?(@sha256:[0-9a-f]{64})?$"
+# the plugin's own vocabulary; a test compares it with the plugin's
+DRIVER_OPTIONS = (
+    "account", "actimeo", "cache", "create", "dirmode", "exclusive", "filemode", "folder", "for", "gid", "mfsymlinks",
+    "nconnect", "nobrl", "nolock", "nosharesock", "port", "protocol", "remotepath", "seal", "server", "share", "uid",
+    "vers",
+)  # fmt: skip
+
+MODE = (r"[0-7]{3,4}", "an octal mode in quotes, such as '0750'")
+NUMBER = (r"[0-9]{1,10}", "a whole number")
+SWITCH = (r"true|false", "true or false")
+OPTION_FORMS = {
+    **dict.fromkeys(("dirmode", "filemode"), MODE),
+    **dict.fromkeys(("actimeo", "gid", "nconnect", "port", "uid"), NUMBER),
+    **dict.fromkeys(("create", "mfsymlinks", "nobrl", "nolock", "nosharesock", "seal"), SWITCH),
+}
+
+
+def _volume_name(name: str) -> str:
+    # Docker's own rule, docs.docker.com/reference/cli/docker/volume/create
+    if not re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{1,62}", name):
+        raise ValueError("Docker takes 2 to 63 letters, digits, '_', '.' or '-', starting with a letter or digit")
+    return name
+
+
+def share_name(name: str) -> str:
+    """Returns `name` if Azure takes it for a share.
+
+    Raises:
+        ValueError: with what Azure takes.
+    """
+    # learn.microsoft.com: naming and referencing shares, directories, files, and metadata
+    if not re.fullmatch(r"(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*", name):
+        raise ValueError(
+            "Azure takes 3 to 63 lowercase letters, digits and single hyphens, "
+            "starting and ending with a letter or digit"
+        )
+    return name
+
+
+def _folder(path: str) -> str:
+    parts = path.split("/")
+    if len(path) > 255 or any(
+        not p or p[0] == "." or p[-1] in ". " or not p.isprintable() or set(p) & set('\\:*?"<>|') for p in parts
+    ):
+        raise ValueError("a relative path inside the share such as customers/one, of names that Azure takes")
+    return path
+
+
+def _option_of_mysqld(name: str) -> str:
+    # what decides where data lies, who may come in and how, is decided here
+    folded = name.replace("-", "_")
+    if folded in RESERVED_OPTIONS or folded.startswith(("innodb_data", "innodb_log_group", "skip_")):
+        raise ValueError("this one is set here already, and another value would lose data or lock everybody out")
+    return name
+
+
+def _option_of_driver(name: str) -> str:
+    if name.lower() not in DRIVER_OPTIONS:
+        raise ValueError(f"no option of azurefile; {nearest(name, DRIVER_OPTIONS) or ', '.join(DRIVER_OPTIONS)}")
+    return name
+
+
+def _account_name(name: str) -> str:
+    if name.startswith("mysql."):
+        raise ValueError("accounts of this form are the server's own")
+    return name
+
+
+def _schema_name(name: str) -> str:
+    # lower_case_table_names=1 stores names in lower case, so others would never compare equal
+    if not re.fullmatch(r"[a-z0-9_$-]{1,64}", name):
+        raise ValueError("MySQL schemas here take 1 to 64 lowercase letters, digits, '_', '$', '-'")
+    if name in SYSTEM_SCHEMAS:
+        raise ValueError("this schema is the server's own")
+    return name
+
+
+VolumeName = Annotated[str, AfterValidator(_volume_name)]
+ShareName = Annotated[str, AfterValidator(share_name)]
+Folder = Annotated[str, AfterValidator(_folder)]
+SchemaName = Annotated[str, AfterValidator(_schema_name)]
+Secret = Annotated[SecretStr, Field(min_length=1)]
+ContainerName = Annotated[str, AfterValidator(_volume_name)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+AccountName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,32}$"), AfterValidator(_account_name)]
+DriverOption = Annotated[str, AfterValidator(_option_of_driver)]
+ServerOption = Annotated[str, Field(pattern="^[a-z][a-z0-9_-]*$"), AfterValidator(_option_of_mysqld)]

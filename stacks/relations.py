@@ -1,0 +1,97 @@
+"""What is wrong in the settings only in relation to another setting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from stacks.complaints import nearest
+from stacks.names import share_name
+
+if TYPE_CHECKING:
+    from stacks.settings import Settings
+
+# setting → where in the file each of its items stands
+Places = dict[str, list[str]]
+
+
+def check_together(settings: Settings, at: Places) -> Iterable[tuple[str, str]]:
+    """Yields (setting, complaint) for what is wrong only in relation to another setting.
+
+    `at` says where in the file each volume and database stands.
+    """
+    taken: dict[str, str] = {}
+    if settings.stack == "demo":
+        taken = {f"docker{n}": "a writer of the demo" for n in (1, 2, 3)}
+        taken["reader"] = "the reader of the demo"
+        for needed in ("logs", "config"):
+            if all(v.name != needed for v in settings.volumes):
+                yield (
+                    "volumes",
+                    f"the demo writes to a volume named {needed}: add {needed}, or set datadocker:stack to databases",
+                )
+    seen: dict[str, int] = {}
+    for i, volume in enumerate(settings.volumes):
+        here = at["volumes"][i]
+        if volume.name in seen:
+            yield (
+                here,
+                f"the name {volume.name} is given already by {at['volumes'][seen[volume.name]]}",
+            )
+            continue
+        seen[volume.name] = i
+        share = settings.share_of(volume)
+        try:
+            share_name(share)
+        except ValueError as error:
+            yield here, f"share {share!r} is not a share name: {error}; name one with share:"
+        for j, other in enumerate(settings.volumes[:i]):
+            if settings.share_of(other) != share or not _overlap(volume.folder, other.folder):
+                continue
+            if settings.is_exclusive(volume) or settings.is_exclusive(other):
+                yield (
+                    here,
+                    f"maps the same folder of share {share} as {at['volumes'][j]} ({other.name}), and one "
+                    "of them is exclusive: give each a folder of its own",
+                )
+    volumes: dict[str, str] = {}
+    ports: dict[int, str] = {}
+    for i, database in enumerate(settings.databases):
+        here = at["databases"][i]
+        if database.name in taken:
+            yield f"{here}.name", f"{database.name} is taken by {taken[database.name]}"
+        taken.setdefault(database.name, here)
+        if database.volume not in seen:
+            known = nearest(database.volume, seen) or f"known: {', '.join(seen) or 'none yet'}"
+            yield f"{here}.volume", f"there is no volume {database.volume!r}; {known}"
+        elif database.volume in volumes:
+            yield (
+                f"{here}.volume",
+                f"volume {database.volume} belongs to database {volumes[database.volume]} already: "
+                "two servers on the same files corrupt them; give each a volume",
+            )
+        elif settings.volumes[seen[database.volume]].exclusive is False:
+            yield (
+                f"{at['volumes'][seen[database.volume]]}.exclusive",
+                f"database {database.name} lives on it, so it must stay exclusive",
+            )
+        volumes.setdefault(database.volume, database.name)
+        if database.port in ports:
+            yield f"{here}.port", f"port {database.port} is given to {ports[database.port]} already"
+        ports.setdefault(database.port, database.name)
+        accounts: set[tuple[str, str]] = set()
+        for k, user in enumerate(database.users):
+            if user.name == "root":
+                yield f"{here}.users[{k}].name", "root is always there; use rootPassword"
+            if (user.name, user.host) in accounts:
+                yield f"{here}.users[{k}]", f"account {user.name}@{user.host} is given twice"
+            accounts.add((user.name, user.host))
+            for schema in user.schemas:
+                if schema not in database.schemas:
+                    yield f"{here}.users[{k}].schemas", f"{schema} is not in {here}.schemas"
+
+
+def _overlap(one: str | None, other: str | None) -> bool:
+    a, b = (one or "").split("/"), (other or "").split("/")
+    shorter = min(len(a), len(b))
+    return not one or not other or a[:shorter] == b[:shorter]
