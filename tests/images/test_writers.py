@@ -55,6 +55,10 @@ def test_three_writers_of_each_style(
     configure(writer_image, config, f"pace=0.05\nstyle={style}\n")
     writers = start_writers(engine, writer_image, logs, config)
     time.sleep(5)
+    if style == "split":
+        wait_until(lambda: int(counted(reader_image, logs).out.split()[-1]) > 0, "two records run together", 60)
+    elif style == "rewrite":
+        wait_until(lambda: _lost(counted(reader_image, logs).out) > 2, "lost lines", 60)
     stop(writers)
     result = counted(reader_image, logs)
     assert result.code == code, result.text
@@ -69,6 +73,10 @@ def test_three_writers_of_each_style(
         assert int(rows[-1][-1]) > 0, result.out
     else:
         assert int(table["all"][2]) > 0, result.out
+
+
+def _lost(table: str) -> int:
+    return sum(int(line.split()[3]) for line in table.splitlines() if line.startswith("docker"))
 
 
 def test_numbers_go_on_after_a_restart(engine: Engine, writer_image: str) -> None:
