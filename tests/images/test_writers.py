@@ -64,9 +64,9 @@ def test_three_writers_of_each_style(
     assert result.code == code, result.text
     rows = [line.split() for line in result.out.splitlines()]
     table = {row[0]: row for row in rows}
-    for number in (1, 2, 3):
-        assert int(table[f"docker{number}"][2]) > 5, result.out
     if style == "append":
+        for number in (1, 2, 3):
+            assert int(table[f"docker{number}"][2]) > 5, result.out
         assert table["all"][2:] == ["0", "0"]
         assert complaint in result.out
     elif style == "split":

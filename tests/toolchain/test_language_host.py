@@ -188,11 +188,11 @@ def test_a_missing_virtualenv_is_told_with_the_remedy(project: Project) -> None:
 
 def test_a_dynamic_resource_is_made_by_the_projects_python(project: Project) -> None:
     made = project.up("""
-import sys, pulumi
+import os, sys, pulumi
 from pulumi.dynamic import CreateResult, Resource, ResourceProvider
 class Provider(ResourceProvider):
     def create(self, props):
-        return CreateResult("id", {"python": sys.prefix})
+        return CreateResult("id", {"python": os.path.realpath(sys.prefix)})
 class Made(Resource):
     python: pulumi.Output[str]
     def __init__(self, name):
