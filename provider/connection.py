@@ -127,6 +127,16 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
+def _listens(path: Path) -> bool:
+    # ssh makes the file a moment before it listens
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+        return True
+
+
 @contextlib.contextmanager
 def connect(url: str, ssh_opts: list[str]) -> Iterator[EngineConnection]:
     """Opens the way to the engine at `url` (`unix:///…` or `ssh://user@address:port`).
@@ -155,7 +165,7 @@ def connect(url: str, ssh_opts: list[str]) -> Iterator[EngineConnection]:
             text=True,
         )
         try:
-            while not forwarded.exists():
+            while not _listens(forwarded):
                 if ssh.poll() is not None:
                     said = (ssh.communicate()[1].strip().splitlines() or ["it said nothing"])[-1]
                     raise EngineError(f"ssh to {parts.username}@{parts.hostname} failed: {said}")
