@@ -106,12 +106,12 @@ class EngineConnection:
                 f"no Docker engine answers at {self.path}: start it (systemctl start docker), "
                 "or set datadocker:host.socket to the socket of the one that runs"
             ) from None
-        except (OSError, http.client.HTTPException) as error:
-            if not isinstance(error, TimeoutError):
-                raise EngineError(
-                    f"the Docker engine at {self.path} broke off ({error or type(error).__name__}): does it run there?"
-                ) from None
+        except TimeoutError:
             raise SilenceError(f"the Docker engine at {self.path} did not answer within {timeout:.0f} s") from None
+        except (OSError, http.client.HTTPException) as error:
+            raise EngineError(
+                f"the Docker engine at {self.path} broke off ({error or type(error).__name__}): does it run there?"
+            ) from None
         finally:
             connection.close()
 
