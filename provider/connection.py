@@ -16,6 +16,8 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 API = "/v1.41"
+# a database flushes what is dirty before it stops
+STOP_SECONDS = 60
 
 
 class EngineError(Exception):

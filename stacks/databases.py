@@ -156,6 +156,7 @@ def _database(
             "official": settings.images.mysql is not None,
             "container": settings.prefix + database.name,
             "volume": volumes[database.volume],
+            "after": list(volumes.values()),
             "port": database.port,
             "root_password": _open(database.root_password),
             "schemas": database.schemas,

@@ -15,14 +15,13 @@ from components.databases.statements import Account, reconcile
 from components.hosts import DockerHost
 from components.logs import LOG_DRIVER, LOG_OPTS
 from components.volumes import MappedVolume
+from provider.connection import STOP_SECONDS
 
 SECRETS = "/run/secrets/datadocker"
 PROGRAMS = Path("images/mysql")
 ENTRYPOINT = "/usr/local/bin/datadocker-mysql"
 HEALTH = "/usr/local/bin/datadocker-mysql-health"
 
-# InnoDB flushes what is dirty before it stops
-STOP_SECONDS = 60
 # recovery after a crash, or the first start of an official image
 READY_SECONDS = 300
 
@@ -53,6 +52,8 @@ class MySQLDatabaseArgs(TypedDict):
     """Name of the container, and of the database for those who attach to it."""
     volume: MappedVolume
     """Where its data is; the volume has to be exclusive."""
+    after: NotRequired[list[MappedVolume]]
+    """Volumes that this database may have had before: they are as they should be before it is re-created."""
     port: int
     """Port on 127.0.0.1 of the host."""
     root_password: NotRequired[pulumi.Input[str] | None]
@@ -133,8 +134,15 @@ class MySQLDatabase(pulumi.ComponentResource):
             labels=[{"label": k, "value": v} for k, v in labels.items()],
             destroy_grace_seconds=STOP_SECONDS,
             stop_timeout=STOP_SECONDS,
-            # its name, port and volume can't be had twice, so the old one goes first
-            opts=host.child(self, delete_before_replace=True, additional_secret_outputs=["uploads"]),
+            opts=host.child(
+                self,
+                # its name, port and volume can't be had twice, so the old one goes first
+                delete_before_replace=True,
+                # Pulumi deletes the old container when the volume that it had is replaced, and waits for that only
+                # in what still depends on this volume
+                depends_on=args.get("after"),
+                additional_secret_outputs=["uploads"],
+            ),
         )
         accepts = ready(host.engine, container.id, args["container"], READY_SECONDS)
         self.container = container.name

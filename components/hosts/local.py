@@ -11,13 +11,9 @@ import pulumi
 import pulumi_docker as docker
 
 from components.hosts.host import DockerHost
-from provider.connection import EngineConnection, EngineError
+from provider.connection import STOP_SECONDS, EngineConnection, EngineError
 
 DEFAULT_SOCKET = "/var/run/docker.sock"
-
-
-# InnoDB flushes what is dirty before it stops
-STOP_SECONDS = 60
 
 
 class Server(TypedDict):
