@@ -6,6 +6,18 @@ from collections.abc import Mapping
 from typing import Any
 
 import pulumi
+from pulumi.runtime.proto import resource_pb2
+from pulumi.runtime.settings import get_monitor
+
+
+def start_provider() -> None:
+    """Has Pulumi start the provider of these resources ahead of the first of them, and waits for nothing.
+
+    A provider that can't start is an error of the first resource.
+    """
+    monitor = get_monitor()
+    if monitor is not None:
+        monitor.Invoke.future(resource_pb2.ResourceInvokeRequest(tok="datadocker-engine:index:start"))
 
 
 class ImportedImage(pulumi.CustomResource):

@@ -84,6 +84,10 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             _resource(request.urn).delete(request.id, _plain(request.properties))
             return empty_pb2.Empty()
 
+    def Invoke(self, request: Any, context: grpc.ServicerContext) -> Any:
+        # the program's `start`, which is done by having been asked
+        return provider_pb2.InvokeResponse()
+
     def Cancel(self, request: Any, context: grpc.ServicerContext) -> Any:
         # what is under way is short, and half done it would only have to be put right
         return empty_pb2.Empty()

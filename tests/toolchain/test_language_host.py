@@ -203,6 +203,26 @@ pulumi.export("python", Made("made").python)
     assert f'"{os.path.realpath(sys.prefix)}"' in made.stdout
 
 
+def test_debug_messages_arrive_in_their_order_although_nobody_waits_for_them(project: Project) -> None:
+    told = project.up("import pulumi\nfor n in range(20): pulumi.log.debug(f'step {n:02}')\n", "--debug")
+    assert told.returncode == 0, told.stdout
+    steps = [line.split()[-1] for line in told.stdout.splitlines() if "step " in line]
+    assert steps[-20:] == [f"{n:02}" for n in range(20)]
+
+
+def test_a_part_of_the_sdk_that_is_seldom_used_is_loaded_when_it_is_used(project: Project) -> None:
+    told = project.up(
+        "import sys, pulumi\n"
+        "before = 'pulumi.automation._local_workspace' in sys.modules\n"
+        "from pulumi.automation import LocalWorkspace\n"
+        "pulumi.export('before', before)\n"
+        "pulumi.export('used', [LocalWorkspace.__name__, pulumi.dynamic.Resource.__name__])\n"
+    )
+    assert told.returncode == 0, told.stdout
+    outputs = json.loads(project.pulumi("stack", "output", "--json").stdout)
+    assert outputs == {"before": False, "used": ["LocalWorkspace", "Resource"]}
+
+
 def test_an_interrupt_ends_the_program_at_once(project: Project) -> None:
     cli, processes = project.start("")
     os.killpg(cli.pid, signal.SIGINT)

@@ -9,6 +9,7 @@ import pytest
 from google.protobuf import json_format, struct_pb2
 from pulumi.runtime.proto import provider_pb2
 
+from components.custom import start_provider
 from components.images.context import context_digest
 from provider import server
 from provider.resource import Failure
@@ -60,6 +61,20 @@ def test_another_key_file_replaces_no_plugin() -> None:
 def test_a_disabled_plugin_is_a_drift() -> None:
     found = {"engine": ENGINE, "driver": "azurefile", "enabled": False}
     assert list(diff("EnginePlugin", found, enabled=True).diffs) == ["enabled"]
+
+
+def test_the_provider_is_started_ahead_by_a_call_that_it_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    class Monitor:
+        class Invoke:
+            future = staticmethod(asked.append)
+
+    monkeypatch.setattr("components.custom.get_monitor", Monitor)
+    start_provider()
+    (request,) = asked
+    assert request.tok.startswith("datadocker-engine:")
+    assert server.Servicer().Invoke(request, None) == provider_pb2.InvokeResponse()  # type: ignore[arg-type]
 
 
 class Context:

@@ -9,6 +9,8 @@ status.
 import asyncio
 import atexit
 import gc
+import importlib.machinery
+import importlib.util
 import logging
 import os
 import signal
@@ -16,6 +18,7 @@ import sys
 import threading
 import traceback
 import types
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 RESPONSE_FD = 3
@@ -84,9 +87,54 @@ def run(path: str, parallel: int) -> str | None:
     return None
 
 
+class LazyFinder(importlib.machinery.PathFinder):
+    """Finds parts of the SDK that few programs use; they are loaded on their first use (0.03 s)."""
+
+    PARTS = frozenset({"pulumi.automation", "pulumi.dynamic"})
+
+    @classmethod
+    def find_spec(
+        cls, fullname: str, path: Sequence[str] | None = None, target: types.ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        """Give the module's spec with a loader that waits, or None."""
+        spec = super().find_spec(fullname, path, target) if fullname in cls.PARTS else None
+        if spec and spec.loader:
+            spec.loader = importlib.util.LazyLoader(spec.loader)
+        return spec
+
+
+def connect(address: str, log: ThreadPoolExecutor) -> object:
+    """Connect to the engine with a client that does not wait for debug messages.
+
+    The SDK sends five for each resource, and would wait each time for an answer that says nothing.
+
+    Args:
+        address: Where the engine serves.
+        log: One thread, so that messages keep their order.
+
+    Returns:
+        The client, an ``EngineStub``.
+    """
+    import grpc
+    from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
+
+    unlimited = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+    stub = engine_pb2_grpc.EngineStub(grpc.insecure_channel(address, options=unlimited))
+    send = stub.Log
+
+    def write(message: engine_pb2.LogRequest) -> None:
+        sent = log.submit(send, message)
+        if message.severity != engine_pb2.DEBUG:
+            sent.result()
+
+    stub.Log = write  # type: ignore[assignment]
+    return stub
+
+
 def main() -> None:
     """Run the program that the request on stdin names, and respond."""
     gc.disable()  # nothing that is loaded here becomes garbage
+    sys.meta_path.insert(0, LazyFinder)
     try:
         import pulumi
         from pulumi.runtime.proto import language_pb2
@@ -101,7 +149,8 @@ def main() -> None:
     # A failed program leaves futures behind that nobody awaits, which is no news to its author.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
 
-    engine = sys.argv[1]
+    log = ThreadPoolExecutor(max_workers=1)
+    engine = connect(sys.argv[1], log)
     request = language_pb2.RunRequest.FromString(sys.stdin.buffer.read())
     path = os.path.normpath(os.path.join(request.info.program_directory, request.info.entry_point))
     if os.path.isdir(path):
@@ -124,6 +173,7 @@ def main() -> None:
     failure = run(path, request.parallel)
     if failure:
         pulumi.log.error(failure)
+    log.shutdown()
     os.write(RESPONSE_FD, language_pb2.RunResponse(bail=bool(failure)).SerializeToString())
     # End as Python would, but without unloading a thousand modules: that takes 20 ms.
     threading._shutdown()  # type: ignore[attr-defined]
