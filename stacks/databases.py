@@ -22,6 +22,7 @@ class Foundation:
 
     host: DockerHost
     volumes: dict[str, MappedVolume]
+    databases: dict[str, MySQLDatabase]
     base: pulumi.Output[str]
     labels: dict[str, str]
 
@@ -62,7 +63,7 @@ def databases(settings: Settings) -> Foundation:
             for name, s in servers.items()
         },
     )
-    return Foundation(host, volumes, base, labels)
+    return Foundation(host, volumes, servers, base, labels)
 
 
 def _host(settings: Settings) -> DockerHost:

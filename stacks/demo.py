@@ -16,6 +16,8 @@ WRITERS = ("docker1", "docker2", "docker3")
 def demo(settings: Settings) -> None:
     """Registers the whole demo."""
     stack = databases(settings)
+    # a database takes longest to be ready, so its container starts first
+    last = pulumi.ResourceOptions(depends_on=[*stack.databases.values()])
     # three containers write one file
     writer = _image("writer", stack)
     for name in WRITERS:
@@ -29,6 +31,7 @@ def demo(settings: Settings) -> None:
                 "config": stack.volumes["config"],
                 "labels": stack.labels,
             },
+            last,
         )
     # and one reads it
     LogReader(
@@ -40,6 +43,7 @@ def demo(settings: Settings) -> None:
             "logs": stack.volumes["logs"],
             "labels": stack.labels,
         },
+        last,
     )
 
 
