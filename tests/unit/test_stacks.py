@@ -66,7 +66,7 @@ def test_a_databases_container_is_made_before_the_writers(
     build: Build, recorder: Recorder, engine: FakeEngine, exported: dict[str, Any]
 ) -> None:
     stand(build, engine, exported)
-    assert [made.name for made in recorder.made if made.typ == CONTAINER][0] == "mydb-container"
+    assert next(made.name for made in recorder.made if made.typ == CONTAINER) == "mydb-container"
 
 
 def test_only_a_databases_volume_is_exclusive(
