@@ -54,7 +54,7 @@ class MySQLDatabaseArgs(TypedDict):
     """Where its data is; the volume has to be exclusive."""
     after: NotRequired[list[MappedVolume]]
     """Volumes that this database may have had before: they are as they should be before it is re-created."""
-    port: int
+    port: pulumi.Input[int]
     """Port on 127.0.0.1 of the host."""
     root_password: NotRequired[pulumi.Input[str] | None]
     """By default one is made and kept in the state."""
@@ -62,9 +62,9 @@ class MySQLDatabaseArgs(TypedDict):
     """Schemas made if missing."""
     users: NotRequired[list[MySQLUser]]
     """Accounts made and kept as written; others are left alone."""
-    memory: NotRequired[int | None]
+    memory: NotRequired[pulumi.Input[int] | None]
     """Memory limit in MiB."""
-    options: NotRequired[dict[str, str]]
+    options: NotRequired[dict[str, pulumi.Input[str]]]
     """Options of mysqld."""
     labels: dict[str, str]
     """Labels of the container."""
@@ -111,7 +111,7 @@ class MySQLDatabase(pulumi.ComponentResource):
             hostname=args["container"],
             image=args["image"],
             entrypoints=[ENTRYPOINT],
-            command=["mysqld", *(f"--{k}={v}" for k, v in (args.get("options") or {}).items())],
+            command=["mysqld", *(pulumi.Output.concat(f"--{k}=", v) for k, v in (args.get("options") or {}).items())],
             restart="unless-stopped",
             network_mode="bridge",
             log_driver=LOG_DRIVER,
