@@ -28,14 +28,7 @@ def measure_stack(project: Project, rounds: int) -> Iterator[Comparison]:
         say(f"stack, round {number + 1} of {rounds}")
         project.destroy_all_but_images()
         empty_shares()
-        clock = Stopwatch()
-        project.up(DEMO)
-        returned = clock.seconds
-        # the password is made in the run, and reading it is no part of that
-        password = project.password()
-        clock = Stopwatch()
-        login.wait_until_accepted(project.port, password, LOGIN_SECONDS)
-        up.values.append(returned + clock.seconds)
+        up.values.append(_until_login(project))
         for _ in range(NO_OPS):
             no_op.values.append(_unchanged(project, preview=False))
             previewed.values.append(_unchanged(project, preview=True))
@@ -64,6 +57,17 @@ def measure_stack(project: Project, rounds: int) -> Iterator[Comparison]:
     yield Comparison("Nothing to do, with preview", "s", previewed, compose_no_op, load=began)
 
 
+def _until_login(project: Project) -> float:
+    clock = Stopwatch()
+    project.up(DEMO)
+    returned = clock.seconds
+    # the password is made in the run, and reading it is no part of that
+    password = project.password()
+    clock = Stopwatch()
+    login.wait_until_accepted(project.port, password, LOGIN_SECONDS)
+    return returned + clock.seconds
+
+
 def _unchanged(project: Project, *, preview: bool) -> float:
     clock = Stopwatch()
     said = project.up(DEMO, preview=preview)
@@ -81,13 +85,7 @@ def measure_empty(project: Project, rounds: int) -> Iterator[Comparison]:
         say(f"empty state, round {number + 1} of {rounds}")
         project.destroy()
         empty_shares()
-        clock = Stopwatch()
-        project.up(DEMO)
-        returned = clock.seconds
-        password = project.password()
-        clock = Stopwatch()
-        login.wait_until_accepted(project.port, password, LOGIN_SECONDS)
-        series.values.append(returned + clock.seconds)
+        series.values.append(_until_login(project))
     yield Comparison(
         "The demo from an empty state",
         "s",

@@ -10,18 +10,22 @@ import io
 import json
 import tarfile
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from provider import pause
 from provider.oneoff import ran, reap
 from provider.resource import EngineResource, Failure, Props, engine_client
+from provider.turns import turn
 
 if TYPE_CHECKING:
     from docker import DockerClient
 
 OURS = "datadocker/azurefile:"
-STACK_LABEL = "io.datadocker.stack"
-STOP_SECONDS = 60
+# a plugin's setting → the property that decides it
+DECIDED_BY = {"root.source": "root", "engine.source": "socket", "ENGINE": "socket", "DEFAULTS": "defaults"}
 
 
 class EnginePlugin(EngineResource):
@@ -31,12 +35,12 @@ class EnginePlugin(EngineResource):
     updated_by = ("engine", "config", "root", "socket", "defaults", "enabled")
 
     def create(self, props: Props) -> str:
-        with engine_client(props["engine"]) as engine:
+        with turn(props["root"]), engine_client(props["engine"]) as engine:
             _bring_about(engine, props)
         return str(props["driver"])
 
     def update(self, identity: str, props: Props) -> None:
-        with engine_client(props["engine"]) as engine:
+        with turn(props["root"]), engine_client(props["engine"]) as engine:
             _bring_about(engine, props)
 
     def read(self, identity: str, props: Props) -> Props | None:
@@ -49,12 +53,17 @@ class EnginePlugin(EngineResource):
             seen["enabled"] = False
         if not _is_build(found, props["config"]):
             seen["config"] = f"another build: {found['Config']['Description']}"
+        has, wanted = _settings(found), _wanted(props)
+        for setting, decided_by in DECIDED_BY.items():
+            if has[setting] != wanted[setting]:
+                seen[decided_by] = f"set by hand: {setting}={has[setting]}"
         return seen
 
     def delete(self, identity: str, props: Props) -> None:
-        with engine_client(props["engine"]) as engine:
+        with turn(props["root"]), engine_client(props["engine"]) as engine:
             found = _find(engine, identity)
             reap(engine, props["root"])
+            pause.forget(engine, identity)
             # another stack's volumes may need it still
             if found is not None and _is_ours(found) and not _volumes(engine, identity):
                 _remove(engine, identity)
@@ -62,6 +71,8 @@ class EnginePlugin(EngineResource):
 
 def _bring_about(engine: DockerClient, props: Props) -> None:
     """Makes the engine have just this build of the plugin, enabled. One that is not ours is left alone."""
+    from docker.errors import DockerException
+
     driver = props["driver"]
     reap(engine, props["root"])
     found = _find(engine, driver)
@@ -71,38 +82,52 @@ def _bring_about(engine: DockerClient, props: Props) -> None:
             f"({found['Config'].get('Description') or 'no description'}): remove it with "
             f"docker plugin rm {driver}, or set datadocker:plugin.name to another name"
         )
-    if found is not None and _is_build(found, props["config"]) and _settings(found) == _wanted(props):
-        if not found["Enabled"]:
-            engine.api.enable_plugin(driver, timeout=30)
-    else:
-        stopped = _stop_users(engine, driver) if found is not None else []
-        try:
+    if others := _neighbours(engine, driver, props["root"]):
+        raise Failure(
+            f"plugin {others[0]} uses the folder {props['root']} already, and one of two would never start: "
+            "set datadocker:plugin.name to its name, or datadocker:plugin.root to a folder of its own"
+        )
+    if found is None or not _is_build(found, props["config"]) or _settings(found) != _wanted(props):
+        # packed first: what can't be packed stops nothing and removes nothing
+        with _packed(engine, props) as archive:
             if found is not None:
-                _remove(engine, driver)
-            _install(engine, props)
-            _start(engine, stopped)
-        except Exception as error:
-            if stopped:
-                names = ", ".join(c["Names"][0].lstrip("/") for c in stopped)
-                raise Failure(f"{error}; stopped for the upgrade and still so: {names}") from error
-            raise
+                pause.stop_users(engine, driver)
+            try:
+                if found is not None:
+                    _remove(engine, driver)
+                _install(engine, props, archive)
+            except (DockerException, Failure) as error:
+                raise _not_installed(engine, driver, error) from error
+    elif not found["Enabled"]:
+        engine.api.enable_plugin(driver, timeout=30)
+    # also those that a run stopped which was killed or failed
+    pause.resume(engine, driver)
 
 
-def _install(engine: DockerClient, props: Props) -> None:
-    driver = props["driver"]
-    # a plugin's mount needs its folder on the host
-    with (
-        ran(engine, props["image"], props["root"], "prepare") as container,
-        tempfile.TemporaryFile() as archive,
-    ):
+def _not_installed(engine: DockerClient, driver: str, error: Exception) -> Failure:
+    said = getattr(error, "explanation", None) or str(error)
+    stopped = ", ".join(pause.stopped(engine, driver))
+    what = f"plugin {driver} was not installed: {said}; say pulumi up again when that is mended"
+    return Failure(what + (f": it also starts {stopped}, stopped for the upgrade" if stopped else ""))
+
+
+@contextmanager
+def _packed(engine: DockerClient, props: Props) -> Iterator[Any]:
+    """The archive of the plugin that `props` describe; its folder on the host is made, which its mount needs."""
+    with ran(engine, props["image"], props["root"], "prepare") as container, tempfile.TemporaryFile() as archive:
         _pack(container.export(chunk_size=1 << 20), props["config"], archive)
         archive.seek(0)
-        # the SDK's create_plugin packs a folder; ours is packed, with owners that only root could unpack
-        answer = engine.api.post(
-            f"{engine.api.base_url}/v{engine.api.api_version}/plugins/create", params={"name": driver}, data=archive
-        )
-        if not answer.ok:
-            raise Failure(f"the Docker engine refused the plugin: {answer.json()['message']}")
+        yield archive
+
+
+def _install(engine: DockerClient, props: Props, archive: Any) -> None:
+    driver = props["driver"]
+    # the SDK's create_plugin packs a folder; ours is packed, with owners that only root could unpack
+    answer = engine.api.post(
+        f"{engine.api.base_url}/v{engine.api.api_version}/plugins/create", params={"name": driver}, data=archive
+    )
+    if not answer.ok:
+        raise Failure(f"the Docker engine refused the plugin: {answer.json()['message']}")
     wanted = [f"{k}={v}" for k, v in _wanted(props).items()]
     engine.api.configure_plugin(driver, wanted)  # type: ignore[no-untyped-call]
     engine.api.enable_plugin(driver, timeout=30)
@@ -156,6 +181,13 @@ def _find(engine: DockerClient, driver: str) -> dict[str, Any] | None:
     return found
 
 
+def _neighbours(engine: DockerClient, driver: str, root: str) -> list[str]:
+    """Names of other plugins of ours that are at work in the folder `root`."""
+    listed = engine.api.plugins()  # type: ignore[no-untyped-call]
+    others = [p for p in listed if p["Name"].removesuffix(":latest") != driver and p["Enabled"] and _is_ours(p)]
+    return [p["Name"].removesuffix(":latest") for p in others if _settings(p)["root.source"] == root]
+
+
 def _is_ours(found: dict[str, Any]) -> bool:
     return OURS in (found["Config"].get("Description") or "")
 
@@ -173,33 +205,3 @@ def _remove(engine: DockerClient, driver: str) -> None:
 def _volumes(engine: DockerClient, driver: str) -> list[dict[str, Any]]:
     listed = engine.api.volumes()["Volumes"] or []
     return [v for v in listed if v["Driver"] in (driver, f"{driver}:latest")]
-
-
-def _users(engine: DockerClient, driver: str) -> list[dict[str, Any]]:
-    names = [v["Name"] for v in _volumes(engine, driver)]
-    if not names:
-        return []
-    return list(engine.api.containers(all=True, filters={"volume": names}))
-
-
-def _stop_users(engine: DockerClient, driver: str) -> list[dict[str, Any]]:
-    """Stops our containers on the plugin's volumes, and returns them.
-
-    Raises:
-        Failure: if a container that is not ours uses one; nothing is stopped then.
-    """
-    running = [c for c in _users(engine, driver) if c["State"] in ("running", "restarting", "paused")]
-    others = [c["Names"][0].lstrip("/") for c in running if STACK_LABEL not in c["Labels"]]
-    if others:
-        raise Failure(
-            f"plugin {driver} has to be upgraded, but containers that no stack owns use its volumes: "
-            f"stop {', '.join(others)} first"
-        )
-    for container in running:
-        engine.api.stop(container["Id"], timeout=STOP_SECONDS)
-    return running
-
-
-def _start(engine: DockerClient, containers: list[dict[str, Any]]) -> None:
-    for container in containers:
-        engine.api.start(container["Id"])

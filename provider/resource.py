@@ -61,6 +61,8 @@ def engine_client(engine: Props) -> Iterator[DockerClient]:
             yield client
         except DockerException as error:
             said = getattr(error, "explanation", None) or str(error)
+            if "no space left on device" in said:
+                said = f"its disk is full ({said}): free some (docker system df shows what is used) and try again"
             raise Failure(f"the Docker engine refused: {said}") from error
         except RequestException as error:
             raise Failure(f"the Docker engine at {engine['url']} does not answer: start it") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from provider.oneoff import ran
 from provider.resource import EngineResource, Props, engine_client
+from provider.turns import turn
 
 
 class ShareFolder(EngineResource):
@@ -25,6 +26,7 @@ class ShareFolder(EngineResource):
             return
         # it refuses while anything holds the share, or a volume names it
         with (
+            turn(props["root"], shared=True),
             engine_client(props["engine"]) as engine,
             ran(engine, props["image"], props["root"], "remove-share", identity),
         ):

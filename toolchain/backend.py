@@ -103,15 +103,17 @@ class Backend:
     def ensure_stack(self, cli: Path, stack: str, *, select: bool) -> None:
         """Creates `stack` if it does not exist and Pulumi.<stack>.yaml does; selects it if asked to."""
         name = stack.rsplit("/", 1)[-1]
-        if self._exists(cli, name):
-            if select:
-                self.pulumi(cli, "stack", "select", stack)
-            return
-        if not (self.checkout / f"Pulumi.{name}.yaml").exists():
-            say(f"there is no stack {name}: write Pulumi.{name}.yaml, and it is created")
-            return
-        say(f"creating stack {name}")
-        self.pulumi(cli, "stack", "init", stack, *([] if select else ["--no-select"]))
+        if not self._exists(cli, name):
+            if not (self.checkout / f"Pulumi.{name}.yaml").exists():
+                say(f"there is no stack {name}: write Pulumi.{name}.yaml, and it is created")
+                return
+            with cache.lock("stack"):
+                # another run may have made it meanwhile
+                if not self._exists(cli, name):
+                    say(f"creating stack {name}")
+                    self.pulumi(cli, "stack", "init", stack, "--no-select")
+        if select:
+            self.pulumi(cli, "stack", "select", stack)
 
     def _exists(self, cli: Path, name: str) -> bool:
         if self.files is not None:

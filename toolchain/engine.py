@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from toolchain import cache, packages
@@ -45,6 +46,18 @@ def ensure() -> None:
         if not _answers(path):
             packages.require(["dockerd", "iptables"], ["docker.io", "iptables"], "the Docker engine")
             _start()
+
+
+def require(hosts: Iterable[str]) -> None:
+    """Checks that the engines at `hosts` answer, those of this machine: what asks no program can't say it better.
+
+    Raises:
+        ToolchainError: for the first one that does not.
+    """
+    for host in hosts:
+        path = host.removeprefix("unix://")
+        if path != host and not _answers(path):
+            raise ToolchainError(f"no Docker engine answers at {path}, where this stack's containers are: start it")
 
 
 def _answers(path: str) -> bool:

@@ -16,6 +16,9 @@ from toolchain.backend import PROJECT, Backend, is_pulumi
 from toolchain.progress import ToolchainError, say
 
 CONTAINER = "docker:index/container:Container"
+PLUGIN = "datadocker-engine:index:EnginePlugin"
+# stands in the description of each of ours
+OURS = "datadocker/azurefile:"
 LABEL = "io.datadocker.stack"
 
 
@@ -38,10 +41,13 @@ def recover(backend: Backend, cli: Path, stack: str) -> None:
     say(f"a run of stack {stack} was killed during {len(pending)} operations: putting the state right")
     _end_orphans(backend.checkout)
     containers = [p for p in pending if p["resource"]["type"] == CONTAINER]
-    for engine, ssh_options in backend.engines(stack).items() if containers else ():
+    plugins = [p["resource"] for p in pending if p["resource"]["type"] == PLUGIN]
+    for engine, ssh_options in backend.engines(stack).items() if containers or plugins else ():
         docker = _docker(engine, ssh_options)
         for operation in containers:
             _remove_half_done(docker, operation, f"{PROJECT}/{stack}", began)
+        for plugin in plugins:
+            _remove_half_installed(docker, str(plugin["inputs"].get("driver")))
     refresh = ["refresh", "--yes", "--skip-preview", "--clear-pending-creates", "--stack", stack]
     backend.pulumi(cli, *refresh)
 
@@ -96,6 +102,17 @@ def _remove_half_done(docker: list[str], operation: dict[str, Any], stack: str, 
     for command in (["stop", str(name)], ["rm", "-f", str(name)]):
         _call([*docker, *command])
     say(f"removed container {resource['inputs'].get('name')}, which that run was making or deleting")
+
+
+def _remove_half_installed(docker: list[str], driver: str) -> None:
+    """Removes the plugin that the killed run was exchanging, if it is off: what is on its volumes can't be looked at.
+
+    All that it knows is on the host, and the next run installs it.
+    """
+    shown = _call([*docker, "plugin", "inspect", "-f", "'{{.Enabled}} {{.Config.Description}}'", driver])
+    if shown and shown.strip("'").startswith("false ") and OURS in shown:
+        _call([*docker, "plugin", "rm", "-f", driver])
+        say(f"removed plugin {driver}, which that run was installing")
 
 
 def _call(command: list[str]) -> str | None:

@@ -21,6 +21,8 @@ STACKLESS = {"about", "completion", "convert", "gen-completion", "help", "instal
 OPERATIONS = {"destroy", "down", "dn", "preview", "pre", "refresh", "up", "update", "watch"}
 # these may first put right what a killed run left; a preview changes nothing
 CHANGES = OPERATIONS - {"preview", "pre"}
+# these run no program: that the engine is down is said here, instead of by every resource
+PROGRAMLESS = {"destroy", "down", "dn", "refresh"}
 
 
 def main(arguments: list[str]) -> None:
@@ -58,6 +60,8 @@ def _ready(arguments: list[str]) -> tuple[Path, dict[str, str]]:
     backend.choose_passphrase(name)
     if command in OPERATIONS and _runs_here(name):
         engine.ensure()
+    if command in PROGRAMLESS:
+        engine.require(backend.engines(name))
     if command in CHANGES:
         recover(backend, cli, name)
     else:

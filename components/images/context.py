@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import pulumi
 import pulumi_docker as docker
 
 from components.hosts import DockerHost
+from provider.connection import EngineConnection, EngineError, NotThereError
+
+# what building all of ours takes for a while, in bytes
+ROOM = 1 << 30
 
 
 class ContextImageArgs(TypedDict):
@@ -43,7 +48,7 @@ class ContextImage(pulumi.ComponentResource):
         )
         image = docker.RemoteImage(
             f"{name}-image",
-            name=self.reference,
+            name=pulumi.Output.all(self.reference, args["host"].engine).apply(_with_room),
             build={
                 "context": folder,
                 "build_args": {"BASE": args["base"]},
@@ -76,6 +81,32 @@ def context_digest(folder: Path) -> str:
         content = hashlib.sha256(file.read_bytes()).hexdigest()
         digest.update(f"{file.relative_to(folder)}\0{executable}\0{content}\n".encode())
     return digest.hexdigest()
+
+
+def _with_room(known: list[Any]) -> str:
+    """Returns the reference if it is there, or has room to be built. On a full disk apt may hang instead of failing.
+
+    Raises:
+        pulumi.RunError: if the disk of an engine of this machine has too little left.
+    """
+    reference, engine = known
+    if not engine["url"].startswith("unix://"):
+        return str(reference)
+    connection = EngineConnection(engine["url"].removeprefix("unix://"))
+    try:
+        connection.get(f"/images/{reference}/json")
+    except NotThereError:
+        root = connection.get("/info")["DockerRootDir"]
+        # the engine may have a machine, and so a disk, of its own
+        free = shutil.disk_usage(root).free if Path(root).is_dir() else ROOM
+        if free < ROOM:
+            raise pulumi.RunError(
+                f"no room to build {reference}: the Docker engine's disk has {free >> 20} MB left in {root} and "
+                f"building takes {ROOM >> 20}: free some (docker system df shows what is used) and say pulumi up again"
+            ) from None
+    except EngineError as error:
+        raise pulumi.RunError(str(error)) from None
+    return str(reference)
 
 
 def _tag(digest: str, base: str, labels: dict[str, str]) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,62 +13,12 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.engine.checkout import Checkout
 from tests.engine.conftest import Project, docker, free_port
 
 pytestmark = pytest.mark.engine
 
 CONTAINERS = ("docker1", "docker2", "docker3", "reader", "mydb")
-
-
-class Checkout:
-    """A clone with no state, used by the wrapper alone."""
-
-    def __init__(self, project: Project) -> None:
-        self.project = project
-        self.folder = project.folder
-        git = ["git", "-C", str(self.folder), "-c", "user.name=t", "-c", "user.email=t@example.invalid"]
-        subprocess.run([*git, "init", "-q"], check=True)
-        # what is not tracked there is not tracked here either
-        (self.folder / ".git/info/exclude").write_text("/backend\n/home\n")
-        subprocess.run([*git, "add", "."], check=True)
-        subprocess.run([*git, "commit", "-qm", "clone"], check=True)
-
-    def env(self) -> dict[str, str]:
-        kept = {k: v for k, v in os.environ.items() if not k.startswith("PULUMI_")}
-        return kept | {"PULUMI_CREDENTIALS_PATH": str(self.folder / "home")}
-
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            ["./pulumiw", *arguments], cwd=self.folder, env=self.env(), text=True,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
-        )  # fmt: skip
-
-    def run(self, *arguments: str, fails: bool = False) -> str:
-        process = self.start(*arguments)
-        output, _ = process.communicate(timeout=300)
-        assert (process.returncode != 0) == fails, output
-        return output
-
-    def kill_after(self, seconds: float, *arguments: str) -> bool:
-        """Kills the whole group after so long; false if it had ended before."""
-        process = self.start(*arguments)
-        try:
-            process.communicate(timeout=seconds)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-            return True
-        return False
-
-    def git_status(self) -> str:
-        return subprocess.run(
-            ["git", "status", "--porcelain"], cwd=self.folder, capture_output=True, text=True, check=True
-        ).stdout
-
-    def running(self) -> list[str]:
-        prefix = self.project.prefix
-        shown = docker("ps", "--format", "{{.Names}}", "--filter", f"name={prefix}").split()
-        return sorted(n.removeprefix(prefix) for n in shown)
 
 
 @pytest.fixture(scope="module")

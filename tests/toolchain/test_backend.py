@@ -7,10 +7,12 @@ import os
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from tests.unit.nobody import closed_socket, told_as_nobody
 from toolchain import engine, wrapper
 from toolchain.backend import Backend
 from toolchain.progress import ToolchainError
@@ -194,6 +196,43 @@ def test_no_engine_at_docker_host_is_one_line(monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
     with pytest.raises(ToolchainError, match=r"no Docker engine answers at DOCKER_HOST=.*: start it, or unset it"):
         engine.ensure()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be somebody else")
+def test_a_user_who_may_not_use_the_socket_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    with closed_socket() as path:
+        monkeypatch.setenv("DOCKER_HOST", f"unix://{path}")
+        said = told_as_nobody(engine.ensure)
+    assert said == (
+        f"ToolchainError: no permission to use the Docker engine's socket {path}: "
+        "add yourself to the group docker (sudo usermod -aG docker $USER, then log in again)"
+    )
+
+
+def test_the_engine_that_a_stack_stands_on_has_to_answer_before_it_is_destroyed(tmp_path: Path) -> None:
+    engine.require(["ssh://ops@box:22"])
+    with pytest.raises(ToolchainError, match=r"^no Docker engine answers at .*none.sock, where .*: start it$"):
+        engine.require(["ssh://ops@box:22", f"unix://{tmp_path}/none.sock"])
+
+
+def test_two_runs_that_would_make_a_stack_make_it_once(
+    tmp_path: Path, env: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    made = backend(tmp_path, env)
+    assert made.files is not None
+    state = made.files / "stacks/datadocker/mine.json"
+    state.parent.mkdir(parents=True)
+    (made.checkout / "Pulumi.mine.yaml").touch()
+    cli = tmp_path / "pulumi"
+    cli.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/called\n[ $2 = select ] || (sleep 0.3; touch {state})\n')
+    cli.chmod(0o755)
+    with ThreadPoolExecutor() as both:
+        for done in [both.submit(made.ensure_stack, cli, "mine", select=True) for _ in range(2)]:
+            done.result()
+    called = (tmp_path / "called").read_text().splitlines()
+    assert called.count("stack init mine --no-select --non-interactive") == 1
+    assert called.count("stack select mine --non-interactive") == 2
 
 
 def test_without_being_root_a_missing_engine_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -9,28 +9,34 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 
 class FakeEngine(socketserver.ThreadingUnixStreamServer):
-    """Answers GETs by the first of `answers` whose key is in the path; `events` are streamed."""
+    """Answers GETs by the last of `answers` whose key is in the path, POSTs with 204; `events` are streamed."""
 
     daemon_threads = True
 
     def __init__(self, path: Path) -> None:
         super().__init__(str(path), _Handler)
         self.path = str(path)
-        self.answers: dict[str, Any] = {"/version": {"Version": "1"}, "/containers/json": []}
+        self.answers: dict[str, Any] = {"/_ping": "OK", "/containers/json": [], "/images/": {}}
         self.events: list[dict[str, Any]] = []
         self.log = b""
         self.posted: list[str] = []
         self.silent = threading.Event()
+
+    def respond(self, method: str, path: str, body: bytes) -> tuple[int, bytes] | None:
+        """Status and body of an answer that a test's own engine gives; nothing leaves it to `answers`."""
+        return None
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         engine = self.server
         assert isinstance(engine, FakeEngine)
+        if self._responded(engine):
+            return
         if "/events" in self.path:
             self.send_response(200)
             self.end_headers()
@@ -48,17 +54,42 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 body = json.dumps(said).encode()
         if "/logs" in self.path:
             status, body = 200, bytes([2, 0, 0, 0]) + len(engine.log).to_bytes(4, "big") + engine.log
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        self._answer(status, body)
 
     def do_POST(self) -> None:
         engine = self.server
         assert isinstance(engine, FakeEngine)
-        engine.posted.append(self.path)
-        self.send_response(204)
+        if not self._responded(engine):
+            engine.posted.append(self.path)
+            self._answer(204, b"")
+
+    def do_DELETE(self) -> None:
+        engine = self.server
+        assert isinstance(engine, FakeEngine)
+        if not self._responded(engine):
+            self._answer(204, b"")
+
+    def _responded(self, engine: FakeEngine) -> bool:
+        answer = engine.respond(self.command, self.path, self._body())
+        if answer is not None:
+            self._answer(*answer)
+        return answer is not None
+
+    def _body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding") == "chunked":
+            body = b""
+            while size := int(self.rfile.readline(), 16):
+                body += self.rfile.read(size)
+                self.rfile.readline()
+            return body
+        return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+
+    def _answer(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Type", "application/json")
         self.end_headers()
+        self.wfile.write(body)
 
     def address_string(self) -> str:
         return "client"
@@ -67,14 +98,23 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
+Kind = TypeVar("Kind", bound=FakeEngine)
+
+
 @contextmanager
-def fake_engine(folder: Path) -> Iterator[FakeEngine]:
-    with FakeEngine(folder / "docker.sock") as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+def served(engine: Kind) -> Iterator[Kind]:
+    with engine:
+        thread = threading.Thread(target=engine.serve_forever, args=(0.01,))
         thread.start()
         try:
-            yield server
+            yield engine
         finally:
-            server.silent.set()
-            server.shutdown()
+            engine.silent.set()
+            engine.shutdown()
             thread.join()
+
+
+@contextmanager
+def fake_engine(folder: Path) -> Iterator[FakeEngine]:
+    with served(FakeEngine(folder / "docker.sock")) as engine:
+        yield engine

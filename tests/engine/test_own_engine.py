@@ -1,0 +1,104 @@
+"""What a full disk and a dead engine do to a stack, with an engine of the test's own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+import yaml
+
+from tests.engine.checkout import Checkout
+from tests.engine.conftest import Project
+from tests.engine.own_engine import OwnEngine
+
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.exclusive_engine,
+    pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("dockerd"), reason="needs root and an engine's program"),
+]
+
+
+@pytest.fixture(scope="module")
+def engine(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnEngine]:
+    made = OwnEngine(tmp_path_factory.mktemp("own"), f"{project.prefix}engine", megabytes=3000)
+    try:
+        made.start()
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture(scope="module")
+def checkout(project: Project, engine: OwnEngine) -> Checkout:
+    config = {
+        "stack": "databases",
+        "host": {"kind": "local", "socket": str(engine.socket)},
+        "plugin": {"name": "azurefile", "root": str(engine.folder / "root/lib")},
+        "volumes": ["dbs"],
+    }
+    (project.folder / "Pulumi.own.yaml").write_text(
+        yaml.safe_dump({"config": {f"datadocker:{k}": v for k, v in config.items()}})
+    )
+    return Checkout(project)
+
+
+def resources(checkout: Checkout) -> list[str]:
+    state = json.loads((checkout.folder / ".state/.pulumi/stacks/datadocker/own.json").read_text())
+    return [r["urn"] for r in state["checkpoint"]["latest"].get("resources") or []]
+
+
+@pytest.mark.parametrize(
+    ("megabytes", "said"),
+    [
+        (30, "the Docker engine refused: its disk is full ("),
+        (400, "no room to build datadocker/azurefile:"),
+    ],
+)
+def test_a_full_disk_is_one_line_and_loses_nothing(
+    checkout: Checkout, engine: OwnEngine, megabytes: int, said: str
+) -> None:
+    engine.fill(leaving=megabytes)
+    try:
+        output = checkout.run("up", "--yes", "--skip-preview", "--stack", "own", fails=True)
+    finally:
+        engine.empty()
+    lines = [line for line in output.split("Diagnostics:")[1].splitlines() if "error: " in line]
+    assert any(said in line and "free some (docker system df shows what is used)" in line for line in lines), output
+    assert [line for line in lines if said not in line and "update failed" not in line] == []
+    assert "Traceback" not in output
+    assert engine("ps", "-aq") == engine("volume", "ls", "-q") == engine("plugin", "ls", "-q") == ""
+
+
+def test_the_next_up_finishes_the_job(checkout: Checkout, engine: OwnEngine) -> None:
+    checkout.run("up", "--yes", "--skip-preview", "--stack", "own")
+    assert engine("volume", "ls", "-q") == "dbs"
+    # a full disk is no concern of what is built already
+    engine.fill(leaving=100)
+    try:
+        assert "created" not in checkout.run("up", "--yes", "--skip-preview", "--stack", "own")
+    finally:
+        engine.empty()
+
+
+@pytest.mark.parametrize("command", ["destroy", "refresh", "up"])
+def test_a_dead_engine_is_one_line_and_the_state_stays(checkout: Checkout, engine: OwnEngine, command: str) -> None:
+    before = resources(checkout)
+    engine.kill()
+    try:
+        output = checkout.run(command, "--yes", "--skip-preview", "--stack", "own", fails=True)
+        assert f"no Docker engine answers at {engine.socket}" in output
+        assert "start it" in output
+        assert "Error pinging" not in output
+        assert resources(checkout) == before
+    finally:
+        engine.start()
+
+
+def test_with_the_engine_back_destroy_works(checkout: Checkout, engine: OwnEngine) -> None:
+    checkout.run("destroy", "--yes", "--skip-preview", "--stack", "own")
+    assert resources(checkout) == []
+    assert engine("ps", "-aq") == engine("volume", "ls", "-q") == engine("plugin", "ls", "-q") == ""
+    assert engine("images", "-q", "--filter", "label=io.datadocker.stack") == ""

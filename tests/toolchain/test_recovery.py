@@ -1,0 +1,180 @@
+"""What a killed run left half made is removed, and nothing that merely has its name."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from toolchain.backend import Backend
+from toolchain.progress import ToolchainError
+from toolchain.recovery import CONTAINER, PLUGIN, recover
+
+TAG = f"ddtest-recovery-{os.getpid()}-"
+OURS, THEIRS = "io.datadocker.stack=datadocker/one", "io.datadocker.stack=datadocker/two"
+DOCKER = shutil.which("docker")
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.skipif(
+        not DOCKER or subprocess.run(["docker", "info"], capture_output=True, check=False).returncode != 0,
+        reason="needs a Docker engine",
+    ),
+]
+
+
+def docker(*arguments: str) -> str:
+    return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=True).stdout.strip()
+
+
+class Killed:
+    """The files of a run of stack `one` that was killed, and a CLI that notes what it is called for."""
+
+    def __init__(self, folder: Path) -> None:
+        (folder / "checkout").mkdir()
+        self.cli = folder / "pulumi"
+        self.called = folder / "called"
+        self.cli.write_text(f'#!/bin/sh\necho "$@" >> {self.called}\n')
+        self.cli.chmod(0o755)
+        self.backend = Backend(folder / "checkout", {"PULUMI_CREDENTIALS_PATH": str(folder / "credentials")})
+        self.backend.prepare(folder / "plugins")
+        assert self.backend.files is not None
+        gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+        self.lock = self.backend.files / "locks/organization/datadocker/one/lock.json"
+        self.lock.parent.mkdir(parents=True)
+        self.lock.write_text(json.dumps({"pid": int(gone.stdout), "hostname": socket.gethostname()}))
+        self.state = self.backend.files / "stacks/datadocker/one.json"
+        self.state.parent.mkdir(parents=True)
+
+    def during(self, operation: str, name: str, identity: str = "", kind: str = CONTAINER) -> None:
+        pending: dict[str, Any] = {"type": kind, "inputs": {"name": name, "driver": name}}
+        provider = {"type": "pulumi:providers:docker", "inputs": {"host": "unix:///var/run/docker.sock"}}
+        latest = {
+            "resources": [provider],
+            "pending_operations": [{"type": operation, "resource": pending | ({"id": identity} if identity else {})}],
+        }
+        self.state.write_text(json.dumps({"checkpoint": {"latest": latest}}))
+
+    def recover(self) -> None:
+        recover(self.backend, self.cli, "one")
+
+
+@pytest.fixture
+def killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Killed:
+    monkeypatch.delenv("PULUMI_BACKEND_URL", raising=False)
+    return Killed(tmp_path)
+
+
+@pytest.fixture
+def container() -> Iterator[Callable[..., str]]:
+    made: list[str] = []
+
+    def create(name: str, *labels: str) -> str:
+        options = [part for label in labels for part in ("--label", label)]
+        image = os.environ.get("DATADOCKER_TEST_BASE_BOOKWORM", "debian:bookworm-slim")
+        made.append(docker("create", "--name", TAG + name, *options, image, "true"))
+        return made[-1]
+
+    yield create
+    subprocess.run(["docker", "rm", "-f", *made], capture_output=True, check=False)
+
+
+def there(name: str) -> bool:
+    return docker("ps", "-aq", "--filter", f"name=^/{TAG}{name}$") != ""
+
+
+def test_what_a_pending_create_left_is_removed(killed: Killed, container: Callable[..., str]) -> None:
+    container("mydb", OURS)
+    killed.during("creating", f"{TAG}mydb")
+    killed.recover()
+    assert not there("mydb")
+    assert not killed.lock.exists()
+    assert "refresh --yes --skip-preview --clear-pending-creates --stack one" in killed.called.read_text()
+
+
+@pytest.mark.parametrize("labels", [[], [THEIRS], ["io.datadocker.stack"]])
+def test_a_container_of_the_name_that_is_not_this_stacks_stays(
+    killed: Killed, container: Callable[..., str], labels: list[str]
+) -> None:
+    container("mydb", *labels)
+    killed.during("creating", f"{TAG}mydb")
+    killed.recover()
+    assert there("mydb")
+
+
+def test_one_that_is_older_than_the_run_belongs_to_another_checkout_and_stays(
+    killed: Killed, container: Callable[..., str]
+) -> None:
+    container("mydb", OURS)
+    later = time.time() + 60
+    os.utime(killed.lock, (later, later))
+    killed.during("creating", f"{TAG}mydb")
+    killed.recover()
+    assert there("mydb")
+
+
+def test_one_that_was_being_deleted_is_deleted_by_its_id(killed: Killed, container: Callable[..., str]) -> None:
+    old, _ = container("old", OURS), container("mydb", OURS)
+    killed.during("deleting", f"{TAG}mydb", old)
+    killed.recover()
+    assert not there("old")
+    assert there("mydb")
+
+
+def test_one_that_was_being_changed_stays(killed: Killed, container: Callable[..., str]) -> None:
+    killed.during("updating", f"{TAG}mydb", container("mydb", OURS))
+    killed.recover()
+    assert there("mydb")
+
+
+@pytest.mark.parametrize(
+    ("description", "stays"), [("Azure Files (datadocker/azurefile:1)", False), ("somebody else's", True)]
+)
+def test_a_plugin_that_was_half_installed_is_removed_if_it_is_ours(
+    killed: Killed, tmp_path: Path, description: str, stays: bool
+) -> None:
+    name = f"{TAG}plugin"
+    (tmp_path / "plugin/rootfs").mkdir(parents=True)
+    interface = {"types": ["docker.volumedriver/1.0"], "socket": "x.sock"}
+    config = {"description": description, "entrypoint": ["/x"], "interface": interface}
+    (tmp_path / "plugin/config.json").write_text(json.dumps(config))
+    docker("plugin", "create", name, str(tmp_path / "plugin"))
+    try:
+        killed.during("updating", name, name, PLUGIN)
+        killed.recover()
+        assert (name in docker("plugin", "ls", "--format", "{{.Name}}")) == stays
+    finally:
+        subprocess.run(["docker", "plugin", "rm", "-f", name], capture_output=True, check=False)
+
+
+def test_without_a_killed_run_nothing_is_touched(killed: Killed, container: Callable[..., str]) -> None:
+    container("mydb", OURS)
+    killed.state.write_text(json.dumps({"checkpoint": {"latest": {"resources": []}}}))
+    killed.recover()
+    assert there("mydb")
+    assert not killed.called.exists()
+
+
+def test_a_run_that_is_still_at_it_is_left_alone(killed: Killed, container: Callable[..., str]) -> None:
+    container("mydb", OURS)
+    killed.during("creating", f"{TAG}mydb")
+    killed.lock.write_text(json.dumps({"pid": 1, "hostname": "another.example"}))
+    killed.recover()
+    assert there("mydb")
+    assert killed.lock.exists()
+    assert not killed.called.exists()
+
+
+def test_a_state_that_can_not_be_put_right_is_said_with_its_reason(killed: Killed) -> None:
+    killed.cli.write_text("#!/bin/sh\necho 'error: no room'\nexit 1\n")
+    killed.during("creating", f"{TAG}nobody")
+    with pytest.raises(ToolchainError, match=r"pulumi refresh .* failed:\n  error: no room"):
+        killed.recover()

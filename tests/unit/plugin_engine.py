@@ -1,0 +1,135 @@
+"""An engine that remembers plugins, containers and volumes, and fails where a test says so."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import tarfile
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from tests.unit.fake_engine import FakeEngine
+
+OURS = "datadocker/azurefile:1"
+STACK = {"io.datadocker.stack": "datadocker/dev"}
+
+
+def json_answer(value: Any, status: int = 200) -> tuple[int, bytes]:
+    return status, json.dumps(value).encode()
+
+
+def filesystem() -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo("app"))
+        link = tarfile.TarInfo("app2")
+        link.type, link.linkname = tarfile.LNKTYPE, "app"
+        archive.addfile(link)
+    return packed.getvalue()
+
+
+class PluginEngine(FakeEngine):
+    """Plugins, containers and volumes; `broken` is a step that fails, and `done` what was asked for."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.plugin: dict[str, Any] | None = None
+        self.neighbour: dict[str, Any] | None = None
+        self.containers: dict[str, dict[str, Any]] = {}
+        self.volumes: dict[str, dict[str, Any]] = {}
+        self.done: list[str] = []
+        self.broken = ""
+
+    def has(self, description: str = OURS, *, enabled: bool = True, defaults: str = "protocol=local") -> None:
+        self.plugin = {
+            "Name": "azurefile:latest",
+            "Enabled": enabled,
+            "Config": {"Description": description},
+            "Settings": {
+                "Mounts": [{"Name": "root", "Source": "/r"}, {"Name": "engine", "Source": str(Path(self.path).parent)}],
+                "Env": ["ENGINE=/run/engine/docker.sock", f"DEFAULTS={defaults}"],
+            },
+        }
+
+    def runs(self, name: str, labels: dict[str, str] | None = None, driver: str = "azurefile:latest") -> None:
+        self.containers[name] = {
+            "Id": name, "Names": [f"/{name}"], "State": "running", "Labels": labels if labels is not None else STACK,
+            "Mounts": [{"Type": "volume", "Name": "dbs", "Driver": driver}],
+        }  # fmt: skip
+
+    def running(self) -> list[str]:
+        return sorted(name for name, c in self.containers.items() if c["State"] == "running")
+
+    def respond(self, method: str, path: str, body: bytes) -> tuple[int, bytes] | None:
+        url = urlsplit(path)
+        query = {k: v[0] for k, v in parse_qs(url.query).items()}
+        step = f"{method} {re.sub('^/v[0-9.]+', '', url.path)}"
+        if method != "GET":
+            self.done.append(step)
+        if self.broken and self.broken in step:
+            return json_answer({"message": "no space left on device"}, 500)
+        kind, _, rest = step.partition(" ")[2].lstrip("/").partition("/")
+        name, _, action = rest.partition("/")
+        match kind:
+            case "plugins":
+                return self._plugins(method, name, action, query, body)
+            case "volumes":
+                return self._volumes(method, name, query, body)
+            case "containers":
+                return self._containers(method, name, action, query)
+        return None
+
+    def _plugins(self, method: str, name: str, action: str, query: dict[str, str], body: bytes) -> tuple[int, bytes]:
+        if not name:
+            return json_answer([p for p in (self.plugin, self.neighbour) if p])
+        if name == "create":
+            with tarfile.open(fileobj=io.BytesIO(body)) as archive:
+                config = archive.extractfile("config.json")
+                assert config is not None
+                assert archive.getmember("rootfs/app2").linkname == "rootfs/app"
+                self.has(json.load(config)["description"], enabled=False)
+            return 204, b""
+        if self.plugin is None:
+            return json_answer({"message": f"plugin {name} not found"}, 404)
+        if method == "DELETE":
+            self.plugin = None
+        elif action in ("enable", "disable"):
+            self.plugin["Enabled"] = action == "enable"
+        return json_answer(self.plugin)
+
+    def _volumes(self, method: str, name: str, query: dict[str, str], body: bytes) -> tuple[int, bytes]:
+        if method == "DELETE":
+            del self.volumes[name]
+        elif name == "create":
+            made = json.loads(body)
+            self.volumes[made["Name"]] = {**made, "Driver": "local"}
+            return json_answer(made, 201)
+        wanted = json.loads(query.get("filters", "{}")).get("label", [])
+        found = [
+            v for v in self.volumes.values()
+            if all(label in [f"{k}={x}" for k, x in (v.get("Labels") or {}).items()] for label in wanted)
+        ]  # fmt: skip
+        return json_answer({"Volumes": found})
+
+    def _containers(self, method: str, name: str, action: str, query: dict[str, str]) -> tuple[int, bytes]:
+        if name == "json":
+            wanted = json.loads(query.get("filters", "{}"))
+            return json_answer([
+                c for n, c in self.containers.items()
+                if (query.get("all") == "1" or c["State"] == "running")
+                and all(re.search(pattern, f"/{n}") for pattern in wanted.get("name", []))
+                and not wanted.get("label")
+            ])  # fmt: skip
+        if name == "create":
+            return json_answer({"Id": "oneoff"}, 201)
+        if action == "wait":
+            return json_answer({"StatusCode": 0})
+        if action == "export":
+            return 200, filesystem()
+        if action in ("start", "stop") and name != "oneoff":
+            if name not in self.containers:
+                return json_answer({"message": f"No such container: {name}"}, 404)
+            self.containers[name]["State"] = {"start": "running", "stop": "exited"}[action]
+        return json_answer({"Id": name, "Config": {}})

@@ -1,0 +1,312 @@
+"""The managed plugin on an engine that remembers: adopted, refused, exchanged, put right after a kill, left alone."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from provider.plugin import EnginePlugin
+from provider.resource import Failure, Props
+from provider.turns import turn
+from tests.unit.fake_engine import served
+from tests.unit.plugin_engine import OURS, PluginEngine
+
+
+@pytest.fixture
+def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PluginEngine]:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with served(PluginEngine(tmp_path / "docker.sock")) as made:
+        yield made
+
+
+def props(engine: PluginEngine, **change: Any) -> Props:
+    return {
+        "engine": {"url": f"unix://{engine.path}", "ssh_opts": []},
+        "driver": "azurefile",
+        "image": "datadocker/azurefile:tag",
+        "config": json.dumps({"description": OURS}),
+        "root": "/r",
+        "socket": engine.path,
+        "defaults": "protocol=local",
+        "enabled": True,
+    } | change
+
+
+def newer(engine: PluginEngine) -> Props:
+    return props(engine, config=json.dumps({"description": "datadocker/azurefile:2"}))
+
+
+def create(engine: PluginEngine) -> None:
+    EnginePlugin().create(props(engine))
+
+
+def upgrade(engine: PluginEngine) -> None:
+    EnginePlugin().update("azurefile", newer(engine))
+
+
+def test_where_there_is_none_it_is_made_and_enabled(engine: PluginEngine) -> None:
+    create(engine)
+    assert engine.plugin is not None
+    assert engine.plugin["Enabled"]
+    assert "POST /plugins/azurefile/set" in engine.done
+
+
+def test_an_identical_one_is_adopted(engine: PluginEngine) -> None:
+    engine.has()
+    engine.runs("mydb")
+    create(engine)
+    assert engine.done == []
+
+
+def test_an_identical_one_that_was_disabled_is_enabled(engine: PluginEngine) -> None:
+    engine.has(enabled=False)
+    create(engine)
+    assert engine.done == ["POST /plugins/azurefile/enable"]
+
+
+def test_one_of_the_name_that_is_not_ours_is_refused_in_one_line(engine: PluginEngine) -> None:
+    engine.has("somebody else's")
+    with pytest.raises(Failure) as caught:
+        create(engine)
+    assert str(caught.value) == (
+        "the engine has a plugin azurefile that is not ours (somebody else's): remove it with "
+        "docker plugin rm azurefile, or set datadocker:plugin.name to another name"
+    )
+    assert engine.done == []
+
+
+@pytest.mark.parametrize(
+    ("change", "refused"),
+    [
+        ({}, True),
+        ({"Enabled": False}, False),
+        ({"Config": {"Description": "somebody else's"}}, False),
+        ({"Settings": {"Mounts": [{"Name": "root", "Source": "/elsewhere"}], "Env": []}}, False),
+    ],
+)
+def test_two_plugins_of_ours_can_not_have_one_folder(
+    engine: PluginEngine, change: dict[str, Any], refused: bool
+) -> None:
+    engine.has()
+    assert engine.plugin is not None
+    engine.neighbour, engine.plugin = engine.plugin | {"Name": "other:latest"} | change, None
+    if not refused:
+        create(engine)
+        return
+    with pytest.raises(Failure, match=r"^plugin other uses the folder /r already, .*: set datadocker:plugin.name"):
+        create(engine)
+    assert engine.done == []
+
+
+def test_an_upgrade_stops_our_containers_on_its_volumes_and_starts_them_again(engine: PluginEngine) -> None:
+    engine.has()
+    engine.runs("mydb")
+    engine.runs("elsewhere", driver="local")
+    upgrade(engine)
+    assert engine.plugin is not None
+    assert engine.plugin["Config"]["Description"] == "datadocker/azurefile:2"
+    order = [engine.done.index(step) for step in (
+        "POST /containers/mydb/stop", "POST /plugins/azurefile/disable", "DELETE /plugins/azurefile",
+        "POST /plugins/create", "POST /plugins/azurefile/enable", "POST /containers/mydb/start",
+    )]  # fmt: skip
+    assert order == sorted(order)
+    assert "POST /containers/elsewhere/stop" not in engine.done
+    assert engine.volumes == {}
+
+
+def test_an_upgrade_is_refused_while_containers_of_nobodys_stack_use_its_volumes(engine: PluginEngine) -> None:
+    engine.has()
+    engine.runs("mydb")
+    engine.runs("byhand", labels={})
+    with pytest.raises(Failure, match=r"^plugin azurefile has to be upgraded, but .*: stop byhand first$"):
+        upgrade(engine)
+    assert engine.running() == ["byhand", "mydb"]
+    assert engine.plugin is not None
+
+
+def test_what_can_not_be_packed_leaves_the_plugin_and_its_containers_as_they_were(engine: PluginEngine) -> None:
+    engine.has()
+    engine.runs("mydb")
+    engine.broken = "GET /containers/oneoff/export"
+    with pytest.raises(Failure, match="no space left on device"):
+        upgrade(engine)
+    assert engine.plugin is not None
+    assert "POST /containers/mydb/stop" not in engine.done
+
+
+@pytest.mark.parametrize("step", ["POST /plugins/create", "plugins/azurefile/enable"])
+def test_a_failed_upgrade_says_what_to_do_and_the_next_one_starts_what_it_stopped(
+    engine: PluginEngine, step: str
+) -> None:
+    engine.has()
+    engine.runs("mydb")
+    engine.runs("docker1")
+    engine.broken = step
+    with pytest.raises(Failure) as caught:
+        upgrade(engine)
+    assert re.fullmatch(
+        r"plugin azurefile was not installed: .*no space left on device; say pulumi up again when that is mended: "
+        "it also starts docker1, mydb, stopped for the upgrade",
+        str(caught.value),
+    )
+    assert engine.running() == []
+    engine.broken = ""
+    upgrade(engine)
+    assert engine.running() == ["docker1", "mydb"]
+    assert engine.volumes == {}
+
+
+class Killed(BaseException):
+    """Nothing catches it, as nothing catches SIGKILL."""
+
+
+@pytest.mark.parametrize("step", ["containers/mydb/stop", "plugins/azurefile/disable", "plugins/create",
+                                  "plugins/azurefile/enable", "containers/docker1/start"])  # fmt: skip
+def test_after_an_upgrade_that_was_killed_the_next_one_finishes_it(
+    engine: PluginEngine, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    engine.has()
+    engine.runs("docker1")
+    engine.runs("mydb")
+    engine.runs("byhand", labels={})
+    engine.containers["byhand"]["State"] = "exited"
+
+    def killed(_: Any, url: str, *args: Any, **more: Any) -> Any:
+        if url.endswith(step):
+            raise Killed
+        return send(_, url, *args, **more)
+
+    from docker import APIClient
+
+    send = APIClient.post
+    with monkeypatch.context() as patched:
+        patched.setattr(APIClient, "post", killed)
+        with pytest.raises(Killed):
+            upgrade(engine)
+    upgrade(engine)
+    assert engine.running() == ["docker1", "mydb"]
+    assert engine.volumes == {}
+
+
+def test_what_was_stopped_and_is_gone_is_not_missed(engine: PluginEngine) -> None:
+    engine.has()
+    engine.runs("mydb")
+    engine.broken = "plugins/create"
+    with pytest.raises(Failure):
+        upgrade(engine)
+    engine.broken = ""
+    engine.containers.clear()
+    upgrade(engine)
+    assert engine.volumes == {}
+
+
+def test_one_that_does_not_start_is_named(engine: PluginEngine) -> None:
+    engine.has()
+    engine.runs("mydb")
+    engine.broken = "containers/mydb/start"
+    with pytest.raises(
+        Failure, match="container mydb, stopped for the plugin's upgrade, does not start: no space left"
+    ):
+        upgrade(engine)
+    engine.broken = ""
+    upgrade(engine)
+    assert engine.running() == ["mydb"]
+
+
+@pytest.mark.parametrize(
+    ("there", "differs"),
+    [
+        ({}, {}),
+        ({"enabled": False}, {"enabled": False}),
+        ({"description": "datadocker/azurefile:0"}, {"config": "another build: datadocker/azurefile:0"}),
+        ({"defaults": "protocol=nfs"}, {"defaults": "set by hand: DEFAULTS=protocol=nfs"}),
+    ],
+)
+def test_a_refresh_finds_what_drifted(engine: PluginEngine, there: dict[str, Any], differs: dict[str, Any]) -> None:
+    engine.has(**there)
+    wanted = props(engine)
+    found = EnginePlugin().read("azurefile", wanted)
+    assert found is not None
+    assert {k: v for k, v in found.items() if v != wanted[k]} == differs
+    assert all(k in EnginePlugin.updated_by for k in differs)
+
+
+def test_a_refresh_finds_that_it_was_removed(engine: PluginEngine) -> None:
+    assert EnginePlugin().read("azurefile", props(engine)) is None
+
+
+def test_it_is_removed_with_the_stack(engine: PluginEngine) -> None:
+    engine.has()
+    EnginePlugin().delete("azurefile", props(engine))
+    assert engine.plugin is None
+
+
+@pytest.mark.parametrize("driver", ["azurefile", "azurefile:latest"])
+def test_it_is_left_alone_while_another_stacks_volume_uses_it(engine: PluginEngine, driver: str) -> None:
+    engine.has()
+    engine.volumes["theirs"] = {"Name": "theirs", "Driver": driver}
+    EnginePlugin().delete("azurefile", props(engine))
+    assert engine.plugin is not None
+    assert engine.done == []
+
+
+def test_one_that_is_not_ours_is_not_removed(engine: PluginEngine) -> None:
+    engine.has("somebody else's")
+    EnginePlugin().delete("azurefile", props(engine))
+    assert engine.plugin is not None
+
+
+def test_one_that_is_gone_already_is_no_error(engine: PluginEngine) -> None:
+    EnginePlugin().delete("azurefile", props(engine))
+
+
+def test_runs_that_share_a_plugin_take_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    entered: list[str] = []
+
+    def enter(name: str, root: str, shared: bool) -> threading.Thread:
+        def inside() -> None:
+            with turn(root, shared=shared):
+                entered.append(name)
+
+        thread = threading.Thread(target=inside)
+        thread.start()
+        return thread
+
+    with turn("/r"):
+        waiting = enter("waits", "/r", False)
+        enter("elsewhere", "/other", False).join(10)
+        waiting.join(0.2)
+        assert entered == ["elsewhere"]
+    waiting.join(10)
+    with turn("/r", shared=True):
+        enter("beside", "/r", True).join(10)
+        waiting = enter("alone", "/r", False)
+        waiting.join(0.2)
+        assert entered == ["elsewhere", "waits", "beside"]
+    waiting.join(10)
+    assert entered[-1] == "alone"
+
+
+def test_a_lock_that_can_not_be_made_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(Failure, match=r"plugin-r\.lock can't be written: Not a directory; set XDG_CACHE_HOME"),
+        turn("/r"),
+    ):
+        pass
+
+
+def test_a_full_disk_says_what_to_do(engine: PluginEngine) -> None:
+    engine.broken = "POST /containers/create"
+    with pytest.raises(
+        Failure, match=r"^the Docker engine refused: its disk is full \(.*\): free some \(docker system df"
+    ):
+        create(engine)
