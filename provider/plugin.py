@@ -150,6 +150,8 @@ def _pack(exported: Any, config: str, archive: Any) -> None:
                 if member.islnk():
                     member.linkname = f"rootfs/{member.linkname}"
                 member.name = f"rootfs/{member.name}"
+                # they repeat a long or non-ASCII name as it was, and would win
+                member.pax_headers = {}
                 packed.addfile(member, files.extractfile(member) if member.isreg() else None)
 
 

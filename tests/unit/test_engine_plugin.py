@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import tarfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from provider.plugin import EnginePlugin
+from provider.plugin import EnginePlugin, _pack
 from provider.resource import Failure, Props
 from provider.turns import turn
 from tests.unit.fake_engine import served
@@ -310,3 +312,14 @@ def test_a_full_disk_says_what_to_do(engine: PluginEngine) -> None:
         Failure, match=r"^the Docker engine refused: its disk is full \(.*\): free some \(docker system df"
     ):
         create(engine)
+
+
+def test_every_file_is_packed_below_rootfs_whatever_its_name() -> None:
+    exported, packed = io.BytesIO(), io.BytesIO()
+    with tarfile.open(fileobj=exported, mode="w", format=tarfile.PAX_FORMAT) as files:
+        for name in ("plain", "Főtanúsítvány.crt", "l" * 150):
+            files.addfile(tarfile.TarInfo(name))
+    _pack([exported.getvalue()], "{}", packed)
+    packed.seek(0)
+    with tarfile.open(fileobj=packed) as files:
+        assert files.getnames() == ["config.json", "rootfs/plain", "rootfs/Főtanúsítvány.crt", f"rootfs/{'l' * 150}"]
