@@ -53,3 +53,32 @@ class ShareFolder(pulumi.CustomResource):
     def __init__(self, name: str, props: Mapping[str, Any], opts: pulumi.ResourceOptions) -> None:
         """Props: see `provider.share`."""
         super().__init__("datadocker-engine:index:ShareFolder", name, {**props}, opts)
+
+
+class GracefulStop(pulumi.CustomResource):
+    """Whoever deletes it has the stack's containers on a host stopped before."""
+
+    def __init__(self, name: str, props: Mapping[str, Any], opts: pulumi.ResourceOptions) -> None:
+        """Props: see `provider.stop`; its key is a secret."""
+        super().__init__(
+            "datadocker-engine:index:GracefulStop",
+            name,
+            {**props, "key": pulumi.Output.secret(props["key"])},
+            opts,
+        )
+
+
+class AccountKey(pulumi.CustomResource):
+    """The credentials file of a storage account on a host."""
+
+    account: pulumi.Output[str]
+    """Name of the account, known once the file is there."""
+
+    def __init__(self, name: str, props: Mapping[str, Any], opts: pulumi.ResourceOptions) -> None:
+        """Props: see `provider.credentials`; its key is a secret."""
+        super().__init__(
+            "datadocker-engine:index:AccountKey",
+            name,
+            {**props, "key": pulumi.Output.secret(props["key"])},
+            opts,
+        )

@@ -69,7 +69,7 @@ class AzureFilePlugin(pulumi.ComponentResource):
                 "socket": args["host"].engine.apply(_socket_on_host),
                 "defaults": ",".join(f"{k}={v}" for k, v in sorted(args["defaults"].items())),
             },
-            pulumi.ResourceOptions(parent=self),
+            args["host"].resident(self),
         )
         self.driver = plugin.driver
         self.root = plugin.root

@@ -9,7 +9,7 @@ import pulumi_docker as docker
 
 from components.hosts import DockerHost
 from components.plugin import AzureFilePlugin
-from components.shares.local import LocalShare
+from components.shares import FileShare
 
 
 class MappedVolumeArgs(TypedDict):
@@ -19,7 +19,7 @@ class MappedVolumeArgs(TypedDict):
     """Where the volume is."""
     plugin: AzureFilePlugin
     """The driver."""
-    share: LocalShare
+    share: FileShare
     """Where its files are; they outlive the volume."""
     volume: str
     """The volume's name on the engine."""

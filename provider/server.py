@@ -13,15 +13,19 @@ import grpc
 from google.protobuf import empty_pb2, json_format, struct_pb2
 
 from provider.connection import EngineError
+from provider.credentials import AccountKey
 from provider.image import ImportedImage
 from provider.plugin import EnginePlugin
 from provider.protocol import plugin_pb2, provider_pb2, provider_pb2_grpc
 from provider.resource import EngineResource, Failure, Props
 from provider.share import ShareFolder
+from provider.stop import GracefulStop
 
 VERSION = "1.0.0"
 RESOURCES: dict[str, EngineResource] = {
+    "datadocker-engine:index:AccountKey": AccountKey(),
     "datadocker-engine:index:EnginePlugin": EnginePlugin(),
+    "datadocker-engine:index:GracefulStop": GracefulStop(),
     "datadocker-engine:index:ImportedImage": ImportedImage(),
     "datadocker-engine:index:ShareFolder": ShareFolder(),
 }

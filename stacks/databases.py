@@ -8,12 +8,13 @@ import pulumi
 from pydantic import SecretStr
 
 from components.databases import MySQLDatabase, MySQLUser
-from components.hosts import DockerHost, LocalHost, Server, SSHHost
+from components.hosts import DockerHost
 from components.images import BaseImage, ContextImage
 from components.plugin import AzureFilePlugin
-from components.shares import LocalShare
 from components.volumes import MappedVolume
-from stacks.settings import DatabaseSettings, LocalHostSettings, Settings, VolumeSettings
+from stacks.hosts import docker_host, stack_label
+from stacks.settings import DatabaseSettings, Settings, VolumeSettings
+from stacks.shares import driver_defaults, file_shares
 
 
 @dataclass(frozen=True)
@@ -29,10 +30,10 @@ class Foundation:
 
 def databases(settings: Settings) -> Foundation:
     """Registers the stack's host, plugin, volumes and databases, and exports how to reach them."""
-    labels = {"io.datadocker.stack": f"{pulumi.get_project()}/{pulumi.get_stack()}"}
+    labels = {"io.datadocker.stack": stack_label()}
 
     # 1. a Docker host
-    host = _host(settings)
+    host = docker_host(settings)
 
     # 2. with the volume plugin
     base = BaseImage("bookworm", {"host": host, "suite": "bookworm", "labels": labels}).reference
@@ -43,7 +44,7 @@ def databases(settings: Settings) -> Foundation:
             "base": base,
             "driver": settings.plugin.name,
             "root": settings.plugin.root,
-            "defaults": {"protocol": settings.shares.kind},
+            "defaults": driver_defaults(settings),
             "labels": labels,
         },
     )
@@ -56,49 +57,15 @@ def databases(settings: Settings) -> Foundation:
 
     pulumi.export("dockerHost", host.docker_host)
     pulumi.export("volumes", {name: volume.volume for name, volume in volumes.items()})
-    pulumi.export(
-        "databases",
-        {
-            name: {"host": s.host, "port": s.port, "url": s.url} | ({"users": s.users} if s.users else {})
-            for name, s in servers.items()
-        },
-    )
+    pulumi.export("databases", {d.name: _reached(d, servers[d.name], host) for d in settings.databases})
+    _export_ways(host)
     return Foundation(host, volumes, servers, base, labels)
-
-
-def _host(settings: Settings) -> DockerHost:
-    servers = [
-        Server(container=settings.prefix + d.name, volume=settings.prefix + d.volume, port=d.port)
-        for d in settings.databases
-    ]
-    match settings.host:
-        case LocalHostSettings(socket=socket):
-            local = LocalHost("host", {"socket": socket})
-            local.make_way(servers, f"{pulumi.get_project()}/{pulumi.get_stack()}")
-            return local
-        case remote:
-            return SSHHost(
-                "host",
-                {
-                    "address": remote.address,
-                    "user": remote.user,
-                    "port": remote.port,
-                    "identity_file": remote.identity_file,
-                    "host_key": remote.host_key,
-                },
-            )
 
 
 def _volumes(
     settings: Settings, host: DockerHost, plugin: AzureFilePlugin, labels: dict[str, str]
 ) -> dict[str, MappedVolume]:
-    shares = {
-        share: LocalShare(
-            f"{share}-share",
-            {"host": host, "plugin": plugin, "share": share, "retain": settings.shares.retain},
-        )
-        for share in dict.fromkeys(settings.share_of(v) for v in settings.volumes)
-    }
+    shares = file_shares(settings, host, plugin)
     return {
         volume.name: MappedVolume(
             volume.name,
@@ -159,6 +126,7 @@ def _database(
             "volume": volumes[database.volume],
             "after": list(volumes.values()),
             "port": database.port,
+            "open": bool(database.allow_from),
             "root_password": _open(database.root_password),
             "schemas": database.schemas,
             "users": users,
@@ -167,6 +135,25 @@ def _database(
             "labels": labels,
         },
     )
+
+
+def _reached(settings: DatabaseSettings, server: MySQLDatabase, host: DockerHost) -> dict[str, object]:
+    """How a database is reached, as the stack's outputs say it."""
+    reached: dict[str, object] = {"host": server.host, "port": server.port, "url": server.url}
+    if server.users:
+        reached["users"] = server.users
+    if host.ssh is not None and not settings.allow_from:
+        reached["tunnel"] = pulumi.Output.concat(host.ssh, f" -N -L {settings.port}:127.0.0.1:{settings.port}")
+    return reached
+
+
+def _export_ways(host: DockerHost) -> None:
+    """The lines to type for a host that nobody set up by hand."""
+    if host.ssh is None:
+        return
+    pulumi.export("ssh", host.ssh)
+    pulumi.export("sshConfig", host.ssh_config)
+    pulumi.export("dockerContext", f"docker context create {host.alias} --docker host=ssh://{host.alias}")
 
 
 def _text(value: str | int | bool) -> str:

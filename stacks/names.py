@@ -18,8 +18,8 @@ IMAGE = r"^[a-z0-9][a-z0-9._/:-]*(:[A-Za-z0-9_.-]+)?(@sha256:[0-9a-f]{64})?$"
 # the plugin's own vocabulary; a test compares it with the plugin's
 DRIVER_OPTIONS = (
     "account", "actimeo", "cache", "create", "dirmode", "exclusive", "filemode", "folder", "for", "gid", "mfsymlinks",
-    "nconnect", "nobrl", "nolock", "nosharesock", "port", "protocol", "remotepath", "seal", "server", "share", "uid",
-    "vers",
+    "nconnect", "nobrl", "nolock", "nosharesock", "port", "protocol", "quota", "remotepath", "seal", "server", "share",
+    "uid", "vers",
 )  # fmt: skip
 
 MODE = (r"[0-7]{3,4}", "an octal mode in quotes, such as '0750'")
@@ -27,7 +27,7 @@ NUMBER = (r"[0-9]{1,10}", "a whole number")
 SWITCH = (r"true|false", "true or false")
 OPTION_FORMS = {
     **dict.fromkeys(("dirmode", "filemode"), MODE),
-    **dict.fromkeys(("actimeo", "gid", "nconnect", "port", "uid"), NUMBER),
+    **dict.fromkeys(("actimeo", "gid", "nconnect", "port", "quota", "uid"), NUMBER),
     **dict.fromkeys(("create", "mfsymlinks", "nobrl", "nolock", "nosharesock", "seal"), SWITCH),
 }
 

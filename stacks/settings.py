@@ -12,16 +12,11 @@ from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 import pulumi
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    model_validator,
-)
-from pydantic.alias_generators import to_camel
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
+from stacks.azure import AzureHostSettings, AzureSharesSettings
+from stacks.azure_names import Source
+from stacks.azure_relations import check_azure
 from stacks.complaints import SettingsError, complain
 from stacks.names import (
     IMAGE,
@@ -37,15 +32,12 @@ from stacks.names import (
     ShareName,
     VolumeName,
 )
+from stacks.production import check_production
 from stacks.relations import Places, check_together
+from stacks.section import Section
 
 LISTS = ("volumes", "databases")
-
-
-class Section(BaseModel):
-    """A part of the settings: unknown keys are errors, names are written in camelCase."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=False)
+PRODUCTION_FILE = "Pulumi.prod.yaml"
 
 
 class LocalHostSettings(Section):
@@ -129,6 +121,9 @@ class DatabaseSettings(Section):
     name: ContainerName = Field(description="Name of the container.")
     volume: str = Field(description="Name of one of the volumes; a database has it alone.")
     port: Port = Field(description="Port on 127.0.0.1 of the host.")
+    allow_from: list[Source] = Field(
+        default=[], description="Networks that reach the port at the host's own address; on Azure hosts only."
+    )
     root_password: Secret | None = Field(
         default=None, description="Set it with --secret. Default: generated and kept in the state."
     )
@@ -162,8 +157,8 @@ class PluginSettings(Section):
     )
 
 
-HostSettings = Annotated[LocalHostSettings | SSHHostSettings, Field(discriminator="kind")]
-SharesSettings = LocalSharesSettings
+HostSettings = Annotated[LocalHostSettings | SSHHostSettings | AzureHostSettings, Field(discriminator="kind")]
+SharesSettings = Annotated[LocalSharesSettings | AzureSharesSettings, Field(discriminator="kind")]
 
 
 def _from_name(value: object) -> object:
@@ -192,6 +187,9 @@ class Settings(Section):
         default="",
         description="Put before every name on the engine, so that two stacks can share one.",
     )
+    production: bool = Field(
+        default=False, description="Refuse what must not be in production. A stack named prod always is."
+    )
 
     def share_of(self, volume: VolumeSettings) -> str:
         """Name of the share that `volume` maps."""
@@ -211,14 +209,23 @@ def parse(raw: Mapping[str, Any], *, file: str, secret: Iterable[str] = ()) -> S
         SettingsError: with a line for each thing that is wrong; values of keys in `secret` are not shown.
     """
     lines: list[str] = []
+    encrypted = frozenset(secret)
+    if file == PRODUCTION_FILE:
+        raw = {"production": True, **raw}
     try:
         settings = Settings.model_validate(raw)
     except ValidationError as error:
-        lines = complain(error, Settings, file, frozenset(secret))
+        lines = complain(error, Settings, file, encrypted)
     # what is right by itself is compared even so: all that is wrong is said at once
     settings, at = (settings, None) if not lines else _right_part(raw)
     at = at or {k: [f"{k}[{i}]" for i in range(len(getattr(settings, k)))] for k in LISTS}
-    lines += [f"{file}: {setting}: {what}" for setting, what in check_together(settings, at)]
+    found = [*check_together(settings, at)]
+    # a broken host is no reason to say what only another kind of host would need
+    if not lines or all(_right({key: raw[key]}) for key in ("host", "shares") if key in raw):
+        found += check_azure(settings, at)
+    if file == PRODUCTION_FILE or settings.production:
+        found += check_production(settings, at, encrypted)
+    lines += [f"{file}: {setting}: {what}" for setting, what in found]
     if lines:
         raise SettingsError(lines)
     return settings

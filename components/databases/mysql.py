@@ -22,6 +22,8 @@ PROGRAMS = Path("images/mysql")
 ENTRYPOINT = "/usr/local/bin/datadocker-mysql"
 HEALTH = "/usr/local/bin/datadocker-mysql-health"
 
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - only where a firewall names who reaches it
+
 # recovery after a crash, or the first start of an official image
 READY_SECONDS = 300
 
@@ -56,6 +58,8 @@ class MySQLDatabaseArgs(TypedDict):
     """Volumes that this database may have had before: they are as they should be before it is re-created."""
     port: pulumi.Input[int]
     """Port on 127.0.0.1 of the host."""
+    open: NotRequired[bool]
+    """Publish the port on every address of the host instead; its firewall says who reaches it."""
     root_password: NotRequired[pulumi.Input[str] | None]
     """By default one is made and kept in the state."""
     schemas: NotRequired[list[str]]
@@ -116,7 +120,7 @@ class MySQLDatabase(pulumi.ComponentResource):
             network_mode="bridge",
             log_driver=LOG_DRIVER,
             log_opts=LOG_OPTS,
-            ports=[{"internal": 3306, "external": args["port"], "ip": "127.0.0.1"}],
+            ports=[{"internal": 3306, "external": args["port"], "ip": EVERYWHERE if args.get("open") else "127.0.0.1"}],
             volumes=[{"volume_name": args["volume"].volume, "container_path": "/var/lib/mysql"}],
             uploads=uploads,
             memory=args.get("memory"),
@@ -146,10 +150,10 @@ class MySQLDatabase(pulumi.ComponentResource):
         )
         accepts = ready(host.engine, container.id, args["container"], READY_SECONDS)
         self.container = container.name
-        self.host = host.address
+        self.host = host.public_address if args.get("open") else host.address
         self.port = pulumi.Output.from_input(args["port"])
         self.url = pulumi.Output.secret(
-            pulumi.Output.all(root.value, host.address, args["port"], accepts).apply(
+            pulumi.Output.all(root.value, self.host, args["port"], accepts).apply(
                 lambda known: f"mysql://root:{quote(known[0], safe='')}@{known[1]}:{known[2]}/"
             )
         )

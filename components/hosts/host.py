@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TypedDict
 
 import pulumi
@@ -28,7 +29,21 @@ class DockerHost(pulumi.ComponentResource):
     """How to reach the engine, for providers of our own."""
     provider: docker.Provider
     """The Docker provider of this host."""
+    public_address: pulumi.Output[str]
+    """Where ports that containers publish on every address of the host are reached."""
+    ssh: pulumi.Output[str] | None = None
+    """The start of a command line that logs in, where `ssh` alone would not find its way."""
+    ssh_config: pulumi.Output[str] | None = None
+    """A block for ~/.ssh/config by which other programs find it, too."""
+    alias: str = ""
+    """The host's name in that block."""
+    fate: Mapping[str, object] = {}
+    """Options that tie what is on the host to its life: where it is replaced, they are made anew."""
 
     def child(self, parent: pulumi.Resource, **more: object) -> pulumi.ResourceOptions:
         """Options of a Docker resource on this host whose parent is `parent`."""
-        return pulumi.ResourceOptions(parent=parent, provider=self.provider, **more)  # type: ignore[arg-type]
+        return self.resident(parent, provider=self.provider, **more)
+
+    def resident(self, parent: pulumi.Resource, **more: object) -> pulumi.ResourceOptions:
+        """Options of a resource of our own provider on this host whose parent is `parent`."""
+        return pulumi.ResourceOptions(parent=parent, **{**self.fate, **more})  # type: ignore[arg-type]

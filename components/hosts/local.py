@@ -47,13 +47,13 @@ class LocalHost(DockerHost):
         path = args.get("socket") or _socket_of_environment()
         self.connection = EngineConnection(path)
         try:
-            self.connection.get("/version")
+            self.connection.ping()
         except EngineError as error:
             raise pulumi.RunError(str(error)) from None
         url = f"unix://{path}"
         self.provider = docker.Provider(f"{name}-engine", host=url, opts=pulumi.ResourceOptions(parent=self))
         self.docker_host = pulumi.Output.from_input(url)
-        self.address = pulumi.Output.from_input("127.0.0.1")
+        self.address = self.public_address = pulumi.Output.from_input("127.0.0.1")
         self.engine = pulumi.Output.from_input({"url": url, "ssh_opts": []})
         self.register_outputs({"dockerHost": self.docker_host, "address": self.address})
 

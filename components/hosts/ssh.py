@@ -38,7 +38,7 @@ class SSHHost(DockerHost):
             port=port,
             identity_file=args.get("identity_file"),
             host_key=args.get("host_key"),
-        ).apply(_ssh_options)
+        ).apply(ssh_options)
         self.provider = docker.Provider(
             f"{name}-engine",
             host=url,
@@ -47,6 +47,7 @@ class SSHHost(DockerHost):
         )
         self.docker_host = url
         self.address = pulumi.Output.from_input("127.0.0.1")
+        self.public_address = pulumi.Output.from_input(args["address"])
         self.engine = pulumi.Output.all(url=url, ssh_opts=ssh_opts).apply(_engine)
         self.register_outputs({"dockerHost": self.docker_host, "address": self.address})
 
@@ -55,8 +56,8 @@ def _engine(known: dict[str, Any]) -> Engine:
     return Engine(url=known["url"], ssh_opts=known["ssh_opts"])
 
 
-def _ssh_options(args: dict[str, object]) -> list[str]:
-    """Arguments for ssh: the host's key is pinned and never asked for."""
+def ssh_options(args: dict[str, Any]) -> list[str]:
+    """Arguments for ssh by `address`, `port`, `identity_file`, `host_key`; the host's key is pinned, not asked for."""
     options = ["-o", "StrictHostKeyChecking=yes", "-o", "BatchMode=yes"]
     if args["identity_file"]:
         options += ["-i", str(args["identity_file"]), "-o", "IdentitiesOnly=yes"]

@@ -55,7 +55,7 @@ class BaseImage(pulumi.ComponentResource):
                     "archive": str(archive),
                     "labels": args["labels"],
                 },
-                pulumi.ResourceOptions(parent=self),
+                host.resident(self),
             )
             self.reference = imported.reference
         else:

@@ -9,6 +9,7 @@ import pulumi
 from components.custom import ShareFolder
 from components.hosts import DockerHost
 from components.plugin import AzureFilePlugin
+from components.shares.share import FileShare
 
 
 class LocalShareArgs(TypedDict):
@@ -24,13 +25,8 @@ class LocalShareArgs(TypedDict):
     """Keep its data when this resource is destroyed."""
 
 
-class LocalShare(pulumi.ComponentResource):
+class LocalShare(FileShare):
     """A share whose data stays when the stack goes, unless `retain` is false."""
-
-    share: pulumi.Output[str]
-    """Its name."""
-    options: dict[str, str]
-    """What a volume on it has to tell the driver."""
 
     def __init__(self, name: str, args: LocalShareArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Registers the share."""
@@ -45,7 +41,7 @@ class LocalShare(pulumi.ComponentResource):
                 "share": args["share"],
                 "retain": args["retain"],
             },
-            pulumi.ResourceOptions(parent=self, retain_on_delete=args["retain"]),
+            args["host"].resident(self, retain_on_delete=args["retain"]),
         )
         self.share = folder.share
         self.register_outputs({"share": self.share})

@@ -15,6 +15,7 @@ from components.hosts import LocalHost, Server, SSHHost
 from provider.connection import EngineConnection, EngineError
 from tests.unit.conftest import Build, Recorder
 from tests.unit.fake_engine import FakeEngine, fake_engine
+from tests.unit.nobody import closed_socket, told_as_nobody
 
 PROVIDER = "pulumi:providers:docker"
 
@@ -87,6 +88,16 @@ def test_a_socket_that_is_closed_to_us(monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.setattr(socket.socket, "connect", denied)
     with pytest.raises(EngineError, match=r"no permission .*: add your user to the group docker"):
         EngineConnection(str(tmp_path / "docker.sock")).get("/version")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be somebody else")
+def test_a_user_who_may_not_use_the_socket_is_told_so() -> None:
+    with closed_socket() as path:
+        said = told_as_nobody(EngineConnection(path).ping)
+    assert said == (
+        f"EngineError: no permission to use the Docker engine's socket {path}: "
+        "add your user to the group docker, or run as root"
+    )
 
 
 def test_what_the_engine_refuses_is_said_in_its_words(engine: FakeEngine) -> None:

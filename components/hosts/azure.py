@@ -1,0 +1,253 @@
+"""A virtual machine on Azure as a host: what `docker-machine create -d azure` made, and nothing open to the world."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Any, NotRequired, TypedDict
+
+import pulumi
+import pulumi_docker as docker
+from pulumi_azure_native import resources
+
+from components.custom import GracefulStop
+from components.hosts.azure_bootstrap import custom_data, read_custom_data
+from components.hosts.azure_machine import AzureMachine
+from components.hosts.azure_network import SSH_PORT, AzureNetwork, Opening
+from components.hosts.host import DockerHost, Engine
+from components.hosts.keys import KeyPair, key_folder, read_public, write_key
+from components.hosts.ssh import ssh_options
+
+# a Unix socket's path may have 108 bytes, of which ssh takes some for a name of its own
+LONGEST_CONTROL_PATH = 85
+
+
+class AzureHostArgs(TypedDict):
+    """Arguments of `AzureHost`."""
+
+    base: str
+    """What names begin with, and the machine's own."""
+    stack: str
+    """project/stack, as the label io.datadocker.stack says it."""
+    location: str
+    """Region."""
+    group: NotRequired[str | None]
+    """Name of a resource group that is made; by default `base`."""
+    existing_group: NotRequired[str | None]
+    """One that exists, instead."""
+    openings: list[Opening]
+    """What is open, SSH included."""
+    subnet_id: NotRequired[str | None]
+    """An existing subnet; by default a network is made."""
+    address_range: str
+    """Range of the network that is made."""
+    subnet_range: str
+    """Range of its subnet."""
+    nat_gateway: bool
+    """Make a way out for a machine without public address."""
+    public_ip: bool
+    """Make a static public address."""
+    dns_label: NotRequired[str | None]
+    """Its name in the region's domain."""
+    private_ip: NotRequired[str | None]
+    """Private address; by default Azure picks one."""
+    jump_host: NotRequired[str | None]
+    """[user@]host[:port] by which ssh reaches the private address."""
+    private_route: bool
+    """Log in by the private address."""
+    accelerated: bool
+    """Accelerated networking."""
+    user: str
+    """Who logs in."""
+    identity_file: NotRequired[str | None]
+    """The user's own private key file; by default the stack makes a pair."""
+    size: str
+    """Size of the machine."""
+    image: str
+    """publisher:offer:sku:version, or an image's id."""
+    disk_gib: int
+    """Size of its disk in GiB."""
+    disk_type: str
+    """Kind of its disk."""
+    zone: NotRequired[str | None]
+    """Availability zone."""
+    availability_set: NotRequired[str | None]
+    """Availability set that is made."""
+    custom_data: NotRequired[str | None]
+    """The user's own file for cloud-init."""
+    system_identity: bool
+    """Give the machine an identity of its own."""
+    identities: list[str]
+    """Further identities."""
+    tags: dict[str, str]
+    """On everything."""
+
+
+class AzureHost(DockerHost):
+    """A Debian machine whose engine is reached by ssh alone, its host key pinned before it boots.
+
+    Nothing on it is touched before its bootstrap is done. Where the machine is replaced, its containers are stopped
+    first, and all that is on it is made anew in the same update.
+    """
+
+    subnet_id: pulumi.Output[str]
+    """Id of its subnet, which a storage account lets in."""
+
+    def __init__(self, name: str, args: AzureHostArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Registers the host.
+
+        Raises:
+            pulumi.RunError: if a file that the settings name can't be used, or there is no ssh-keygen.
+        """
+        super().__init__("datadocker:index:AzureHost", name, {}, opts)
+        own = pulumi.ResourceOptions(parent=self)
+        given, more = args.get("identity_file"), args.get("custom_data")
+        public = read_public(given) if given else None
+        more = read_custom_data(more) if more else ""
+        group = self._group(name, args)
+        # deleting a group deletes what is in it: one call instead of ten
+        inside = pulumi.ResourceOptions(parent=self, deleted_with=self._made_group)
+        login = KeyPair(f"{name}-login", own) if not public else None
+        host_key = KeyPair(f"{name}-hostkey", own)
+        net = AzureNetwork(
+            f"{name}-net",
+            {
+                "base": args["base"],
+                "group": group,
+                "location": args["location"],
+                "openings": args["openings"],
+                "subnet_id": args.get("subnet_id"),
+                "address_range": args["address_range"],
+                "subnet_range": args["subnet_range"],
+                "nat_gateway": args["nat_gateway"],
+                "public_ip": args["public_ip"],
+                "dns_label": args.get("dns_label"),
+                "private_ip": args.get("private_ip"),
+                "accelerated": args["accelerated"],
+                "tags": args["tags"],
+            },
+            inside,
+        )
+        user = args["user"]
+        made = AzureMachine(
+            f"{name}-machine",
+            {
+                "base": args["base"],
+                "group": group,
+                "location": args["location"],
+                "card_id": net.card_id,
+                "size": args["size"],
+                "image": args["image"],
+                "disk_gib": args["disk_gib"],
+                "disk_type": args["disk_type"],
+                "user": user,
+                "public_key": public or login.public,  # type: ignore[union-attr]
+                "custom_data": pulumi.Output.all(host_key.private, host_key.public).apply(
+                    lambda pair: custom_data(user, {"private": pair[0], "public": pair[1]}, more)
+                ),
+                "zone": args.get("zone"),
+                "availability_set": args.get("availability_set"),
+                "system_identity": args["system_identity"],
+                "identities": args["identities"],
+                "tags": args["tags"],
+            },
+            inside,
+        )
+        direct = net.public_address is not None and not (args.get("jump_host") or args["private_route"])
+        address = net.public_address if direct and net.public_address is not None else net.private_address
+        key_name = args["stack"].replace("/", "-")
+        identity: pulumi.Input[str] = given or login.private.apply(lambda key: write_key(key_name, key))  # type: ignore[union-attr]
+        plain = pulumi.Output.all(
+            address=address,
+            port=SSH_PORT,
+            # where the key's file is tells nothing about the key
+            identity_file=pulumi.Output.unsecret(pulumi.Output.from_input(identity)),
+            host_key=host_key.public,
+            jump_host=args.get("jump_host"),
+        ).apply(_options)
+        url = pulumi.Output.concat("ssh://", user, "@", address, f":{SSH_PORT}")
+        self.engine = pulumi.Output.all(url=url, ssh_opts=plain).apply(
+            lambda known: Engine(url=known["url"], ssh_opts=known["ssh_opts"])
+        )
+        # what comes after it finds a machine that is ready, and whose forerunner's containers were stopped
+        self._settled = GracefulStop(
+            f"{name}-stop",
+            {
+                "engine": self.engine,
+                "key": login.private if login else "",
+                "machine": made.life,
+                "stack": args["stack"],
+            },
+            pulumi.ResourceOptions(parent=self, depends_on=[made.ready]),
+        )
+        self.provider = docker.Provider(
+            f"{name}-engine",
+            host=url,
+            ssh_opts=pulumi.Output.all(plain, made.life).apply(lambda known: known[0] + _shared_connection(known[1])),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[self._settled]),
+        )
+        self.fate = {
+            # skipped with the machine, which a destroy needs not reach then
+            "deleted_with": made.machine,
+            # and made anew with it, also where it was deleted behind our back
+            "replacement_trigger": made.life,
+            "delete_before_replace": True,
+        }
+        self.docker_host = url
+        self.address = pulumi.Output.from_input("127.0.0.1")
+        self.public_address = address
+        self.subnet_id = net.subnet_id
+        self.ssh = pulumi.Output.all(plain, address).apply(lambda k: shlex.join(["ssh", *k[0], f"{user}@{k[1]}"]))
+        self.alias = args["base"]
+        self.ssh_config = pulumi.Output.all(plain, address).apply(
+            lambda k: _config_block(self.alias, user, str(k[1]), k[0])
+        )
+        self.register_outputs({"dockerHost": self.docker_host, "address": self.public_address})
+
+    def resident(self, parent: pulumi.Resource, **more: Any) -> pulumi.ResourceOptions:
+        """See `DockerHost`; nothing comes before the machine is ready."""
+        options = super().resident(parent, **more)
+        options.depends_on = [*(more.get("depends_on") or []), self._settled]
+        return options
+
+    def _group(self, name: str, args: AzureHostArgs) -> pulumi.Input[str]:
+        self._made_group: resources.ResourceGroup | None = None
+        if existing := args.get("existing_group"):
+            return existing
+        self._made_group = resources.ResourceGroup(
+            f"{name}-group",
+            resource_group_name=args.get("group") or args["base"],
+            location=args["location"],
+            tags=args["tags"],
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        return self._made_group.name
+
+
+def _options(args: dict[str, Any]) -> list[str]:
+    # -i would not expand the variable by which the file is named
+    options = ssh_options({**args, "identity_file": None})
+    options += ["-o", f"IdentityFile={args['identity_file']}", "-o", "IdentitiesOnly=yes"]
+    options += ["-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=6"]
+    if args["jump_host"]:
+        options += ["-o", f"ProxyJump={args['jump_host']}"]
+    return options
+
+
+def _shared_connection(life: str) -> list[str]:
+    """Lets the Docker provider's many logins share one connection: a third of a second each instead of two."""
+    folder, told = key_folder()
+    # named by the machine's own id: a connection to the one before would only hang
+    socket = f"c-{life[:8]}"
+    if len(str(Path(folder, socket))) > LONGEST_CONTROL_PATH:
+        return []
+    return ["-o", "ControlMaster=auto", "-o", f"ControlPath={told}/{socket}", "-o", "ControlPersist=60"]
+
+
+def _config_block(alias: str, user: str, address: str, options: list[str]) -> str:
+    lines = [f"Host {alias}", f"  HostName {address}", f"  User {user}", f"  Port {SSH_PORT}"]
+    for option in options:
+        if option != "-o":
+            key, _, value = option.partition("=")
+            lines.append(f"  {key} {value}")
+    return "\n".join(lines) + "\n"

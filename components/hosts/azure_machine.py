@@ -1,0 +1,187 @@
+"""A virtual machine on Azure that becomes a Docker host by itself, and is known to have become one."""
+
+from __future__ import annotations
+
+from typing import NotRequired, TypedDict
+
+import pulumi
+from pulumi_azure_native import compute
+
+from components.hosts.azure_bootstrap import READY_SCRIPT, READY_SECONDS
+from components.state import recorded
+
+VM = "azure-native:compute:VirtualMachine"
+
+# Azure refuses to change these in place; a new machine is made, and nothing on it is lost that is not made anew
+FIXED = [
+    "availabilitySet",
+    "osProfile.adminUsername",
+    "osProfile.computerName",
+    "osProfile.customData",
+    "osProfile.linuxConfiguration",
+    "storageProfile.imageReference",
+    "storageProfile.osDisk",
+    "zones",
+]
+
+
+class AzureMachineArgs(TypedDict):
+    """Arguments of `AzureMachine`."""
+
+    base: str
+    """Name of the machine."""
+    group: pulumi.Input[str]
+    """Resource group."""
+    location: str
+    """Region."""
+    card_id: pulumi.Input[str]
+    """Network interface it is plugged into."""
+    size: str
+    """Size, such as Standard_B2s."""
+    image: str
+    """publisher:offer:sku:version, or the id of an image."""
+    disk_gib: int
+    """Size of its disk in GiB."""
+    disk_type: str
+    """Kind of its disk, such as StandardSSD_LRS."""
+    user: str
+    """Who logs in."""
+    public_key: pulumi.Input[str]
+    """The key that logs in."""
+    custom_data: pulumi.Input[str]
+    """What cloud-init reads, base64; a secret, since the host key is in it."""
+    zone: NotRequired[str | None]
+    """Availability zone."""
+    availability_set: NotRequired[str | None]
+    """Name of an availability set, which is made."""
+    system_identity: bool
+    """Give it an identity of its own."""
+    identities: list[str]
+    """Ids of further identities."""
+    tags: dict[str, str]
+    """On all of it."""
+
+
+class AzureMachine(pulumi.ComponentResource):
+    """The machine and the run command that waits for its bootstrap."""
+
+    machine: compute.VirtualMachine
+    """The machine: what is on it is deleted with it."""
+    life: pulumi.Output[str]
+    """Which machine of that name it is; another one after a replacement."""
+    ready: compute.VirtualMachineRunCommandByVirtualMachine
+    """It exists once the engine answers on the machine."""
+
+    def __init__(self, name: str, args: AzureMachineArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Registers the machine and waits for it."""
+        super().__init__("datadocker:index:AzureMachine", name, {}, opts)
+        zone = args.get("zone")
+        self.machine = compute.VirtualMachine(
+            f"{name}-vm",
+            vm_name=args["base"],
+            resource_group_name=args["group"],
+            location=args["location"],
+            hardware_profile={"vm_size": args["size"]},
+            storage_profile=_storage(args),
+            os_profile=_login(args),
+            # the card, and so the addresses, outlive the machine
+            network_profile={
+                "network_interfaces": [{"id": args["card_id"], "primary": True, "delete_option": "Detach"}]
+            },
+            # what the console said is there when ssh is not
+            diagnostics_profile={"boot_diagnostics": {"enabled": True}},
+            identity=_identity(args),
+            zones=[zone] if zone else None,
+            availability_set={"id": self._set(name, args)} if args.get("availability_set") else None,
+            tags=args["tags"],
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                replace_on_changes=FIXED,
+                # its name, its card and its disk can't be had twice
+                delete_before_replace=True,
+            ),
+        )
+        self.life = _life(self.machine, f"{name}-vm")
+        self.ready = compute.VirtualMachineRunCommandByVirtualMachine(
+            f"{name}-ready",
+            run_command_name="datadocker-ready",
+            vm_name=self.machine.name,
+            resource_group_name=args["group"],
+            location=args["location"],
+            source={"script": READY_SCRIPT},
+            async_execution=False,
+            timeout_in_seconds=READY_SECONDS,
+            # else it succeeds whatever the script says
+            treat_failure_as_deployment_failure=True,
+            tags=args["tags"],
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                deleted_with=self.machine,
+                replacement_trigger=self.life,
+                delete_before_replace=True,
+                custom_timeouts=pulumi.CustomTimeouts(create=f"{READY_SECONDS // 60 + 10}m"),
+            ),
+        )
+        self.register_outputs({})
+
+    def _set(self, name: str, args: AzureMachineArgs) -> pulumi.Output[str]:
+        return compute.AvailabilitySet(
+            f"{name}-set",
+            availability_set_name=args.get("availability_set"),
+            resource_group_name=args["group"],
+            location=args["location"],
+            # managed disks need an aligned one
+            sku={"name": "Aligned"},
+            platform_fault_domain_count=2,
+            platform_update_domain_count=5,
+            tags=args["tags"],
+            opts=pulumi.ResourceOptions(parent=self),
+        ).id
+
+
+def _life(machine: compute.VirtualMachine, name: str) -> pulumi.Output[str]:
+    """Which machine it is. A preview of a change in place does not know, but it is the one that it was."""
+    before = recorded().get((VM, name), {}).get("vmId") if pulumi.runtime.is_dry_run() else None
+    return machine.id.apply(lambda _: str(before)) if before else machine.vm_id
+
+
+def _storage(args: AzureMachineArgs) -> compute.StorageProfileArgsDict:
+    return {
+        "image_reference": _image(args["image"]),
+        "os_disk": {
+            "name": f"{args['base']}-disk",
+            "create_option": compute.DiskCreateOptionTypes.FROM_IMAGE,
+            "caching": compute.CachingTypes.READ_WRITE,
+            "delete_option": compute.DiskDeleteOptionTypes.DELETE,
+            "disk_size_gb": args["disk_gib"],
+            "managed_disk": {"storage_account_type": args["disk_type"]},
+        },
+    }
+
+
+def _login(args: AzureMachineArgs) -> compute.OSProfileArgsDict:
+    keys = f"/home/{args['user']}/.ssh/authorized_keys"
+    return {
+        "computer_name": args["base"],
+        "admin_username": args["user"],
+        "custom_data": pulumi.Output.secret(args["custom_data"]),
+        "linux_configuration": {
+            "disable_password_authentication": True,
+            "ssh": {"public_keys": [{"path": keys, "key_data": args["public_key"]}]},
+        },
+    }
+
+
+def _image(image: str) -> compute.ImageReferenceArgsDict:
+    if image.startswith("/"):
+        return {"id": image}
+    publisher, offer, sku, version = image.split(":")
+    return {"publisher": publisher, "offer": offer, "sku": sku, "version": version}
+
+
+def _identity(args: AzureMachineArgs) -> compute.VirtualMachineIdentityArgsDict | None:
+    kinds = compute.ResourceIdentityType
+    if not args["identities"]:
+        return {"type": kinds.SYSTEM_ASSIGNED} if args["system_identity"] else None
+    kind = kinds.SYSTEM_ASSIGNED_USER_ASSIGNED if args["system_identity"] else kinds.USER_ASSIGNED
+    return {"type": kind, "user_assigned_identities": args["identities"]}

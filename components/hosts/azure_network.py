@@ -1,0 +1,193 @@
+"""The network of a virtual machine on Azure: closed, but for what is named."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NotRequired, TypedDict
+
+import pulumi
+from pulumi_azure_native import network
+
+SSH_PORT = 22
+SUBNET = "host"
+# how Azure counts: rules are read from the lowest number, its own begin at 65000
+FIRST_PRIORITY, LAST_PRIORITY = 100, 4096
+
+
+class Opening(TypedDict):
+    """A port that named networks reach."""
+
+    name: str
+    """Name of the rule."""
+    port: int
+    """TCP port."""
+    sources: Sequence[str]
+    """Networks, or the one word Internet."""
+
+
+class AzureNetworkArgs(TypedDict):
+    """Arguments of `AzureNetwork`."""
+
+    base: str
+    """What every name begins with."""
+    group: pulumi.Input[str]
+    """Resource group."""
+    location: str
+    """Region."""
+    openings: Sequence[Opening]
+    """What is open, SSH included."""
+    subnet_id: NotRequired[str | None]
+    """An existing subnet; by default a network is made."""
+    address_range: str
+    """Range of the network that is made."""
+    subnet_range: str
+    """Range of its subnet."""
+    nat_gateway: bool
+    """Make a way out for machines without a public address."""
+    public_ip: bool
+    """Make a public address."""
+    dns_label: NotRequired[str | None]
+    """Name of the public address, in the region's domain."""
+    private_ip: NotRequired[str | None]
+    """Private address; by default Azure picks one."""
+    accelerated: bool
+    """Accelerated networking."""
+    tags: dict[str, str]
+    """On all of it."""
+
+
+class AzureNetwork(pulumi.ComponentResource):
+    """Network, security group, addresses and the card that a machine is plugged into; they outlive the machine."""
+
+    card_id: pulumi.Output[str]
+    """Id of the network interface."""
+    subnet_id: pulumi.Output[str]
+    """Id of the subnet, which a storage account lets in."""
+    public_address: pulumi.Output[str] | None
+    """The public address, if there is one."""
+    private_address: pulumi.Output[str]
+    """The address in the subnet."""
+
+    def __init__(self, name: str, args: AzureNetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Registers all of it."""
+        super().__init__("datadocker:index:AzureNetwork", name, {}, opts)
+        self._name, self._args = name, args
+        self._child = pulumi.ResourceOptions(parent=self)
+        rules = network.NetworkSecurityGroup(
+            f"{name}-rules",
+            network_security_group_name=f"{args['base']}-nsg",
+            resource_group_name=args["group"],
+            location=args["location"],
+            security_rules=_rules(args["openings"]),
+            tags=args["tags"],
+            opts=self._child,
+        )
+        self.subnet_id = self._subnet()
+        address = self._address("ip", args.get("dns_label")) if args["public_ip"] else None
+        private_ip = args.get("private_ip")
+        card = network.NetworkInterface(
+            f"{name}-card",
+            network_interface_name=f"{args['base']}-nic",
+            resource_group_name=args["group"],
+            location=args["location"],
+            enable_accelerated_networking=args["accelerated"],
+            network_security_group={"id": rules.id},
+            ip_configurations=[
+                {
+                    "name": "primary",
+                    "primary": True,
+                    "subnet": {"id": self.subnet_id},
+                    "private_ip_address": private_ip,
+                    "private_ip_allocation_method": "Static" if private_ip else "Dynamic",
+                    "public_ip_address": {"id": address.id} if address else None,
+                }
+            ],
+            tags=args["tags"],
+            opts=self._child,
+        )
+        self.card_id = card.id
+        self.public_address = address.ip_address.apply(str) if address else None
+        self.private_address = card.ip_configurations.apply(lambda found: str(found[0].private_ip_address))  # type: ignore[index]
+        self.register_outputs({"subnetId": self.subnet_id})
+
+    def _subnet(self) -> pulumi.Output[str]:
+        args = self._args
+        if given := args.get("subnet_id"):
+            return pulumi.Output.from_input(given)
+        made = network.VirtualNetwork(
+            f"{self._name}-network",
+            virtual_network_name=f"{args['base']}-vnet",
+            resource_group_name=args["group"],
+            location=args["location"],
+            address_space={"address_prefixes": [args["address_range"]]},
+            subnets=[
+                {
+                    "name": SUBNET,
+                    "address_prefix": args["subnet_range"],
+                    # by it a storage account's firewall tells this subnet from others
+                    "service_endpoints": [{"service": "Microsoft.Storage"}],
+                    "default_outbound_access": False,
+                    "nat_gateway": {"id": self._way_out()} if args["nat_gateway"] else None,
+                }
+            ],
+            tags=args["tags"],
+            opts=self._child,
+        )
+        return pulumi.Output.concat(made.id, f"/subnets/{SUBNET}")
+
+    def _way_out(self) -> pulumi.Output[str]:
+        args = self._args
+        return network.NatGateway(
+            f"{self._name}-nat",
+            nat_gateway_name=f"{args['base']}-nat",
+            resource_group_name=args["group"],
+            location=args["location"],
+            sku={"name": "Standard"},
+            public_ip_addresses=[{"id": self._address("nat-ip").id}],
+            tags=args["tags"],
+            opts=self._child,
+        ).id
+
+    def _address(self, suffix: str, label: str | None = None) -> network.PublicIPAddress:
+        args = self._args
+        return network.PublicIPAddress(
+            f"{self._name}-{suffix}",
+            public_ip_address_name=f"{args['base']}-{suffix}",
+            resource_group_name=args["group"],
+            location=args["location"],
+            # Basic addresses are retired; one of no zone is in all of them, and stays when the machine moves
+            sku={"name": "Standard", "tier": "Regional"},
+            public_ip_allocation_method="Static",
+            public_ip_address_version="IPv4",
+            dns_settings={"domain_name_label": label} if label else None,
+            tags=args["tags"],
+            opts=self._child,
+        )
+
+
+def _rules(openings: Sequence[Opening]) -> list[network.SecurityRuleArgsDict]:
+    allowed = [
+        _rule(opening["name"], FIRST_PRIORITY + 10 * i, "Allow", str(opening["port"]), opening["sources"])
+        for i, opening in enumerate(openings)
+    ]
+    # Azure's own rules would let in the whole virtual network and what is peered with it
+    return [*allowed, _rule("nothing-else", LAST_PRIORITY, "Deny", "*", ["*"])]
+
+
+def _rule(name: str, priority: int, access: str, port: str, sources: Sequence[str]) -> network.SecurityRuleArgsDict:
+    rule: network.SecurityRuleArgsDict = {
+        "name": name,
+        "priority": priority,
+        "access": access,
+        "direction": "Inbound",
+        "protocol": "Tcp" if access == "Allow" else "*",
+        "source_port_range": "*",
+        "destination_address_prefix": "*",
+        "destination_port_range": port,
+    }
+    # one source and several are two properties
+    if len(sources) == 1:
+        rule["source_address_prefix"] = sources[0]
+    else:
+        rule["source_address_prefixes"] = list(sources)
+    return rule

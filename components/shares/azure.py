@@ -1,0 +1,219 @@
+"""Shares of Azure Files, in a storage account that outlives the stack."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, NotRequired, TypedDict
+from urllib.parse import urlsplit
+
+import pulumi
+from pulumi_azure_native import resources, storage
+
+from components.custom import AccountKey
+from components.hosts import DockerHost
+from components.plugin import AzureFilePlugin
+from components.shares.adoption import STACK_TAG, Found, adopt, look_up
+from components.shares.share import FileShare
+
+GROUP = "azure-native:resources:ResourceGroup"
+ACCOUNT = "azure-native:storage:StorageAccount"
+SHARE = "azure-native:storage:FileShare"
+
+
+class AzureFileSharesArgs(TypedDict):
+    """Arguments of `AzureFileShares`."""
+
+    host: DockerHost
+    """Where volumes are mounted."""
+    plugin: AzureFilePlugin
+    """The plugin that mounts them."""
+    stack: str
+    """project/stack: whose the data is, as its tag says."""
+    account: str
+    """Name of the storage account, taken world-wide."""
+    group: str
+    """Its resource group, which nothing else is in."""
+    location: str
+    """Region."""
+    nfs: bool
+    """NFS 4.1 instead of SMB 3.1.1."""
+    premium: bool
+    """SSD, provisioned."""
+    redundancy: str
+    """LRS, ZRS, GRS or GZRS."""
+    subnet_id: NotRequired[pulumi.Input[str] | None]
+    """The host's subnet, which is let in."""
+    allow_from: list[str]
+    """Public addresses that are let in, too."""
+    key: str
+    """key1 or key2: which of the account's keys is used."""
+    soft_delete_days: int
+    """How long a deleted share can be had back."""
+    retain: bool
+    """Keep all of it when the stack is destroyed."""
+    protect: bool
+    """Refuse to destroy it."""
+    tags: dict[str, str]
+    """On account and group."""
+
+
+class AzureFileShares(pulumi.ComponentResource):
+    """A storage account for file shares alone: no public blob, TLS 1.2, and only named networks are let in."""
+
+    account: pulumi.Output[str]
+    """Name of the account."""
+    server: pulumi.Output[str]
+    """Host name of its file service."""
+    usable: pulumi.Output[str]
+    """Name of the account, known once the plugin can mount its shares."""
+
+    def __init__(self, name: str, args: AzureFileSharesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Registers group, account and, for SMB, the key on the host."""
+        super().__init__("datadocker:index:AzureFileShares", name, {}, opts)
+        self.args = args
+        self.kept: dict[str, Any] = {"retain_on_delete": args["retain"], "protect": args["protect"]}
+        tags = args["tags"] | {STACK_TAG: args["stack"]}
+        group = resources.ResourceGroup(
+            f"{name}-group",
+            resource_group_name=args["group"],
+            location=args["location"],
+            tags=tags,
+            opts=self._adopted(GROUP, f"{name}-group", self._find_group, args["stack"]),
+        )
+        account = storage.StorageAccount(
+            f"{name}-account",
+            account_name=args["account"],
+            resource_group_name=group.name,
+            location=args["location"],
+            kind="FileStorage" if args["premium"] else "StorageV2",
+            sku={"name": f"{'Premium' if args['premium'] else 'Standard'}_{args['redundancy']}"},
+            minimum_tls_version="TLS1_2",
+            # NFS knows no encryption that this setting means, and no key
+            enable_https_traffic_only=not args["nfs"],
+            allow_shared_key_access=not args["nfs"],
+            allow_blob_public_access=False,
+            allow_cross_tenant_replication=False,
+            network_rule_set={
+                "default_action": storage.DefaultAction.DENY,
+                "bypass": "None",
+                "virtual_network_rules": _subnets(args.get("subnet_id")),
+                "ip_rules": [{"i_p_address_or_range": a, "action": storage.Action.ALLOW} for a in args["allow_from"]],
+            },
+            tags=tags,
+            opts=self._adopted(ACCOUNT, f"{name}-account", self._find_account, args["stack"]),
+        )
+        self.group, self.account = group.name, account.name
+        days = args["soft_delete_days"]
+        self.service = storage.FileServiceProperties(
+            f"{name}-service",
+            account_name=account.name,
+            resource_group_name=group.name,
+            # every account has this one
+            file_services_name="default",
+            share_delete_retention_policy={"enabled": days > 0, "days": days or None},
+            protocol_settings=None
+            if args["nfs"]
+            else {
+                "smb": {
+                    "versions": "SMB3.1.1",
+                    "authentication_methods": "NTLMv2",
+                    "channel_encryption": "AES-128-GCM;AES-256-GCM",
+                }
+            },
+            opts=pulumi.ResourceOptions(parent=self, **self.kept),
+        )
+        self.server = account.primary_endpoints.apply(lambda endpoints: urlsplit(endpoints.file).hostname or "")
+        self.usable = self.account if args["nfs"] else self._key_on_host(name).account
+        self.register_outputs({"account": self.account})
+
+    def _adopted(self, typ: str, name: str, look: Any, owner: str = "") -> pulumi.ResourceOptions:
+        return pulumi.ResourceOptions(parent=self, **adopt(typ, name, look, self.kept, owner))
+
+    def share_options(self, name: str, share: str) -> pulumi.ResourceOptions:
+        """Options of the resource `name` that is the share of that name."""
+        group, account = self.args["group"], self.args["account"]
+        look = partial(
+            look_up,
+            "azure-native:storage:getFileShare",
+            resourceGroupName=group,
+            accountName=account,
+            shareName=share,
+        )
+        # the service's settings count for what is made afterwards
+        kept = self.kept | {"depends_on": [self.service]}
+        return pulumi.ResourceOptions(parent=self, **adopt(SHARE, name, look, kept))
+
+    def _find_group(self) -> Found | None:
+        return look_up("azure-native:resources:getResourceGroup", resourceGroupName=self.args["group"])
+
+    def _find_account(self) -> Found | None:
+        group, account = self.args["group"], self.args["account"]
+        return look_up("azure-native:storage:getStorageAccount", resourceGroupName=group, accountName=account)
+
+    def _key_on_host(self, name: str) -> AccountKey:
+        args = self.args
+        keys = storage.list_storage_account_keys_output(
+            account_name=self.account, resource_group_name=self.group
+        ).apply(lambda listed: next(key.value for key in listed.keys if key.key_name == args["key"]))
+        return AccountKey(
+            f"{name}-key",
+            {
+                "engine": args["host"].engine,
+                "root": args["plugin"].root,
+                "image": args["plugin"].image,
+                "account": self.account,
+                "server": self.server,
+                # Azure's SDK does not say that it is a secret; the resource does
+                "key": keys,
+            },
+            args["host"].resident(self),
+        )
+
+
+class AzureShareArgs(TypedDict):
+    """Arguments of `AzureShare`."""
+
+    files: AzureFileShares
+    """The account."""
+    share: str
+    """Its name."""
+    gib: int
+    """Its quota."""
+    tier: NotRequired[str | None]
+    """Access tier of a standard share."""
+
+
+class AzureShare(FileShare):
+    """A share whose data stays when the stack goes, unless its account is not retained."""
+
+    def __init__(self, name: str, args: AzureShareArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Registers the share."""
+        super().__init__("datadocker:index:AzureShare", name, {}, opts)
+        files, nfs = args["files"], args["files"].args["nfs"]
+        options = files.share_options(f"{name}-files", args["share"])
+        options.parent = self
+        made = storage.FileShare(
+            f"{name}-files",
+            share_name=args["share"],
+            account_name=files.account,
+            resource_group_name=files.group,
+            share_quota=args["gib"],
+            enabled_protocols="NFS" if nfs else "SMB",
+            # a server's files belong to its own user, whom squashing would turn into another
+            root_squash="NoRootSquash" if nfs else None,
+            access_tier=args.get("tier"),
+            opts=options,
+        )
+        self.options = (
+            {"protocol": "nfs", "server": files.server, "account": files.account}
+            if nfs
+            else {"protocol": "smb", "account": files.account}
+        )
+        self.share = pulumi.Output.all(made.name, files.usable).apply(lambda known: str(known[0]))
+        self.register_outputs({"share": self.share})
+
+
+def _subnets(subnet_id: pulumi.Input[str] | None) -> list[storage.VirtualNetworkRuleArgsDict]:
+    if subnet_id is None:
+        return []
+    return [{"virtual_network_resource_id": subnet_id, "action": storage.Action.ALLOW}]

@@ -1,0 +1,43 @@
+"""What Pulumi knows before the program has registered anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import pulumi
+from google.protobuf import json_format, struct_pb2
+from pulumi.runtime.proto import resource_pb2
+from pulumi.runtime.settings import get_monitor
+
+
+def ask(token: str, arguments: Mapping[str, str], sdk: str = "") -> dict[str, Any]:
+    """Calls a function of a provider, of the version `sdk`, and returns its answer.
+
+    Past the SDK's own `invoke`, where a refusal fails the program at its end although it was caught.
+
+    Raises:
+        grpc.RpcError: if it is refused.
+    """
+    request = resource_pb2.ResourceInvokeRequest(
+        tok=token, args=json_format.ParseDict(dict(arguments), struct_pb2.Struct()), version=sdk
+    )
+    monitor = get_monitor()
+    assert monitor is not None, "a program runs under Pulumi"  # noqa: S101
+    answer = monitor.Invoke(request)
+    if answer.failures:
+        raise pulumi.RunError("; ".join(failure.reason for failure in answer.failures))
+    return dict(json_format.MessageToDict(getattr(answer, "return")))
+
+
+def recorded() -> Mapping[tuple[str, str], Mapping[str, Any]]:
+    """Type and name → outputs of all that the stack's state has."""
+    return _recorded(f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}")
+
+
+@cache
+def _recorded(stack: str) -> Mapping[tuple[str, str], Mapping[str, Any]]:
+    # what StackReference does, for resources
+    found = ask("pulumi:pulumi:readStackResourceOutputs", {"stackName": stack}).get("outputs") or {}
+    return {(known["type"], urn.split("::", 3)[3]): known.get("outputs") or {} for urn, known in found.items()}

@@ -1,0 +1,55 @@
+"""The stop of a stack's containers before the machine that they are on goes."""
+
+from __future__ import annotations
+
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from provider.connection import STOP_SECONDS, EngineError
+from provider.pause import STACK_LABEL
+from provider.resource import EngineResource, Failure, Props, engine_client
+
+if TYPE_CHECKING:
+    from docker.models.containers import Container
+
+
+class GracefulStop(EngineResource):
+    """Props: `engine`, `key` (text of ssh's private key, or empty), `machine` (its id), `stack` (project/stack).
+
+    Its deletion is the stop. A machine that does not answer has nothing left to stop, and holds nobody up.
+    """
+
+    replaced_by = ("machine", "stack")
+    updated_by = ("engine", "key")
+
+    def create(self, props: Props) -> str:
+        return str(props["machine"])
+
+    def read(self, identity: str, props: Props) -> Props | None:
+        return props
+
+    def delete(self, identity: str, props: Props) -> None:
+        # a destroy runs no program, which would have written the key's file
+        with tempfile.NamedTemporaryFile("w", prefix="datadocker-") as file:
+            file.write(props["key"])
+            file.flush()
+            engine = dict(props["engine"])
+            if props["key"]:
+                engine["ssh_opts"] = [*engine["ssh_opts"], "-o", f"IdentityFile={file.name}"]
+            try:
+                _stop(engine, props["stack"])
+            except (EngineError, Failure):
+                return
+
+
+def _stop(engine: Props, stack: str) -> None:
+    with engine_client(engine) as client:
+        running = client.containers.list(filters={"label": f"{STACK_LABEL}={stack}"})
+        if running:
+            with ThreadPoolExecutor(len(running)) as together:
+                list(together.map(_stop_one, running))
+
+
+def _stop_one(container: Container) -> None:
+    container.stop(timeout=STOP_SECONDS)

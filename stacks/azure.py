@@ -1,0 +1,215 @@
+"""The settings of a host and of shares on Azure.
+
+Every flag of docker-machine's azure driver that still makes sense has one: docs/azure.md has the table.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from stacks.azure_names import (
+    AdminUser,
+    DNSLabel,
+    IdentityId,
+    JumpHost,
+    Location,
+    MachineImage,
+    MachineName,
+    MachineSize,
+    OwnRange,
+    PrivateAddress,
+    PublicSource,
+    ResourceGroupName,
+    SetName,
+    Source,
+    StorageAccountName,
+    SubnetId,
+    Tags,
+    Zone,
+    network,
+)
+from stacks.section import Section
+
+# learn.microsoft.com: scalability targets for Azure Files, provisioned v1 and pay-as-you-go
+PREMIUM_QUOTA, STANDARD_QUOTA = (100, 102400), (1, 102400)
+# the five addresses that Azure takes of every subnet
+TAKEN_OF_SUBNET = 5
+
+
+class AzureDiskSettings(Section):
+    """The virtual machine's disk. Containers and images are on it, no data is."""
+
+    size: Annotated[int, Field(ge=30, le=4095)] = Field(default=32, description="GiB.")
+    type: Literal["Standard_LRS", "StandardSSD_LRS", "StandardSSD_ZRS", "Premium_LRS", "Premium_ZRS"] = Field(
+        default="StandardSSD_LRS", description="Kind of disk."
+    )
+
+
+class AzureNetworkSettings(Section):
+    """The network that is made for the host, unless subnetId names one of yours."""
+
+    address_space: OwnRange | None = Field(default=None, description="Default: 10.60.0.0/16.")
+    subnet: OwnRange | None = Field(default=None, description="A part of addressSpace. Default: its first /24.")
+    subnet_id: SubnetId | None = Field(
+        default=None, description="An existing subnet; with the service endpoint Microsoft.Storage for shares."
+    )
+    outbound: Literal["natGateway", "given"] | None = Field(
+        default=None,
+        description="How a host without public address reaches Debian's mirrors. Default: natGateway, which is made.",
+    )
+
+    @model_validator(mode="after")
+    def _is_one_network(self) -> AzureNetworkSettings:
+        if self.subnet_id and (self.address_space or self.subnet):
+            raise ValueError("subnetId is a network that exists: leave addressSpace and subnet out")
+        if self.subnet_id and self.outbound == "natGateway":
+            raise ValueError("outbound: natGateway is made in a network of ours only; with subnetId write given")
+        if not self.subnet_id and not network(self.subnet_range).subnet_of(network(self.address_range)):
+            raise ValueError(f"subnet: {self.subnet_range} is not inside addressSpace {self.address_range}")
+        return self
+
+    @property
+    def address_range(self) -> str:
+        """The network's range."""
+        return self.address_space or "10.60.0.0/16"
+
+    @property
+    def subnet_range(self) -> str:
+        """The subnet's range."""
+        if self.subnet:
+            return self.subnet
+        whole = network(self.address_range)
+        return str(next(whole.subnets(new_prefix=max(24, whole.prefixlen))))
+
+
+class AzureHostSettings(Section):
+    """A virtual machine on Azure (docker-machine's azure driver)."""
+
+    kind: Literal["azure"]
+    location: Location = Field(description="Region, such as westeurope.")
+    ssh_from: Annotated[list[Source], Field(min_length=1)] = Field(
+        description="Networks that reach SSH; nothing else is open. Internet, spelt so, is all of it."
+    )
+    name: MachineName | None = Field(default=None, description="Default: <project>-<stack>.")
+    resource_group: ResourceGroupName | None = Field(
+        default=None, description="Made, and deleted with the stack. Default: the machine's name."
+    )
+    existing_resource_group: ResourceGroupName | None = Field(
+        default=None, description="One that exists and is left as it is, instead of resourceGroup."
+    )
+    network: AzureNetworkSettings = AzureNetworkSettings()
+    public_ip: bool = Field(default=True, description="A static address of its own (Standard).")
+    dns_label: DNSLabel | None = Field(default=None, description="<label>.<location>.cloudapp.azure.com.")
+    private_ip: PrivateAddress | None = Field(default=None, description="Default: Azure picks one of the subnet.")
+    jump_host: JumpHost | None = Field(
+        default=None, description="[user@]host[:port] by which ssh reaches the private address."
+    )
+    private_route: bool = Field(
+        default=False, description="The private address is reached from here, by VPN or peering."
+    )
+    user: AdminUser = Field(default="datadocker", description="Who logs in; a member of the group docker.")
+    identity_file: Annotated[str, Field(min_length=1)] | None = Field(
+        default=None, description="Private key file, mode 0600, its .pub beside it. Default: the stack makes a pair."
+    )
+    size: MachineSize = Field(default="Standard_B2s", description="Size; a change restarts the machine.")
+    image: MachineImage = Field(
+        default="Debian:debian-12:12-gen2:latest", description="Debian 12: publisher:offer:sku:version, or an id."
+    )
+    disk: AzureDiskSettings = AzureDiskSettings()
+    zone: Zone | None = Field(default=None, description="Availability zone.")
+    availability_set: SetName | None = Field(default=None, description="One that is made, instead of a zone.")
+    accelerated_networking: bool = Field(default=False, description="Where the size has it.")
+    custom_data: Annotated[str, Field(min_length=1)] | None = Field(
+        default=None, description="A cloud-config or script file that runs besides ours."
+    )
+    system_identity: bool = Field(default=False, description="Give the machine a managed identity of its own.")
+    identities: list[IdentityId] = Field(default=[], description="Ids of user-assigned identities for the machine.")
+    tags: Annotated[Tags, Field(max_length=45)] = Field(default={}, description="On everything that is made.")
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> AzureHostSettings:
+        if self.zone and self.availability_set:
+            raise ValueError("zone and availabilitySet exclude each other: leave one out")
+        if self.resource_group and self.existing_resource_group:
+            raise ValueError("resourceGroup is made and existingResourceGroup is there: leave one out")
+        if self.jump_host and self.private_route:
+            raise ValueError("jumpHost and privateRoute are two ways to the private address: leave one out")
+        if self.dns_label and not self.public_ip:
+            raise ValueError("dnsLabel names a public address: set publicIp, or leave it out")
+        if not self.public_ip and not (self.jump_host or self.private_route):
+            raise ValueError(
+                "without publicIp ssh needs a way: set jumpHost, or privateRoute: true where a VPN leads there"
+            )
+        if not self.public_ip and self.network.subnet_id and self.network.outbound is None:
+            raise ValueError(
+                "without publicIp the machine needs a way out to Debian's mirrors: give your subnet a NAT gateway or "
+                "route, and write network.outbound: given"
+            )
+        if self.public_ip and self.network.outbound == "natGateway":
+            raise ValueError("network.outbound: natGateway is for a host without publicIp: leave it out")
+        if self.private_ip and not self.network.subnet_id:
+            hosts = list(network(self.network.subnet_range))[TAKEN_OF_SUBNET - 1 : -1]
+            if self.private_ip not in map(str, hosts):
+                raise ValueError(
+                    f"privateIp {self.private_ip} is not one of subnet {self.network.subnet_range}: "
+                    f"{hosts[0]} to {hosts[-1]} can be had"
+                )
+        return self
+
+    @property
+    def nat_gateway(self) -> bool:
+        """Whether a way out is made."""
+        return not self.public_ip and not self.network.subnet_id and self.network.outbound != "given"
+
+
+class AzureSharesSettings(Section):
+    """Shares of Azure Files, in a resource group of their own that outlives the host."""
+
+    kind: Literal["azure"]
+    account: StorageAccountName | None = Field(
+        default=None, description="Taken world-wide, once. Default: made of subscription, project and stack."
+    )
+    resource_group: ResourceGroupName | None = Field(default=None, description="Default: <project>-<stack>-data.")
+    location: Location | None = Field(default=None, description="Default: the host's.")
+    protocol: Literal["smb", "nfs"] = Field(default="smb", description="nfs needs performance: premium.")
+    performance: Literal["standard", "premium"] = Field(default="standard", description="premium: SSD, provisioned.")
+    redundancy: Literal["LRS", "ZRS", "GRS", "GZRS"] = Field(default="LRS", description="premium: LRS or ZRS.")
+    quota: int | None = Field(default=None, description="GiB for each share; premium: at least 100. Default: 100.")
+    tier: Literal["TransactionOptimized", "Hot", "Cool"] | None = Field(
+        default=None, description="Of standard shares. Default: TransactionOptimized."
+    )
+    key: Literal["key1", "key2"] = Field(default="key1", description="Which account key is used, so that keys rotate.")
+    soft_delete_days: Annotated[int, Field(ge=0, le=365)] = Field(
+        default=7, description="How long a deleted share can be had back; 0: not at all."
+    )
+    allow_from: list[PublicSource] = Field(
+        default=[], description="Public addresses that reach the shares besides the host's subnet."
+    )
+    retain: bool = Field(default=True, description="Keep account, shares and data when the stack is destroyed.")
+    protect: bool | None = Field(
+        default=None, description="Let destroy fail as long as this is set. Default: true in production."
+    )
+    tags: Annotated[Tags, Field(max_length=45)] = Field(default={}, description="On account and resource group.")
+
+    @model_validator(mode="after")
+    def _azure_takes_it(self) -> AzureSharesSettings:
+        premium = self.performance == "premium"
+        if self.protocol == "nfs" and not premium:
+            raise ValueError("protocol: nfs is served by premium accounts only: set performance: premium")
+        if premium and self.redundancy not in ("LRS", "ZRS"):
+            raise ValueError(f"redundancy: {self.redundancy} is not for premium files: LRS or ZRS")
+        if premium and self.tier:
+            raise ValueError(f"tier: {self.tier} is of standard shares: leave it out with premium")
+        low, high = PREMIUM_QUOTA if premium else STANDARD_QUOTA
+        if self.quota is not None and not low <= self.quota <= high:
+            raise ValueError(f"quota: {self.quota}: should be {low} to {high} GiB for {self.performance} shares")
+        if self.protocol == "nfs" and self.allow_from:
+            raise ValueError("allowFrom: NFS has no password, and Azure serves it to networks of its own only")
+        return self
+
+    @property
+    def gib(self) -> int:
+        """Quota of each share."""
+        return self.quota or PREMIUM_QUOTA[0]

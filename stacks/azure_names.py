@@ -1,0 +1,183 @@
+"""Names and small values of the settings for Azure: what it would refuse is refused here, before anything is made.
+
+learn.microsoft.com: "Naming rules and restrictions for Azure resources", unless another page is named.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+# learn.microsoft.com: FAQ about Linux virtual machines, "user name requirements"
+REFUSED_USERS = (
+    "1", "123", "a", "actuser", "adm", "admin", "admin1", "admin2", "administrator", "aspnet", "backup",
+    "console", "david", "guest", "john", "owner", "root", "server", "sql", "support", "support_388945a0", "sys",
+    "test", "test1", "test2", "test3", "user", "user1", "user2", "user3", "user4", "user5", "docker",
+)  # fmt: skip
+INTERNET = "Internet"
+# a shorter prefix is a good part of the whole internet
+SHORTEST_PREFIX = 8
+# learn.microsoft.com: virtual networks FAQ, "address ranges that I can't use"
+UNUSABLE = tuple(
+    ipaddress.IPv4Network(n)
+    for n in ("224.0.0.0/4", "255.255.255.255/32", "127.0.0.0/8", "169.254.0.0/16", "168.63.129.16/32")
+)
+
+
+def _matching(pattern: str, takes: str) -> AfterValidator:
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(f"Azure takes {takes}")
+        return text
+
+    return AfterValidator(check)
+
+
+def _user(name: str) -> str:
+    if name in REFUSED_USERS:
+        raise ValueError("Azure, or the engine's group, has this name for itself; take another, such as datadocker")
+    return name
+
+
+def network(text: str) -> ipaddress.IPv4Network:
+    """Returns the network that `text` is, such as 10.60.0.0/16.
+
+    Raises:
+        ValueError: if it is none, with the nearest one if bits beyond the prefix are set.
+    """
+    try:
+        return ipaddress.IPv4Network(text)
+    except ValueError:
+        pass
+    try:
+        near = ipaddress.IPv4Network(text, strict=False)
+    except ValueError:
+        raise ValueError("should be an IPv4 network such as 10.60.0.0/16") from None
+    raise ValueError(f"bits beyond the prefix are set; did you mean {near}?")
+
+
+def _cidr(text: str) -> str:
+    network(text)
+    return text
+
+
+def _own_range(text: str) -> str:
+    found = network(text)
+    if not 2 <= found.prefixlen <= 29:
+        raise ValueError("Azure takes networks from /2 to /29")
+    if any(found.overlaps(other) for other in UNUSABLE):
+        raise ValueError("Azure keeps this range for itself; take a private one such as 10.60.0.0/16")
+    return text
+
+
+def _source(text: str) -> str:
+    if text == INTERNET:
+        return text
+    if "/" not in text:
+        text = f"{text}/32"
+    if network(text).prefixlen < SHORTEST_PREFIX:
+        raise ValueError(
+            f"this is a good part of the internet: name smaller ranges, or write {INTERNET} if you mean all of it"
+        )
+    return text
+
+
+def _public_source(text: str) -> str:
+    # learn.microsoft.com: storage firewall, "IP network rules"
+    found = network(text if "/" in text else f"{text}/32")
+    if found.is_private:
+        raise ValueError("a storage account's firewall takes public addresses only; private ones come by the subnet")
+    if found.prefixlen == 32:
+        return str(found.network_address)
+    if found.prefixlen == 31:
+        raise ValueError("a storage account's firewall takes no /31; write the two addresses")
+    return text
+
+
+def _tag_name(name: str) -> str:
+    # learn.microsoft.com: tag resources, "limitations"; a storage account takes no longer ones
+    if not 1 <= len(name) <= 128 or set(name) & set("<>%&\\?/"):
+        raise ValueError("Azure takes tag names of 1 to 128 characters without < > % & \\ ? /")
+    return name
+
+
+def _text(value: object) -> object:
+    # pulumi config set --path writes 2 and true as what they look like
+    return str(value).lower() if isinstance(value, bool | int) else value
+
+
+def _image(text: str) -> str:
+    urn = r"[A-Za-z0-9._-]+:[A-Za-z0-9._-]+:[A-Za-z0-9._-]+:(latest|\d+\.\d+\.\d+)"
+    resource = r"/subscriptions/[0-9a-f-]{36}/resourceGroups/[^/]+/providers/Microsoft\.Compute/(images|galleries)/.+"
+    if not re.fullmatch(f"{urn}|{resource}", text, re.IGNORECASE):
+        raise ValueError("should be publisher:offer:sku:version, or the id of an image of your own")
+    return text
+
+
+def _host_name(text: str) -> str:
+    if not re.fullmatch(r"([a-z_][a-z0-9_-]*@)?[A-Za-z0-9][A-Za-z0-9.-]*(:\d{1,5})?", text):
+        raise ValueError("should be [user@]host[:port]")
+    return text
+
+
+def _private_address(text: str) -> str:
+    try:
+        found = ipaddress.IPv4Address(text)
+    except ValueError:
+        raise ValueError("should be an IPv4 address such as 10.60.1.4") from None
+    if not found.is_private:
+        raise ValueError("should be an address of the subnet")
+    return text
+
+
+Location = Annotated[str, _matching(r"[a-z]{3,}[0-9]?[a-z]*", "a region's short name, such as westeurope")]
+ResourceGroupName = Annotated[
+    str, _matching(r"(?!.*\.$)[\w().-]{1,90}", "1 to 90 letters, digits, and _ ( ) . - , the last no period")
+]
+MachineName = Annotated[
+    str,
+    _matching(r"(?=.{1,50}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?", "1 to 50 lowercase letters, digits and inner hyphens here"),
+]
+SetName = Annotated[str, _matching(r"[A-Za-z0-9]([\w.-]{0,78}\w)?", "1 to 80 letters, digits, and inner _ . -")]
+DNSLabel = Annotated[
+    str,
+    _matching(
+        r"[a-z][a-z0-9-]{1,61}[a-z0-9]", "3 to 63 lowercase letters, digits and inner hyphens, starting with a letter"
+    ),
+]
+StorageAccountName = Annotated[str, _matching(r"[a-z0-9]{3,24}", "3 to 24 lowercase letters and digits")]
+MachineSize = Annotated[str, _matching(r"Standard_[A-Za-z0-9_-]+", "sizes such as Standard_B2s (az vm list-sizes)")]
+SubnetId = Annotated[
+    str,
+    _matching(
+        r"/subscriptions/[0-9a-fA-F-]{36}/resourceGroups/[^/]+/providers/Microsoft\.Network/virtualNetworks/[^/]+"
+        r"/subnets/[^/]+",
+        "a subnet's id here, /subscriptions/…/virtualNetworks/…/subnets/… (az network vnet subnet show --query id)",
+    ),
+]
+IdentityId = Annotated[
+    str,
+    _matching(
+        r"/subscriptions/[0-9a-fA-F-]{36}/resource[gG]roups/[^/]+/providers/"
+        r"Microsoft\.ManagedIdentity/userAssignedIdentities/[^/]+",
+        "a user-assigned identity's id here (az identity show --query id)",
+    ),
+]
+AdminUser = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_-]{0,31}$"), AfterValidator(_user)]
+Cidr = Annotated[str, AfterValidator(_cidr)]
+OwnRange = Annotated[str, AfterValidator(_own_range)]
+Source = Annotated[str, AfterValidator(_source)]
+PublicSource = Annotated[str, AfterValidator(_public_source)]
+TagName = Annotated[str, AfterValidator(_tag_name)]
+Text = BeforeValidator(
+    lambda value: str(value).lower() if isinstance(value, bool | int) else value,
+    json_schema_input_type=str | int | bool,
+)
+Tags = dict[TagName, Annotated[str, Field(max_length=256), Text]]
+Zone = Annotated[Literal["1", "2", "3"], Text]
+MachineImage = Annotated[str, AfterValidator(_image)]
+JumpHost = Annotated[str, AfterValidator(_host_name)]
+PrivateAddress = Annotated[str, AfterValidator(_private_address)]

@@ -1,0 +1,56 @@
+"""What is wrong in the settings for Azure only in relation to the rest of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from stacks.azure import AzureHostSettings, AzureSharesSettings
+
+if TYPE_CHECKING:
+    from stacks.relations import Places
+    from stacks.settings import Settings
+
+
+def check_azure(settings: Settings, at: Places) -> Iterable[tuple[str, str]]:
+    """Yields (setting, complaint); `at` says where in the file each volume and database stands."""
+    host, shares = settings.host, settings.shares
+    on_azure, files = isinstance(host, AzureHostSettings), isinstance(shares, AzureSharesSettings)
+    if not on_azure:
+        for i, database in enumerate(settings.databases):
+            if database.allow_from:
+                yield (
+                    f"{at['databases'][i]}.allowFrom",
+                    f"only a host of kind azure has a firewall of ours, and this one is {host.kind}: leave it out",
+                )
+    if on_azure and not files and shares.retain:
+        yield (
+            "shares.kind",
+            "local shares are on the machine's own disk, which is deleted with it: set shares.kind to azure, or say "
+            "retain: false if the data may go",
+        )
+    if isinstance(shares, AzureSharesSettings) and not on_azure:
+        if not shares.allow_from and shares.protocol == "smb":
+            yield (
+                "shares.allowFrom",
+                f"a host of kind {host.kind} reaches the shares by a public address, and none is let in: name it",
+            )
+        if shares.protocol == "nfs":
+            yield "shares.protocol", f"Azure serves nfs to its own networks only, and the host is {host.kind}: use smb"
+        if not shares.location:
+            yield "shares.location", f"is missing; a host of kind {host.kind} has none to take: name a region"
+    if isinstance(shares, AzureSharesSettings):
+        for i, volume in enumerate(settings.volumes):
+            for own in sorted({"protocol", "account", "server"} & {k.lower() for k in volume.options}):
+                yield (
+                    f"{at['volumes'][i]}.options.{own}",
+                    "shares of kind azure decide it: leave it out",
+                )
+    if isinstance(host, AzureHostSettings) and isinstance(shares, AzureSharesSettings):
+        base = host.existing_resource_group or host.resource_group
+        if base and shares.resource_group and base.lower() == shares.resource_group.lower():
+            yield (
+                "shares.resourceGroup",
+                f"{shares.resource_group!r} is the host's, and a group is deleted with all that is in it: "
+                "give the data one of its own",
+            )

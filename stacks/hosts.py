@@ -1,0 +1,101 @@
+"""The host that the settings name."""
+
+from __future__ import annotations
+
+import pulumi
+
+from components.hosts import DockerHost, LocalHost, Server, SSHHost
+from stacks.azure import AzureHostSettings
+from stacks.login import subscription
+from stacks.settings import LocalHostSettings, Settings, SSHHostSettings
+
+
+def docker_host(settings: Settings) -> DockerHost:
+    """Registers the host.
+
+    Raises:
+        pulumi.RunError: with what to do, if it can't be had.
+    """
+    match settings.host:
+        case LocalHostSettings(socket=socket):
+            local = LocalHost("host", {"socket": socket})
+            local.make_way(_servers(settings), stack_label())
+            return local
+        case SSHHostSettings() as remote:
+            return SSHHost(
+                "host",
+                {
+                    "address": remote.address,
+                    "user": remote.user,
+                    "port": remote.port,
+                    "identity_file": remote.identity_file,
+                    "host_key": remote.host_key,
+                },
+            )
+        case AzureHostSettings() as machine:
+            return _azure(machine, settings)
+
+
+def stack_label() -> str:
+    """project/stack, by which containers and data know whose they are."""
+    return f"{pulumi.get_project()}/{pulumi.get_stack()}"
+
+
+def azure_base(settings: Settings) -> str:
+    """What names on Azure begin with."""
+    named = settings.host.name if isinstance(settings.host, AzureHostSettings) else None
+    return named or f"{pulumi.get_project()}-{pulumi.get_stack()}".lower()
+
+
+def _servers(settings: Settings) -> list[Server]:
+    return [
+        Server(container=settings.prefix + d.name, volume=settings.prefix + d.volume, port=d.port)
+        for d in settings.databases
+    ]
+
+
+def _azure(machine: AzureHostSettings, settings: Settings) -> DockerHost:
+    subscription()
+    # its SDK takes a second to import
+    from components.hosts.azure import AzureHost
+    from components.hosts.azure_network import SSH_PORT, Opening
+
+    openings = [Opening(name="ssh", port=SSH_PORT, sources=machine.ssh_from)]
+    openings += [
+        Opening(name=f"database-{d.name}", port=d.port, sources=d.allow_from)
+        for d in settings.databases
+        if d.allow_from
+    ]
+    return AzureHost(
+        "host",
+        {
+            "base": azure_base(settings),
+            "stack": stack_label(),
+            "location": machine.location,
+            "group": machine.resource_group,
+            "existing_group": machine.existing_resource_group,
+            "openings": openings,
+            "subnet_id": machine.network.subnet_id,
+            "address_range": machine.network.address_range,
+            "subnet_range": machine.network.subnet_range,
+            "nat_gateway": machine.nat_gateway,
+            "public_ip": machine.public_ip,
+            "dns_label": machine.dns_label,
+            "private_ip": machine.private_ip,
+            "jump_host": machine.jump_host,
+            "private_route": machine.private_route,
+            "accelerated": machine.accelerated_networking,
+            "user": machine.user,
+            "identity_file": machine.identity_file,
+            "size": machine.size,
+            "image": machine.image,
+            "disk_gib": machine.disk.size,
+            "disk_type": machine.disk.type,
+            "zone": machine.zone,
+            "availability_set": machine.availability_set,
+            "custom_data": machine.custom_data,
+            "system_identity": machine.system_identity,
+            "identities": machine.identities,
+            "tags": machine.tags,
+        },
+    )

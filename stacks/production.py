@@ -1,0 +1,60 @@
+"""What must not be in production, and why."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from stacks.azure import AzureHostSettings
+from stacks.azure_names import INTERNET
+
+if TYPE_CHECKING:
+    from stacks.relations import Places
+    from stacks.settings import Settings
+
+NOT = "not in production"
+# README.md publishes it
+PUBLISHED = "datadocker"
+
+
+def check_production(settings: Settings, at: Places, encrypted: frozenset[str]) -> Iterable[tuple[str, str]]:
+    """Yields (setting, complaint) for what would be right in a trial, and is not in production.
+
+    `at` says where in the file each volume and database stands; `encrypted` names the settings set with --secret.
+    """
+    if not settings.production:
+        yield "production", f"false: {NOT}: a stack named prod is production; give this one another name"
+    if os.environ.get("PULUMI_CONFIG_PASSPHRASE") == PUBLISHED:
+        yield (
+            "encryptionsalt",
+            f"{NOT}: PULUMI_CONFIG_PASSPHRASE is the one that this project publishes for dev; unset it, or have a key "
+            "vault encrypt the secrets",
+        )
+    if isinstance(settings.host, AzureHostSettings) and INTERNET in settings.host.ssh_from:
+        yield "host.sshFrom", f"{INTERNET}: {NOT}: the whole world could try to log in; name your own networks"
+    if not settings.shares.retain:
+        yield "shares.retain", f"false: {NOT}: destroy would delete the data; leave it out, and delete data by hand"
+    for i, volume in enumerate(settings.volumes):
+        here = f"{at['volumes'][i]}.options"
+        if str(volume.options.get("seal")).lower() == "false":
+            yield f"{here}.seal", f"false: {NOT}: files would cross the network unencrypted; leave it out"
+        if "vers" in volume.options and str(volume.options["vers"]) == "2.1":
+            yield f"{here}.vers", f"2.1: {NOT}: that dialect has no encryption; leave it out"
+    image = settings.images.mysql
+    if image and "@sha256:" not in image:
+        yield "images.mysql", f"{image!r}: {NOT}: a tag alone may be another image tomorrow; add its @sha256:… digest"
+    for i, database in enumerate(settings.databases):
+        here = at["databases"][i]
+        if INTERNET in database.allow_from:
+            yield f"{here}.allowFrom", f"{INTERNET}: {NOT}: the whole world could try passwords; name your own networks"
+        if "databases" in encrypted:
+            continue
+        readable = [f"{here}.rootPassword"] if database.root_password else []
+        readable += [f"{here}.users[{k}].password" for k, user in enumerate(database.users) if user.password]
+        for setting in readable:
+            yield (
+                setting,
+                f"{NOT}: it is readable in the file; set it by pulumi config set --path --secret, or leave it out and "
+                "one is made",
+            )

@@ -1,0 +1,101 @@
+"""Azure under Pulumi's mocks: what it would answer to what the components ask."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+import yaml
+
+from components import state
+from components.databases import readiness
+from components.hosts import keys
+from tests.unit.conftest import Recorder
+
+VM = "azure-native:compute:VirtualMachine"
+RUN = "azure-native:compute:VirtualMachineRunCommandByVirtualMachine"
+SET = "azure-native:compute:AvailabilitySet"
+GROUP = "azure-native:resources:ResourceGroup"
+RULES = "azure-native:network:NetworkSecurityGroup"
+NETWORK = "azure-native:network:VirtualNetwork"
+ADDRESS = "azure-native:network:PublicIPAddress"
+CARD = "azure-native:network:NetworkInterface"
+NAT = "azure-native:network:NatGateway"
+ACCOUNT = "azure-native:storage:StorageAccount"
+SERVICE = "azure-native:storage:FileServiceProperties"
+SHARE = "azure-native:storage:FileShare"
+STOP = "datadocker-engine:index:GracefulStop"
+KEY = "datadocker-engine:index:AccountKey"
+ENGINE = "pulumi:providers:docker"
+SUBSCRIPTION = "00000000-1111-2222-3333-444444444444"
+SUBNET = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/n/providers/Microsoft.Network/virtualNetworks/v/subnets/s"
+
+
+@dataclass
+class AzureRecorder(Recorder):
+    """Answers as Azure does."""
+
+    existing: dict[str, dict[str, Any]] = field(default_factory=dict)
+    in_state: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    refusal: str = "Code=ResourceNotFound: 404"
+
+    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
+        identity, outputs = super().new_resource(args)
+        if args.typ == VM:
+            outputs |= {"vmId": "4711-of-this-machine", "name": outputs["vmName"]}
+        elif args.typ == ADDRESS:
+            outputs |= {"ipAddress": "203.0.113.10"}
+        elif args.typ == CARD:
+            outputs["ipConfigurations"][0]["privateIPAddress"] = "10.60.0.4"
+        elif args.typ in (GROUP, ACCOUNT, SHARE):
+            outputs["name"] = outputs.get("shareName") or outputs.get("accountName") or outputs["resourceGroupName"]
+            if args.typ == ACCOUNT:
+                outputs["primaryEndpoints"] = {"file": f"https://{outputs['name']}.file.core.windows.net/"}
+        return identity, outputs
+
+    def call(self, args: pulumi.runtime.MockCallArgs) -> Any:
+        self.asked.append(args.token)
+        if args.token == "pulumi:pulumi:readStackResourceOutputs":
+            return {
+                "outputs": {
+                    f"urn:pulumi:s::p::some:index:Component${typ}::{name}": {"type": typ, "outputs": outputs}
+                    for (typ, name), outputs in self.in_state.items()
+                }
+            }
+        if args.token == "azure-native:storage:listStorageAccountKeys":
+            return {
+                "keys": [
+                    {"keyName": "key1", "value": "one==", "permissions": "Full", "creationTime": ""},
+                    {"keyName": "key2", "value": "two==", "permissions": "Full", "creationTime": ""},
+                ]
+            }
+        if args.token in self.existing:
+            return self.existing[args.token]
+        raise Exception(self.refusal)
+
+
+def settings_of(stack: str) -> dict[str, Any]:
+    """What Pulumi.<stack>.yaml says, without the project's prefix."""
+    config = yaml.safe_load(Path(f"Pulumi.{stack}.yaml").read_text())["config"]
+    return {key.removeprefix("datadocker:"): value for key, value in config.items()}
+
+
+PAIR = keys.Pair(private="-----BEGIN OPENSSH PRIVATE KEY-----\nnone\n", public="ssh-ed25519 AAAAmade")
+
+
+def logged_in(monkeypatch: pytest.MonkeyPatch, folder: Path) -> AzureRecorder:
+    """Mocks of a stack staging whose user is logged in to Azure; keys are written into `folder`."""
+    mocks = AzureRecorder()
+    pulumi.runtime.set_mocks(mocks, project="datadocker", stack="staging", preview=False)
+    state._recorded.cache_clear()
+    monkeypatch.setattr(keys, "make_pair", lambda: PAIR)
+    monkeypatch.setattr(readiness, "_wait", lambda *_: None)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+    for name in ("ARM_CLIENT_ID", "ARM_CLIENT_SECRET", "ARM_TENANT_ID"):
+        monkeypatch.setenv(name, "x")
+    monkeypatch.setenv("ARM_SUBSCRIPTION_ID", SUBSCRIPTION)
+    return mocks

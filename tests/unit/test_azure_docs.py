@@ -1,0 +1,51 @@
+"""docs/azure.md says what is: its picture is the stack's own, and its settings exist."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+
+from stacks.build import build as build_stack
+from stacks.settings import parse
+from tests.unit.azure_parts import AzureRecorder, logged_in, settings_of
+from tests.unit.azure_picture import draw
+from tests.unit.conftest import Build
+
+PAGE, PICTURE = Path("docs/azure.md"), Path("docs/azure.svg")
+# drivers/azure/azure.go of docker/machine 0.16
+FLAGS = """availability-set client-id client-secret custom-data dns docker-port environment image location no-public-ip
+open-port private-ip-address resource-group size ssh-user static-public-ip storage-type subnet subnet-prefix
+subscription-id use-private-ip vnet""".split()  # noqa: SIM905
+
+
+@pytest.fixture
+def recorder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AzureRecorder:
+    monkeypatch.setattr(pulumi, "export", lambda *_: None)
+    return logged_in(monkeypatch, tmp_path)
+
+
+def test_the_picture_is_the_stacks_own(build: Build, recorder: AzureRecorder) -> None:
+    build(lambda: build_stack(parse(settings_of("staging"), file="Pulumi.staging.yaml")))
+    drawn = draw(recorder)
+    if os.environ.get("DATADOCKER_DRAW"):
+        PICTURE.write_text(drawn)
+    assert PICTURE.read_text() == drawn, "DATADOCKER_DRAW=1 ./test unit -k picture draws it anew"
+
+
+def test_every_flag_of_docker_machine_has_its_row() -> None:
+    rows = re.findall(r"^\| `--azure-([a-z-]+)` \|", PAGE.read_text(), re.MULTILINE)
+    assert set(FLAGS) == set(rows)
+
+
+def test_every_setting_that_the_page_names_exists() -> None:
+    schema: dict[str, Any] = __import__("stacks.schema", fromlist=["schema"]).schema()
+    known = {name for d in schema["$defs"].values() for name in d.get("properties", {})}
+    named = re.findall(r"`((?:host|shares|databases\[\])(?:\.[A-Za-z]+)+)", PAGE.read_text())
+    assert len(named) > 20
+    for setting in named:
+        assert set(setting.split(".")[1:]) <= known, setting

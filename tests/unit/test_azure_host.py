@@ -1,0 +1,376 @@
+"""A host on Azure under mocks: what is made, what is open, what is secret, and what goes and comes with the machine."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import stat
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+
+from components.hosts import keys
+from components.hosts.azure_bootstrap import READY_SCRIPT, cloud_config, read_custom_data
+from stacks import login
+from stacks.build import build as build_stack
+from stacks.settings import parse
+from tests.unit.azure_parts import (
+    ADDRESS,
+    CARD,
+    ENGINE,
+    GROUP,
+    NAT,
+    NETWORK,
+    PAIR,
+    RULES,
+    RUN,
+    SET,
+    STOP,
+    SUBNET,
+    VM,
+    AzureRecorder,
+    logged_in,
+    settings_of,
+)
+from tests.unit.conftest import Build
+
+CONTAINER, VOLUME = "docker:index/container:Container", "docker:index/volume:Volume"
+HOST: dict[str, Any] = {"kind": "azure", "location": "westeurope", "sshFrom": ["203.0.113.7/32", "198.51.100.0/24"]}
+
+
+@pytest.fixture
+def recorder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AzureRecorder:
+    return logged_in(monkeypatch, tmp_path)
+
+
+@pytest.fixture
+def exported(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    monkeypatch.setattr(pulumi, "export", made.__setitem__)
+    return made
+
+
+def stand(
+    build: Build, exported: dict[str, Any], *, file: str = "Pulumi.staging.yaml", **change: Any
+) -> dict[str, Any]:
+    raw = settings_of("staging") | {"host": HOST} | change
+
+    def program() -> dict[str, Any]:
+        build_stack(parse(raw, file=file))
+        return exported
+
+    return dict(build(program))
+
+
+def test_staging_is_a_machine_that_only_ssh_reaches(
+    build: Build, recorder: AzureRecorder, exported: dict[str, Any]
+) -> None:
+    stand(build, exported)
+    assert recorder.one(GROUP, "host-group")["resourceGroupName"] == "datadocker-staging"
+    rules = recorder.one(RULES, "host-net-rules")["securityRules"]
+    assert [(r["access"], r["destinationPortRange"]) for r in rules] == [("Allow", "22"), ("Deny", "*")]
+    assert rules[0]["sourceAddressPrefixes"] == HOST["sshFrom"]
+    assert rules[0]["priority"] < rules[1]["priority"]
+    assert "2376" not in json.dumps(rules)
+    address = recorder.one(ADDRESS, "host-net-ip")
+    assert (address["sku"]["name"], address["publicIPAllocationMethod"]) == ("Standard", "Static")
+    subnet = recorder.one(NETWORK, "host-net-network")["subnets"][0]
+    assert subnet["serviceEndpoints"] == [{"service": "Microsoft.Storage"}]
+    assert recorder.all(NAT) == {}
+    card = recorder.one(CARD, "host-net-card")
+    assert card["ipConfigurations"][0]["publicIPAddress"] == {"id": "host-net-ip-id"}
+    assert card["networkSecurityGroup"] == {"id": "host-net-rules-id"}
+
+
+def test_the_machine_is_debian_and_knows_no_password(
+    build: Build, recorder: AzureRecorder, exported: dict[str, Any]
+) -> None:
+    stand(build, exported, host=HOST | {"zone": "2", "tags": {"team": "data"}, "systemIdentity": True})
+    made = recorder.one(VM, "host-machine-vm")
+    assert made["storageProfile"]["imageReference"]["offer"] == "debian-12"
+    assert made["storageProfile"]["osDisk"]["deleteOption"] == "Delete"
+    assert made["networkProfile"]["networkInterfaces"][0]["deleteOption"] == "Detach"
+    assert made["osProfile"]["linuxConfiguration"]["disablePasswordAuthentication"] is True
+    keys_in = made["osProfile"]["linuxConfiguration"]["ssh"]["publicKeys"]
+    assert keys_in == [{"path": "/home/datadocker/.ssh/authorized_keys", "keyData": PAIR["public"]}]
+    assert "adminPassword" not in made["osProfile"]
+    assert (made["zones"], made["tags"], made["identity"]) == (["2"], {"team": "data"}, {"type": "SystemAssigned"})
+
+
+def test_the_host_key_comes_by_the_control_plane_as_a_secret_and_is_pinned(
+    build: Build, recorder: AzureRecorder, exported: dict[str, Any]
+) -> None:
+    out = stand(build, exported)
+    (profile,) = [m.inputs["osProfile"] for m in recorder.made if m.typ == VM]
+    assert recorder.is_secret(VM, "host-machine-vm", "osProfile") or "4dabf18193072939515e22adb298388d" in str(
+        profile["customData"]
+    )
+    text = base64.b64decode(recorder.one(VM, "host-machine-vm")["osProfile"]["customData"]).decode()
+    config = json.loads(text.removeprefix("#cloud-config\n"))
+    assert config["ssh_keys"] == {"ed25519_private": PAIR["private"], "ed25519_public": PAIR["public"]}
+    assert "docker.io" in config["packages"]
+    assert ["usermod", "--append", "--groups", "docker", "datadocker"] in config["runcmd"]
+    assert f"KnownHostsCommand=/bin/echo 203.0.113.10 {PAIR['public']}" in out["ssh"]
+    assert "StrictHostKeyChecking=yes" in out["ssh"]
+    assert "StrictHostKeyChecking=no" not in out["ssh"]
+    assert out["ssh"].endswith(" datadocker@203.0.113.10")
+    assert out["dockerHost"] == "ssh://datadocker@203.0.113.10:22"
+
+
+def test_the_private_key_is_in_the_state_as_a_secret_and_in_a_file_only_we_read(
+    build: Build, recorder: AzureRecorder, exported: dict[str, Any], tmp_path: Path
+) -> None:
+    out = stand(build, exported)
+    assert recorder.is_secret("pulumi:index:Stash", "host-login-kept", "input")
+    assert recorder.is_secret("pulumi:index:Stash", "host-hostkey-kept", "input")
+    assert recorder.is_secret(STOP, "host-stop", "key")
+    (file,) = (tmp_path / "cache/datadocker/ssh").iterdir()
+    assert file.read_text() == PAIR["private"]
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+    options = json.dumps(recorder.one(ENGINE, "host-engine")["sshOpts"])
+    # ssh finds it on whichever machine the stack is used from
+    assert f"IdentityFile=${{XDG_CACHE_HOME}}/datadocker/ssh/{file.name}" in options
+    assert str(tmp_path) not in options
+    assert "PRIVATE KEY" not in options
+    for name in ("ssh", "sshConfig", "dockerHost", "dockerContext"):
+        assert "PRIVATE KEY" not in out[name]
+        assert out[f"{name} is secret"] is False
+
+
+def test_nothing_touches_the_host_before_its_bootstrap_is_done(
+    build: Build, recorder: AzureRecorder, exported: dict[str, Any]
+) -> None:
+    stand(build, exported)
+    made = recorder.one(RUN, "host-machine-ready")
+    assert made["treatFailureAsDeploymentFailure"] is True
+    assert made["asyncExecution"] is False
+    assert "cloud-init status --wait" in made["source"]["script"]
+    order = [m.name for m in recorder.made]
+    ready = order.index("host-machine-ready")
+    on_host = [m.name for m in recorder.made if m.typ.startswith(("docker:", "datadocker-engine:"))]
+    assert on_host
+    assert all(order.index(name) > ready for name in on_host)
+    assert order.index("host-engine") > order.index("host-stop") > ready
+
+
+def test_a_docker_context_finds_the_host_by_the_name_in_the_ssh_config(
+    build: Build, recorder: AzureRecorder, exported: dict[str, Any]
+) -> None:
+    out = stand(build, exported, host=HOST | {"name": "box"})
+    assert out["dockerContext"] == "docker context create box --docker host=ssh://box"
+    lines = out["sshConfig"].splitlines()
+    assert lines[:3] == ["Host box", "  HostName 203.0.113.10", "  User datadocker"]
+    assert f"  KnownHostsCommand /bin/echo 203.0.113.10 {PAIR['public']}" in lines
+
+
+def test_a_volume_typed_by_hand_is_on_the_stacks_account(
+    build: Build, recorder: AzureRecorder, exported: dict[str, Any]
+) -> None:
+    stand(build, exported, shares={"kind": "azure", "account": "ours"})
+    assert recorder.one("datadocker-engine:index:EnginePlugin", "azurefile-plugin")["defaults"] == (
+        "account=ours,protocol=smb"
+    )
+    assert recorder.one(VOLUME, "dbs-volume")["driverOpts"] == {
+        "protocol": "smb", "account": "ours", "share": "dbs", "exclusive": "true", "for": "database",
+    }  # fmt: skip
+
+
+def test_databases_are_reached_by_a_tunnel_unless_the_settings_open_their_port(
+    build: Build, recorder: AzureRecorder, exported: dict[str, Any]
+) -> None:
+    open_to = {"name": "open", "volume": "simpledb", "port": 6604, "allowFrom": ["198.51.100.0/24"]}
+    out = stand(build, exported, databases=[{"name": "mydb", "volume": "dbs", "port": 6603}, open_to])
+    rules = recorder.one(RULES, "host-net-rules")["securityRules"]
+    assert [(r["name"], r["destinationPortRange"]) for r in rules][1] == ("database-open", "6604")
+    assert rules[1]["sourceAddressPrefix"] == "198.51.100.0/24"
+    made = recorder.all(CONTAINER)
+    assert made["mydb-container"]["ports"][0]["ip"] == "127.0.0.1"
+    assert made["open-container"]["ports"][0]["ip"] == "0.0.0.0"
+    reached = out["databases"]
+    assert reached["mydb"]["tunnel"].endswith(" datadocker@203.0.113.10 -N -L 6603:127.0.0.1:6603")
+    assert reached["mydb"]["host"] == "127.0.0.1"
+    assert reached["open"]["host"] == "203.0.113.10"
+    assert "tunnel" not in reached["open"]
+
+
+def test_without_a_public_address_there_is_a_way_out_and_a_way_in(
+    build: Build, recorder: AzureRecorder, exported: dict[str, Any]
+) -> None:
+    out = stand(build, exported, host=HOST | {"publicIp": False, "jumpHost": "ops@jump.example.com:2222"})
+    assert list(recorder.all(ADDRESS)) == ["host-net-nat-ip"]
+    assert recorder.one(NETWORK, "host-net-network")["subnets"][0]["natGateway"] == {"id": "host-net-nat-id"}
+    assert "publicIPAddress" not in recorder.one(CARD, "host-net-card")["ipConfigurations"][0]
+    assert out["dockerHost"] == "ssh://datadocker@10.60.0.4:22"
+    assert "ProxyJump=ops@jump.example.com:2222" in out["ssh"]
+
+
+def test_what_exists_is_used_and_not_made(build: Build, recorder: AzureRecorder, exported: dict[str, Any]) -> None:
+    host = HOST | {"existingResourceGroup": "ours", "network": {"subnetId": SUBNET}, "availabilitySet": "two"}
+    stand(build, exported, host=host)
+    assert "host-group" not in recorder.all(GROUP)
+    assert recorder.all(NETWORK) == {}
+    assert recorder.one(VM, "host-machine-vm")["resourceGroupName"] == "ours"
+    assert recorder.one(CARD, "host-net-card")["ipConfigurations"][0]["subnet"] == {"id": SUBNET}
+    assert recorder.one(SET, "host-machine-set")["sku"] == {"name": "Aligned"}
+    assert recorder.one(VM, "host-machine-vm")["availabilitySet"] == {"id": "host-machine-set-id"}
+
+
+def test_all_that_is_on_the_machine_shares_its_fate(
+    build: Build, recorder: AzureRecorder, exported: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options: dict[tuple[str, str], pulumi.ResourceOptions] = {}
+    register = pulumi.runtime.resource.register_resource
+
+    def watched(
+        res: Any, typ: str, name: str, custom: bool, remote: bool, new: Any, props: Any, opts: Any, *more: Any
+    ) -> Any:
+        options[typ, name] = opts
+        return register(res, typ, name, custom, remote, new, props, opts, *more)
+
+    monkeypatch.setattr("pulumi.resource.register_resource", watched)
+    stand(build, exported)
+    on_host = {
+        key: opts
+        for key, opts in options.items()
+        if key[0].startswith(("docker:", "datadocker-engine:")) and key[0] != STOP
+    }
+    assert len(on_host) > 10
+    for key, opts in on_host.items():
+        assert opts.deleted_with is not None, key
+        assert opts.replacement_trigger is not None, key
+        assert opts.delete_before_replace is True, key
+        assert "host-stop" in [r._name for r in opts.depends_on], key  # type: ignore[union-attr]
+    # and that comes after the bootstrap, also where mocks answer in another order
+    assert [r._name for r in options[STOP, "host-stop"].depends_on] == ["host-machine-ready"]  # type: ignore[union-attr]
+    assert [r._name for r in options[ENGINE, "host-engine"].depends_on] == ["host-stop"]  # type: ignore[union-attr]
+    # its own deletion is what stops the containers, so it is never skipped
+    assert options[STOP, "host-stop"].deleted_with is None
+    assert recorder.one(STOP, "host-stop")["machine"] == "4711-of-this-machine"
+    machine = options[VM, "host-machine-vm"]
+    assert machine.delete_before_replace is True
+    assert {"osProfile.customData", "storageProfile.imageReference", "zones"} <= set(machine.replace_on_changes or [])
+    # a size changes in place
+    assert not any("hardware" in path for path in machine.replace_on_changes or [])
+
+
+@pytest.mark.parametrize("preview", [True, False])
+def test_a_preview_of_a_change_in_place_replaces_nothing(
+    build: Build, recorder: AzureRecorder, exported: dict[str, Any], preview: bool, tmp_path: Path
+) -> None:
+    recorder.in_state = {(VM, "host-machine-vm"): {"vmId": "the-one-before"}}
+    pulumi.runtime.set_mocks(recorder, project="datadocker", stack="staging", preview=preview)
+    stand(build, exported)
+    assert (tmp_path / "cache").exists() is not preview
+    # in an update it is Azure's word that counts
+    expected = "the-one-before" if preview else "4711-of-this-machine"
+    assert recorder.one(STOP, "host-stop")["machine"] == expected
+
+
+def test_a_users_own_key_pair(build: Build, recorder: AzureRecorder, exported: dict[str, Any], tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text("private")
+    file.chmod(0o600)
+    (tmp_path / "key.pub").write_text("ssh-ed25519 AAAAmine me@home\n")
+    out = stand(build, exported, host=HOST | {"identityFile": str(file)})
+    ssh = recorder.one(VM, "host-machine-vm")["osProfile"]["linuxConfiguration"]["ssh"]
+    assert ssh["publicKeys"][0]["keyData"] == "ssh-ed25519 AAAAmine"
+    assert f"IdentityFile={file}" in out["ssh"]
+    assert "host-login-kept" not in recorder.all("pulumi:index:Stash")
+
+
+@pytest.mark.parametrize(
+    ("mode", "public", "said"),
+    [
+        (0o644, "ssh-ed25519 AAAA", "has mode 0644, others could read the key, and ssh refuses it: chmod 0600"),
+        (0o600, "nonsense", r"key\.pub is no public key: ssh-keygen -y -f"),
+        (0o600, None, r"key\.pub can't be read: No such file"),
+        (None, "ssh-ed25519 AAAA", r"key can't be read: No such file"),
+    ],
+)
+def test_key_files_that_can_not_be_used(tmp_path: Path, mode: int | None, public: str | None, said: str) -> None:
+    file = tmp_path / "key"
+    if mode is not None:
+        file.write_text("private")
+        file.chmod(mode)
+    if public is not None:
+        (tmp_path / "key.pub").write_text(public)
+    with pytest.raises(pulumi.RunError, match=said) as caught:
+        keys.read_public(str(file))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_pair_is_made_by_ssh_keygen() -> None:
+    made = keys.make_pair()
+    assert made["private"].startswith("-----BEGIN OPENSSH PRIVATE KEY-----\n")
+    assert re.fullmatch(r"ssh-ed25519 [A-Za-z0-9+/=]+", made["public"])
+
+
+def test_a_users_cloud_config_runs_beside_ours(tmp_path: Path) -> None:
+    file = tmp_path / "more"
+    file.write_text("#cloud-config\npackages: [htop]\n")
+    text = cloud_config("me", PAIR, read_custom_data(str(file)))
+    parts = json.loads(text.removeprefix("#cloud-config-archive\n"))
+    assert [part["type"] for part in parts] == ["text/cloud-config", "text/cloud-config"]
+    assert parts[0]["content"] == file.read_text()
+    # without it the first part's list of packages would be the only one
+    assert json.loads(parts[1]["content"])["merge_how"].startswith("list(append)")
+
+
+def test_custom_data_of_no_known_kind(tmp_path: Path) -> None:
+    file = tmp_path / "more"
+    file.write_text("echo hi\n")
+    with pytest.raises(pulumi.RunError, match="should begin with #cloud-config or #!"):
+        read_custom_data(str(file))
+    with pytest.raises(pulumi.RunError, match="can't be read"):
+        read_custom_data(str(tmp_path / "none"))
+
+
+def test_the_readiness_script_hands_the_log_over() -> None:
+    assert "cloud-init-output.log" in READY_SCRIPT
+    assert "exit 1" in READY_SCRIPT
+
+
+@pytest.fixture
+def nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    for name in ("ARM_CLIENT_ID", "ARM_CLIENT_SECRET", "ARM_SUBSCRIPTION_ID", "ARM_USE_MSI", "ARM_USE_OIDC"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AZURE_CONFIG_DIR", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    return tmp_path
+
+
+def test_nobody_logged_in_is_one_line_and_nothing_is_made(
+    build: Build, recorder: AzureRecorder, exported: dict[str, Any], nobody: Path
+) -> None:
+    with pytest.raises(pulumi.RunError, match=r"^not logged in to Azure: say az login and .* docs/azure.md") as caught:
+        stand(build, exported)
+    assert "\n" not in str(caught.value)
+    assert [m for m in recorder.made if m.typ.startswith("azure-native")] == []
+
+
+def test_who_is_logged_in_is_read_from_where_az_notes_it(recorder: AzureRecorder, nobody: Path) -> None:
+    (nobody / "az").touch(mode=0o755)
+    listed = {"subscriptions": [{"id": "first"}, {"id": "second", "isDefault": True}, {"id": "x", "state": "Disabled"}]}
+    (nobody / "azureProfile.json").write_text(json.dumps(listed), "utf-8-sig")
+    assert login.subscription() == "second"
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"ARM_CLIENT_ID": "x"}, "ARM_CLIENT_ID is set, and no secret or certificate with it"),
+        ({"ARM_CLIENT_ID": "x", "ARM_CLIENT_SECRET": "y"}, "which subscription"),
+        ({"ARM_USE_MSI": "true"}, "which subscription"),
+    ],
+)
+def test_half_a_login(
+    recorder: AzureRecorder, nobody: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], said: str
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(pulumi.RunError, match=said):
+        login.subscription()

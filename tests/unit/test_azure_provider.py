@@ -1,0 +1,175 @@
+"""The account's key on the host, and the stop before the machine goes, against an engine that only remembers."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import stat
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from azurefile.credentials import CredentialsFolder
+from provider import credentials, stop
+from provider.connection import EngineError
+from provider.credentials import AccountKey
+from provider.resource import Failure
+from provider.server import RESOURCES
+from provider.stop import GracefulStop
+
+PROPS: dict[str, Any] = {
+    "engine": {"url": "unix:///x", "ssh_opts": []},
+    "root": "/var/lib/datadocker",
+    "image": "datadocker/azurefile:1",
+    "account": "mine",
+    "server": "mine.file.core.windows.net",
+    "key": "secret==",
+}
+
+
+class Container:
+    """Has the host's folder, as a tree on disk, and runs mv and rm."""
+
+    def __init__(self, root: Path, command: list[str]) -> None:
+        self.root, self.command, self.removed = root, command, False
+
+    def put_archive(self, path: str, data: bytes) -> None:
+        with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+            archive.extractall(self.root, filter="fully_trusted")
+
+    def get_archive(self, path: str) -> tuple[list[bytes], dict[str, Any]]:
+        from docker.errors import NotFound
+
+        file = self.root / path.removeprefix("/var/lib/datadocker/")
+        if not file.exists():
+            raise NotFound("no such file")
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w") as archive:
+            archive.add(file, file.name)
+        return [packed.getvalue()], {}
+
+    def start(self) -> None:
+        program, _, *files = self.command
+        paths = [self.root / f.removeprefix("/var/lib/datadocker/") for f in files]
+        if program == "mv":
+            paths[0].rename(paths[1])
+        else:
+            paths[0].unlink(missing_ok=True)
+
+    def wait(self, timeout: int) -> dict[str, int]:
+        return {"StatusCode": 0}
+
+    def remove(self, force: bool) -> None:
+        self.removed = True
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[dict[str, Any]]:
+    """What was asked of the engine; its host's folder is `tmp_path`."""
+    asked: list[dict[str, Any]] = []
+
+    def create(image: str, command: list[str], entrypoint: list[str], **more: Any) -> Container:
+        container = Container(tmp_path, [*entrypoint, *command])
+        asked.append({"image": image, "command": container.command, "container": container, **more})
+        return container
+
+    @contextlib.contextmanager
+    def client(engine: Any) -> Iterator[Any]:
+        yield SimpleNamespace(containers=SimpleNamespace(create=create))
+
+    monkeypatch.setattr(credentials, "engine_client", client)
+    return asked
+
+
+def test_the_plugin_reads_the_file_and_nobody_else(made: list[dict[str, Any]], tmp_path: Path) -> None:
+    assert AccountKey().create(PROPS) == "mine"
+    file = tmp_path / "credentials/mine"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+    # by the plugin's own reader
+    found = CredentialsFolder(file.parent).read("mine")
+    assert (found.server, found.key) == ("mine.file.core.windows.net", "secret==")
+    assert [p.name for p in file.parent.iterdir()] == ["mine"]
+
+
+def test_the_key_is_on_no_command_line_and_no_container_stays(made: list[dict[str, Any]]) -> None:
+    AccountKey().create(PROPS)
+    AccountKey().update("mine", PROPS | {"key": "other=="})
+    assert len(made) == 2
+    for one in made:
+        assert "==" not in str({k: v for k, v in one.items() if k != "container"})
+        assert one["container"].removed
+        assert one["network_mode"] == "none"
+
+
+def test_what_somebody_wrote_there_is_noticed_and_not_shown(made: list[dict[str, Any]], tmp_path: Path) -> None:
+    resource = AccountKey()
+    assert resource.read("mine", PROPS) is None
+    resource.create(PROPS)
+    assert resource.read("mine", PROPS) == PROPS
+    (tmp_path / "credentials/mine").write_text("key=somebodys\n")
+    seen = resource.read("mine", PROPS)
+    assert seen is not None
+    assert seen["key"].startswith("set by hand")
+    assert "somebodys" not in str(seen)
+
+
+def test_deleting_twice_is_no_error(made: list[dict[str, Any]], tmp_path: Path) -> None:
+    resource = AccountKey()
+    resource.create(PROPS)
+    resource.delete("mine", PROPS)
+    resource.delete("mine", PROPS)
+    assert list((tmp_path / "credentials").iterdir()) == []
+
+
+STOP: dict[str, Any] = {"engine": PROPS["engine"], "key": "", "machine": "m", "stack": "p/s"}
+
+
+def test_its_deletion_stops_the_stacks_containers_with_a_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    container = SimpleNamespace(stop=lambda timeout: asked.append(timeout))
+
+    @contextlib.contextmanager
+    def client(engine: Any) -> Iterator[Any]:
+        def listed(filters: Any) -> list[Any]:
+            asked.append(filters)
+            return [container, container]
+
+        yield SimpleNamespace(containers=SimpleNamespace(list=listed))
+
+    monkeypatch.setattr(stop, "engine_client", client)
+    GracefulStop().delete("m", STOP)
+    assert asked == [{"label": "io.datadocker.stack=p/s"}, 60, 60]
+
+
+@pytest.mark.parametrize("error", [EngineError("ssh failed"), Failure("refused")])
+def test_a_machine_that_does_not_answer_holds_nobody_up(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def client(engine: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr(stop, "engine_client", client)
+    GracefulStop().delete("m", STOP)
+
+
+def test_the_stop_brings_its_own_key_for_a_destroy_on_another_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, Any] = {}
+
+    def client(engine: Any) -> Any:
+        file = Path(engine["ssh_opts"][-1].removeprefix("IdentityFile="))
+        seen.update(text=file.read_text(), mode=stat.S_IMODE(file.stat().st_mode), file=file)
+        raise EngineError("that is all")
+
+    monkeypatch.setattr(stop, "engine_client", client)
+    GracefulStop().delete("m", STOP | {"key": "private\n"})
+    assert (seen["text"], seen["mode"]) == ("private\n", 0o600)
+    assert not seen["file"].exists()
+
+
+def test_another_machine_replaces_the_stop_and_a_new_key_does_not() -> None:
+    assert "machine" in GracefulStop.replaced_by
+    assert {"key", "engine"} <= set(GracefulStop.updated_by)
+    assert {"datadocker-engine:index:AccountKey", "datadocker-engine:index:GracefulStop"} <= RESOURCES.keys()

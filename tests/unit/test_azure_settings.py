@@ -1,0 +1,212 @@
+"""Settings for Azure: what it would refuse, and what must not be in production, is said before anything is made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from stacks import schema
+from stacks.azure import AzureHostSettings, AzureSharesSettings
+from stacks.complaints import SettingsError
+from stacks.settings import Settings, parse
+from tests.unit.azure_parts import SUBNET, settings_of
+
+HOST: dict[str, Any] = {"kind": "azure", "location": "westeurope", "sshFrom": ["203.0.113.7/32"]}
+SHARES: dict[str, Any] = {"kind": "azure"}
+INSIDE = {"publicIp": False, "privateRoute": True}
+RAW: dict[str, Any] = {"host": HOST, "shares": SHARES, "volumes": ["logs", "config", "dbs"]}
+MYDB = {"name": "mydb", "volume": "dbs", "port": 6603}
+LOCAL = {"kind": "local"}
+OTHER = {"name": "more", "options": {"account": "other"}}
+PLAIN = {"name": "more", "options": {"seal": False}}
+OLD = {"name": "more", "options": {"vers": "2.1"}}
+
+
+@pytest.fixture(autouse=True)
+def passphrase(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PULUMI_CONFIG_PASSPHRASE", raising=False)
+
+
+def complaints(raw: dict[str, Any], file: str = "Pulumi.staging.yaml", secret: tuple[str, ...] = ()) -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        parse(raw, file=file, secret=secret)
+    return caught.value.lines
+
+
+@pytest.mark.parametrize("stack", ["staging", "prod"])
+def test_the_committed_stacks_are_right(stack: str) -> None:
+    settings = parse(settings_of(stack), file=f"Pulumi.{stack}.yaml")
+    assert isinstance(settings.host, AzureHostSettings)
+    assert isinstance(settings.shares, AzureSharesSettings)
+    assert settings.shares.retain is True
+    with open(f"Pulumi.{stack}.yaml") as file:
+        assert list(jsonschema.Draft202012Validator(schema.schema()).iter_errors(yaml.safe_load(file))) == []
+
+
+def test_only_prod_is_production_by_its_name() -> None:
+    assert parse(RAW, file="Pulumi.prod.yaml").production is True
+    assert parse(RAW, file="Pulumi.staging.yaml").production is False
+    assert Settings().production is False
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"location": "West Europe"}, "host.location: 'West Europe': Azure takes a region's short name"),
+        ({"sshFrom": []}, "host.sshFrom: should be at least 1 long"),
+        ({"sshFrom": ["0.0.0.0/0"]}, "sshFrom[0]: '0.0.0.0/0': this is a good part of the internet: name smaller"),
+        ({"sshFrom": ["128.0.0.0/1"]}, "or write Internet if you mean all of it"),
+        ({"sshFrom": ["203.0.113.7/24"]}, "bits beyond the prefix are set; did you mean 203.0.113.0/24?"),
+        ({"sshFrom": ["home"]}, "sshFrom[0]: 'home': should be an IPv4 network such as 10.60.0.0/16"),
+        ({"zone": "1", "availabilitySet": "a"}, "host: zone and availabilitySet exclude each other"),
+        ({"zone": "4"}, "host.zone: '4': should be 1 or 2 or 3"),
+        ({"resourceGroup": "a", "existingResourceGroup": "b"}, "leave one out"),
+        ({"resourceGroup": "ends."}, "host.resourceGroup: 'ends.': Azure takes 1 to 90 letters"),
+        ({"name": "No_Good"}, "host.name: 'No_Good': Azure takes 1 to 50 lowercase letters"),
+        ({"user": "admin"}, "host.user: 'admin': Azure, or the engine's group, has this name"),
+        ({"size": "Small"}, "host.size: 'Small': Azure takes sizes such as Standard_B2s"),
+        ({"image": "debian"}, "host.image: 'debian': should be publisher:offer:sku:version"),
+        ({"dnsLabel": "-x"}, "host.dnsLabel: '-x': Azure takes 3 to 63 lowercase"),
+        ({"publicIp": False}, "without publicIp ssh needs a way: set jumpHost"),
+        ({"publicIp": False, "jumpHost": "a b"}, "host.jumpHost: 'a b': should be [user@]host[:port]"),
+        ({"privateRoute": True, "jumpHost": "jump"}, "two ways to the private address"),
+        (INSIDE | {"dnsLabel": "mine"}, "dnsLabel names a public address"),
+        (INSIDE | {"network": {"subnetId": SUBNET}}, "the machine needs a way out to Debian's mirrors"),
+        ({"network": {"outbound": "natGateway"}}, "is for a host without publicIp"),
+        ({"network": {"addressSpace": "10.0.0.0/33"}}, "network.addressSpace: '10.0.0.0/33': should be an IPv4"),
+        ({"network": {"addressSpace": "10.1.0.1/16"}}, "did you mean 10.1.0.0/16?"),
+        ({"network": {"addressSpace": "169.254.0.0/20"}}, "Azure keeps this range for itself"),
+        ({"network": {"subnet": "10.70.0.0/24"}}, "subnet: 10.70.0.0/24 is not inside addressSpace 10.60.0.0/16"),
+        ({"network": {"subnet": "10.60.0.0/30"}}, "'10.60.0.0/30': Azure takes networks from /2 to /29"),
+        ({"network": {"subnetId": "mine"}}, "network.subnetId: 'mine': Azure takes a subnet's id here"),
+        ({"network": {"subnetId": SUBNET, "subnet": "10.60.1.0/24"}}, "leave addressSpace and subnet out"),
+        ({"privateIp": "10.60.0.3"}, "10.60.0.4 to 10.60.0.254 can be had"),
+        ({"privateIp": "8.8.8.8"}, "host.privateIp: '8.8.8.8': should be an address of the subnet"),
+        ({"disk": {"size": 10}}, "host.disk.size: 10: should be at least 30"),
+        ({"tags": {"a/b": "c"}}, "Azure takes tag names of 1 to 128 characters without"),
+        ({"identities": ["me"]}, "host.identities[0]: 'me': Azure takes a user-assigned identity's id"),
+        ({"sshfrom": ["10.0.0.0/8"]}, "host.sshfrom: no such setting; did you mean sshFrom?"),
+    ],
+)  # fmt: skip
+def test_a_host_that_azure_would_refuse(change: dict[str, Any], expected: str) -> None:
+    said = complaints(RAW | {"host": HOST | change})
+    assert len(said) == 1, said
+    assert said[0].startswith("Pulumi.staging.yaml: host")
+    assert expected in said[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"account": "Mine"}, "shares.account: 'Mine': Azure takes 3 to 24 lowercase letters and digits"),
+        ({"protocol": "nfs"}, "protocol: nfs is served by premium accounts only"),
+        ({"performance": "premium", "quota": 50}, "quota: 50: should be 100 to 102400 GiB for premium shares"),
+        ({"quota": 0}, "quota: 0: should be 1 to 102400 GiB for standard shares"),
+        ({"performance": "premium", "redundancy": "GRS"}, "redundancy: GRS is not for premium files: LRS or ZRS"),
+        ({"performance": "premium", "tier": "Hot"}, "tier: Hot is of standard shares"),
+        ({"tier": "Cold"}, "shares.tier: 'Cold': should be TransactionOptimized or Hot or Cool"),
+        ({"key": "key3"}, "shares.key: 'key3': should be key1 or key2"),
+        ({"softDeleteDays": 400}, "shares.softDeleteDays: 400: should be at most 365"),
+        ({"allowFrom": ["10.0.0.0/8"]}, "allowFrom[0]: '10.0.0.0/8': a storage account's firewall takes public"),
+        ({"performance": "premium", "protocol": "nfs", "allowFrom": ["8.8.8.8"]}, "NFS has no password"),
+    ],
+)  # fmt: skip
+def test_shares_that_azure_would_refuse(change: dict[str, Any], expected: str) -> None:
+    said = complaints(RAW | {"shares": SHARES | change})
+    assert len(said) == 1, said
+    assert said[0].startswith("Pulumi.staging.yaml: shares")
+    assert expected in said[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"shares": LOCAL}, "shares.kind: local shares are on the machine's own disk"),
+        ({"host": LOCAL, "shares": SHARES | {"location": "eastus"}}, "shares.allowFrom: a host of kind local"),
+        ({"host": LOCAL, "shares": {"kind": "azure", "allowFrom": ["8.8.8.8"]}}, "shares.location: is missing"),
+        (
+            {"host": LOCAL, "shares": SHARES | {"location": "eastus", "protocol": "nfs", "performance": "premium"}},
+            "shares.protocol: Azure serves nfs to its own networks only",
+        ),
+        ({"host": LOCAL, "shares": LOCAL, "databases": [MYDB | {"allowFrom": ["10.0.0.0/8"]}]}, "[0].allowFrom: only"),
+        ({"databases": [MYDB | {"allowFrom": ["0.0.0.0/0"]}]}, "[0].allowFrom[0]: '0.0.0.0/0': this is a good"),
+        ({"volumes": ["logs", "config", OTHER]}, "volumes[2].options.account: shares of kind azure decide it"),
+        (
+            {"host": HOST | {"resourceGroup": "Both"}, "shares": SHARES | {"resourceGroup": "both"}},
+            "shares.resourceGroup: 'both' is the host's",
+        ),
+    ],
+)  # fmt: skip
+def test_what_does_not_go_together(change: dict[str, Any], expected: str) -> None:
+    said = complaints(RAW | change)
+    assert len(said) == 1, said
+    assert expected in said[0]
+
+
+SECURE: dict[str, Any] = {"databases": [MYDB | {"rootPassword": "s3cret"}]}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"production": False}, "production: false: not in production: a stack named prod is production"),
+        ({"host": HOST | {"sshFrom": ["Internet"]}}, "host.sshFrom: Internet: not in production"),
+        ({"shares": SHARES | {"retain": False}}, "shares.retain: false: not in production: destroy would delete"),
+        ({"images": {"mysql": "mysql:9.7.0"}}, "images.mysql: 'mysql:9.7.0': not in production: a tag alone"),
+        ({"volumes": ["logs", "config", PLAIN]}, "volumes[2].options.seal: false: not in"),
+        ({"volumes": ["logs", "config", OLD]}, "volumes[2].options.vers: 2.1: not in"),
+        ({"databases": [MYDB | {"allowFrom": ["Internet"]}]}, "databases[0].allowFrom: Internet: not in production"),
+        (SECURE, "databases[0].rootPassword: not in production: it is readable in the file"),
+        ({"databases": [MYDB | {"users": [{"name": "u", "password": "p"}]}]}, "databases[0].users[0].password: not in"),
+    ],
+)  # fmt: skip
+def test_what_must_not_be_in_production(change: dict[str, Any], expected: str) -> None:
+    said = complaints(RAW | change, file="Pulumi.prod.yaml")
+    assert len(said) == 1, said
+    assert expected in said[0]
+    if "production" not in change:
+        # a trial may have it
+        parse(RAW | change, file="Pulumi.staging.yaml")
+
+
+def test_what_is_encrypted_may_be_in_production() -> None:
+    assert parse(RAW | SECURE, file="Pulumi.prod.yaml", secret=["databases"]).databases[0].root_password
+
+
+def test_the_published_passphrase_is_not_for_production(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "datadocker")
+    parse(RAW, file="Pulumi.staging.yaml")
+    assert "is the one that this project publishes for dev" in complaints(RAW, file="Pulumi.prod.yaml")[0]
+
+
+def test_any_stack_can_be_production() -> None:
+    said = complaints(RAW | {"production": True, "shares": SHARES | {"retain": False}}, file="Pulumi.live.yaml")
+    assert "shares.retain: false: not in production" in said[0]
+
+
+def test_everything_wrong_is_said_together() -> None:
+    said = complaints(
+        {"host": HOST | {"sshFrom": ["0.0.0.0/0"], "size": "Big"}, "shares": SHARES | {"quota": 0}, "volumes": ["b@d"]}
+    )
+    assert len(said) >= 4
+
+
+def test_what_config_set_path_writes_is_taken() -> None:
+    written = HOST | {"zone": 2, "publicIp": "true", "disk": {"size": "64"}, "tags": {"team": 7, "live": True}}
+    host = AzureHostSettings.model_validate(written)
+    assert (host.zone, host.public_ip, host.disk.size) == ("2", True, 64)
+    assert host.tags == {"team": "7", "live": "true"}
+
+
+def test_the_ranges_that_are_made() -> None:
+    host = AzureHostSettings.model_validate(HOST)
+    assert (host.network.address_range, host.network.subnet_range) == ("10.60.0.0/16", "10.60.0.0/24")
+    small = AzureHostSettings.model_validate(HOST | {"network": {"addressSpace": "10.9.0.0/26"}})
+    assert small.network.subnet_range == "10.9.0.0/26"
+    assert AzureHostSettings.model_validate(HOST | INSIDE).nat_gateway is True
+    assert host.nat_gateway is False
+    given = HOST | INSIDE | {"network": {"outbound": "given"}}
+    assert AzureHostSettings.model_validate(given).nat_gateway is False

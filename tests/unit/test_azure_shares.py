@@ -1,0 +1,197 @@
+"""Shares on Azure under mocks: what is made, who is let in, what is kept, protected and taken back."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pulumi
+import pytest
+
+from components import state
+from components.shares import adoption
+from components.shares.azure import AzureFileShares, AzureFileSharesArgs, AzureShare
+from stacks.shares import account_name
+from tests.unit.azure_parts import ACCOUNT, GROUP, KEY, SERVICE, SHARE, SUBNET, SUBSCRIPTION, AzureRecorder
+from tests.unit.conftest import Build
+from tests.unit.parts import host, plugin
+
+OWNED = {adoption.STACK_TAG: "datadocker/unit"}
+
+
+@pytest.fixture
+def recorder() -> AzureRecorder:
+    mocks = AzureRecorder()
+    pulumi.runtime.set_mocks(mocks, project="datadocker", stack="unit", preview=False)
+    state._recorded.cache_clear()
+    return mocks
+
+
+@pytest.fixture
+def options(monkeypatch: pytest.MonkeyPatch) -> dict[str, pulumi.ResourceOptions]:
+    """Name → options of all that is registered."""
+    seen: dict[str, pulumi.ResourceOptions] = {}
+    register = pulumi.runtime.resource.register_resource
+
+    def watched(
+        res: Any, typ: str, name: str, custom: bool, remote: bool, new: Any, props: Any, opts: Any, *more: Any
+    ) -> Any:
+        seen[name] = opts
+        return register(res, typ, name, custom, remote, new, props, opts, *more)
+
+    monkeypatch.setattr("pulumi.resource.register_resource", watched)
+    return seen
+
+
+def shares(**change: Any) -> dict[str, Any]:
+    on = host()
+    args: dict[str, Any] = {
+        "host": on,
+        "plugin": plugin(on),
+        "stack": "datadocker/unit",
+        "account": "datadockerunit",
+        "group": "datadocker-unit-data",
+        "location": "westeurope",
+        "nfs": False,
+        "premium": False,
+        "redundancy": "LRS",
+        "subnet_id": SUBNET,
+        "allow_from": ["203.0.113.7"],
+        "key": "key1",
+        "soft_delete_days": 7,
+        "retain": True,
+        "protect": False,
+        "tags": {"team": "data"},
+    }
+    files = AzureFileShares("files", AzureFileSharesArgs(**(args | change)))  # type: ignore[typeddict-item]
+    made = AzureShare("dbs-share", {"files": files, "share": "dbs", "gib": 100, "tier": None})
+    return {"share": made.share, **made.options}
+
+
+def test_an_account_for_files_alone(build: Build, recorder: AzureRecorder) -> None:
+    out = build(shares)
+    made = recorder.one(ACCOUNT, "files-account")
+    assert (made["kind"], made["sku"]["name"], made["minimumTlsVersion"]) == ("StorageV2", "Standard_LRS", "TLS1_2")
+    assert made["enableHttpsTrafficOnly"] is True
+    assert made["allowBlobPublicAccess"] is False
+    rules = made["networkRuleSet"]
+    assert (rules["defaultAction"], rules["bypass"]) == ("Deny", "None")
+    assert [r["virtualNetworkResourceId"] for r in rules["virtualNetworkRules"]] == [SUBNET]
+    assert [r["iPAddressOrRange"] for r in rules["ipRules"]] == ["203.0.113.7"]
+    assert made["tags"] == {"team": "data"} | OWNED
+    service = recorder.one(SERVICE, "files-service")
+    assert service["shareDeleteRetentionPolicy"] == {"enabled": True, "days": 7}
+    assert service["protocolSettings"]["smb"]["versions"] == "SMB3.1.1"
+    share = recorder.one(SHARE, "dbs-share-files")
+    assert (share["shareName"], share["shareQuota"], share["enabledProtocols"]) == ("dbs", 100, "SMB")
+    assert (out["share"], out["protocol"], out["account"]) == ("dbs", "smb", "datadockerunit")
+
+
+def test_nfs_is_premium_without_key_and_without_secure_transfer(build: Build, recorder: AzureRecorder) -> None:
+    out = build(lambda: shares(nfs=True, premium=True, redundancy="ZRS", allow_from=[], soft_delete_days=0))
+    made = recorder.one(ACCOUNT, "files-account")
+    assert (made["kind"], made["sku"]["name"]) == ("FileStorage", "Premium_ZRS")
+    assert made["enableHttpsTrafficOnly"] is False
+    assert made["allowSharedKeyAccess"] is False
+    share = recorder.one(SHARE, "dbs-share-files")
+    assert (share["enabledProtocols"], share["rootSquash"]) == ("NFS", "NoRootSquash")
+    # Azure refuses a tier beside NFS: pulumi-azure-native#786
+    assert "accessTier" not in share
+    assert recorder.one(SERVICE, "files-service")["shareDeleteRetentionPolicy"] == {"enabled": False}
+    assert recorder.all(KEY) == {}
+    assert out["server"] == "datadockerunit.file.core.windows.net"
+    assert (out["protocol"], out["account"]) == ("nfs", "datadockerunit")
+
+
+@pytest.mark.parametrize(("key", "value"), [("key1", "one=="), ("key2", "two==")])
+def test_the_key_that_the_settings_name_reaches_the_host_as_a_secret(
+    build: Build, recorder: AzureRecorder, key: str, value: str
+) -> None:
+    build(lambda: shares(key=key))
+    made = recorder.one(KEY, "files-key")
+    assert made["key"] == value
+    assert recorder.is_secret(KEY, "files-key", "key")
+    assert made["server"] == "datadockerunit.file.core.windows.net"
+    assert (made["account"], made["root"]) == ("datadockerunit", "/var/lib/datadocker")
+    everywhere = [m for m in recorder.made if m.typ != KEY and value in str(m.inputs)]
+    assert everywhere == []
+
+
+@pytest.mark.parametrize("retain", [True, False])
+@pytest.mark.parametrize("protect", [True, False])
+def test_what_is_kept_and_protected(
+    build: Build, recorder: AzureRecorder, options: dict[str, pulumi.ResourceOptions], retain: bool, protect: bool
+) -> None:
+    build(lambda: shares(retain=retain, protect=protect))
+    for name in ("files-group", "files-account", "files-service", "dbs-share-files"):
+        assert options[name].retain_on_delete is retain, name
+        assert options[name].protect is protect, name
+    # the key's file on the host is none of the data
+    assert options["files-key"].retain_on_delete is None
+
+
+def test_nothing_is_taken_back_where_nothing_is(
+    build: Build, recorder: AzureRecorder, options: dict[str, pulumi.ResourceOptions]
+) -> None:
+    build(shares)
+    assert all(o.import_ is None for o in options.values())
+
+
+def test_what_an_earlier_life_left_is_taken_back(
+    build: Build, recorder: AzureRecorder, options: dict[str, pulumi.ResourceOptions]
+) -> None:
+    recorder.existing = {
+        "azure-native:resources:getResourceGroup": {"id": "/group", "tags": OWNED},
+        "azure-native:storage:getStorageAccount": {"id": "/account", "tags": OWNED},
+        "azure-native:storage:getFileShare": {"id": "/share"},
+    }
+    build(shares)
+    assert options["files-group"].import_ == "/group"
+    assert options["files-account"].import_ == "/account"
+    assert options["dbs-share-files"].import_ == "/share"
+    # what is taken back is kept as what was made
+    assert options["files-account"].retain_on_delete is True
+
+
+def test_what_is_in_the_state_is_not_looked_up(
+    build: Build, recorder: AzureRecorder, options: dict[str, pulumi.ResourceOptions]
+) -> None:
+    recorder.in_state = {
+        (GROUP, "files-group"): {},
+        (ACCOUNT, "files-account"): {},
+        (SHARE, "dbs-share-files"): {},
+    }
+    build(shares)
+    assert [token for token in recorder.asked if ":get" in token] == []
+    assert all(o.import_ is None for o in options.values())
+
+
+def test_somebody_elses_account_is_left_alone(build: Build, recorder: AzureRecorder) -> None:
+    recorder.existing = {"azure-native:storage:getStorageAccount": {"id": "/theirs", "tags": {}}}
+    with pytest.raises(pulumi.RunError, match="/theirs exists and is not this stack's: it lacks the tag"):
+        build(shares)
+
+
+def test_azure_that_can_not_be_asked_is_no_absence(build: Build, recorder: AzureRecorder) -> None:
+    recorder.refusal = "AuthorizationFailed\nno permission"
+    with pytest.raises(
+        pulumi.RunError, match="could not be asked for what is there: AuthorizationFailed no permission"
+    ):
+        build(shares)
+
+
+def test_an_accounts_name_is_the_same_each_time_and_nobody_elses() -> None:
+    name = account_name("datadocker", "staging", SUBSCRIPTION)
+    assert name == account_name("datadocker", "staging", SUBSCRIPTION.upper())
+    assert name.startswith("datadockerst")
+    assert len({name, account_name("datadocker", "staging", "other"), account_name("datadocker", "prod", "other")}) == 3
+    for project, stack in (("d", "s"), ("A_very-long.project", "with-a-very-long-stack-name")):
+        assert 3 <= len(account_name(project, stack, SUBSCRIPTION)) <= 24
+        assert account_name(project, stack, SUBSCRIPTION).isalnum()
+
+
+def test_dev_imports_none_of_azures_sdk() -> None:
+    program = "import stacks.build, sys; print([m for m in sys.modules if m.startswith('pulumi_azure')])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
