@@ -1,0 +1,325 @@
+"""The cloud: what exists in one subscription, who refers to whom, and the four things that one can ask of it."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import json
+import os
+import re
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tests.azure import compute_rules, deletion, effects, network_rules, rules, storage_rules
+from tests.azure.errors import (
+    AzureError,
+    conflict,
+    group_not_found,
+    not_found,
+    parent_not_found,
+    reference_not_found,
+)
+from tests.azure.faults import Faults
+from tests.azure.kinds import KINDS, Kind, kind_of
+from tests.azure.machines import MachineRoom, RecordingRoom
+from tests.azure.outputs import outputs
+from tests.azure.refusals import value_refusals
+from tests.azure.resource import Resource
+from tests.azure.shares import RecordingShares, ShareRoom
+from tests.azure.values import one
+
+# they enter their rules by being imported
+RULES_OF = (compute_rules, network_rules, storage_rules)
+SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
+TENANT = "66666666-7777-8888-9999-000000000000"
+GROUP = "azure-native:resources:ResourceGroup"
+
+
+class Cloud:
+    """One subscription. Its methods may be called from several threads."""
+
+    def __init__(
+        self,
+        state: Path | None = None,
+        *,
+        machines: MachineRoom | None = None,
+        shares: ShareRoom | None = None,
+    ) -> None:
+        """Goes on from the file `state` if it exists, and keeps it up to date."""
+        self.subscription = SUBSCRIPTION
+        self.tenant = TENANT
+        self.faults = Faults()
+        self.machines: MachineRoom = machines or RecordingRoom()
+        self.shares: ShareRoom = shares or RecordingShares()
+        self.client: str | None = None
+        """Where security groups see their clients come from; None is an address that every rule's range holds."""
+        self.resources: dict[str, Resource] = {}
+        self._lag: dict[str, int] = {}
+        self._file = state
+        self._lock = threading.RLock()
+        if state and state.exists():
+            stored = (Resource.from_json(entry) for entry in json.loads(state.read_text()))
+            self.resources = {resource.key: resource for resource in stored}
+
+    # what one can ask
+
+    def put(self, kind: Kind, inputs: dict[str, Any]) -> Resource:
+        """Creates or changes a resource, and waits until that is done.
+
+        Raises:
+            AzureError: if Azure refuses; nothing has changed.
+            PartialError: if it exists now and something else did not work.
+        """
+        new = Resource(kind, kind.id(self.subscription, inputs), copy.deepcopy(inputs))
+        self.faults.request()
+        self.faults.write(kind.token, new.id, self.subscription)
+        with self._lock:
+            old = self.lookup(new.id)
+            if old:
+                new.id, new.facts = old.id, copy.deepcopy(old.facts)
+            self._refuse(new, old)
+            children = self._inline(new)
+            for child in children:
+                self._refuse(child, self.lookup(child.id), fresh_parent=new)
+            gone = self._gone_children(new, children)
+            for child in gone:
+                if error := deletion.refusal(self, child):
+                    raise error
+            new.facts["etag"] = f'W/"{uuid.uuid4()}"'
+            new.facts.setdefault("resourceGuid", str(uuid.uuid4()))
+            self.resources[new.key] = new
+            if old is None:
+                self._lag[new.key] = self.faults.lag
+            for child in gone:
+                del self.resources[child.key]
+            for child in children:
+                child.facts["etag"] = new.facts["etag"]
+                self.resources[child.key] = child
+            for name in new.kind.inline:
+                new.inputs.pop(name, None)
+            effects.settle(self, new)
+            self._save()
+        if old is None:
+            time.sleep(self.faults.delay(kind.token))
+        try:
+            effects.carry_out(self, new, old)
+        finally:
+            self.save()
+        return new
+
+    def get(self, resource_id: str) -> dict[str, Any]:
+        """Returns a resource's outputs.
+
+        Raises:
+            AzureError: 404 if it does not exist.
+        """
+        self.faults.request()
+        with self._lock:
+            found = self.lookup(resource_id) or self._singleton(resource_id)
+            if found and self._lag.get(found.key, 0) > 0:
+                self._lag[found.key] -= 1
+                found = None
+            if found is None:
+                raise self._missing(resource_id)
+            return outputs(self, found)
+
+    def delete(self, resource_id: str) -> None:
+        """Deletes a resource with what is inside it. Nothing happens if it does not exist.
+
+        Raises:
+            AzureError: if Azure refuses.
+        """
+        self.faults.request()
+        with self._lock:
+            found = self.lookup(resource_id)
+            if found is None:
+                return
+            self.faults.write(found.kind.token, found.id, self.subscription)
+            error = deletion.group_refusal(self, found) if found.kind.token == GROUP else deletion.refusal(self, found)
+            if error:
+                raise error
+        self.remove(found.id)
+
+    def remove(self, resource_id: str) -> None:
+        """Takes a resource away with what is inside it, whoever uses it: damage, done behind Pulumi's back."""
+        with self._lock:
+            going = [*self.inside(resource_id), self.resources[resource_id.lower()]]
+            for resource in going:
+                self.resources.pop(resource.key, None)
+            self._save()
+        for resource in going:
+            effects.take_away(self, resource)
+        self.save()
+
+    # what exists
+
+    def lookup(self, resource_id: str) -> Resource | None:
+        return self.resources.get(resource_id.lower())
+
+    def of_type(self, token: str) -> list[Resource]:
+        """Returns all resources of a type; a token may go without its azure-native:."""
+        wanted = token if token.startswith("azure-native:") else f"azure-native:{token}"
+        return [r for r in list(self.resources.values()) if r.kind.token == wanted]
+
+    def only(self, token: str) -> Resource:
+        """Returns the one resource of a type."""
+        (found,) = self.of_type(token)
+        return found
+
+    def inside(self, resource_id: str) -> list[Resource]:
+        """Returns what is inside a resource or a resource group, the innermost first."""
+        found = [r for r in list(self.resources.values()) if r.key.startswith(f"{resource_id.lower()}/")]
+        return sorted(found, key=lambda r: (-r.id.count("/"), "/virtualmachines/" not in r.key))
+
+    def children(self, parent_id: str, token: str) -> list[Resource]:
+        return [r for r in self.inside(parent_id) if r.kind.token == token]
+
+    def parent(self, resource: Resource) -> Resource:
+        """Returns what a resource is part of."""
+        parent = resource.kind.parent_id(self.subscription, resource.inputs)
+        assert parent
+        return self.resources[parent.lower()]
+
+    def users(self, resource_id: str) -> Iterator[tuple[Resource, str]]:
+        """Yields the resources that refer to this one, each with the path of the property that does."""
+        target = self.lookup(resource_id)
+        for other in list(self.resources.values()):
+            # an account's network rules hold nothing back
+            if other.kind.token.startswith("azure-native:storage:"):
+                continue
+            for path, reference in other.references():
+                if reference.lower() == resource_id.lower():
+                    yield other, path
+        owner = target and target.facts.get("managedBy")
+        if owner and (found := self.lookup(owner)):
+            yield found, "storageProfile.osDisk"
+
+    def inner_id(self, resource: Resource, path: str) -> str:
+        """Returns the id of that part of a resource which a property is in, such as a NIC's IP configuration."""
+        found = re.match(r"ipConfigurations\[(\d+)\]", path)
+        if not found:
+            return resource.id
+        return f"{resource.id}/ipConfigurations/{resource.inputs['ipConfigurations'][int(found[1])].get('name')}"
+
+    def os_disk_name(self, machine: Resource) -> str:
+        name = one(machine.inputs, "storageProfile.osDisk.name")
+        number = machine.facts.get("vmId", "0" * 32).replace("-", "")
+        return str(name or f"{machine.name}_OsDisk_1_{number}")
+
+    def disk_id(self, machine: Resource, name: str) -> str:
+        inputs = {"resourceGroupName": machine.group, "diskName": name}
+        return KINDS["azure-native:compute:Disk"].id(self.subscription, inputs)
+
+    # how it is kept
+
+    @contextlib.contextmanager
+    def changing(self) -> Iterator[None]:
+        """Holds off everybody else; what has changed is stored afterwards."""
+        with self._lock:
+            yield
+            self._save()
+
+    def save(self) -> None:
+        with self._lock:
+            self._save()
+
+    def _save(self) -> None:
+        if self._file is None:
+            return
+        aside = self._file.with_suffix(".part")
+        # it holds the accounts' keys
+        with open(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            json.dump([r.to_json() for r in self.resources.values()], file, indent=1)
+        aside.rename(self._file)
+
+    def _refuse(self, new: Resource, old: Resource | None, fresh_parent: Resource | None = None) -> None:
+        group = KINDS[GROUP].id(self.subscription, {"resourceGroupName": new.group})
+        if new.kind.token != GROUP and not self.lookup(group):
+            raise group_not_found(new.group)
+        parent = new.kind.parent_id(self.subscription, new.inputs)
+        if parent and not self.lookup(parent) and fresh_parent is None:
+            raise parent_not_found(new.kind.azure_type, parent)
+        for error in value_refusals(new):
+            raise error
+        if old and new.kind.located and old.location != new.location:
+            raise conflict(
+                "InvalidResourceLocation",
+                f"The resource '{new.name}' already exists in location '{old.location}' in resource group "
+                f"'{new.group}'. A resource with the same name cannot be created in location '{new.location}'. Please "
+                "select a new resource name.",
+            )
+        if fresh_parent is not None:
+            with self._as_if(fresh_parent):
+                self._refuse_relations(new)
+        else:
+            self._refuse_relations(new)
+
+    def _refuse_relations(self, new: Resource) -> None:
+        for _, reference in new.references():
+            other = self.lookup(reference)
+            place = other and (other.location or (other.kind.parent_path and self.parent(other).location))
+            strangers = place and new.location and place != new.location and "Microsoft.Network" in new.kind.azure_type
+            # an availability set has words of its own, and a user's own image is none of ours
+            if (
+                other is None and not re.search("/(availabilitysets|images|userassigned)", reference.lower())
+            ) or strangers:
+                raise reference_not_found(reference, new.id)
+        for error in rules.refusals(self, new):
+            raise error
+
+    @contextlib.contextmanager
+    def _as_if(self, resource: Resource) -> Iterator[None]:
+        before = self.resources.get(resource.key)
+        self.resources[resource.key] = resource
+        try:
+            yield
+        finally:
+            if before:
+                self.resources[resource.key] = before
+            else:
+                del self.resources[resource.key]
+
+    def _inline(self, new: Resource) -> list[Resource]:
+        """Takes the children that stand inside a resource out of it."""
+        found = []
+        for name, token in new.kind.inline.items():
+            kind = KINDS[token]
+            for given in new.inputs.get(name, []):
+                names = {n: new.inputs[n] for n in new.kind.names}
+                inputs = {k: v for k, v in given.items() if k in kind.inputs} | names | {kind.own_name: given["name"]}
+                found.append(Resource(kind, kind.id(self.subscription, inputs), inputs))
+        return found
+
+    def _gone_children(self, new: Resource, children: list[Resource]) -> list[Resource]:
+        """Returns the children that a list of them leaves out. Without a list all stay."""
+        wanted = {child.key for child in children}
+        tokens = [token for name, token in new.kind.inline.items() if new.inputs.get(name) is not None]
+        return [old for token in tokens for old in self.children(new.id, token) if old.key not in wanted]
+
+    def _singleton(self, resource_id: str) -> Resource | None:
+        """Returns what comes with its parent and has never been set."""
+        kind = kind_of(resource_id)
+        if kind is None or not kind.singleton:
+            return None
+        names: dict[str, Any] = kind.names_in(resource_id)
+        parent = kind.parent_id(self.subscription, names) or ""
+        return Resource(kind, resource_id, names) if self.lookup(parent) else None
+
+    def _missing(self, resource_id: str) -> AzureError:
+        parts = resource_id.split("/")
+        group = parts[4] if len(parts) > 4 else ""
+        if len(parts) < 8 or not self.lookup("/".join(parts[:5])):
+            return group_not_found(group)
+        kind = "/".join([parts[6], *parts[7::2]])
+        known = kind_of(resource_id)
+        if known and known.parent_path:
+            parent = known.parent_id(self.subscription, known.names_in(resource_id)) or ""
+            if not self.lookup(parent):
+                return parent_not_found(kind, parent, "read")
+        if known and known.token == "azure-native:storage:FileShare":
+            return AzureError(404, "ShareNotFound", "The specified share does not exist.")
+        return not_found(kind, "/".join(parts[8::2]), group)

@@ -1,0 +1,226 @@
+"""What Azure answers for a resource that exists, in the shapes of the SDK."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from tests.azure import schema
+from tests.azure.limits import region
+from tests.azure.sizes import IMAGES
+from tests.azure.values import one
+
+if TYPE_CHECKING:
+    from tests.azure.cloud import Cloud
+    from tests.azure.resource import Resource
+
+Outputs = dict[str, Any]
+# what goes in and never comes out
+WRITE_ONLY = {
+    "azure-native:compute:VirtualMachine": ["osProfile.adminPassword", "osProfile.customData", "userData"],
+    "azure-native:compute:VirtualMachineRunCommandByVirtualMachine": ["protectedParameters", "runAsPassword"],
+}
+MORE: dict[str, Callable[[Cloud, Resource, Outputs], None]] = {}
+
+
+def outputs(cloud: Cloud, resource: Resource) -> Outputs:
+    """Returns all outputs of a resource, as a read of it gives them."""
+    kind = resource.kind
+    known = schema.outputs(kind.token)
+    out = {name: copy.deepcopy(value) for name, value in resource.inputs.items() if name in known}
+    for path in WRITE_ONLY.get(kind.token, []):
+        *way, last = path.split(".")
+        holder = one(out, ".".join(way), {}) if way else out
+        holder.pop(last, None)
+    out |= {"id": resource.id, "name": resource.name, "type": kind.azure_type}
+    out["azureApiVersion"] = schema.api_version(kind.token)
+    if "location" in out:
+        out["location"] = region(out["location"])
+    for name in ("etag", "resourceGuid", "provisioningState"):
+        if name in known:
+            out[name] = resource.facts.get(name) or {"provisioningState": "Succeeded"}.get(name, "")
+    if kind.token in MORE:
+        MORE[kind.token](cloud, resource, out)
+    return {name: value for name, value in out.items() if value is not None}
+
+
+def _of(name: str) -> Callable[[Callable[[Cloud, Resource, Outputs], None]], None]:
+    def mark(function: Callable[[Cloud, Resource, Outputs], None]) -> None:
+        MORE[f"azure-native:{name}"] = function
+
+    return mark
+
+
+@_of("resources:ResourceGroup")
+def _(cloud: Cloud, group: Resource, out: Outputs) -> None:
+    out["properties"] = {"provisioningState": "Succeeded"}
+
+
+@_of("network:VirtualNetwork")
+def _(cloud: Cloud, network: Resource, out: Outputs) -> None:
+    out["subnets"] = [outputs(cloud, child) for child in cloud.children(network.id, "azure-native:network:Subnet")]
+    out.setdefault("enableDdosProtection", False)
+    out.setdefault("virtualNetworkPeerings", [])
+    out["flowLogs"] = []
+
+
+@_of("network:Subnet")
+def _(cloud: Cloud, subnet: Resource, out: Outputs) -> None:
+    out.setdefault("privateEndpointNetworkPolicies", "Disabled")
+    out.setdefault("privateLinkServiceNetworkPolicies", "Enabled")
+    out.setdefault("delegations", [])
+    out["ipConfigurations"] = [{"id": cloud.inner_id(user, path)} for user, path in cloud.users(subnet.id)]
+
+
+@_of("network:NetworkSecurityGroup")
+def _(cloud: Cloud, group: Resource, out: Outputs) -> None:
+    children = cloud.children(group.id, "azure-native:network:SecurityRule")
+    out["securityRules"] = [outputs(cloud, child) for child in children]
+    users = [user for user, _ in cloud.users(group.id)]
+    out["subnets"] = [{"id": u.id} for u in users if u.kind.token.endswith(":Subnet")]
+    out["networkInterfaces"] = [{"id": u.id} for u in users if u.kind.token.endswith(":NetworkInterface")]
+    out["flowLogs"], out["defaultSecurityRules"] = [], []
+
+
+@_of("network:PublicIPAddress")
+def _(cloud: Cloud, address: Resource, out: Outputs) -> None:
+    out["ipAddress"] = address.facts.get("ipAddress")
+    out.setdefault("idleTimeoutInMinutes", 4)
+    out.setdefault("publicIPAddressVersion", "IPv4")
+    out["sku"] = {"tier": "Regional", **out.get("sku", {})}
+    out.setdefault("ipTags", [])
+    if label := one(out, "dnsSettings.domainNameLabel"):
+        out["dnsSettings"]["fqdn"] = f"{label}.{address.location}.cloudapp.azure.com"
+    for user, path in cloud.users(address.id):
+        out["ipConfiguration"] = {"id": cloud.inner_id(user, path)}
+
+
+@_of("network:NetworkInterface")
+def _(cloud: Cloud, interface: Resource, out: Outputs) -> None:
+    for index, configuration in enumerate(out.get("ipConfigurations", [])):
+        configuration["id"] = f"{interface.id}/ipConfigurations/{configuration.get('name')}"
+        configuration.setdefault("privateIPAddress", interface.facts.get("addresses", {}).get(str(index)))
+        configuration.setdefault("privateIPAllocationMethod", "Dynamic")
+        configuration.setdefault("privateIPAddressVersion", "IPv4")
+        configuration["primary"] = index == 0
+        configuration["provisioningState"] = "Succeeded"
+        configuration["etag"] = out["etag"]
+    out.setdefault("enableAcceleratedNetworking", False)
+    out.setdefault("enableIPForwarding", False)
+    out.setdefault("disableTcpStateTracking", False)
+    out["macAddress"] = interface.facts.get("macAddress", "")
+    out["defaultOutboundConnectivityEnabled"] = False
+    out["vnetEncryptionSupported"] = False
+    out["hostedWorkloads"], out["tapConfigurations"] = [], []
+    for user, _ in cloud.users(interface.id):
+        out["virtualMachine"], out["primary"] = {"id": user.id}, True
+
+
+@_of("network:NatGateway")
+def _(cloud: Cloud, gateway: Resource, out: Outputs) -> None:
+    out.setdefault("idleTimeoutInMinutes", 4)
+    out["subnets"] = [{"id": user.id} for user, _ in cloud.users(gateway.id)]
+
+
+@_of("compute:VirtualMachine")
+def _(cloud: Cloud, machine: Resource, out: Outputs) -> None:
+    out["vmId"] = machine.facts["vmId"]
+    out["timeCreated"] = machine.facts["timeCreated"]
+    out.pop("instanceView", None)
+    profile = out.setdefault("osProfile", {})
+    profile.setdefault("computerName", machine.name)
+    profile.setdefault("allowExtensionOperations", True)
+    profile.setdefault("requireGuestProvisionSignal", True)
+    profile.setdefault("secrets", [])
+    disk = out.setdefault("storageProfile", {}).setdefault("osDisk", {})
+    disk["name"] = cloud.os_disk_name(machine)
+    disk.setdefault("osType", "Linux")
+    disk.setdefault("deleteOption", "Detach")
+    disk.setdefault("caching", "None")
+    disk["managedDisk"] = {"storageAccountType": "Standard_LRS"} | disk.get("managedDisk", {})
+    disk["managedDisk"]["id"] = cloud.disk_id(machine, disk["name"])
+    image = out["storageProfile"].get("imageReference")
+    if image and not image.get("id"):
+        image["exactVersion"] = "12.20260901.1" if image.get("version") == "latest" else image.get("version")
+        disk.setdefault("diskSizeGB", IMAGES[":".join(image[k] for k in ("publisher", "offer", "sku")).lower()])
+    out["storageProfile"].setdefault("dataDisks", [])
+    if identity := out.get("identity"):
+        identity["principalId"], identity["tenantId"] = machine.facts["principalId"], cloud.tenant
+
+
+@_of("compute:VirtualMachineRunCommandByVirtualMachine")
+def _(cloud: Cloud, command: Resource, out: Outputs) -> None:
+    # azure-native reads without $expand=instanceView, so that what the script printed is never there
+    out.pop("instanceView", None)
+    out.setdefault("asyncExecution", False)
+    out.setdefault("timeoutInSeconds", 0)
+    out.setdefault("treatFailureAsDeploymentFailure", False)
+
+
+@_of("compute:AvailabilitySet")
+def _(cloud: Cloud, group: Resource, out: Outputs) -> None:
+    out.setdefault("platformFaultDomainCount", 2)
+    out.setdefault("platformUpdateDomainCount", 5)
+    out.setdefault("sku", {"name": "Classic"})
+    out["virtualMachines"] = [{"id": user.id} for user, _ in cloud.users(group.id)]
+
+
+@_of("compute:Disk")
+def _(cloud: Cloud, disk: Resource, out: Outputs) -> None:
+    out["diskState"] = "Attached" if disk.facts.get("managedBy") else "Unattached"
+    out["managedBy"] = disk.facts.get("managedBy")
+    out["timeCreated"] = disk.facts.get("timeCreated", "")
+    out["uniqueId"] = disk.facts.get("resourceGuid", "")
+
+
+@_of("storage:StorageAccount")
+def _(cloud: Cloud, account: Resource, out: Outputs) -> None:
+    services = ["file"] if account.inputs["kind"] == "FileStorage" else ["blob", "dfs", "file", "queue", "table", "web"]
+    out["primaryEndpoints"] = {s: f"https://{account.name}.{s}.core.windows.net/" for s in services}
+    out["primaryLocation"], out["statusOfPrimary"] = account.location, "available"
+    out["creationTime"] = account.facts["creationTime"]
+    out["keyCreationTime"] = {"key1": out["creationTime"], "key2": out["creationTime"]}
+    out["sku"]["tier"] = out["sku"]["name"].split("_")[0].removesuffix("V2")
+    out["privateEndpointConnections"] = []
+    out.setdefault("enableHttpsTrafficOnly", True)
+    out.setdefault("minimumTlsVersion", "TLS1_0")
+    out.setdefault("allowBlobPublicAccess", False)
+    out.setdefault("allowSharedKeyAccess", True)
+    out.setdefault("accessTier", None if account.inputs["kind"] == "FileStorage" else "Hot")
+    out.setdefault("publicNetworkAccess", "Enabled")
+    rules = out.setdefault("networkRuleSet", {})
+    for name, value in {
+        "bypass": "AzureServices",
+        "defaultAction": "Allow",
+        "ipRules": [],
+        "virtualNetworkRules": [],
+    }.items():
+        rules.setdefault(name, value)
+    for allowed in rules["virtualNetworkRules"]:
+        allowed["state"] = "Succeeded"
+    out["encryption"] = {
+        "keySource": "Microsoft.Storage",
+        "services": {s: {"enabled": True, "keyType": "Account"} for s in ("blob", "file")},
+    } | out.get("encryption", {})
+
+
+@_of("storage:FileShare")
+def _(cloud: Cloud, share: Resource, out: Outputs) -> None:
+    premium = cloud.parent(share).inputs["kind"] == "FileStorage"
+    out.setdefault("shareQuota", 102400 if premium else 5120)
+    out.setdefault("accessTier", "Premium" if premium else "TransactionOptimized")
+    out.setdefault("enabledProtocols", "SMB")
+    if out["enabledProtocols"] == "NFS":
+        out.setdefault("rootSquash", "NoRootSquash")
+    out["lastModifiedTime"] = share.facts["lastModifiedTime"]
+    out["accessTierChangeTime"] = share.facts["lastModifiedTime"]
+    out["leaseState"], out["leaseStatus"] = "available", "unlocked"
+
+
+@_of("storage:FileServiceProperties")
+def _(cloud: Cloud, service: Resource, out: Outputs) -> None:
+    account = cloud.parent(service)
+    out["sku"] = {"name": one(account.inputs, "sku.name"), "tier": one(account.inputs, "sku.name").split("_")[0]}
+    out.setdefault("shareDeleteRetentionPolicy", {"enabled": True, "days": 7})
+    out.setdefault("cors", {"corsRules": []})

@@ -1,0 +1,158 @@
+"""Payloads about virtual machines and what they are made of that Azure is known to refuse.
+
+Each has its type, what is wrong, the code, words of the message, and where they were published.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from tests.azure.programs import KEY
+from tests.azure.samples import COMPUTE
+
+VM = "compute:VirtualMachine"
+SSH = "osProfile__linuxConfiguration__ssh"
+# https://github.com/Azure/azure-quickstart-templates/issues/680
+SSH2_KEY = '---- BEGIN SSH2 PUBLIC KEY ----\nComment: "rsa-key-20151001"\nAAAAB\n---- END SSH2 PUBLIC KEY ----'
+IMAGE = {"publisher": "canonical", "offer": "ubuntuserver", "sku": "14.04.5-LTS", "version": "latest"}
+
+PAYLOADS: list[tuple[str, dict[str, Any], str, str, str]] = [
+    (
+        "compute:AvailabilitySet",
+        {"platformFaultDomainCount": 5},
+        "InvalidParameter",
+        "The specified fault domain count 5 must fall in the range 1 to 3.",
+        "https://learn.microsoft.com/azure/virtual-machines/error-messages",
+    ),
+    (
+        VM,
+        {"hardwareProfile__vmSize": ""},
+        "InvalidParameter",
+        "The value  provided for the VM size is not valid. The valid sizes in the current region are: ",
+        "https://github.com/ansible-collections/azure/issues/1243",
+    ),
+    (
+        VM,
+        {"osProfile__adminUsername": "root"},
+        "InvalidParameter",
+        "The Admin Username specified is not allowed.",
+        "https://github.com/Azure/azure-cli/issues/1943",
+    ),
+    (
+        VM,
+        {"osProfile__adminUsername": "test"},
+        "InvalidParameter",
+        "The Admin Username specified is not allowed.",
+        "https://github.com/microsoft/vscode-azurevirtualmachines/issues/157",
+    ),
+    (
+        VM,
+        {"osProfile__customData": "#cloud-config\n"},
+        "InvalidParameter",
+        "Custom data in OSProfile must be in Base64 encoding and with a maximum length of 87380 characters.",
+        "https://github.com/Azure/acs-engine/issues/4149",
+    ),
+    (
+        VM,
+        {"osProfile__customData": base64.b64encode(bytes(65536)).decode()},
+        "InvalidParameter",
+        "Custom data in OSProfile must be in Base64 encoding and with a maximum length of 87380 characters.",
+        "https://github.com/Azure/aks-engine/issues/1663",
+    ),
+    (
+        VM,
+        {SSH: None},
+        "InvalidParameter",
+        "Authentication using either SSH or by user name and password must be enabled in Linux profile.",
+        "https://github.com/Azure/azure-xplat-cli/issues/2502",
+    ),
+    (
+        VM,
+        {SSH: {"publicKeys": [{"path": "/home/datadocker/.ssh/authorized_keys", "keyData": SSH2_KEY}]}},
+        "InvalidParameter",
+        "The value of parameter linuxConfiguration.ssh.publicKeys.keyData is invalid.",
+        "https://github.com/Azure/azure-quickstart-templates/issues/680",
+    ),
+    (
+        VM,
+        {SSH: {"publicKeys": [{"path": "/home/datadocker/.ssh/authorized_keys", "keyData": KEY.split()[1]}]}},
+        "InvalidParameter",
+        "The value of parameter linuxConfiguration.ssh.publicKeys.keyData is invalid.",
+        "https://github.com/microsoft/azure_arc/issues/1526",
+    ),
+    (
+        VM,
+        {SSH: {"publicKeys": [{"path": "/root/.ssh/authorized_keys", "keyData": KEY}]}},
+        "InvalidParameter",
+        "Destination path for Ssh public keys is currently limited to its default value /home/datadocker/.ssh/",
+        "https://learn.microsoft.com/azure/virtual-machines/error-messages",
+    ),
+    (
+        VM,
+        {"vmName": "demo_vm"},
+        "InvalidParameter",
+        "Linux host name cannot exceed 64 characters in length or contain the following characters: ` ~ ! @ # $",
+        "https://learn.microsoft.com/azure/virtual-machines/error-messages",
+    ),
+    (
+        VM,
+        {"storageProfile__imageReference": IMAGE},
+        "PlatformImageNotFound",
+        "The platform image 'canonical:ubuntuserver:14.04.5-LTS:latest' is not available. Verify that",
+        "https://github.com/hashicorp/packer/issues/3835",
+    ),
+    (
+        VM,
+        {"storageProfile__osDisk__diskSizeGB": 20},
+        "OperationNotAllowed",
+        "The specified disk size 20 GB is smaller than the size of the corresponding disk in the VM image: 30 GB.",
+        "https://learn.microsoft.com/azure/virtual-machines/error-messages",
+    ),
+    (
+        VM,
+        {
+            "hardwareProfile__vmSize": "Standard_D4_v3",
+            "storageProfile__osDisk__managedDisk": {"storageAccountType": "Premium_LRS"},
+        },
+        "InvalidParameter",
+        "Requested operation cannot be performed because the VM size Standard_D4_v3 does not support the storage "
+        "account type Premium_LRS of disk 'vm-disk'. Consider updating the VM to a size that supports Premium storage.",
+        "https://github.com/kubernetes/kubernetes/issues?q=storageAccountType",
+    ),
+    (
+        VM,
+        {"availabilitySet": {"id": f"{COMPUTE}/availabilitySets/set"}, "zones": ["1"]},
+        "BadRequest",
+        "both Availability Zone and Availability Set were specified.",
+        "https://github.com/hashicorp/terraform-provider-azurerm/issues/2246",
+    ),
+    (
+        VM,
+        {"availabilitySet": {"id": f"{COMPUTE}/availabilitySets/gone"}},
+        "NotFound",
+        "cannot be found.",
+        "https://learn.microsoft.com/azure/virtual-machines/error-messages",
+    ),
+    (
+        VM,
+        {"zones": ["4"]},
+        "InvalidAvailabilityZone",
+        "The supported zones for location 'westeurope' are '1,2,3'",
+        "https://learn.microsoft.com/azure/reliability/regions-list",
+    ),
+    (
+        "compute:Disk",
+        {"location": "westus", "zones": ["1"]},
+        "InvalidAvailabilityZone",
+        "The zone(s) '1' for resource 'Microsoft.Compute/disks/spare' is not supported. The supported zones for",
+        "https://learn.microsoft.com/azure/reliability/regions-list",
+    ),
+    (
+        "compute:VirtualMachineRunCommandByVirtualMachine",
+        {"vmName": "gone"},
+        "ParentResourceNotFound",
+        "Failed to perform 'write' on resource(s) of type 'virtualMachines/runCommands', because the parent resource",
+        "https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/error-parent-resource",
+    ),
+]

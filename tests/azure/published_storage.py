@@ -1,0 +1,74 @@
+"""Payloads about storage accounts and shares that Azure is known to refuse.
+
+Each has its type, what is wrong, the code, words of the message, and where they were published.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+PAYLOADS: list[tuple[str, dict[str, Any], str, str, str]] = [
+    (
+        "storage:StorageAccount",
+        {"accountName": "TestStore"},
+        "AccountNameInvalid",
+        "TestStore is not a valid storage account name. Storage account name must be between 3 and 24 characters in",
+        "https://github.com/Azure/azure-xplat-cli/issues/1970",
+    ),
+    (
+        "storage:StorageAccount",
+        {"accountName": "my-azure-blobstore1113"},
+        "AccountNameInvalid",
+        "use numbers and lower-case letters only.",
+        "https://github.com/banzaicloud/pipeline/issues/1194",
+    ),
+    (
+        "storage:StorageAccount",
+        {"kind": "Files"},
+        "InvalidRequestPropertyValue",
+        "The value 'Files' is not allowed for property kind.",
+        "https://github.com/kubernetes-sigs/azurefile-csi-driver/issues/1057",
+    ),
+    (
+        "storage:FileShare",
+        {"enabledProtocols": "NFS", "shareQuota": 5},
+        "FeatureNotSupportedForAccount",
+        "NfsFileShares is not supported for the account.",
+        "https://github.com/Azure/azure-cli/issues/32510",
+    ),
+    (
+        "storage:StorageAccount",
+        {"kind": "FileStorage"},
+        "InvalidRequestPropertyValue",
+        "The value 'Standard_LRS' is not allowed for property sku.name.",
+        "https://learn.microsoft.com/azure/storage/common/storage-account-overview",
+    ),
+    (
+        "storage:FileShare",
+        {"accessTier": "Premium"},
+        "InvalidHeaderValue",
+        "The value for one of the HTTP headers is not in the correct format.",
+        "https://github.com/pulumi/pulumi-azure-native/issues/786",
+    ),
+    (
+        "storage:FileShare",
+        {"rootSquash": "RootSquash"},
+        "InvalidHeaderValue",
+        "The value for one of the HTTP headers is not in the correct format.",
+        "https://learn.microsoft.com/rest/api/storagerp/file-shares/create",
+    ),
+    (
+        "storage:FileShare",
+        {"shareName": "Logs"},
+        "InvalidResourceName",
+        "The specifed resource name contains invalid characters.",
+        "https://learn.microsoft.com/rest/api/storageservices/common-rest-api-error-codes",
+    ),
+    (
+        "storage:FileShare",
+        {"shareQuota": 102401},
+        "InvalidHeaderValue",
+        "The value for one of the HTTP headers is not in the correct format.",
+        "https://github.com/Azure/azure-powershell/issues/6812",
+    ),
+]

@@ -1,0 +1,110 @@
+"""Rules of storage accounts and file shares."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.azure.errors import AzureError, bad_request, conflict
+from tests.azure.rules import rule
+from tests.azure.values import one
+
+if TYPE_CHECKING:
+    from tests.azure.cloud import Cloud
+    from tests.azure.resource import Resource
+
+# GiB, https://learn.microsoft.com/azure/storage/files/storage-files-scale-targets
+PREMIUM_QUOTA = (100, 102400)
+STANDARD_QUOTA = (1, 102400)
+HEADERS = "The value for one of the HTTP headers is not in the correct format."
+
+
+@rule("storage:StorageAccount", source="https://github.com/hashicorp/terraform/issues/11485")
+def an_accounts_name_is_unique_in_the_world(cloud: Cloud, new: Resource) -> AzureError | None:
+    others = (o for o in cloud.of_type(new.kind.token) if o.key != new.key)
+    if new.name in cloud.faults.taken_names or any(o.name == new.name for o in others):
+        return conflict("StorageAccountAlreadyTaken", f"The storage account named {new.name} is already taken.")
+    return None
+
+
+@rule("storage:StorageAccount", source="https://learn.microsoft.com/azure/storage/common/storage-account-overview")
+def premium_files_have_a_kind_of_their_own(cloud: Cloud, new: Resource) -> AzureError | None:
+    kind, sku = new.inputs["kind"], one(new.inputs, "sku.name")
+    premium = sku in ("Premium_LRS", "Premium_ZRS", "PremiumV2_LRS", "PremiumV2_ZRS")
+    if kind == "FileStorage" and not premium and not sku.startswith("StandardV2"):
+        return bad_request("InvalidRequestPropertyValue", f"The value '{sku}' is not allowed for property sku.name.")
+    return None
+
+
+@rule("storage:StorageAccount", source="https://learn.microsoft.com/azure/storage/common/storage-account-upgrade")
+def an_account_keeps_its_kind(cloud: Cloud, new: Resource) -> AzureError | None:
+    old = cloud.lookup(new.id)
+    if not old:
+        return None
+    before, after = old.inputs["kind"], new.inputs["kind"]
+    if before != after and (before, after) not in (("Storage", "StorageV2"), ("BlobStorage", "StorageV2")):
+        return bad_request("InvalidRequestPropertyValue", f"The value '{after}' is not allowed for property kind.")
+    premium = [str(one(r.inputs, "sku.name")).startswith("Premium") for r in (old, new)]
+    if premium[0] != premium[1]:
+        return bad_request(
+            "InvalidRequestPropertyValue",
+            f"The value '{one(new.inputs, 'sku.name')}' is not allowed for property sku.name.",
+        )
+    return None
+
+
+@rule("storage:StorageAccount", source="https://learn.microsoft.com/azure/storage/common/storage-network-security")
+def a_subnet_that_is_let_in_has_an_endpoint(cloud: Cloud, new: Resource) -> AzureError | None:
+    for reference in new.inputs_at("networkRuleSet.virtualNetworkRules[].virtualNetworkResourceId"):
+        subnet = cloud.lookup(reference)
+        services = subnet.inputs_at("serviceEndpoints[].service") if subnet else []
+        if not any(service.startswith("Microsoft.Storage") for service in services):
+            network, _, name = reference.partition("/subnets/")
+            return bad_request(
+                "NetworkAclsValidationFailure",
+                "Validation of network acls failure: SubnetsHaveNoServiceEndpointsConfigured:Subnets "
+                f"{name} of virtual network {network} do not have ServiceEndpoints for Microsoft.Storage resources "
+                "configured. Add Microsoft.Storage to subnet's ServiceEndpoints collection before trying to ACL "
+                "Microsoft.Storage resources to these subnets..",
+            )
+    return None
+
+
+@rule("storage:FileShare", source="https://github.com/Azure/azure-cli/issues/32510")
+def nfs_is_for_premium_files(cloud: Cloud, new: Resource) -> AzureError | None:
+    if new.inputs.get("enabledProtocols") == "NFS" and cloud.parent(new).inputs["kind"] != "FileStorage":
+        return bad_request("FeatureNotSupportedForAccount", "NfsFileShares is not supported for the account.")
+    return None
+
+
+@rule("storage:FileShare", source="https://github.com/turbot/steampipe-plugin-azure/pull/478")
+def not_every_account_has_files(cloud: Cloud, new: Resource) -> AzureError | None:
+    account = cloud.parent(new)
+    blobs_only = account.inputs["kind"] in ("BlobStorage", "BlockBlobStorage")
+    pages_only = account.inputs["kind"] != "FileStorage" and one(account.inputs, "sku.name").startswith("Premium")
+    if blobs_only or pages_only:
+        return bad_request("FeatureNotSupportedForAccount", "File is not supported for the account.")
+    return None
+
+
+@rule("storage:FileShare", source="https://github.com/Azure/azure-cli/issues/18405")
+def a_quota_is_within_its_accounts_limits(cloud: Cloud, new: Resource) -> AzureError | None:
+    low, high = PREMIUM_QUOTA if cloud.parent(new).inputs["kind"] == "FileStorage" else STANDARD_QUOTA
+    if not low <= new.inputs.get("shareQuota", low) <= high:
+        return bad_request("InvalidHeaderValue", HEADERS)
+    return None
+
+
+@rule("storage:FileShare", source="https://github.com/pulumi/pulumi-azure-native/issues/786")
+def tiers_are_of_one_kind_of_account(cloud: Cloud, new: Resource) -> AzureError | None:
+    tier = new.inputs.get("accessTier")
+    premium = cloud.parent(new).inputs["kind"] == "FileStorage"
+    if tier is not None and (tier == "Premium") != premium:
+        return bad_request("InvalidHeaderValue", HEADERS)
+    return None
+
+
+@rule("storage:FileShare", source="https://learn.microsoft.com/rest/api/storagerp/file-shares/create")
+def squashing_is_for_nfs(cloud: Cloud, new: Resource) -> AzureError | None:
+    if new.inputs.get("rootSquash") is not None and new.inputs.get("enabledProtocols") != "NFS":
+        return bad_request("InvalidHeaderValue", HEADERS)
+    return None

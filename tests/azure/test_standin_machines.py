@@ -1,0 +1,141 @@
+"""What becomes of virtual machines in the stand-in, and of the scripts that run in them."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.azure import effects
+from tests.azure.cloud import Cloud
+from tests.azure.errors import AzureError, PartialError
+from tests.azure.machines import Ran, RecordingRoom
+from tests.azure.programs import KEY
+from tests.azure.samples import COMPUTE, NETWORK, furnish, put
+
+VM = "compute:VirtualMachine"
+
+
+@pytest.fixture
+def cloud() -> Cloud:
+    made = Cloud()
+    furnish(made)
+    return made
+
+
+def room(cloud: Cloud) -> RecordingRoom:
+    assert isinstance(cloud.machines, RecordingRoom)
+    return cloud.machines
+
+
+def test_a_machines_disk_stays_unless_it_says_otherwise(cloud: Cloud) -> None:
+    cloud.delete(f"{COMPUTE}/virtualMachines/vm")
+    assert cloud.lookup(f"{COMPUTE}/disks/vm-disk")
+    with pytest.raises(AzureError, match="Disk vm-disk already exists in resource group DEMO"):
+        put(cloud, VM)
+    put(cloud, VM, storageProfile__osDisk__name="b", storageProfile__osDisk__deleteOption="Delete")
+    cloud.delete(f"{COMPUTE}/virtualMachines/vm")
+    assert not cloud.lookup(f"{COMPUTE}/disks/b")
+
+
+def test_a_deleted_machine_takes_its_run_commands(cloud: Cloud) -> None:
+    cloud.remove(f"{COMPUTE}/virtualMachines/vm")
+    assert not cloud.of_type("compute:VirtualMachineRunCommandByVirtualMachine")
+    assert ("delete", "vm") in room(cloud).calls
+
+
+def test_a_machine_boots_what_it_was_given(cloud: Cloud) -> None:
+    (order,) = room(cloud).orders.values()
+    assert order.custom_data == b"#cloud-config\n"
+    assert (order.admin, order.ssh_keys) == ("datadocker", (KEY,))
+    assert order.address == "127.0.1.1"
+    assert order.ports == {22}
+
+
+def test_security_rules_decide_which_ports_are_open(cloud: Cloud) -> None:
+    rule = "network:SecurityRule"
+
+    def ports() -> frozenset[int]:
+        (order,) = room(cloud).orders.values()
+        return order.ports
+
+    put(
+        cloud, rule, securityRuleName="db", priority=200, destinationPortRange=None, destinationPortRanges=["6603-6604"]
+    )
+    assert ports() == {22, 6603, 6604}
+    put(cloud, rule, securityRuleName="no", priority=150, destinationPortRange="6604", access="Deny")
+    assert ports() == {22, 6603}
+    cloud.delete(f"{NETWORK}/networkSecurityGroups/security/securityRules/db")
+    assert ports() == {22}
+    # only from inside the network
+    put(cloud, rule, sourceAddressPrefix="VirtualNetwork")
+    assert ports() == frozenset()
+
+
+def test_a_client_outside_the_source_range_is_kept_out(cloud: Cloud) -> None:
+    cloud.client = "198.51.100.7"
+    effects.refresh_ports(cloud)
+    (order,) = room(cloud).orders.values()
+    assert order.ports == frozenset()
+
+
+def test_without_a_security_group_all_is_closed() -> None:
+    cloud = Cloud()
+    for token in ("resources:ResourceGroup", "network:VirtualNetwork"):
+        put(cloud, token)
+    put(cloud, "network:Subnet", networkSecurityGroup=None)
+    for token in ("network:PublicIPAddress", "network:NetworkInterface", VM):
+        put(cloud, token)
+    (order,) = room(cloud).orders.values()
+    assert order.address == "127.0.1.1"
+    assert not order.ports
+
+
+def test_a_size_changes_in_place_and_restarts_the_machine(cloud: Cloud) -> None:
+    put(cloud, VM, hardwareProfile__vmSize="Standard_D2s_v5")
+    assert ("restart", "vm", "Standard_D2s_v5") in room(cloud).calls
+
+
+def test_accelerated_networking_wants_a_size_for_it(cloud: Cloud) -> None:
+    put(cloud, "network:NetworkInterface", enableAcceleratedNetworking=True)
+    with pytest.raises(AzureError, match="which is not compatible with enabling accelerated networking on") as caught:
+        put(cloud, VM, hardwareProfile__vmSize="Standard_DS1_v2")
+    assert caught.value.code == "VMSizeIsNotPermittedToEnableAcceleratedNetworking"
+    put(cloud, VM)
+
+
+def test_a_run_command_that_fails_says_what_it_printed(cloud: Cloud) -> None:
+    room(cloud).answer = lambda script: Ran(1, "installing", "no space left on device")
+    with pytest.raises(PartialError, match=r"exit status=1\n\[stdout\]\ninstalling\n\[stderr\]\nno space left"):
+        put(cloud, "compute:VirtualMachineRunCommandByVirtualMachine", runCommandName="other")
+    # without the flag nobody hears of it
+    put(
+        cloud,
+        "compute:VirtualMachineRunCommandByVirtualMachine",
+        runCommandName="third",
+        treatFailureAsDeploymentFailure=None,
+    )
+
+
+def test_a_run_command_wants_a_machine_that_runs(cloud: Cloud) -> None:
+    def gone(script: str) -> Ran:
+        raise LookupError(script)
+
+    room(cloud).answer = gone
+    with pytest.raises(PartialError, match="Cannot modify extensions in the VM when the VM is not running"):
+        put(cloud, "compute:VirtualMachineRunCommandByVirtualMachine", runCommandName="other")
+
+
+def test_a_run_command_is_not_run_again_for_the_same_properties(cloud: Cloud) -> None:
+    token = "compute:VirtualMachineRunCommandByVirtualMachine"
+    put(cloud, token, tags={"a": "b"})
+    assert sum(call[0] == "run_command" for call in room(cloud).calls) == 1
+    put(cloud, token, source={"script": "true"})
+    assert sum(call[0] == "run_command" for call in room(cloud).calls) == 2
+
+
+def test_what_a_script_printed_is_not_among_the_outputs(cloud: Cloud) -> None:
+    found = cloud.get(f"{COMPUTE}/virtualMachines/vm/runCommands/ready")
+    assert "instanceView" not in found
+
+
+def test_secrets_never_come_out_again(cloud: Cloud) -> None:
+    assert "customData" not in cloud.get(f"{COMPUTE}/virtualMachines/vm")["osProfile"]

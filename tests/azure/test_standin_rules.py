@@ -1,0 +1,268 @@
+"""What the stand-in's cloud lets happen to what exists: changes, deletions, addresses, ports, keys."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.azure import effects, schema
+from tests.azure.cloud import Cloud
+from tests.azure.errors import AzureError
+from tests.azure.kinds import KINDS
+from tests.azure.machines import RecordingRoom
+from tests.azure.programs import KEY
+from tests.azure.rules import RULES
+from tests.azure.samples import COMPUTE, NETWORK, SAMPLES, furnish, put
+from tests.azure.shares import RecordingShares
+
+VM = "compute:VirtualMachine"
+ACCOUNT = "storage:StorageAccount"
+GROUP = NETWORK.split("/providers/")[0]
+
+
+@pytest.fixture
+def cloud() -> Cloud:
+    made = Cloud()
+    furnish(made)
+    return made
+
+
+def room(cloud: Cloud) -> RecordingRoom:
+    assert isinstance(cloud.machines, RecordingRoom)
+    return cloud.machines
+
+
+# token, what changes, the code, words of the message
+CHANGED: list[tuple[str, dict[str, Any], str, str]] = [
+    (
+        VM,
+        {"osProfile__customData": base64.b64encode(b"#!/bin/sh\n").decode()},
+        "PropertyChangeNotAllowed",
+        "Changing property 'osProfile.customData' is not allowed.",
+    ),
+    (
+        VM,
+        {
+            "osProfile__linuxConfiguration__ssh__publicKeys": [
+                {"path": "/home/datadocker/.ssh/authorized_keys", "keyData": f"{KEY} other"}
+            ]
+        },
+        "PropertyChangeNotAllowed",
+        "Changing property 'linuxConfiguration.ssh.publicKeys' is not allowed.",
+    ),
+    (
+        VM,
+        {"storageProfile__osDisk__createOption": "Attach"},
+        "PropertyChangeNotAllowed",
+        "Changing property 'osDisk.createOption' is not allowed.",
+    ),
+    (VM, {"zones": ["2"]}, "PropertyChangeNotAllowed", "Changing property 'zones' is not allowed."),
+    (VM, {"storageProfile__osDisk__diskSizeGB": 64}, "Conflict", "Disk resizing is allowed only when creating a VM or"),
+    (
+        VM,
+        {"location": "northeurope"},
+        "InvalidResourceLocation",
+        "The resource 'vm' already exists in location 'westeurope' in resource group 'demo'. A resource with the same",
+    ),
+    (
+        "network:Subnet",
+        {"addressPrefix": "10.1.5.0/24"},
+        "InUsePrefixCannotBeDeleted",
+        "IpPrefix 10.1.0.0/24 on Subnet hosts has active allocations and cannot be deleted.",
+    ),
+    (ACCOUNT, {"kind": "FileStorage", "sku": {"name": "Premium_LRS"}}, "InvalidRequestPropertyValue", "property kind."),
+    (
+        ACCOUNT,
+        {
+            "networkRuleSet__virtualNetworkRules": [
+                {"virtualNetworkResourceId": f"{NETWORK}/virtualNetworks/net/subnets/b"}
+            ]
+        },
+        "NetworkAclsValidationFailure",
+        "SubnetsHaveNoServiceEndpointsConfigured:Subnets b of virtual network",
+    ),
+]
+
+
+@pytest.mark.parametrize(("token", "change", "code", "message"), CHANGED)
+def test_a_change_that_azure_does_not_make(
+    cloud: Cloud, token: str, change: dict[str, Any], code: str, message: str
+) -> None:
+    put(cloud, "network:Subnet", subnetName="b", addressPrefix="10.1.7.0/24", serviceEndpoints=None)
+    before = cloud.get(cloud.of_type(token)[0].id)
+    with pytest.raises(AzureError) as caught:
+        put(cloud, token, **change)
+    assert caught.value.code == code
+    assert message in caught.value.message
+    assert cloud.get(cloud.of_type(token)[0].id) == before
+
+
+# what one tries to delete, the code, words of the message
+KEPT = [
+    (
+        f"{NETWORK}/virtualNetworks/net/subnets/hosts",
+        "InUseSubnetCannotBeDeleted",
+        f"Subnet hosts is in use by {NETWORK}/networkInterfaces/nic/ipConfigurations/main and cannot be deleted. In",
+    ),
+    (f"{NETWORK}/virtualNetworks/net", "InUseSubnetCannotBeDeleted", "Subnet hosts is in use by"),
+    (
+        f"{NETWORK}/networkInterfaces/nic",
+        "NicInUse",
+        f"Network Interface {NETWORK}/networkInterfaces/nic is used by existing resource {COMPUTE}/virtualMachines/vm.",
+    ),
+    (
+        f"{NETWORK}/publicIPAddresses/address",
+        "PublicIPAddressCannotBeDeleted",
+        "can not be deleted since it is still allocated to resource",
+    ),
+    (
+        f"{NETWORK}/networkSecurityGroups/security",
+        "InUseNetworkSecurityGroupCannotBeDeleted",
+        "cannot be deleted because it is in use by the following resources:",
+    ),
+    (f"{COMPUTE}/disks/vm-disk", "OperationNotAllowed", "Disk vm-disk is attached to VM"),
+]
+
+
+@pytest.mark.parametrize(("resource_id", "code", "message"), KEPT)
+def test_what_is_in_use_is_not_deleted(cloud: Cloud, resource_id: str, code: str, message: str) -> None:
+    with pytest.raises(AzureError) as caught:
+        cloud.delete(resource_id)
+    assert caught.value.code == code
+    assert message in caught.value.message
+    assert cloud.lookup(resource_id)
+
+
+def test_an_availability_set_stays_while_a_machine_is_in_it(cloud: Cloud) -> None:
+    cloud.delete(f"{COMPUTE}/virtualMachines/vm")
+    put(cloud, VM, storageProfile__osDisk__name="second", availabilitySet={"id": f"{COMPUTE}/availabilitySets/set"})
+    with pytest.raises(AzureError, match="Before deleting an Availability Set please ensure that it does not contain"):
+        cloud.delete(f"{COMPUTE}/availabilitySets/set")
+
+
+def test_a_gateway_stays_while_a_subnet_uses_it(cloud: Cloud) -> None:
+    gateway = {"id": f"{NETWORK}/natGateways/nat"}
+    put(cloud, "network:Subnet", natGateway=gateway)
+    with pytest.raises(AzureError, match="InUseNatGatewayCannotBeDeleted"):
+        cloud.delete(gateway["id"])
+    put(cloud, "network:Subnet")
+    cloud.delete(gateway["id"])
+
+
+def test_a_resource_group_takes_what_is_in_it(cloud: Cloud) -> None:
+    cloud.delete(GROUP)
+    assert not cloud.resources
+    assert not room(cloud).orders
+    assert isinstance(cloud.shares, RecordingShares)
+    assert not cloud.shares.shares
+
+
+def test_a_resource_group_stays_while_something_outside_uses_what_is_in_it(cloud: Cloud) -> None:
+    put(cloud, "resources:ResourceGroup", resourceGroupName="second")
+    configuration = {"name": "main", "subnet": {"id": f"{NETWORK}/virtualNetworks/net/subnets/hosts"}}
+    put(cloud, "network:NetworkInterface", resourceGroupName="second", ipConfigurations=[configuration])
+    with pytest.raises(AzureError, match="Deletion of resource group 'demo' failed as resources with identifiers"):
+        cloud.delete(GROUP)
+
+
+# the quota of a premium share, https://github.com/Azure/azure-cli/issues/18405, and what pulumi-azure-native#786 met
+PREMIUM = [{"shareQuota": 99}, {"accessTier": "Hot"}, {"shareQuota": 102401}]
+
+
+@pytest.mark.parametrize("change", PREMIUM)
+def test_premium_shares_have_limits_of_their_own(cloud: Cloud, change: dict[str, Any]) -> None:
+    put(cloud, ACCOUNT, accountName="premium1", kind="FileStorage", sku={"name": "Premium_LRS"})
+    with pytest.raises(
+        AzureError, match="The value for one of the HTTP headers is not in the correct format"
+    ) as caught:
+        put(cloud, "storage:FileShare", accountName="premium1", **change)
+    assert caught.value.code == "InvalidHeaderValue"
+    put(cloud, "storage:FileShare", accountName="premium1", enabledProtocols="NFS", rootSquash="NoRootSquash")
+
+
+def test_the_file_service_comes_with_its_account_and_is_only_set(cloud: Cloud) -> None:
+    service = cloud.only("storage:FileServiceProperties").id
+    assert cloud.get(service)["shareDeleteRetentionPolicy"] == {"enabled": True, "days": 14}
+    cloud.remove(service)
+    assert cloud.get(service)["shareDeleteRetentionPolicy"] == {"enabled": True, "days": 7}
+
+
+def test_what_is_not_there_says_which_part_is_missing(cloud: Cloud) -> None:
+    account = cloud.only(ACCOUNT).id
+    for missing, code in (
+        (f"{account}/fileServices/default/shares/gone", "ShareNotFound"),
+        (f"{account}2/fileServices/default/shares/gone", "ParentResourceNotFound"),
+        (f"{account}2", "ResourceNotFound"),
+        (f"{GROUP}2/providers/Microsoft.Storage/storageAccounts/any", "ResourceGroupNotFound"),
+    ):
+        with pytest.raises(AzureError) as caught:
+            cloud.get(missing)
+        assert (caught.value.status, caught.value.code) == (404, code)
+
+
+def test_an_account_for_disks_has_no_files(cloud: Cloud) -> None:
+    put(cloud, ACCOUNT, accountName="disks1", sku={"name": "Premium_LRS"})
+    with pytest.raises(AzureError, match="File is not supported for the account") as caught:
+        put(cloud, "storage:FileShare", accountName="disks1")
+    assert caught.value.code == "FeatureNotSupportedForAccount"
+
+
+def test_children_inside_a_network_are_resources_as_well(cloud: Cloud) -> None:
+    hosts = {"name": "hosts", "addressPrefix": "10.1.0.0/24"}
+    put(cloud, "network:VirtualNetwork", subnets=[hosts, {"name": "more", "addressPrefix": "10.1.1.0/24"}])
+    assert cloud.lookup(f"{NETWORK}/virtualNetworks/net/subnets/more")
+    for prefix, code in (("10.1.1.0/240", "InvalidAddressPrefixFormat"), ("10.1.1.1/24", "InvalidCIDRNotation")):
+        with pytest.raises(AzureError, match=code):
+            put(cloud, "network:VirtualNetwork", subnets=[hosts, {"name": "more", "addressPrefix": prefix}])
+    # left out of the list it is deleted, and what is in use is not
+    put(cloud, "network:VirtualNetwork", subnets=[hosts])
+    assert not cloud.lookup(f"{NETWORK}/virtualNetworks/net/subnets/more")
+    with pytest.raises(AzureError, match="InUseSubnetCannotBeDeleted"):
+        put(cloud, "network:VirtualNetwork", subnets=[])
+    # without a list all stay
+    put(cloud, "network:VirtualNetwork")
+    assert cloud.lookup(f"{NETWORK}/virtualNetworks/net/subnets/hosts")
+
+
+@pytest.mark.parametrize("name", ["_net", "net-", "a" * 65, "a b"])
+def test_names_that_azure_does_not_take(cloud: Cloud, name: str) -> None:
+    with pytest.raises(AzureError, match=r"Resource name .* is invalid\. The name can be up to 80 characters long"):
+        put(cloud, "network:VirtualNetwork", virtualNetworkName=name)
+
+
+def test_keys_rotate(cloud: Cloud) -> None:
+    account = cloud.only(ACCOUNT)
+    first = list(account.facts["keys"])
+    second = effects.regenerate_key(cloud, "demodata1", 1)
+    assert account.facts["keys"] == [first[0], second]
+    assert second != first[1]
+    assert isinstance(cloud.shares, RecordingShares)
+    assert cloud.shares.accounts["demodata1"] == (first[0], second)
+
+
+def test_the_cloud_goes_on_from_its_file(tmp_path: Path) -> None:
+    file = tmp_path / "cloud.json"
+    first = Cloud(file)
+    furnish(first)
+    assert file.stat().st_mode & 0o777 == 0o600
+    second = Cloud(file)
+    assert {k: second.get(k) for k in second.resources} == {k: first.get(k) for k in first.resources}
+
+
+@pytest.mark.parametrize("token", SAMPLES)
+def test_outputs_are_the_sdks(cloud: Cloud, token: str) -> None:
+    """Nothing that the class lacks, and nothing of another type than it says."""
+    known = schema.outputs(f"azure-native:{token}")
+    found = cloud.get(cloud.of_type(token)[0].id)
+    assert set(found) <= {*known, "id"}
+    for name in set(found) - {"id"}:
+        if known[name] in (str, int, bool):
+            assert isinstance(found[name], known[name]), name
+    assert {"name", "type", "azureApiVersion"} & set(known) <= set(found)
+
+
+def test_every_rule_is_of_a_type_that_exists() -> None:
+    assert set(RULES) <= set(KINDS)
