@@ -30,6 +30,8 @@ PARTS = {
     "images": ["tests/images"],
     "toolchain": ["tests/toolchain"],
     "engine": ["tests/engine"],
+    "machines": ["tests/machines"],
+    "azure": ["tests/azure"],
 }
 
 

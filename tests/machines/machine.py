@@ -1,0 +1,189 @@
+"""A Debian 12 machine under QEMU."""
+
+import io
+import itertools
+import os
+import shlex
+import subprocess
+import tarfile
+import time
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tests.machines.gdb import write_memory
+from tests.machines.host import Ran
+from tests.machines.process import scratch
+from tests.machines.qemu import Memory, Qemu
+from tests.machines.ssh import Ssh
+
+BOOT_SECONDS = 300
+# random(4): what is written counts from the next reseeding on, RNDRESEEDCRNG
+RESEED = 'open R, ">", "/dev/urandom" or die; print R <STDIN>; R->flush(); ioctl R, 0x5207, 0 or die $!'
+_numbers = itertools.count(1)
+
+
+class Machine:
+    """A `Host` under QEMU: of its own disk, network and SSH port; it ends with this object or this process."""
+
+    share_address = "10.0.2.2"
+
+    def __init__(
+        self,
+        image: Path,
+        backing: Path,
+        *,
+        memory: Memory | None = None,
+        name: str | None = None,
+        disk: Path | None = None,
+    ) -> None:
+        """Starts it on a new overlay of the disk `backing`, restored from `memory` if that has a state.
+
+        The overlay is `disk`, or in a folder that goes with this process. Use it in a `with`.
+        """
+        self.name = name or f"machine{next(_numbers)}"
+        self.folder = scratch(self.name[:12])
+        self.docker_socket = self.folder / "docker.sock"
+        self.disk = disk or self.folder / "disk.qcow2"
+        self._image = image
+        self._memory = memory
+        _overlay(backing, self.disk)
+        started = time.monotonic()
+        self._qemu = Qemu(image, self.folder, self.disk, memory=memory)
+        try:
+            if self._qemu.restored:
+                self._wake()
+            self._ssh = Ssh(image, self.folder, self._qemu.ssh_port, first=self._renewal(), seconds=BOOT_SECONDS)
+        except BaseException:
+            self._qemu.close()
+            raise
+        self.seconds = time.monotonic() - started
+        """How long it took until it ran its first command."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def run(
+        self, command: str | Sequence[str], *, input: bytes | None = None, check: bool = True, timeout: float = 60
+    ) -> Ran:
+        return self._ssh.run(command, input=input, check=check, timeout=timeout)
+
+    def popen(self, command: str | Sequence[str], **options: object) -> "subprocess.Popen[bytes]":
+        """Starts a command that runs beside the test; see `subprocess.Popen` for the options."""
+        return self._ssh.popen(command, **options)
+
+    def put(self, content: bytes, path: str, mode: int = 0o644) -> None:
+        target, aside = shlex.quote(path), shlex.quote(f"{path}.part")
+        line = f'mkdir -p "$(dirname {target})" && umask 077 && cat >{aside}'
+        self.run(f"{line} && chmod {mode:o} {aside} && mv {aside} {target}", input=content)
+
+    def get(self, path: str) -> bytes:
+        """Returns a file's content."""
+        process = self.popen(["cat", path], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        content, said = process.communicate(timeout=60)
+        if process.returncode:
+            raise FileNotFoundError(said.decode().strip())
+        return content
+
+    def copy(self, tree: Path, path: str) -> None:
+        archive = io.BytesIO()
+        with tarfile.open(fileobj=archive, mode="w") as packed:
+            for entry in sorted(tree.iterdir()):
+                packed.add(entry, entry.name)
+        line = f"mkdir -p {shlex.quote(path)} && tar -x -C {shlex.quote(path)}"
+        self.run(line, input=archive.getvalue(), timeout=120)
+
+    def pause(self) -> None:
+        """Stops the machine's processors; the world goes on."""
+        self._qemu.qmp.execute("stop")
+
+    def resume(self) -> None:
+        """Goes on where `pause` stopped; the machine's clock is late by that time."""
+        self._qemu.qmp.execute("cont")
+
+    def kill(self) -> None:
+        """Cuts the power. What the machine had not flushed to its disk is lost; its connections end."""
+        self._qemu.close()
+        self._ssh.close()
+
+    def reboot_hard(self) -> None:
+        """Cuts the power if it is on, and boots again from the same disk."""
+        self.kill()
+        self._qemu = Qemu(self._image, self.folder, self.disk)
+        self._ssh = Ssh(self._image, self.folder, self._qemu.ssh_port, seconds=BOOT_SECONDS)
+
+    def renew_engine(self) -> None:
+        """Gives the engine an id of its own, which restored machines otherwise share. The engine restarts for it."""
+        self.run("systemctl stop docker && rm -f /etc/docker/key.json && systemctl start docker", timeout=120)
+
+    def cut(self, port: int) -> None:
+        """Drops all packets to and from TCP port `port` of the share's server, both ways, as a broken network does."""
+        rules = [
+            f"OUTPUT -d {self.share_address} -p tcp --dport {port}",
+            f"INPUT -s {self.share_address} -p tcp --sport {port}",
+        ]
+        self.run(" && ".join(f"iptables -w -I {rule} -m comment --comment ddtest-cut -j DROP" for rule in rules))
+
+    def heal(self) -> None:
+        """Undoes every `cut`."""
+        self.run("iptables-save | grep -v ddtest-cut | iptables-restore -w")
+
+    def unplug(self) -> None:
+        """Pulls the network cable: no packet in or out, neither can `run` reach it until `plug`."""
+        self._qemu.qmp.execute("set_link", name="nic", up=False)
+
+    def plug(self) -> None:
+        """Plugs the cable in again."""
+        self._qemu.qmp.execute("set_link", name="nic", up=True)
+
+    def host_ports(self) -> set[int]:
+        """Ports of 127.0.0.1 from which its connections come, as servers on this machine see them."""
+        return self._qemu.host_ports()
+
+    def console(self) -> str:
+        """What it wrote to its serial console."""
+        return self._qemu.console.read_text(errors="replace")
+
+    def save(self) -> None:
+        """Writes its state beside its memory, see `Memory`, and ends it."""
+        assert self._memory is not None
+        self._memory.boot_id_file.write_text(self.run("grep -w sysctl_bootid /proc/kallsyms").out)
+        self._ssh.close()
+        self._qemu.save()
+
+    def close(self) -> None:
+        """Ends it, as a power cut would."""
+        self.kill()
+
+    def _wake(self) -> None:
+        """Lets it run, with a boot id of its own: by that id the product tells machines' lives apart."""
+        assert self._memory is not None
+        write_memory(self._qemu.qmp, self.folder, self._memory.boot_id_address, uuid.uuid4().bytes)
+        self._qemu.qmp.execute("cont")
+
+    def _renewal(self) -> str:
+        """What makes a restored machine another one than its siblings."""
+        return " && ".join(
+            [
+                # two machines with the same random numbers would be one client to a share's server
+                f"echo {os.urandom(64).hex()} | perl -e '{RESEED}'",
+                f"hostname {self.name}",
+                f"echo {self.name} >/etc/hostname",
+                f"echo '127.0.0.1 localhost {self.name}' >/etc/hosts",
+                f"echo {os.urandom(16).hex()} >/etc/machine-id",
+            ]
+        )
+
+
+def _overlay(backing: Path, disk: Path) -> None:
+    kind = "raw" if backing.suffix == ".raw" else "qcow2"
+    # relative: an entry of the cache is made under another name
+    relative = os.path.relpath(backing.resolve(), disk.parent.resolve())
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", relative, "-F", kind, disk], check=True)
