@@ -60,7 +60,9 @@ def _line(found: Any, model: type[BaseModel], file: str, secret: frozenset[str])
     if kind == "union_tag_invalid":
         where, value = f"{where}.kind", context["tag"]
     if kind in ("model_type", "model_attributes_type"):
-        what = f"should be an object; {_keys(holder)}"
+        kinds = _kinds(found["loc"], model) if len(found["loc"]) == 1 else []
+        example = f", such as {{kind: {kinds[0]}}}; its kind is {' or '.join(kinds)}" if kinds else f"; {_keys(holder)}"
+        what = f"should be an object{example}"
     elif kind in SHOULD_BE:
         what = f"should be {SHOULD_BE[kind].format(**context)}"
         if kind in ("literal_error", "union_tag_invalid"):
@@ -73,7 +75,7 @@ def _line(found: Any, model: type[BaseModel], file: str, secret: frozenset[str])
 
 def _kinds(loc: tuple[int | str, ...], model: type[BaseModel]) -> list[str]:
     field = next(f for n, f in model.model_fields.items() if (f.alias or n) == loc[0])
-    return [k for m in _models(field.annotation) for k in _literals(m.model_fields["kind"])]
+    return [k for m in _models(field.annotation) for k in _literals(m.model_fields.get("kind"))]
 
 
 def _follow(loc: tuple[int | str, ...], model: type[BaseModel]) -> tuple[str, type[BaseModel] | None, bool]:

@@ -77,7 +77,7 @@ def check_together(settings: Settings, at: Places) -> Iterable[tuple[str, str]]:
             )
         volumes.setdefault(database.volume, database.name)
         if database.port in ports:
-            yield f"{here}.port", f"port {database.port} is given to {ports[database.port]} already"
+            yield f"{here}.port", f"port {database.port} is given to {ports[database.port]} already: choose another"
         ports.setdefault(database.port, database.name)
         accounts: set[tuple[str, str]] = set()
         for k, user in enumerate(database.users):
