@@ -79,7 +79,7 @@ class Project:
         """Destroys what a later `up` is to make again, and leaves host, images and plugin in the state."""
         if any(resource["type"] == CONTAINER for resource in self._resources()):
             chosen = [part for kind in MADE_EACH_TIME for part in ("--target", f"**{kind}::**")]
-            self.pulumi("destroy", "--stack", DEMO, "--yes", "--skip-preview", *chosen)
+            self.pulumi("destroy", "--stack", DEMO, "--yes", "--skip-preview", "--target-dependents", *chosen)
 
     def password(self) -> str:
         """The password of the demo's root."""
