@@ -1,7 +1,6 @@
-"""`python3 -m azurefile [serve | prepare | remove-share NAME]`."""
+"""`python3 -m azurefile [serve | prepare | remove-share NAME | create-share …]`."""
 
 import argparse
-import asyncio
 import fcntl
 import os
 import signal
@@ -12,6 +11,9 @@ from typing import TextIO
 
 from azurefile import logs
 from azurefile.errors import PluginError
+
+# A claim waits for it within the two minutes that the engine gives a Mount.
+_TAKEOVER = (3, 90)
 
 
 def main() -> int:
@@ -24,6 +26,7 @@ def main() -> int:
         "engine": ("/run/engine/docker.sock", "the engine's own socket"),
         "state": ("azurefile", "the folder of ROOT with this plugin's volumes"),
         "defaults": ("", "options of volumes that name no protocol: name=value,..."),
+        "takeover-seconds": ("60", "without a renewal, after which another host may take a folder over"),
         "log-level": ("info", "debug, info, warning or error"),
     }
     for name, (default, text) in settings.items():
@@ -33,6 +36,11 @@ def main() -> int:
     commands.add_parser("serve", help="answer the engine (the default)")
     commands.add_parser("prepare", help="make the folders on the host")
     commands.add_parser("remove-share", help="delete a local share's data").add_argument("share")
+    create = commands.add_parser("create-share", help="make a share in a storage account, whose key is read from stdin")
+    create.add_argument("endpoint")
+    create.add_argument("account")
+    create.add_argument("share")
+    create.add_argument("--quota", type=int, help="GiB")
     arguments = parser.parse_args()
     logs.configure(arguments.log_level)
     try:
@@ -44,6 +52,12 @@ def main() -> int:
             from azurefile.shares import remove_share
 
             remove_share(Path(arguments.root), arguments.share)
+        elif arguments.command == "create-share":
+            from azurefile.createshare import create_share
+
+            create_share(
+                arguments.endpoint, arguments.account, arguments.share, arguments.quota, sys.stdin.read().strip()
+            )
         else:
             _serve(arguments)
     except (PluginError, OSError) as error:
@@ -55,9 +69,11 @@ def main() -> int:
 def _serve(arguments: argparse.Namespace) -> None:
     root = Path(arguments.root)
     lock = _only_one(root / arguments.state)
-    # The engine tries to connect 0.5 s after the start and then only every 3 s, so the socket
+    # The engine tries to connect 0.5 s after the start and then three times more, every 3 s. So the socket
     # listens before anything slow is imported; what arrives waits until the state is restored.
     listener = _listen(Path(arguments.socket))
+
+    import asyncio
 
     import uvicorn
 
@@ -73,6 +89,7 @@ def _serve(arguments: argparse.Namespace) -> None:
             engine=arguments.engine,
             state=arguments.state,
             host=socket.gethostname(),
+            takeover=_takeover(arguments.takeover_seconds),
             defaults=arguments.defaults,
         )
     )
@@ -103,6 +120,15 @@ def _serve(arguments: argparse.Namespace) -> None:
 
     asyncio.run(run())
     lock.close()
+
+
+def _takeover(text: str) -> float:
+    if not text.isdecimal() or not _TAKEOVER[0] <= int(text) <= _TAKEOVER[1]:
+        raise PluginError(
+            f'the plugin\'s setting TAKEOVER_SECONDS is "{text}"; it must be a whole number from '
+            f"{_TAKEOVER[0]} to {_TAKEOVER[1]}"
+        )
+    return float(text)
 
 
 def _only_one(state: Path) -> TextIO:

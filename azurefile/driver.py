@@ -5,33 +5,46 @@ costs only its own callers. List, Get and Path read memory and wait for nothing.
 """
 
 import asyncio
-import dataclasses
 import logging
 import time
-import weakref
-from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from azurefile import fence, liveness, mounts, options, protocols
+from azurefile import fence, identity, liveness, mounts, options, protocols
 from azurefile.engine import Engine, Watcher
-from azurefile.errors import InUse, NoSuchVolume, OptionError
-from azurefile.fence import Fence, Held
+from azurefile.errors import (
+    InUse,
+    NoSuchVolume,
+    OptionError,
+    PluginError,
+    ShareError,
+    ShareMissing,
+    ShareSilent,
+    StaleKey,
+)
+from azurefile.fence import Fence, Host
+from azurefile.held import Held
+from azurefile.keeper import Keeper
+from azurefile.lanes import Lanes
+from azurefile.lease import Lease
+from azurefile.leasememory import LeaseMemory
 from azurefile.mounts import Attachment
+from azurefile.owner import holder_names, iso_time
+from azurefile.restoration import restore
+from azurefile.status import status
+from azurefile.stopper import Stopper
 from azurefile.volumes import Volume, VolumeStore
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
 _RENEW_SECONDS = 20.0
 _RETRY_SECONDS = 0.02
-# One thread for each volume that waits for its share; idle threads are reused.
-_THREADS = 256
+_LOOK_SECONDS = 1.0
+# The engine gives a Mount up after two minutes, and would never end one that succeeded later.
+_MOUNT_SECONDS = 100.0
+_FLUSH_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
@@ -43,6 +56,7 @@ class Settings:
     engine: str
     state: str
     host: str
+    takeover: float
     defaults: str = ""
 
 
@@ -59,12 +73,19 @@ class Driver:
         settings.mounts.mkdir(parents=True, exist_ok=True)
         self._volumes = VolumeStore(state / "volumes")
         self._attachments: dict[str, Attachment] = {}
-        self._protocols = protocols.available(settings.root)
+        self._protocols = protocols.available(settings.root, settings.takeover)
         engine = Engine(settings.engine)
-        self._fence = Fence(settings.state, settings.host, engine.running, self._listening)
+        host = Host(settings.host, identity.host_id(state), settings.takeover)
+        self._memory = LeaseMemory(state / "leases")
+        self._fence = Fence(settings.state, host, engine.running, self._listening, self._memory)
+        self._stopper = Stopper(engine, self._target, self._stopped)
+        self._keeper = Keeper(self._fence, settings.takeover, self._stopper.stop)
         self._watcher = Watcher(engine, self._fence.held, self._fence.identify, self._fence.engine_reconnected)
-        self._locks: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
-        self._pool = ThreadPoolExecutor(_THREADS, "volume")
+        self._lanes = Lanes()
+        # When each volume's share was last seen to work.
+        self._contact: dict[str, float] = {}
+        # What the status of a mounted volume says of its server.
+        self._where: dict[str, dict[str, str]] = {}
 
     def restore(self) -> None:
         """Take the locks of running containers back and clear what a killed plugin left."""
@@ -73,8 +94,12 @@ class Driver:
             self._attachments[volume.name] = attachment
             try:
                 protocol = self._protocol(volume)
-                held = self._fence.restore(volume, protocol.locks(volume), len(attachment.ids))
-                if not held:
+                protocol.prepare()
+                held = restore(volume, protocol.locks(volume), self._fence, self._memory, len(attachment.ids))
+                if held:
+                    self._keeper.keep(protocol.locks(volume))
+                    self._where[volume.name] = protocol.where(volume)
+                else:
                     attachment.clear()
                     mounts.detach(self._target(volume.name))
             except Exception:
@@ -83,59 +108,73 @@ class Driver:
         for entry in self._settings.mounts.iterdir():
             if self._volumes.get(entry.name) is None:
                 mounts.detach(entry)
+        self._keeper.settle()
+        self._keeper.start()
         self._watcher.start()
 
     async def run(self) -> None:
-        """Renew the owner records and let go of what dead containers left, for ever."""
+        """Renew what no keeper renews, and let go of what dead containers left, for ever."""
         while True:
             await asyncio.sleep(_RENEW_SECONDS)
             try:
-                await self._in_thread(self._fence.renew)
+                for lease in self._fence.leases():
+                    if not lease.store.shared:
+                        await self._lanes.in_thread(partial(self._fence.renew, lease))
                 counted = [name for name, a in list(self._attachments.items()) if a.ids]
-                for name in {*self._fence.held(), *counted}:
-                    await self._sweep(name)
+                sweeps = [asyncio.create_task(self._sweep(name)) for name in {*self._fence.held(), *counted}]
+                if sweeps:
+                    # One that hangs goes on beside the next round.
+                    await asyncio.wait(sweeps, timeout=_RENEW_SECONDS)
             except Exception:
                 log.exception("sweep failed")
 
     async def create(self, name: str, given: dict[str, str]) -> None:
         """Check and keep a volume. Touches neither the network nor a share."""
         options.check_volume_name(name)
-        async with self._lock(name):
-            await self._in_thread(lambda: self._create(name, given))
+        async with self._lanes.lock(name):
+            await self._lanes.in_thread(lambda: self._create(name, given))
 
     async def remove(self, name: str) -> None:
         """Forget a volume. Its share keeps every byte."""
-        async with self._lock(name):
-            await self._in_thread(lambda: self._remove(self._volume(name)))
+        async with self._lanes.lock(name):
+            await self._lanes.in_thread(lambda: self._remove(self._volume(name)))
 
     async def mount(self, name: str, mount_id: str) -> str:
         """Mount for one more of the engine's IDs, or say who is in the way."""
-        deadline = time.monotonic() + fence.NAMING_SECONDS
         started = time.monotonic()
         while True:
             try:
-                # Released between tries: the Unmount that makes way may be of this very volume.
-                async with self._lock(name):
-                    volume = self._volume(name)
-                    await self._in_thread(partial(self._mount, volume, mount_id))
+                await self._lanes.bounded(name, started + _MOUNT_SECONDS, partial(self._mount, name, mount_id, started))
                 break
             except Held as held:
-                if not held.passing or time.monotonic() > deadline:
-                    log.warning(
-                        "mount refused",
-                        extra=_facts(volume, started) | {"container": ",".join(c.name for c in held.owner.containers)},
-                    )
+                waited = time.monotonic() - started
+                if held.wait and waited + held.wait < _MOUNT_SECONDS:
+                    # Looked at again and again: a holder that comes back ends the waiting.
+                    await asyncio.sleep(min(held.wait, _LOOK_SECONDS))
+                elif held.passing and waited < fence.NAMING_SECONDS:
+                    await asyncio.sleep(_RETRY_SECONDS)
+                else:
+                    holders = ",".join(c.name for c in held.owner.containers)
+                    facts = _facts(self._volume(name), started)
+                    log.warning("mount refused", extra=facts | {"container": holders, "holder": held.owner.host})
                     raise
-                await asyncio.sleep(_RETRY_SECONDS)
-        log.info("mounted", extra=_facts(volume, started) | {"id": mount_id[:12]})
+            except ShareSilent as error:
+                # A container that restarts is not mounted again after an error: a share that was there
+                # a moment ago is waited for.
+                if time.monotonic() - self._contact.get(name, -_MOUNT_SECONDS) > _MOUNT_SECONDS:
+                    raise self._failed(name, started, error) from error
+                await asyncio.sleep(_LOOK_SECONDS)
+            except ShareError as error:
+                raise self._failed(name, started, error) from error
+        log.info("mounted", extra=_facts(self._volume(name), started) | {"id": mount_id[:12]})
         return str(self._target(name))
 
     async def unmount(self, name: str, mount_id: str) -> None:
         """End one mount; with the last, unmount and give the folder back."""
         started = time.monotonic()
-        async with self._lock(name):
+        async with self._lanes.lock(name):
             volume = self._volume(name)
-            known = await self._in_thread(lambda: self._unmount(volume, mount_id))
+            known = await self._lanes.in_thread(lambda: self._unmount(volume, mount_id))
         text = "unmounted" if known else "unmount of an ID not seen in this life"
         log.info(text, extra=_facts(volume, started) | {"id": mount_id[:12]})
 
@@ -146,26 +185,11 @@ class Driver:
     def get(self, name: str) -> dict[str, Any]:
         """One volume with its status, from memory."""
         volume = self._volume(name)
-        attachment = self._attachments.get(name)
-        lease = self._fence.lease(name)
-        status: dict[str, Any] = {
-            "protocol": volume.options.protocol,
-            "share": volume.options.share,
-            "folder": volume.options.folder,
-            "options": volume.options.in_force(),
-        }
-        if lease is not None and attachment is not None and attachment.ids:
-            status["mountedSince"] = fence.iso_time(lease.owner.since)
-            status["mounts"] = sum(list(attachment.ids.values()))
-            status["holders"] = [
-                {k: v for k, v in dataclasses.asdict(c).items() if v and k != "ticks"}
-                for c in list(lease.owner.containers)
-            ]
         return {
             "Name": name,
             "Mountpoint": str(self._target(name)),
             "CreatedAt": volume.created,
-            "Status": status,
+            "Status": status(volume, self._fence.lease(name), self._attachments.get(name), self._where.get(name)),
         }
 
     def list(self) -> list[dict[str, str]]:
@@ -181,10 +205,10 @@ class Driver:
         except OptionError as error:
             raise OptionError(f"the plugin's setting DEFAULTS is not usable: {error}") from error
         parsed = options.parse(name, given, defaults)
-        protocols.find(self._protocols, name, parsed.protocol)
+        protocols.find(self._protocols, name, parsed.protocol).prepare()
         existing = self._volumes.get(name)
         if existing is None:
-            now = fence.iso_time(int(time.time()))
+            now = iso_time(int(time.time()))
             self._volumes.add(Volume(name, parsed, given, now))
             log.info("created", extra={"volume": name, "share": parsed.share})
         elif parsed != existing.options and given != existing.given:
@@ -204,36 +228,57 @@ class Driver:
         attachment = self._attachment(volume.name)
         if attachment.ids and self._fence.alive(volume.name):
             lease = self._fence.lease(volume.name)
-            holders = fence.holder_names(lease.owner.containers) if lease else ""
+            holders = holder_names(lease.owner.containers) if lease else ""
             raise InUse(
                 f'volume "{volume.name}": it is mounted for {holders or "a container"}; remove the container first'
             )
         attachment.clear()
         mounts.detach(self._target(volume.name))
-        self._fence.forget(volume, self._protocol(volume).locks(volume))
+        try:
+            self._fence.forget(volume, self._protocol(volume).locks(volume))
+        except ShareError as error:
+            # A share that is gone for good must not keep its volumes; its record runs out by itself.
+            log.warning("record left on the share", extra={"volume": volume.name, "error": error})
         self._volumes.remove(volume.name)
         self._attachments.pop(volume.name, None)
         log.info("removed", extra={"volume": volume.name, "share": volume.options.share})
 
-    def _mount(self, volume: Volume, mount_id: str) -> None:
-        attachment = self._attachment(volume.name)
-        target = self._target(volume.name)
+    def _mount(self, name: str, mount_id: str, started: float) -> None:
+        volume = self._volume(name)
+        attachment = self._attachment(name)
+        target = self._target(name)
         protocol = self._protocol(volume)
-        rejoin = mount_id in attachment.ids
-        if not self._fence.claim(volume, protocol.locks(volume), rejoin=rejoin):
+        store = protocol.locks(volume)
+        try:
+            kept = self._fence.claim(volume, store, rejoin=mount_id in attachment.ids)
+        except ShareMissing:
+            if volume.options.create is not True:
+                raise
+            protocol.create(volume)
+            kept = self._fence.claim(volume, store, rejoin=mount_id in attachment.ids)
+        if not kept:
             attachment.clear()
             mounts.detach(target)
+        lease = self._fence.lease(name)
+        self._keeper.keep(store)
         try:
             if not mounts.is_mounted(target):
                 target.mkdir(mode=0o755, exist_ok=True)
                 protocol.mount(volume, target)
+                self._where[name] = protocol.where(volume)
+            late = time.monotonic() - started
+            if late > _MOUNT_SECONDS:
+                raise ShareError(f"the mount took {late:.0f} s, so it was undone; try again")
+            if lease is None or lease.lost:
+                raise ShareError("the share stopped answering while it was mounted; try again")
             attachment.add(mount_id, time.time())
+            self._contact[name] = time.monotonic()
         except BaseException:
             if attachment.ids:
-                self._fence.unmounted(volume.name, len(attachment.ids))
+                self._fence.unmounted(name, len(attachment.ids))
             else:
                 mounts.detach(target)
-                self._fence.release(volume.name)
+                self._fence.release(name)
             raise
 
     def _unmount(self, volume: Volume, mount_id: str) -> bool:
@@ -242,22 +287,62 @@ class Driver:
         if attachment.ids:
             self._fence.unmounted(volume.name, len(attachment.ids))
         else:
-            mounts.detach(self._target(volume.name))
-            self._fence.release(volume.name)
+            self._let_go(volume.name)
         return known
+
+    def _let_go(self, name: str) -> None:
+        """Unmount and give the folder back; on a share that others reach nothing is written after that."""
+        target = self._target(name)
+        lease = self._fence.lease(name)
+        if lease is not None and lease.lost:
+            # Who stops its containers does that too.
+            return
+        if lease is not None and lease.store.shared and not mounts.settled(target, _FLUSH_SECONDS):
+            log.warning("share does not take the last writes", extra={"volume": name})
+            mounts.cut(target)
+        mounts.detach(target)
+        self._fence.release(name)
+        self._contact[name] = time.monotonic()
+
+    def _failed(self, name: str, started: float, error: ShareError) -> ShareError:
+        log.warning("mount failed", extra=_facts(self._volume(name), started) | {"error": error})
+        return ShareError(f'volume "{name}": {error}')
+
+    def _stopped(self, lease: Lease) -> None:
+        """A lost lease's containers are dead and its mount is gone."""
+        self._attachment(lease.owner.volume).clear()
+        self._fence.abandon(lease)
+
+    def _refresh(self, volume: Volume) -> None:
+        lease = self._fence.lease(volume.name)
+        try:
+            self._protocol(volume).refresh(volume, self._target(volume.name))
+        except StaleKey as error:
+            if lease is not None:
+                self._keeper.give_up(lease, str(error), restart=True)
 
     async def _sweep(self, name: str) -> None:
         """Unmount what a dead container left: after a crash the engine may forget to."""
 
         def sweep() -> None:
-            if self._volumes.get(name) is not None and not self._fence.alive(name):
+            volume = self._volumes.get(name)
+            if volume is None or (self._fence.lease(name) is None and not self._attachment(name).ids):
+                return
+            lease = self._fence.lease(name)
+            if lease is not None and lease.lost:
+                return
+            if not self._fence.alive(name):
                 self._attachment(name).clear()
-                mounts.detach(self._target(name))
-                self._fence.release(name)
+                self._let_go(name)
                 log.info("dead container's mount cleared", extra={"volume": name})
+            elif self._fence.lease(name) is not None:
+                self._refresh(volume)
 
-        async with self._lock(name):
-            await self._in_thread(sweep)
+        try:
+            async with self._lanes.lock(name):
+                await self._lanes.in_thread(sweep)
+        except (PluginError, OSError) as error:
+            log.warning("sweep failed", extra={"volume": name, "error": error})
 
     def _volume(self, name: str) -> Volume:
         volume = self._volumes.get(name)
@@ -281,17 +366,6 @@ class Driver:
 
     def _listening(self) -> bool:
         return self._watcher.listening()
-
-    @asynccontextmanager
-    async def _lock(self, name: str) -> AsyncIterator[None]:
-        lock = self._locks.get(name)
-        if lock is None:
-            lock = self._locks[name] = asyncio.Lock()
-        async with lock:
-            yield
-
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
 
 
 def _facts(volume: Volume, started: float) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import quote
 
 from azurefile import liveness
-from azurefile.fence import Container
+from azurefile.owner import Container
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +25,8 @@ STACK_LABEL = "io.datadocker.stack"
 
 _LIST_SECONDS = 0.5
 _INSPECT_SECONDS = 5.0
+# Within it the engine mounts, for which it has two minutes itself.
+_START_SECONDS = 150.0
 _EVENTS = {"type": ["container", "volume"], "event": ["mount", "start"]}
 _RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0)
 
@@ -65,9 +67,33 @@ class Engine:
         return found
 
     def inspect(self, container: str) -> dict[str, Any]:
-        """One container in full; may wait for the container's lock."""
+        """One container in full; may wait for the container's lock. Raises LookupError if it is gone."""
         found: dict[str, Any] = self._get(f"/containers/{container}/json", _INSPECT_SECONDS)
         return found
+
+    def using(self, volume: str) -> list[str]:
+        """The running containers that use a volume, by id; none if the engine does not answer."""
+        try:
+            return [container["Id"] for container in self.containers() if volume in _volumes(container)]
+        except (OSError, http.client.HTTPException, ValueError):
+            return []
+
+    def kill(self, container: str) -> bool:
+        """End a container without asking it; a stop could wait for a share that hangs. False if it did not work."""
+        return self._post(f"/containers/{container}/kill")
+
+    def start(self, container: str) -> bool:
+        """Start a container that was killed; what its Mount answers is in the engine's log."""
+        return self._post(f"/containers/{container}/start", _START_SECONDS)
+
+    def look(self, container: str) -> dict[str, Any] | None:
+        """One container in full: nothing in it if it is gone, None if the engine does not say."""
+        try:
+            return self.inspect(container)
+        except LookupError:
+            return {}
+        except (OSError, http.client.HTTPException, ValueError):
+            return None
 
     def events(self, ready: Callable[[], None]) -> Iterator[dict[str, Any]]:
         """Mounts and starts from now on, until the connection ends; `ready` once it stands."""
@@ -83,12 +109,26 @@ class Engine:
         finally:
             connection.close()
 
+    def _post(self, path: str, timeout: float = 3.0) -> bool:
+        connection = _UnixConnection(self._path, timeout)
+        try:
+            connection.request("POST", path)
+            response = connection.getresponse()
+            response.read()
+            return response.status < http.client.BAD_REQUEST
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
     def _get(self, path: str, timeout: float) -> Any:
         connection = _UnixConnection(self._path, timeout)
         try:
             connection.request("GET", path)
             response = connection.getresponse()
             body = response.read()
+            if response.status == http.client.NOT_FOUND:
+                raise LookupError(path)
             if response.status != http.client.OK:
                 raise ValueError(f"the engine answered {response.status} to {path}")
             return json.loads(body)
@@ -171,7 +211,7 @@ class Watcher:
             return
         try:
             found = self._engine.inspect(identifier)
-        except (OSError, http.client.HTTPException, ValueError) as error:
+        except (LookupError, OSError, http.client.HTTPException, ValueError) as error:
             log.info("container gone before it was looked at", extra={"error": error})
             return
         pid = found["State"]["Pid"]

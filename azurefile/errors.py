@@ -4,8 +4,12 @@ PluginError
 ├── OptionError     an option or a name that Create refuses
 ├── NoSuchVolume    a call for a volume that was never created
 ├── InUse           a volume that can't be removed yet
-├── ShareError      a share or folder that can't be mounted
-└── Held            a folder that another container holds (defined in fence.py)
+├── ShareError      a share or folder that can't be used
+│   ├── StaleKey        a mounted share that the kernel can't log in to any more
+│   ├── ShareMissing    a share that the server does not have
+│   └── ShareSilent     a server that does not answer
+├── Held            a folder that another container holds (held.py)
+└── TakenOver       a hold that another plugin voided (lease.py)
 """
 
 
@@ -34,3 +38,15 @@ class InUse(PluginError):
 
 class ShareError(PluginError):
     """A share or a folder on it can't be used as asked."""
+
+
+class ShareMissing(ShareError):
+    """The server has no share of that name."""
+
+
+class StaleKey(ShareError):
+    """The kernel has no session and an old key, and can't be given the present one."""
+
+
+class ShareSilent(ShareError):
+    """The server does not answer, or stopped answering."""

@@ -1,6 +1,7 @@
 """Is a process or a container still alive, answered by the kernel and not by the engine."""
 
 import os
+import time
 from pathlib import Path
 
 _PROC = Path("/proc")
@@ -10,6 +11,11 @@ _DEAD_STATES = ("Z", "X", "x")
 def boot_id() -> str:
     """The identity of this boot of the machine; nothing that was mounted before it still is."""
     return (_PROC / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+
+
+def clock() -> float:
+    """Seconds since boot, asleep or not; nobody can set this clock."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def start_ticks(pid: int) -> int | None:

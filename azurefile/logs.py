@@ -26,6 +26,9 @@ def configure(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(KeyValueFormatter())
     known = logging.getLevelNamesMapping()
+    # Their debug lines have whole packets in them, those of a log-in too.
+    for name in ("smbprotocol", "spnego"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     logging.basicConfig(handlers=[handler], level=known.get(level.upper(), logging.INFO))
 
 

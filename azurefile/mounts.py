@@ -5,6 +5,7 @@ import ctypes
 import logging
 import os
 import re
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from azurefile import files
 log = logging.getLogger(__name__)
 
 _MS_BIND = 4096
+_MNT_FORCE = 1
 _MNT_DETACH = 2
 _UMOUNT_NOFOLLOW = 8
 _OCTAL = re.compile(r"\\([0-7]{3})")
@@ -40,6 +42,48 @@ def detach(target: Path) -> None:
         target.rmdir()
 
 
+def cut(target: Path) -> None:
+    """Unmount a network share so that the kernel drops what it has not written, and never writes it later."""
+    # The force ends what waits for the server; only then the mount is taken from sight.
+    _libc.umount2(os.fsencode(target), _MNT_FORCE | _UMOUNT_NOFOLLOW)
+    detach(target)
+
+
+def answers(target: Path, seconds: float) -> bool:
+    """Whether a mounted share's server answers the kernel within `seconds`."""
+    answered = threading.Event()
+
+    def ask() -> None:
+        with contextlib.suppress(OSError):
+            os.statvfs(target)
+            answered.set()
+
+    threading.Thread(target=ask, name="ask", daemon=True).start()
+    return answered.wait(seconds)
+
+
+def settled(target: Path, seconds: float) -> bool:
+    """Wait until a mounted file system has written everything; False if it can't within `seconds`."""
+    problems: list[OSError] = []
+
+    def flush() -> None:
+        try:
+            descriptor = os.open(target, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            problems.append(error)
+            return
+        if _libc.syncfs(descriptor) != 0:
+            problems.append(OSError(ctypes.get_errno(), "syncfs"))
+        os.close(descriptor)
+
+    if not is_mounted(target):
+        return True
+    thread = threading.Thread(target=flush, name="flush", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return not thread.is_alive() and not problems
+
+
 @dataclass(frozen=True)
 class MountEntry:
     """One line of a mountinfo file."""
@@ -52,7 +96,8 @@ class MountEntry:
 def read_mountinfo(path: Path = Path("/proc/self/mountinfo")) -> list[MountEntry]:
     """The mounts that one process sees."""
     entries = []
-    for line in path.read_text(encoding="utf-8", errors="surrogateescape").splitlines():
+    # Only newlines end a line: the kernel leaves carriage returns and the like in a path as they are.
+    for line in path.read_bytes().decode("utf-8", "surrogateescape").split("\n")[:-1]:
         fields = line.split(" ")
         entries.append(MountEntry(fields[2], _unescape(fields[3]), _unescape(fields[4])))
     return entries

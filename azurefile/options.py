@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from azurefile import presets
 from azurefile.errors import OptionError
 
 SMB, NFS, LOCAL = "smb", "nfs", "local"
@@ -58,6 +59,7 @@ class Options:
     nconnect: int | None = None
     exclusive: bool = False
     create: bool | None = None
+    quota: int | None = None
     purpose: str = "files"
 
     def in_force(self) -> dict[str, str]:
@@ -183,15 +185,10 @@ _OPTIONS: dict[str, _Option] = {
     "nconnect": _Option(_number(1, 16), (NFS,)),
     "exclusive": _Option(_boolean),
     "create": _Option(_boolean),
+    "quota": _Option(_number(1, 262144), (SMB,)),
     "for": _Option(_choice("files", "database"), field="purpose"),
 }
 _FIELD_OPTION = {"purpose": "for"}
-
-# What each purpose sets when the user did not; 999 is mysql's id in the official image and ours.
-_PRESETS: dict[str, dict[str, Any]] = {
-    "files": {},
-    "database": {"uid": 999, "gid": 999, "dirmode": 0o750},
-}
 
 
 def check_volume_name(name: str) -> None:
@@ -215,7 +212,9 @@ def parse_defaults(text: str) -> dict[str, str]:
     """Read the plugin's DEFAULTS, `name=value` pairs separated by commas, and check them."""
     pairs = [part.strip() for part in text.split(",") if part.strip()]
     defaults = {name.strip(): value.strip() for name, _, value in (p.partition("=") for p in pairs)}
-    parse("defaults", {"share": "defaults", **defaults}, {})
+    # What only a volume can say is filled in.
+    example = {"share": "defaults"} | ({"server": "defaults"} if defaults.get("protocol") == NFS else {})
+    parse("defaults", {**example, **defaults}, {})
     return defaults
 
 
@@ -246,6 +245,9 @@ def parse(volume: str, given: Mapping[str, str], defaults: Mapping[str, str]) ->
             )
     protocol = values.setdefault("protocol", SMB)
     _check_protocol(volume, protocol, texts)
+    problem = presets.contradiction(values)
+    if problem:
+        raise OptionError(f'volume "{volume}": {problem}')
     if "share" not in values:
         try:
             values["share"] = _share(volume)
@@ -254,19 +256,21 @@ def parse(volume: str, given: Mapping[str, str], defaults: Mapping[str, str]) ->
                 f'volume "{volume}": option "share" is missing, and the volume\'s own name can\'t '
                 f"be a share: that must be {error}"
             ) from error
-    for field, value in _PRESETS[values.get("purpose", "files")].items():
-        values.setdefault(field, value)
-    return Options(**values)
+    return Options(**presets.complete(values))
 
 
 def _by_lower_name(volume: str, given: Mapping[str, str]) -> dict[str, str]:
     texts: dict[str, str] = {}
+    protocol = next((v.lower() for k, v in given.items() if k.lower() == "protocol"), "")
     for spelled, text in given.items():
         name = spelled.lower()
         if name in _SECRETS:
+            remedy = "put the account's key into the credentials file on the host"
+            if protocol in (NFS, LOCAL):
+                remedy = f"protocol {protocol} needs none: leave it out"
             raise OptionError(
                 f'volume "{volume}": option "{name}" is a secret, which docker inspect would show '
-                "to everybody; put the account's key into the credentials file on the host"
+                "to everybody; " + remedy
             )
         if name not in _OPTIONS:
             near = difflib.get_close_matches(name[:64], _OPTIONS, n=1, cutoff=0.5)

@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -97,10 +97,13 @@ def application(driver: Driver) -> Starlette:
         "/VolumeDriver.Get": get,
         "/VolumeDriver.List": list_,
     }
-    return Starlette(
+    app = Starlette(
         routes=[Route(p, _endpoint(p, call), methods=["POST"]) for p, call in calls.items()],
         exception_handlers={HTTPException: _http_error},
     )
+    # A redirect is no answer of the protocol.
+    app.router.redirect_slashes = False
+    return app
 
 
 def _endpoint(path: str, call: _Call) -> Callable[[Request], Awaitable[Response]]:
@@ -108,23 +111,26 @@ def _endpoint(path: str, call: _Call) -> Callable[[Request], Awaitable[Response]
         try:
             return _json(await call(VolumeRequest.parse(await _body(request))), 200)
         except _BadRequest as error:
-            return _json({"Err": str(error)}, 400)
+            return _refusal(str(error), 400)
         except PluginError as error:
             log.debug("refused", extra={"call": path, "error": error})
-            return _json({"Err": str(error)}, 500)
+            return _refusal(str(error), 500)
         except Exception as error:
             log.exception("call failed", extra={"call": path})
-            return _json({"Err": f"{type(error).__name__}: {error}; see the plugin's log"}, 500)
+            return _refusal(f"{type(error).__name__}: {error}; see the plugin's log", 500)
 
     return endpoint
 
 
 async def _body(request: Request) -> bytes:
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _BODY_BYTES:
-            raise _BadRequest(f"the request is longer than {_BODY_BYTES} bytes")
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > _BODY_BYTES:
+                raise _BadRequest(f"the request is longer than {_BODY_BYTES} bytes")
+    except ClientDisconnect:
+        raise _BadRequest("the caller hung up before the end of its request") from None
     return bytes(body)
 
 
@@ -132,6 +138,11 @@ def _json(value: dict[str, Any], status: int) -> Response:
     return Response(json.dumps(value) + "\n", status, media_type=_MEDIA_TYPE)
 
 
+def _refusal(text: str, status: int) -> Response:
+    """One printable line, whatever the request had in it."""
+    return _json({"Err": "".join(c if c.isprintable() else "?" for c in text)}, status)
+
+
 async def _http_error(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
-    return _json({"Err": f"no such call: {request.method} {request.url.path[:100]}"}, status)
+    return _refusal(f"no such call: {request.method[:20]} {request.url.path[:100]}", status)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from azurefile import mounts, options
 from azurefile.errors import InUse, ShareError
-from azurefile.fence import holder_names, iso_time
 from azurefile.liveness import boot_id
-from azurefile.protocols.local import FlockStore
+from azurefile.owner import holder_names, iso_time
+from azurefile.protocols.flock import FlockStore
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,8 @@ def remove_share(root: Path, share: str) -> None:
         return
     with store.mutex():
         boot = boot_id()
-        for owner in store.owners():
+        for record in store.records():
+            owner = record.owner
             if owner.released is None and owner.boot == boot:
                 holder = holder_names(owner.containers) or "a container"
                 raise InUse(

@@ -4,24 +4,38 @@ from pathlib import Path
 from typing import Protocol
 
 from azurefile.errors import OptionError
-from azurefile.fence import LockStore
 from azurefile.protocols.local import Local
+from azurefile.protocols.nfs import Nfs
+from azurefile.protocols.smb import Smb
+from azurefile.store import LockStore
 from azurefile.volumes import Volume
 
 
 class ShareProtocol(Protocol):
-    """What the driver needs of a protocol. Both calls may block; neither is made by List or Get."""
+    """What the driver needs of a protocol. `mount`, `locks` and what they return may block."""
+
+    def prepare(self) -> None:
+        """Get ready, beside other work, for the first volume."""
 
     def mount(self, volume: Volume, target: Path) -> None:
         """Mount the volume's folder on `target`, an empty directory."""
 
+    def create(self, volume: Volume) -> None:
+        """Make the volume's share, which is missing. Raises ShareError."""
+
     def locks(self, volume: Volume) -> LockStore:
-        """Where the share's fence is kept."""
+        """Where the share's fence is kept; the same store for the same share, if it is `shared`."""
+
+    def where(self, volume: Volume) -> dict[str, str]:
+        """What a mounted volume's status says of its server; from memory."""
+
+    def refresh(self, volume: Volume, target: Path) -> None:
+        """Pass on to a mounted volume what changed since, such as a key."""
 
 
-def available(root: Path) -> dict[str, ShareProtocol]:
+def available(root: Path, takeover: float) -> dict[str, ShareProtocol]:
     """The protocols that this version has, by the value of option `protocol`."""
-    return {"local": Local(root)}
+    return {"local": Local(root), "smb": Smb(root, takeover), "nfs": Nfs(root)}
 
 
 def find(protocols: dict[str, ShareProtocol], volume: str, name: str) -> ShareProtocol:

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.machines.plugin import MachinePlugin
 from tests.plugin.harness import FakeEngine, PluginProcess
 
 MARKS = {
     "root": "needs root, since it makes real mounts",
     "engine": "needs a Docker engine",
     "exclusive_engine": "starts a Docker engine of its own in namespaces of its own",
+    "machines": "starts machines under QEMU, which needs root and a Docker engine to build their images",
 }
 
 
@@ -25,7 +27,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     engine = bool(shutil.which("docker")) and _succeeds("docker", "info")
     dockerd = os.geteuid() == 0 and bool(shutil.which("dockerd"))
-    possible = {"root": os.geteuid() == 0, "engine": engine, "exclusive_engine": dockerd}
+    root = os.geteuid() == 0
+    possible = {"root": root, "engine": engine, "exclusive_engine": dockerd, "machines": root and engine}
     for item in items:
         for mark, reason in MARKS.items():
             if item.get_closest_marker(mark) and not possible[mark]:
@@ -70,3 +73,9 @@ def watched(start_plugin: Callable[..., PluginProcess], engine: FakeEngine) -> P
     process = start_plugin(engine=engine.path)
     engine.wait_for_listener()
     return process
+
+
+@pytest.fixture(scope="session")
+def machine_plugin(tmp_path_factory: pytest.TempPathFactory) -> MachinePlugin:
+    """The plugin of this tree, to be installed in machines."""
+    return MachinePlugin(tmp_path_factory.mktemp("plugin"))

@@ -162,11 +162,14 @@ class PluginProcess:
 class FakeContainer:
     """A container as the engine would tell of it, with a real process as its first."""
 
-    def __init__(self, name: str, volume: str, labels: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, name: str, volume: str, labels: dict[str, str] | None = None, restart: str = "unless-stopped"
+    ) -> None:
         self.id = os.urandom(32).hex()
         self.name = name
         self.volume = volume
         self.labels = labels or {}
+        self.restart = restart
         self.process = subprocess.Popen(["sleep", "1000"])
 
     def kill(self) -> None:
@@ -188,16 +191,18 @@ class FakeContainer:
             "Name": f"/{self.name}",
             "State": {"Pid": self.process.pid if running else 0},
             "Config": {"Labels": self.labels},
+            "HostConfig": {"RestartPolicy": {"Name": self.restart}},
         }
 
 
 class FakeEngine:
-    """The three calls that the plugin makes to an engine, over a real socket."""
+    """The calls that the plugin makes to an engine, over a real socket."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.containers: list[FakeContainer] = []
         self.silent = False
+        self.started: list[str] = []
         self._streams: list[queue.Queue[dict[str, Any] | None]] = []
         engine = self
 
@@ -206,6 +211,10 @@ class FakeEngine:
                 # A plugin that is killed hangs up.
                 with contextlib.suppress(BrokenPipeError):
                     engine._answer(self)
+
+            def do_POST(self) -> None:
+                with contextlib.suppress(BrokenPipeError):
+                    engine._act(self)
 
             def address_string(self) -> str:
                 return "unix"
@@ -258,6 +267,16 @@ class FakeEngine:
         for container in self.containers:
             container.kill()
 
+    def _act(self, request: BaseHTTPRequestHandler) -> None:
+        _, _, identifier, action = request.path.split("/")
+        container = next(c for c in self.containers if c.id == identifier)
+        if action == "kill":
+            container.kill()
+        else:
+            self.started.append(container.name)
+        request.send_response(204)
+        request.end_headers()
+
     def _answer(self, request: BaseHTTPRequestHandler) -> None:
         url = urlsplit(request.path)
         while self.silent:
@@ -306,3 +325,13 @@ def eventually(check: Any, seconds: float = 5) -> None:
             time.sleep(0.02)
         else:
             return
+
+
+def holder_is(plugin: PluginProcess, volume: str, name: str) -> None:
+    """Wait until the engine has told the plugin its one holder."""
+
+    def check() -> None:
+        assert [h["name"] for h in plugin.status(volume)["holders"]] == [name]
+        assert plugin.status(volume)["holders"][0]["pid"]
+
+    eventually(check)

@@ -87,6 +87,7 @@ def build_archive(docker: Docker, folder: Path) -> Path:
         target.add(FOLDER / "config.json", "config.json")
         for member in source:
             member.name = f"rootfs/{member.name}"
+            member.pax_headers = {}
             if member.islnk():
                 member.linkname = f"rootfs/{member.linkname}"
             target.addfile(member, source.extractfile(member) if member.isreg() else None)

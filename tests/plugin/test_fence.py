@@ -1,7 +1,6 @@
 """One writing container a folder, whoever asks."""
 
 import json
-import subprocess
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,20 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from azurefile import liveness
-from azurefile.fence import overlap
-from tests.plugin.harness import FakeEngine, PluginProcess, Refused, eventually
+from azurefile.owner import overlap
+from tests.plugin.harness import FakeEngine, PluginProcess, Refused, holder_is
 
 pytestmark = pytest.mark.root
 
 StartPlugin = Callable[..., PluginProcess]
-
-
-def holder_is(plugin: PluginProcess, volume: str, name: str) -> None:
-    def check() -> None:
-        assert [h["name"] for h in plugin.status(volume)["holders"]] == [name]
-        assert plugin.status(volume)["holders"][0]["pid"]
-
-    eventually(check)
 
 
 @pytest.mark.parametrize(
@@ -266,165 +257,3 @@ def test_a_mount_that_fails_holds_nothing(plugin: PluginProcess) -> None:
     with pytest.raises(Refused, match="does not exist"):
         plugin.mount("dbs", "a")
     plugin.mount("all", "b")
-
-
-def test_a_passing_mount_is_waited_for(watched: PluginProcess) -> None:
-    """Copy-up holds a folder for a moment, without a container."""
-    watched.create("dbs", share="dbs", exclusive="true")
-    watched.mount("dbs", "copy-up")
-    with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(watched.mount, "dbs", "container")
-        time.sleep(0.2)
-        watched.unmount("dbs", "copy-up")
-        waiting.result()
-
-
-def test_a_holder_without_a_name_is_refused_within_two_seconds(watched: PluginProcess) -> None:
-    watched.create("dbs", share="dbs", exclusive="true")
-    watched.mount("dbs", "a")
-    started = time.monotonic()
-    with pytest.raises(Refused, match="a container that the engine has not named yet"):
-        watched.mount("dbs", "b")
-    assert time.monotonic() - started < 1.5
-
-
-def test_a_dead_holders_folder_is_given_at_once(watched: PluginProcess, engine: FakeEngine) -> None:
-    watched.create("dbs", share="dbs", exclusive="true")
-    for number in range(100):
-        watched.mount("dbs", f"id{number}")
-        container = engine.run(f"mydb{number}", "dbs")
-        holder_is(watched, "dbs", f"mydb{number}")
-        container.kill()
-        # The engine crashed: no Unmount, and the next life has another ID.
-    assert watched.status("dbs")["mounts"] == 1
-    assert watched.mounted("dbs") == 1
-
-
-def test_the_same_container_after_an_engine_crash_counts_once(watched: PluginProcess, engine: FakeEngine) -> None:
-    """An engine that was killed keeps the container's mount ID and mounts again under it."""
-    watched.create("dbs", share="dbs", exclusive="true")
-    watched.mount("dbs", "kept")
-    first = engine.run("mydb", "dbs")
-    holder_is(watched, "dbs", "mydb")
-    first.kill()
-    watched.mount("dbs", "kept")
-    assert watched.status("dbs")["mounts"] == 1
-    watched.unmount("dbs", "kept")
-    assert watched.mounted("dbs") == 0
-
-
-def test_a_late_event_of_an_earlier_holder_is_ignored(watched: PluginProcess, engine: FakeEngine) -> None:
-    watched.create("dbs", share="dbs", exclusive="true")
-    watched.mount("dbs", "a")
-    old = engine.run("old", "dbs")
-    holder_is(watched, "dbs", "old")
-    watched.unmount("dbs", "a")
-    event = {
-        "Type": "container",
-        "Action": "start",
-        "Actor": {"ID": old.id, "Attributes": {}},
-        "timeNano": time.time_ns(),
-    }
-    watched.mount("dbs", "b")
-    for stream in engine._streams:
-        stream.put(event)
-    time.sleep(0.3)
-    old.kill()
-    with pytest.raises(Refused):
-        watched.mount("dbs", "c")
-    new = engine.run("new", "dbs")
-    holder_is(watched, "dbs", "new")
-    new.kill()
-    watched.mount("dbs", "c")
-
-
-def test_a_dead_holder_of_a_shared_volume_leaves_the_living_ones(watched: PluginProcess, engine: FakeEngine) -> None:
-    watched.create("logs", share="logs")
-    watched.create("all", share="logs", exclusive="true")
-    watched.mount("logs", "a")
-    one = engine.run("docker1", "logs")
-    watched.mount("logs", "b")
-    two = engine.run("docker2", "logs")
-    eventually(lambda: _assert_pids(watched, "logs", 2))
-    one.kill()
-    with pytest.raises(Refused, match=r'held by container "docker2" '):
-        watched.mount("all", "c")
-    watched.unmount("logs", "a")
-    two.kill()
-    watched.mount("all", "c")
-
-
-def _assert_pids(plugin: PluginProcess, volume: str, count: int) -> None:
-    assert sum(1 for h in plugin.status(volume)["holders"] if h.get("pid")) == count
-
-
-def test_a_new_holder_of_a_shared_volume_counts_before_it_has_a_name(
-    watched: PluginProcess, engine: FakeEngine
-) -> None:
-    watched.create("logs", share="logs")
-    watched.create("all", share="logs", exclusive="true")
-    watched.mount("logs", "a")
-    one = engine.run("docker1", "logs")
-    holder_is(watched, "logs", "docker1")
-    watched.mount("logs", "b")
-    one.kill()
-    with pytest.raises(Refused):
-        watched.mount("all", "c")
-
-
-def test_remove_works_when_only_the_dead_hold_the_volume(watched: PluginProcess, engine: FakeEngine) -> None:
-    watched.create("dbs", share="dbs", exclusive="true")
-    watched.mount("dbs", "a")
-    mydb = engine.run("mydb", "dbs")
-    holder_is(watched, "dbs", "mydb")
-    with pytest.raises(Refused, match='mounted for container "mydb"'):
-        watched.remove("dbs")
-    mydb.kill()
-    watched.remove("dbs")
-    assert watched.mounted("dbs") == 0
-
-
-def test_the_engine_restarting_under_a_live_container_changes_nothing(
-    watched: PluginProcess, engine: FakeEngine
-) -> None:
-    watched.create("dbs", share="dbs", exclusive="true")
-    watched.mount("dbs", "a")
-    mydb = engine.run("mydb", "dbs")
-    holder_is(watched, "dbs", "mydb")
-    engine.drop()
-    engine.wait_for_listener()
-    with pytest.raises(Refused, match='"mydb"'):
-        watched.mount("dbs", "b")
-    mydb.kill()
-    watched.mount("dbs", "b")
-
-
-def test_an_engine_that_hangs_delays_nobody(watched: PluginProcess, engine: FakeEngine) -> None:
-    watched.create("dbs", share="dbs", exclusive="true")
-    engine.silent = True
-    watched.mount("dbs", "a")
-    container = engine.run("mydb", "dbs")
-    started = time.monotonic()
-    with pytest.raises(Refused):
-        watched.mount("dbs", "b")
-    assert time.monotonic() - started < 2
-    engine.silent = False
-    eventually(lambda: _assert_pids(watched, "dbs", 1), 10)
-    container.kill()
-    watched.mount("dbs", "b")
-
-
-def test_a_reused_pid_is_not_the_holder() -> None:
-    with subprocess.Popen(["sleep", "100"]) as process:
-        ticks = liveness.start_ticks(process.pid)
-        assert ticks is not None
-        assert liveness.process_alive(process.pid, ticks)
-        assert not liveness.process_alive(process.pid, ticks - 1)
-        process.kill()
-        # Not waited for yet: a zombie writes nothing.
-        eventually(lambda: _assert_dead(process.pid, ticks))
-    assert not liveness.process_alive(process.pid, ticks)
-
-
-def _assert_dead(pid: int, ticks: int) -> None:
-    assert not liveness.process_alive(pid, ticks)

@@ -7,9 +7,13 @@ from pathlib import Path
 import pytest
 
 from azurefile import liveness, options
-from azurefile.fence import Container, Fence, Held
-from azurefile.protocols.local import FlockStore
+from azurefile.fence import Fence, Host
+from azurefile.held import Held
+from azurefile.owner import Container
+from azurefile.protocols.flock import FlockStore
 from azurefile.volumes import Volume
+
+HOST = Host("host", "0123456789ab", 60)
 
 
 def volume(name: str, **given: str) -> Volume:
@@ -41,7 +45,7 @@ def test_a_lock_file_deleted_while_it_is_locked_excludes_nobody_and_is_not_used(
 @pytest.mark.parametrize("running", [True, None])
 def test_a_nameless_holder_is_looked_up_only_after_the_engine_restarted(tmp_path: Path, running: bool | None) -> None:
     answers: list[bool | None] = [running]
-    fence = Fence("azurefile", "host", lambda _: answers[0], lambda: False)
+    fence = Fence("azurefile", HOST, lambda _: answers[0], lambda: False)
     store = FlockStore(tmp_path)
     fence.claim(volume("one"), store, rejoin=False)
     lease = fence.lease("one")
@@ -61,30 +65,32 @@ def test_a_nameless_holder_is_looked_up_only_after_the_engine_restarted(tmp_path
 
 
 def test_renewing_shows_in_the_record_until_it_is_released(tmp_path: Path) -> None:
-    fence = Fence("azurefile", "host", lambda _: True, lambda: False)
+    fence = Fence("azurefile", HOST, lambda _: True, lambda: False)
     store = FlockStore(tmp_path)
     fence.claim(volume("one"), store, rejoin=False)
-    before = store.owners()[0]
-    fence.renew()
-    renewed = store.owners()[0]
+    before = store.records()[0].owner
+    lease = fence.lease("one")
+    assert lease is not None
+    fence.renew(lease)
+    renewed = store.records()[0].owner
     assert renewed.renewed > before.renewed
     assert renewed.since == before.since
     fence.release("one")
-    fence.renew()
-    released = store.owners()[0]
+    fence.renew(lease)
+    released = store.records()[0].owner
     assert released.released is not None
     assert released.renewed == renewed.renewed
 
 
 def test_a_late_save_does_not_bring_a_removed_record_back(tmp_path: Path) -> None:
-    fence = Fence("azurefile", "host", lambda _: True, lambda: False)
+    fence = Fence("azurefile", HOST, lambda _: True, lambda: False)
     store = FlockStore(tmp_path)
     fence.claim(volume("one"), store, rejoin=False)
     lease = fence.lease("one")
     assert lease is not None
     fence.forget(volume("one"), store)
     lease.save()
-    assert store.owners() == []
+    assert store.records() == []
 
 
 @pytest.mark.parametrize("alive", [True, False])
@@ -95,7 +101,7 @@ def test_a_container_without_a_known_process_is_found_by_its_cgroup(
     (proc / "self").mkdir(parents=True)
     (proc / "77").mkdir()
     (proc / "77/cgroup").write_text("0::/docker/c0ffee\n" if alive else "0::/docker/other\n")
-    fence = Fence("azurefile", "host", lambda _: False, lambda: False)
+    fence = Fence("azurefile", HOST, lambda _: False, lambda: False)
     store = FlockStore(tmp_path / "fence")
     fence.claim(volume("one"), store, rejoin=False)
     lease = fence.lease("one")

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from azurefile.fence import overlap
+from azurefile.owner import overlap
 from tests.plugin.harness import PluginProcess, Refused
 
 pytestmark = pytest.mark.root

@@ -1,0 +1,105 @@
+"""Keeps the leases on shared stores: renews them, and tells when one can't be held any longer.
+
+Each store is renewed by a thread of its own, so that a share that hangs delays no other. The
+watch over the time since the last renewal asks no share at all.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from azurefile.errors import PluginError
+from azurefile.fence import RENEWALS, Fence
+from azurefile.lease import Lease, TakenOver
+from azurefile.owner import facts
+from azurefile.store import LockStore
+
+log = logging.getLogger(__name__)
+
+# A share that does not answer keeps nobody waiting for longer than this.
+_SETTLE_SECONDS = 2.0
+
+
+class Keeper:
+    """The threads that keep this plugin's leases on shared stores."""
+
+    def __init__(self, fence: Fence, takeover: float, lost: Callable[[Lease], None]) -> None:
+        """Renew the leases of `fence`; `lost` is called in a thread for each that must stop."""
+        self._fence = fence
+        self._period = takeover / RENEWALS
+        self._lost = lost
+        self._stores: dict[int, LockStore] = {}
+        self._guard = threading.Lock()
+
+    def start(self) -> None:
+        """Begin to watch; the threads end with the process."""
+        threading.Thread(target=self._watch, name="watch", daemon=True).start()
+
+    def keep(self, store: LockStore) -> None:
+        """Renew what this store holds from now on."""
+        if not store.shared:
+            return
+        with self._guard:
+            if id(store) not in self._stores:
+                self._stores[id(store)] = store
+                threading.Thread(target=self._renew, args=(store,), name="renew", daemon=True).start()
+
+    def settle(self) -> None:
+        """Wait a moment until the leases of the plugin's last life have their locks again."""
+        with self._fence.changes:
+            self._fence.changes.wait_for(lambda: not any(x.changed for x in self._fence.leases()), _SETTLE_SECONDS)
+
+    def look(self) -> None:
+        """Give up every lease that was not confirmed in time."""
+        for lease in self._fence.leases():
+            if self._fence.overdue(lease):
+                self.give_up(lease, f"no renewal for {lease.owner.takeover / 2:.0f} s")
+
+    def renew(self, store: LockStore, *, all_of_it: bool = True) -> None:
+        """Renew the leases on one store, or only write the records that changed."""
+        for lease in self._fence.leases():
+            if lease.store is not store or lease.lost or not (all_of_it or lease.changed):
+                continue
+            try:
+                self._fence.renew(lease)
+            except TakenOver as taken:
+                lease.taken = True
+                self.give_up(lease, str(taken))
+            except PluginError as error:
+                # Tried again with the next period, whatever became of the change.
+                lease.changed = False
+                log.warning("lease not renewed", extra=facts(lease.owner) | {"error": error})
+
+    def give_up(self, lease: Lease, reason: str, *, restart: bool = False) -> None:
+        """Stop what holds a lease; with `restart` it starts again at once, whatever its restart policy."""
+        with self._guard:
+            if lease.lost:
+                return
+            lease.restart = restart
+            lease.lost = reason
+        log.error("lease lost, its containers are stopped", extra=facts(lease.owner) | {"reason": reason})
+        threading.Thread(target=self._lost, args=(lease,), name="stop", daemon=True).start()
+
+    def _watch(self) -> None:
+        while True:
+            time.sleep(min(1.0, self._period / 4))
+            try:
+                self.look()
+            except Exception:
+                log.exception("watch failed")
+
+    def _renew(self, store: LockStore) -> None:
+        due = time.monotonic() + self._period
+        while True:
+            with self._fence.changes:
+                changed = self._fence.changes.wait_for(lambda: self._changed(store), max(0.0, due - time.monotonic()))
+            try:
+                self.renew(store, all_of_it=not changed)
+            except Exception:
+                log.exception("renewal failed")
+            if not changed:
+                due = time.monotonic() + self._period
+
+    def _changed(self, store: LockStore) -> bool:
+        return any(lease.changed and lease.store is store and not lease.lost for lease in self._fence.leases())

@@ -1,0 +1,52 @@
+"""One volume's work after the other, in threads, so that a share that hangs costs its own callers only."""
+
+import asyncio
+import time
+import weakref
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from azurefile.errors import ShareError
+
+T = TypeVar("T")
+
+# One thread for each volume that waits for its share; idle threads are reused.
+_THREADS = 256
+
+
+class Lanes:
+    """A lock for each volume, and the threads that they share."""
+
+    def __init__(self) -> None:
+        """Threads are made when they are needed."""
+        self._locks: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
+        self._pool = ThreadPoolExecutor(_THREADS, "volume")
+
+    @asynccontextmanager
+    async def lock(self, name: str) -> AsyncIterator[None]:
+        """Hold a volume's lock."""
+        lock = self._locks.get(name)
+        if lock is None:
+            lock = self._locks[name] = asyncio.Lock()
+        async with lock:
+            yield
+
+    async def in_thread(self, work: Callable[[], T]) -> T:
+        """Do what may block."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+
+    async def bounded(self, name: str, deadline: float, work: Callable[[], T]) -> T:
+        """Do a volume's work under its lock; what hangs keeps the lock, but not the caller. Raises ShareError."""
+
+        async def locked() -> T:
+            async with self.lock(name):
+                return await self.in_thread(work)
+
+        task = asyncio.ensure_future(locked())
+        done, _ = await asyncio.wait({task}, timeout=max(0.0, deadline - time.monotonic()))
+        if not done:
+            task.add_done_callback(lambda late: late.cancelled() or late.exception())
+            raise ShareError("the share does not answer; see the plugin's log, and try again")
+        return task.result()

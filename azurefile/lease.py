@@ -1,0 +1,95 @@
+"""One volume's hold on its folder, in the memory of the plugin that has it."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from azurefile.errors import PluginError
+from azurefile.owner import Owner
+from azurefile.store import Lock, LockStore
+
+
+class TakenOver(PluginError):
+    """Another plugin voided this hold while it could not be renewed."""
+
+
+@dataclass
+class Lease:
+    """A hold, its record and its lock."""
+
+    owner: Owner
+    store: LockStore
+    lock: Lock | None
+    granted_ns: int
+    # True once the process that saw the Mount, or the engine that sent it, may be a former one.
+    restored: bool = False
+    # When the last renewal that the share confirmed was begun, by a clock that never jumps.
+    confirmed: float = 0.0
+    # Why the hold ended without being given back, and whether another has the folder since.
+    lost: str = ""
+    taken: bool = False
+    # What is stopped for it starts again whatever its restart policy: the share itself is well.
+    restart: bool = False
+    # The record in memory is newer than the one on the share; `changes` wakes who writes it.
+    changed: bool = False
+    changes: threading.Condition = field(default_factory=threading.Condition)
+    guard: threading.Lock = field(default_factory=threading.Lock)
+
+    def save(self) -> None:
+        """Write the record, unless it was given back meanwhile; a shared one is written by its keeper."""
+        if self.store.shared:
+            with self.changes:
+                self.changed = True
+                self.changes.notify_all()
+            return
+        with self.guard:
+            if self.owner.released is None:
+                self.store.write(self.owner)
+
+    def renew(self, clock: Callable[[], float]) -> None:
+        """Confirm the hold with the share. Raises ShareError without an answer, TakenOver if it is void."""
+        with self.guard:
+            if self.owner.released is not None or self.lost:
+                return
+            started = clock()
+            self._check()
+            if self.lock is None or not self.lock.confirm():
+                self._close()
+                self.lock = self.store.lock(self.owner.key)
+            self.changed = False
+            self.owner.renewed = time.time()
+            self.store.write(self.owner)
+            # Whoever took the folder marked it before looking at the record again.
+            self._check()
+            self.confirmed = started
+        with self.changes:
+            self.changes.notify_all()
+
+    def release(self) -> None:
+        """Give the folder back, unless it is lost already. Raises ShareError if nobody can be told."""
+        with self.guard:
+            self.owner.released = time.time()
+            try:
+                if not self.lost:
+                    self.store.write(self.owner)
+            finally:
+                self._close()
+
+    def silence(self, now: float) -> float:
+        """Seconds since the share last confirmed the hold."""
+        return now - self.confirmed
+
+    def _check(self) -> None:
+        record = self.store.read(self.owner.key)
+        if record is None:
+            return
+        if record.taken_by:
+            raise TakenOver(f"taken over by {record.taken_by}")
+        if record.owner.lease != self.owner.lease:
+            raise TakenOver(f"taken over by {record.owner.host}, a copy of this machine")
+
+    def _close(self) -> None:
+        if self.lock is not None:
+            self.lock.close()
+            self.lock = None

@@ -1,0 +1,45 @@
+"""What this host remembers of its leases on shared stores, for a plugin that restarts without its share."""
+
+import contextlib
+import logging
+from pathlib import Path
+
+from azurefile import files
+from azurefile.lease import Lease
+from azurefile.owner import Owner
+
+log = logging.getLogger(__name__)
+
+
+class LeaseMemory:
+    """One file a volume: the owner record, and when the share last confirmed it."""
+
+    def __init__(self, folder: Path) -> None:
+        """Use `folder`, made when it is missing."""
+        self._folder = folder
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def save(self, lease: Lease) -> None:
+        """Remember a lease until this boot ends: no fsync, since a reboot voids it."""
+        value = {"owner": lease.owner.to_json(), "confirmed": lease.confirmed}
+        files.write_json(self._path(lease.owner.volume), value, durable=False)
+
+    def load(self, volume: str) -> tuple[Owner, float] | None:
+        """A lease's record and when it was confirmed, in seconds since boot."""
+        path = self._path(volume)
+        try:
+            data = files.read_json(path)
+            return Owner.from_json(data["owner"]), float(data["confirmed"])
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            log.warning("lease file not readable", extra={"file": path.name, "error": error})
+            return None
+
+    def forget(self, volume: str) -> None:
+        """Remove what is remembered of a volume's lease."""
+        with contextlib.suppress(FileNotFoundError):
+            self._path(volume).unlink()
+
+    def _path(self, volume: str) -> Path:
+        return self._folder / f"{volume}.json"

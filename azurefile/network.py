@@ -1,0 +1,78 @@
+"""Reaches a share's server before the kernel tries to, so that errors are quick and say what is wrong."""
+
+import errno
+import socket
+import threading
+from dataclasses import dataclass
+
+from azurefile.errors import ShareSilent
+
+# A name that does not resolve can keep the C library busy for half a minute.
+_RESOLVE_SECONDS = 5.0
+_CONNECT_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a server answers, and from which of our addresses it was reached."""
+
+    ip: str
+    port: int
+    local_ip: str
+
+
+def reach(server: str, port: int, asked: bool) -> Address:
+    """Connect to a server once; raises ShareSilent within ten seconds, naming option and remedy.
+
+    `asked`: the server was an option of the volume, not derived from its account.
+    """
+    option = "server" if asked else "account"
+    where = f'option "{option}": the server {server}'
+    problem: OSError | None = None
+    for family, ip in _resolve(server, port, where):
+        try:
+            return _connect(family, ip, port)
+        except OSError as error:
+            problem = error
+    remedy = f"check that it is right, that it runs, and that nothing blocks TCP port {port} on the way"
+    if port == 445:
+        remedy += " (many networks block 445; from a virtual network use a private endpoint)"
+    raise ShareSilent(f"{where} {_reason(problem)} on port {port}; {remedy}") from problem
+
+
+def _resolve(server: str, port: int, where: str) -> list[tuple[socket.AddressFamily, str]]:
+    found: list[tuple[socket.AddressFamily, str]] = []
+    failed: list[OSError] = []
+
+    def resolve() -> None:
+        try:
+            answers = socket.getaddrinfo(server, port, type=socket.SOCK_STREAM)
+        except OSError as error:
+            failed.append(error)
+        except UnicodeError as error:
+            failed.append(OSError(str(error)))
+        else:
+            found.extend((answer[0], str(answer[4][0])) for answer in answers)
+
+    thread = threading.Thread(target=resolve, name="resolve", daemon=True)
+    thread.start()
+    thread.join(_RESOLVE_SECONDS)
+    if not found:
+        reason = failed[0].strerror or str(failed[0]) if failed else "the name server does not answer"
+        raise ShareSilent(f"{where} has no address ({reason}); check the name and the host's name servers")
+    return found
+
+
+def _connect(family: socket.AddressFamily, ip: str, port: int) -> Address:
+    with socket.socket(family, socket.SOCK_STREAM) as connection:
+        connection.settimeout(_CONNECT_SECONDS)
+        connection.connect((ip, port))
+        return Address(ip, port, str(connection.getsockname()[0]))
+
+
+def _reason(error: OSError | None) -> str:
+    if isinstance(error, TimeoutError):
+        return "does not answer"
+    if error is not None and error.errno == errno.ECONNREFUSED:
+        return "refuses connections"
+    return f"can't be reached ({error.strerror if error is not None else 'no address'})"

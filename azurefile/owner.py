@@ -1,0 +1,126 @@
+"""The owner record: who holds a folder of a share. Written for people as much as for plugins."""
+
+import dataclasses
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from azurefile import liveness
+from azurefile.options import SMB, Options
+
+
+@dataclass
+class Container:
+    """A container that uses a held folder."""
+
+    id: str
+    name: str
+    database: str = ""
+    stack: str = ""
+    pid: int | None = None
+    ticks: int | None = None
+
+    def dead(self) -> bool:
+        """Whether its first process is known and gone."""
+        if self.pid is None or self.ticks is None:
+            return False
+        return not liveness.process_alive(self.pid, self.ticks)
+
+    def alive(self, *, starting: bool) -> bool:
+        """Whether it may still write; while it is `starting`, one without a process may."""
+        if self.pid is None:
+            return starting or liveness.container_alive(self.id)
+        return not self.dead()
+
+
+@dataclass
+class Owner:
+    """One volume's hold on a folder. Times are seconds since the epoch, by the holder's clock."""
+
+    volume: str
+    share: str
+    folder: str
+    exclusive: bool
+    plugin: str
+    plugin_pid: int
+    host: str
+    boot: str
+    since: float
+    renewed: float
+    mounts: int = 1
+    released: float | None = None
+    containers: list[Container] = field(default_factory=list)
+    # On shares that other hosts reach: the machine, this one hold, and the seconds without a
+    # renewal after which another host may take the folder over.
+    host_id: str = ""
+    lease: str = ""
+    takeover: float = 0.0
+
+    @property
+    def key(self) -> str:
+        """The record's name in its share's lock store."""
+        return record_key(self.plugin, self.volume, self.host_id)
+
+    def to_json(self) -> dict[str, Any]:
+        """As written; times in UTC that a person can read."""
+        data = dataclasses.asdict(self)
+        for name in ("since", "renewed", "released"):
+            data[name] = None if data[name] is None else iso_time(data[name])
+        return data
+
+    @classmethod
+    def from_json(cls, data: Any) -> "Owner":
+        """Raises ValueError, TypeError or KeyError on anything that `to_json` did not write."""
+        times = {
+            name: None if data[name] is None else datetime.fromisoformat(data[name]).timestamp()
+            for name in ("since", "renewed", "released")
+        }
+        containers = [Container(**container) for container in data["containers"]]
+        return cls(**{**data, **times, "containers": containers})
+
+
+def record_key(plugin: str, volume: str, host_id: str) -> str:
+    """The name of a record; `host_id` is empty on shares that only this host reaches."""
+    return f"{host_id}.{plugin}.{volume}" if host_id else f"{plugin}.{volume}"
+
+
+def conflict(owner: Owner, options: Options) -> bool:
+    """Whether a hold and a volume exclude each other."""
+    if options.protocol == SMB:
+        # Names on SMB differ by more than their case.
+        overlapping = overlap(owner.folder.casefold(), options.folder.casefold())
+    else:
+        overlapping = overlap(owner.folder, options.folder)
+    return owner.share == options.share and overlapping and (owner.exclusive or options.exclusive)
+
+
+def overlap(one: str, other: str) -> bool:
+    """Whether two folders of a share are equal or one contains the other."""
+    first, second = _parts(one), _parts(other)
+    shorter = min(len(first), len(second))
+    return first[:shorter] == second[:shorter]
+
+
+def iso_time(seconds: float) -> str:
+    """A moment as people and Docker read it."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
+
+
+def holder_names(containers: Iterable[Container]) -> str:
+    """The containers, for a sentence."""
+    return ", ".join(f'container "{c.name or c.id[:12]}"' for c in containers)
+
+
+def facts(owner: Owner) -> dict[str, Any]:
+    """A hold, for a line of the log."""
+    return {
+        "volume": owner.volume,
+        "share": owner.share,
+        "folder": owner.folder,
+        "container": ",".join(c.name or c.id[:12] for c in owner.containers),
+    }
+
+
+def _parts(folder: str) -> list[str]:
+    return folder.split("/") if folder else []

@@ -1,0 +1,143 @@
+"""A share's fence in one folder of the host: records, and flocks that end with their process."""
+
+import contextlib
+import fcntl
+import logging
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from azurefile import files
+from azurefile.errors import ShareError
+from azurefile.owner import Owner
+from azurefile.store import Record
+
+log = logging.getLogger(__name__)
+
+_MUTEX_SECONDS = 1.0
+
+
+class FlockStore:
+    """A share's fence in one folder of the host: `<key>.json` records and `<key>.lock` flocks."""
+
+    shared = False
+
+    def __init__(self, folder: Path) -> None:
+        """Use `folder`, made when the first claim needs it."""
+        self._folder = folder
+
+    @contextlib.contextmanager
+    def mutex(self) -> Iterator[bool]:
+        """Hold the share's mutex; claims last milliseconds, so waiting is bounded by a second."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = self._wait(".mutex", time.monotonic() + _MUTEX_SECONDS)
+        try:
+            yield True
+        finally:
+            lock.close()
+
+    def records(self) -> list[Record]:
+        """Every record; one that a power cut tore is of an earlier boot and holds nothing.
+
+        One that can't be read although its plugin runs is of another version, and is in the way.
+        """
+        try:
+            names = sorted(os.listdir(self._folder))
+        except FileNotFoundError:
+            return []
+        keys = [n.removesuffix(".json") for n in names if n.endswith(".json") and not n.startswith(".")]
+        found = (self.read(key) for key in keys)
+        return [record for record in found if record is not None]
+
+    def read(self, key: str) -> Record | None:
+        """One record, as `records` would tell it."""
+        try:
+            return Record(Owner.from_json(files.read_json(self._folder / f"{key}.json")))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            if self.locked(key):
+                raise ShareError(
+                    f'share "{self._folder.name}": the owner record {key}.json of a plugin that '
+                    "runs can't be read; use the same version of the plugin for both"
+                ) from error
+            log.warning("owner record not readable", extra={"file": f"{key}.json", "error": error})
+            return None
+
+    def write(self, owner: Owner) -> None:
+        """Replace one record."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        files.write_json(self._folder / f"{owner.key}.json", owner.to_json(), durable=False)
+
+    def take(self, owner: Owner, by: str) -> None:
+        """Note that a dead holder's folder was given; `by` is on this host too."""
+        owner.released = time.time()
+        self.write(owner)
+
+    def lock(self, key: str) -> "FlockLock | None":
+        """Take the flock beside a record."""
+        return lock_file(self._folder / f"{key}.lock")
+
+    def locked(self, key: str) -> bool:
+        """Whether a process has that flock."""
+        lock = self.lock(key)
+        if lock is None:
+            return True
+        lock.close()
+        return False
+
+    def delete(self, key: str) -> None:
+        """Remove a record and its lock file."""
+        for suffix in ("json", "lock"):
+            files.remove(self._folder / f"{key}.{suffix}")
+
+    def _wait(self, name: str, deadline: float) -> "FlockLock":
+        while True:
+            lock = lock_file(self._folder / name)
+            if lock is not None:
+                return lock
+            if time.monotonic() > deadline:
+                raise ShareError(
+                    f'share "{self._folder.name}": another volume plugin keeps its fence busy; '
+                    "try again, and look for a plugin process that is stopped"
+                )
+            time.sleep(0.002)
+
+
+class FlockLock:
+    """An flock that ends when it is closed or its process dies."""
+
+    def __init__(self, descriptor: int) -> None:
+        """Own an open, locked file."""
+        self.descriptor = descriptor
+
+    def close(self) -> None:
+        """Give the lock back."""
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
+
+    def confirm(self) -> bool:
+        """A local lock is never lost."""
+        return True
+
+
+def lock_file(path: Path) -> FlockLock | None:
+    """Take the flock of a file, made if it is missing; None while another process has it."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    while True:
+        descriptor = os.open(path, flags, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # The file may have been deleted between the two calls: a lock on it excludes nobody.
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(descriptor), os.stat(path)):
+                    return FlockLock(descriptor)
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)

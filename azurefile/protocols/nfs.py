@@ -1,0 +1,128 @@
+"""NFS 4.1 shares: the kernel's client for the data, and a mount of the share's root for the fence."""
+
+import tempfile
+import threading
+from pathlib import Path
+
+from azurefile import attachpoint, kernelerrors, kernelmount, mounts, network
+from azurefile.errors import ShareError
+from azurefile.options import Options
+from azurefile.protocols.nfs_folder import MountedFolder
+from azurefile.sharedstore import SharedStore
+from azurefile.volumes import Volume
+
+_PORT = 2049
+_PUBLIC_SUFFIX = "file.core.windows.net"
+# The fence's own mount: nothing cached, and no call waits for longer than some seconds.
+_CONTROL: dict[str, str | None] = {
+    "soft": None,
+    "timeo": "20",
+    "retrans": "2",
+    "noac": None,
+    "lookupcache": "none",
+    "nosharecache": None,
+}
+
+
+class Nfs:
+    """Exports of NFS servers, premium Azure Files above all."""
+
+    name = "nfs"
+
+    def __init__(self, root: Path) -> None:
+        """Nothing of the root is needed: NFS has no key."""
+        self._stores: dict[tuple[str, ...], SharedStore] = {}
+        self._guard = threading.Lock()
+
+    def prepare(self) -> None:
+        """Nothing to get ready."""
+
+    def mount(self, volume: Volume, target: Path) -> None:
+        """Mount the export, and of it the volume's folder, made if it is missing. Raises ShareError."""
+        options = volume.options
+        given: dict[str, str | None] = {"hard": None}
+        if options.actimeo is not None:
+            given["actimeo"] = str(options.actimeo)
+        try:
+            with kernelmount.detached("nfs4", _source(options), _reached(volume) | given) as root:
+                attachpoint.place(root, volume, target, own=True)
+        except kernelmount.KernelError as error:
+            raise kernelerrors.share_error(volume, "nfs4", error) from error
+
+    def create(self, volume: Volume) -> None:
+        """An export can't be made from here. Raises ShareError."""
+        raise ShareError(f'share "{volume.options.share}": a missing NFS export can only be made on its server')
+
+    def locks(self, volume: Volume) -> SharedStore:
+        """The fence of the volume's share, over one mount for each share."""
+        key = (_source(volume.options), str(volume.options.port or _PORT))
+        with self._guard:
+            if key not in self._stores:
+                control = _Control(volume)
+                self._stores[key] = SharedStore(MountedFolder(control.root, volume.options.share), volume.options.share)
+            return self._stores[key]
+
+    def where(self, volume: Volume) -> dict[str, str]:
+        """The server, and the path that it exports."""
+        return {"server": _server(volume.options), "export": _path(volume.options)}
+
+    def refresh(self, volume: Volume, target: Path) -> None:
+        """Nothing to pass on: NFS has no key."""
+
+
+class _Control:
+    """The fence's own mount of an export, where only this plugin sees it."""
+
+    def __init__(self, volume: Volume) -> None:
+        self._volume = volume
+        self._root: Path | None = None
+        self._guard = threading.Lock()
+
+    def root(self) -> Path:
+        """Where it is mounted, at the latest now. Raises ShareError."""
+        with self._guard:
+            if self._root is None:
+                self._root = self._mount()
+            return self._root
+
+    def _mount(self) -> Path:
+        options = self._volume.options
+        given = _reached(self._volume) | _CONTROL
+        root = Path(tempfile.mkdtemp(prefix="azurefile-fence-"))
+        try:
+            with kernelmount.detached("nfs4", _source(options), given) as descriptor:
+                kernelmount.attach(descriptor, root)
+        except kernelmount.KernelError as error:
+            mounts.detach(root)
+            raise kernelerrors.share_error(self._volume, "nfs4", error) from error
+        return root
+
+
+def _reached(volume: Volume) -> dict[str, str | None]:
+    """What every mount of an export needs, once its server has answered."""
+    options = volume.options
+    asked = options.server is not None
+    address = network.reach(_server(options), options.port or _PORT, asked)
+    return {
+        "vers": options.vers or "4.1",
+        "proto": "tcp6" if ":" in address.ip else "tcp",
+        "sec": "sys",
+        "addr": address.ip,
+        "clientaddr": address.local_ip,
+        "port": str(address.port),
+        # All mounts of a server use the connections of the first, which may be the fence's.
+        "nconnect": str(options.nconnect or 1),
+    }
+
+
+def _server(options: Options) -> str:
+    return options.server or f"{options.account}.{_PUBLIC_SUFFIX}"
+
+
+def _path(options: Options) -> str:
+    return f"/{options.account}/{options.share}" if options.account else f"/{options.share}"
+
+
+def _source(options: Options) -> str:
+    server = _server(options)
+    return f"[{server}]:{_path(options)}" if ":" in server else f"{server}:{_path(options)}"

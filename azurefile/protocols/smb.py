@@ -1,0 +1,162 @@
+"""SMB 3 shares: the kernel's CIFS client for the data, a user-space connection for the fence."""
+
+import logging
+import threading
+from pathlib import Path
+from types import ModuleType
+
+from azurefile import attachpoint, createshare, kernelerrors, kernelmount, mounts, network
+from azurefile.credentials import Credentials, CredentialsFolder
+from azurefile.errors import ShareError, StaleKey
+from azurefile.options import Options
+from azurefile.sharedstore import SharedStore
+from azurefile.volumes import Volume
+
+log = logging.getLogger(__name__)
+
+_PORT = 445
+_DEFAULT_MODE = 0o755
+# The kernel drops a connection after three, which is half of what is left to the holder then.
+_ECHOES = 12
+_ANSWER_SECONDS = 10.0
+
+
+class Smb:
+    """Shares on SMB servers, Azure's above all."""
+
+    name = "smb"
+
+    def __init__(self, root: Path, takeover: float) -> None:
+        """Use ROOT/credentials; `takeover` is the time after which a silent host loses its folders."""
+        self._echo = max(1, int(takeover / _ECHOES))
+        self._credentials = CredentialsFolder(root / "credentials")
+        self._stores: dict[tuple[str, ...], SharedStore] = {}
+        self._guard = threading.Lock()
+        # The key that each mounted volume was given last.
+        self._keys: dict[str, str] = {}
+
+    def prepare(self) -> None:
+        """Import what the fence needs: the first claim of a plugin's life is to be as quick as the others."""
+        threading.Thread(target=_client, name="import", daemon=True).start()
+
+    def mount(self, volume: Volume, target: Path) -> None:
+        """Mount the share, and of it the volume's folder, made if it is missing. Raises ShareError."""
+        credentials = self._read(volume)
+        source = f"//{credentials.server}/{volume.options.share}"
+        given = self._given(volume, credentials)
+        try:
+            with kernelmount.detached("cifs", source, given) as root:
+                attachpoint.place(root, volume, target, own=False)
+        except kernelmount.KernelError as error:
+            raise kernelerrors.share_error(volume, "cifs", error) from error
+        self._keys[volume.name] = credentials.key
+
+    def create(self, volume: Volume) -> None:
+        """Make the share in the storage account. Raises ShareError."""
+        credentials = self._read(volume)
+        createshare.in_a_process(f"https://{credentials.server}", volume.options, credentials)
+
+    def locks(self, volume: Volume) -> SharedStore:
+        """The fence of the volume's share, over one connection for each server, account and share."""
+        options = volume.options
+        account = self._credentials.account(options.account)
+        port = options.port or _PORT
+        key = (options.server or "", str(port), account, options.share)
+        with self._guard:
+            if key not in self._stores:
+                asked = options.server is not None
+                share = _client().SmbShare(options.share, port, asked, lambda: self._read(volume))
+                self._stores[key] = SharedStore(share, options.share)
+            return self._stores[key]
+
+    def where(self, volume: Volume) -> dict[str, str]:
+        """Server and account; a server that only the credentials file names is read from there."""
+        options = volume.options
+        try:
+            found = self._read(volume)
+        except ShareError:
+            return {"server": options.server or "", "account": options.account or ""}
+        return {"server": found.server, "account": found.account}
+
+    def refresh(self, volume: Volume, target: Path) -> None:
+        """Give the kernel the account's present key, which it needs when it connects anew.
+
+        A session that stands goes on with the old key. Kernels since 6.9 take the new one when there is
+        none; for older ones StaleKey is raised then. Raises ShareError.
+        """
+        credentials = self._read(volume)
+        if self._keys.get(volume.name) == credentials.key:
+            return
+        try:
+            # A remount sets every option, so all of them are given again.
+            kernelmount.reconfigure(target, self._given(volume, credentials))
+        except kernelmount.KernelError as error:
+            log.debug("key not taken yet", extra={"volume": volume.name, "error": error.words or error})
+            if not mounts.answers(target, _ANSWER_SECONDS):
+                raise StaleKey(
+                    "its key changed, and this host's kernel can't take the new one while mounted"
+                ) from error
+            return
+        self._keys[volume.name] = credentials.key
+        log.info("key changed", extra={"volume": volume.name})
+
+    def _given(self, volume: Volume, credentials: Credentials) -> dict[str, str | None]:
+        options = volume.options
+        address = network.reach(credentials.server, options.port or _PORT, options.server is not None)
+        return mount_options(options, credentials, address, self._echo)
+
+    def _read(self, volume: Volume) -> Credentials:
+        options = volume.options
+        found = self._credentials.read(self._credentials.account(options.account))
+        if options.server is None:
+            return found
+        return Credentials(found.account, options.server, found.key)
+
+
+def _client() -> ModuleType:
+    """Imported with the first share: a plugin for local folders stays small."""
+    from azurefile.protocols import smb_client
+
+    return smb_client
+
+
+def mount_options(
+    options: Options, credentials: Credentials, address: network.Address, echo: int
+) -> dict[str, str | None]:
+    """The kernel's options for a volume; `echo` is how often an exclusive one asks whether its server is there.
+
+    An exclusive volume's calls wait for the server until the fence ends them: an error that comes
+    before makes a database crash in an outage that it would have outlived. Three echoes without an
+    answer and the kernel drops the connection, without which a killed process can't end.
+    """
+    given: dict[str, str | None] = {
+        "ip": address.ip,
+        "user": credentials.account,
+        "pass": credentials.key,
+        "vers": options.vers or "3.1.1",
+        "sec": "ntlmssp",
+        "port": str(address.port),
+        "uid": str(options.uid or 0),
+        "gid": str(options.gid or 0),
+        "file_mode": f"0{_DEFAULT_MODE if options.filemode is None else options.filemode:o}",
+        "dir_mode": f"0{_DEFAULT_MODE if options.dirmode is None else options.dirmode:o}",
+        "cache": options.cache or "strict",
+        "serverino": None,
+        "forceuid": None,
+        "forcegid": None,
+    }
+    if options.actimeo is not None:
+        given["actimeo"] = str(options.actimeo)
+    flags = {
+        "mfsymlinks": options.mfsymlinks,
+        "nosharesock": options.nosharesock,
+        # 0.5.1 called it nolock.
+        "nobrl": options.nobrl if options.nobrl is not None else options.nolock,
+        "seal": options.seal,
+        # Nothing is cached that a lease would allow, and a server waits half a minute for that of a host
+        # that vanished before it lets the next one open the file.
+        "nolease": options.cache == "none",
+    }
+    if options.exclusive:
+        given |= {"hard": None, "echo_interval": str(echo)}
+    return given | {name: None for name, on in flags.items() if on}

@@ -1,0 +1,324 @@
+"""A connection to one SMB share in user space, for the fence: small files and exclusive opens.
+
+It is kept open, made anew when it broke, and bounded in time. The data goes through the kernel's
+client, never through here.
+"""
+
+# mypy: disable-error-code="import-untyped"
+import contextlib
+import logging
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+from smbprotocol.connection import Connection
+from smbprotocol.exceptions import (
+    BadNetworkName,
+    LogonFailure,
+    NoMoreFiles,
+    NoSuchFile,
+    ObjectNameCollision,
+    ObjectNameNotFound,
+    ObjectPathNotFound,
+    SharingViolation,
+    SMBAuthenticationError,
+    SMBException,
+    SMBResponseException,
+)
+from smbprotocol.file_info import FileInformationClass
+from smbprotocol.open import (
+    CreateDisposition,
+    CreateOptions,
+    DirectoryAccessMask,
+    FileAttributes,
+    FilePipePrinterAccessMask,
+    ImpersonationLevel,
+    Open,
+    ShareAccess,
+)
+from smbprotocol.session import Session, SMB2SessionSetupRequest
+from smbprotocol.tree import TreeConnect
+
+from azurefile import network
+from azurefile.credentials import Credentials
+from azurefile.errors import ShareError, ShareMissing, ShareSilent
+from azurefile.options import RESERVED_FOLDER
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_SECONDS = 5
+_MISSING = (NoSuchFile, ObjectNameNotFound, ObjectPathNotFound)
+_ANYBODY = ShareAccess.FILE_SHARE_READ | ShareAccess.FILE_SHARE_WRITE | ShareAccess.FILE_SHARE_DELETE
+_NOBODY = 0
+_READ = FilePipePrinterAccessMask.FILE_READ_DATA | FilePipePrinterAccessMask.FILE_READ_ATTRIBUTES
+_WRITE = FilePipePrinterAccessMask.FILE_WRITE_DATA | FilePipePrinterAccessMask.FILE_READ_ATTRIBUTES
+_FILE_BYTES = 256 * 1024
+# The share answers, but the connection that asked is of no more use.
+_BROKEN = (SMBException, OSError, ValueError)
+
+
+class _Connection(Connection):  # type: ignore[misc]
+    """The library's connection, with a bound on every wait and an end for the session before it."""
+
+    previous_session = 0
+
+    def receive(
+        self, request: Any, wait: bool = True, timeout: int | None = None, resolve_symlinks: bool = True
+    ) -> Any:
+        return super().receive(request, wait, timeout or _SECONDS, resolve_symlinks)
+
+    def send(self, message: Any, *arguments: Any, **named: Any) -> Any:
+        if isinstance(message, SMB2SessionSetupRequest):
+            # The server then drops what a connection that died still has open, locks above all.
+            message["previous_session_id"] = self.previous_session
+        return super().send(message, *arguments, **named)
+
+
+class SmbShare:
+    """One share on one server as one account. Every call raises ShareError if the share fails."""
+
+    def __init__(self, share: str, port: int, asked: bool, credentials: Callable[[], Credentials]) -> None:
+        """Connect when first needed; `credentials` is asked again for each connection.
+
+        `asked` says whether the server was an option of the volume.
+        """
+        self._share = share
+        self._port = port
+        self._asked = asked
+        self._credentials = credentials
+        self._guard = threading.RLock()
+        self._tree: Any = None
+        self._previous_session = 0
+        # Opens belong to the connection that made them.
+        self.generation = 0
+
+    def connect(self) -> None:
+        """Make sure that a connection stands."""
+        with self._guard:
+            if self._tree is None:
+                self._tree = self._connect()
+                self.generation += 1
+
+    def close(self) -> None:
+        """Log off."""
+        with self._guard:
+            tree, self._tree = self._tree, None
+            if tree is not None:
+                with contextlib.suppress(*_BROKEN):
+                    tree.session.connection.disconnect(timeout=1)
+
+    def names(self) -> list[str]:
+        """The files of the fence's folder."""
+
+        def work(tree: Any) -> list[str]:
+            found: list[str] = []
+            # The end of the list is an error of its own.
+            with (
+                contextlib.suppress(NoMoreFiles, *_MISSING),
+                _opened(tree, "", DirectoryAccessMask.FILE_LIST_DIRECTORY, CreateDisposition.FILE_OPEN) as folder,
+            ):
+                while True:
+                    entries = folder.query_directory("*", FileInformationClass.FILE_NAMES_INFORMATION)
+                    found += [entry["file_name"].get_value().decode("utf-16-le") for entry in entries]
+            return found
+
+        return self._call(work)
+
+    def read(self, name: str) -> tuple[bytes, float] | None:
+        """A file and when it was written, by the server's clock."""
+
+        def work(tree: Any) -> tuple[bytes, float] | None:
+            try:
+                with _opened(tree, name, _READ, CreateDisposition.FILE_OPEN) as file:
+                    data = file.read(0, _FILE_BYTES) if file.end_of_file else b""
+                    return bytes(data), file.last_write_time.timestamp()
+            except _MISSING:
+                return None
+
+        return self._call(work)
+
+    def write(self, name: str, data: bytes) -> float:
+        """Replace a file; returns when, by the server's clock.
+
+        One write over the whole of the old text, so that a reader never sees half of it: what was
+        longer before is covered with spaces.
+        """
+
+        def work(tree: Any) -> float:
+            with self._making(tree), _opened(tree, name, _WRITE, CreateDisposition.FILE_OPEN_IF) as file:
+                file.write(data.rstrip().ljust(file.end_of_file - 1) + b"\n", write_through=True)
+                file.close(get_attributes=True)
+                written: float = file.last_write_time.timestamp()
+                return written
+
+        return self._call(work)
+
+    def remove(self, name: str) -> None:
+        """Delete a file; a missing one is fine."""
+
+        def work(tree: Any) -> None:
+            with contextlib.suppress(*_MISSING):
+                access = FilePipePrinterAccessMask.DELETE
+                with _opened(tree, name, access, CreateDisposition.FILE_OPEN, delete=True):
+                    pass
+
+        self._call(work)
+
+    def lock(self, name: str) -> "SmbLock | None":
+        """Open a file so that nobody else can, or None if somebody has it open."""
+
+        def work(tree: Any) -> "SmbLock | None":
+            file = Open(tree, _path(name))
+            try:
+                with self._making(tree):
+                    _create(file, _READ | _WRITE, _NOBODY, CreateDisposition.FILE_OPEN_IF, 0)
+            except SharingViolation:
+                return None
+            return SmbLock(self, file, self.generation)
+
+        return self._call(work)
+
+    def confirm(self, lock: "SmbLock") -> bool:
+        """Write through a lock's own open; False if its connection is gone."""
+
+        def work(tree: Any) -> bool:
+            if lock.generation != self.generation:
+                return False
+            lock.file.write(b"\n")
+            return True
+
+        return self._call(work)
+
+    def end(self, lock: "SmbLock") -> None:
+        """Close a lock's open; a broken connection has closed it already."""
+        if self._tree is not None and lock.generation == self.generation:
+            with contextlib.suppress(*_BROKEN):
+                lock.file.close()
+
+    def _call(self, work: Callable[[Any], T]) -> T:
+        """Do some work with the share, once more on a new connection if the old one turns out to be broken."""
+        with self._guard:
+            fresh = self._tree is None
+            self.connect()
+            try:
+                return work(self._tree)
+            except _BROKEN as error:
+                self._break()
+                if fresh:
+                    raise ShareSilent(f'share "{self._share}" fails: {_words(error)}') from error
+            self.connect()
+            try:
+                return work(self._tree)
+            except _BROKEN as error:
+                self._break()
+                raise ShareSilent(f'share "{self._share}" fails: {_words(error)}') from error
+
+    def _connect(self) -> Any:
+        credentials = self._credentials()
+        network.reach(credentials.server, self._port, self._asked)
+        connection = _Connection(uuid.uuid4(), credentials.server, self._port)
+        connection.previous_session = self._previous_session
+        try:
+            connection.connect(timeout=_SECONDS)
+            session = Session(
+                connection,
+                credentials.account,
+                credentials.key,
+                require_encryption=connection.supports_encryption,
+                auth_protocol="ntlm",
+            )
+            session.connect()
+            self._previous_session = session.session_id
+            tree = TreeConnect(session, rf"\\{credentials.server}\{self._share}")
+            tree.connect()
+        except _BROKEN as error:
+            with contextlib.suppress(*_BROKEN):
+                connection.disconnect(close=False)
+            raise self._refused(error, credentials) from error
+        log.debug("fence connected", extra={"server": credentials.server, "share": self._share})
+        return tree
+
+    def _refused(self, error: Exception, credentials: Credentials) -> ShareError:
+        where = f'share "{self._share}" on {credentials.server}'
+        if isinstance(error, LogonFailure | SMBAuthenticationError):
+            return ShareError(
+                f'{where} refuses account "{credentials.account}" with the key of its credentials file; '
+                "put the account's present key there (it is read again at the next try)"
+            )
+        if isinstance(error, BadNetworkName):
+            return ShareMissing(f"{where} does not exist; make it, or create the volume with create=true")
+        return ShareError(f"{where} can't be used: {_words(error)}; check option vers, and what the server allows")
+
+    def _break(self) -> None:
+        tree, self._tree = self._tree, None
+        if tree is not None:
+            with contextlib.suppress(*_BROKEN):
+                tree.session.connection.disconnect(close=False)
+
+    @contextlib.contextmanager
+    def _making(self, tree: Any) -> Iterator[None]:
+        """Make the fence's folder before its first file."""
+        if getattr(tree, "has_fence", False):
+            yield
+            return
+        with contextlib.suppress(ObjectNameCollision):
+            folder = Open(tree, RESERVED_FOLDER)
+            _create(
+                folder,
+                DirectoryAccessMask.FILE_LIST_DIRECTORY,
+                _ANYBODY,
+                CreateDisposition.FILE_OPEN_IF,
+                CreateOptions.FILE_DIRECTORY_FILE,
+                FileAttributes.FILE_ATTRIBUTE_HIDDEN,
+            )
+            folder.close()
+        tree.has_fence = True
+        yield
+
+
+class SmbLock:
+    """A file that is open for nobody else."""
+
+    def __init__(self, share: SmbShare, file: Any, generation: int) -> None:
+        """Own an open file of one connection."""
+        self.file = file
+        self.generation = generation
+        self._share = share
+
+    def close(self) -> None:
+        """Give the lock back."""
+        self._share.end(self)
+
+    def confirm(self) -> bool:
+        """Whether the connection that holds it still stands."""
+        return self._share.confirm(self)
+
+
+@contextlib.contextmanager
+def _opened(tree: Any, name: str, access: int, disposition: int, *, delete: bool = False) -> Iterator[Any]:
+    file = Open(tree, _path(name))
+    options = CreateOptions.FILE_DELETE_ON_CLOSE if delete else 0
+    _create(file, access, _ANYBODY, disposition, options)
+    try:
+        yield file
+    finally:
+        if file.connected:
+            with contextlib.suppress(*_BROKEN):
+                file.close()
+
+
+def _create(file: Any, access: int, share: int, disposition: int, options: int, attributes: int = 0) -> None:
+    file.create(ImpersonationLevel.Impersonation, access, attributes, share, disposition, options)
+
+
+def _path(name: str) -> str:
+    return f"{RESERVED_FOLDER}\\{name}" if name else RESERVED_FOLDER
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, SMBResponseException):
+        return str(error.message).split(":")[0].strip() or f"status {error.status:08x}"
+    return str(error) or type(error).__name__

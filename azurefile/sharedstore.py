@@ -1,0 +1,150 @@
+"""The fence of a share that several hosts reach, in a dot-folder of the share's root.
+
+`<key>.json` is an owner record, `<key>.lock` the lock beside it, `<key>.taken` says which hold was
+voided and by whom. That mark is a file of its own, so that a holder that comes back can't
+overwrite it by renewing: it looks for it after each renewal.
+"""
+
+import contextlib
+import hashlib
+import json
+import logging
+import random
+import time
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+from azurefile.errors import ShareError
+from azurefile.owner import Owner
+from azurefile.store import Lock, Record
+
+log = logging.getLogger(__name__)
+
+_MUTEX_SECONDS = 1.0
+_MUTEX = "mutex"
+_CLOCK = "clock"
+
+
+class SharedFolder(Protocol):
+    """Small files in one folder of a share. Every call raises ShareError if the share fails."""
+
+    def names(self) -> list[str]:
+        """The files; none if the folder is missing."""
+
+    def read(self, name: str) -> tuple[bytes, float] | None:
+        """A file and when it was written, in seconds of the server's clock; None if it is missing."""
+
+    def write(self, name: str, data: bytes) -> float:
+        """Replace a file, as a whole or not at all; returns when, by the server's clock."""
+
+    def remove(self, name: str) -> None:
+        """Delete a file; a missing one is fine."""
+
+    def lock(self, name: str) -> Lock | None:
+        """Lock a file against every other client, or None if one has it."""
+
+
+class SharedStore:
+    """Records and locks in a `SharedFolder`."""
+
+    shared = True
+
+    def __init__(self, folder: SharedFolder, share: str) -> None:
+        """Use `folder`; `share` is named in errors."""
+        self._folder = folder
+        self._share = share
+
+    @contextlib.contextmanager
+    def mutex(self) -> Iterator[bool]:
+        """Hold the share's mutex, or go on without after a second.
+
+        A server may keep the lock of a host that vanished for minutes. Who claims without the
+        mutex looks at the records once more after it has written its own.
+        """
+        deadline = time.monotonic() + _MUTEX_SECONDS
+        while (lock := self._folder.lock(_MUTEX)) is None and time.monotonic() < deadline:
+            time.sleep(random.uniform(0.005, 0.03))  # noqa: S311
+        if lock is None:
+            log.warning("the fence's mutex is held by a host that may be gone", extra={"share": self._share})
+        try:
+            yield lock is not None
+        finally:
+            if lock is not None:
+                lock.close()
+
+    def records(self) -> list[Record]:
+        """Every record. One that can't be read but is renewed is of another version, and is in the way."""
+        keys = [name.removesuffix(".json") for name in self._folder.names() if name.endswith(".json")]
+        now = self._folder.write(_CLOCK, b"\n") if keys else 0.0
+        found = (self._read(key, now) for key in sorted(keys))
+        return [record for record in found if record is not None]
+
+    def read(self, key: str) -> Record | None:
+        """One record; its age is not measured."""
+        return self._read(key, None)
+
+    def write(self, owner: Owner) -> None:
+        """Replace one record."""
+        self._folder.write(f"{_name(owner.key)}.json", _encode(owner.to_json()))
+
+    def take(self, owner: Owner, by: str) -> None:
+        """Mark a hold as void."""
+        self._folder.write(f"{_name(owner.key)}.taken", _encode({"lease": owner.lease, "by": by}))
+
+    def lock(self, key: str) -> Lock | None:
+        """Take the lock beside a record."""
+        return self._folder.lock(f"{_name(key)}.lock")
+
+    def locked(self, key: str) -> bool:
+        """Whether some client has that lock."""
+        lock = self.lock(key)
+        if lock is None:
+            return True
+        lock.close()
+        return False
+
+    def delete(self, key: str) -> None:
+        """Remove a record, its lock file and its mark."""
+        for suffix in ("json", "taken", "lock"):
+            self._folder.remove(f"{_name(key)}.{suffix}")
+
+    def _read(self, key: str, now: float | None) -> Record | None:
+        name = _name(key)
+        found = self._folder.read(f"{name}.json")
+        if found is None:
+            return None
+        data, written = found
+        age = 0.0 if now is None else max(0.0, now - written)
+        try:
+            owner = Owner.from_json(json.loads(data))
+        except (ValueError, TypeError, KeyError) as error:
+            if self.locked(key):
+                raise ShareError(
+                    f'share "{self._share}": the owner record {name}.json of a plugin that runs can\'t be read; '
+                    "use the same version of the plugin on every host"
+                ) from error
+            log.warning("owner record not readable", extra={"file": name, "error": error})
+            return None
+        return Record(owner, age, self._taken(name, owner.lease))
+
+    def _taken(self, name: str, lease: str) -> str:
+        mark = self._folder.read(f"{name}.taken")
+        if mark is None:
+            return ""
+        try:
+            data = json.loads(mark[0])
+            return str(data["by"]) if data["lease"] == lease else ""
+        except (ValueError, TypeError, KeyError):
+            log.warning("mark not readable", extra={"file": f"{name}.taken"})
+            return ""
+
+
+def _name(key: str) -> str:
+    """A file's name for a key, also where names differ by more than their case."""
+    if key == key.lower():
+        return key
+    return f"{key.lower()}~{hashlib.sha256(key.encode()).hexdigest()[:8]}"
+
+
+def _encode(value: Any) -> bytes:
+    return json.dumps(value, indent=1).encode() + b"\n"

@@ -1,0 +1,64 @@
+"""What the fence asks of a share. `FlockStore` and `SharedStore` are the two answers."""
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from azurefile.owner import Owner
+
+
+@dataclass(frozen=True)
+class Record:
+    """An owner record as it was found."""
+
+    owner: Owner
+    # Seconds since it was written, by the share's own clock; 0 where one host alone has the share.
+    age: float = 0.0
+    # Who took the folder over from this very hold, if somebody did.
+    taken_by: str = ""
+
+    @property
+    def in_force(self) -> bool:
+        """Whether the hold was neither given back nor taken."""
+        return self.owner.released is None and not self.taken_by
+
+
+class Lock(Protocol):
+    """A lock that ends with `close`, with this process, or with the connection to the share."""
+
+    def close(self) -> None:
+        """Give it back."""
+
+    def confirm(self) -> bool:
+        """Ask the share whether the lock is still held. Raises ShareError if it does not answer."""
+
+
+class LockStore(Protocol):
+    """Where one share keeps its fence; keys are `Owner.key`. Raises ShareError for a share that fails."""
+
+    # Whether other hosts reach the share too.
+    shared: bool
+
+    def mutex(self) -> AbstractContextManager[bool]:
+        """Exclude every other plugin for the length of one claim; False if one that vanished has it."""
+
+    def records(self) -> list[Record]:
+        """Every record that can be read."""
+
+    def read(self, key: str) -> Record | None:
+        """One record."""
+
+    def write(self, owner: Owner) -> None:
+        """Write or replace one record."""
+
+    def take(self, owner: Owner, by: str) -> None:
+        """Void another's hold, so that it finds out when it comes back."""
+
+    def lock(self, key: str) -> Lock | None:
+        """Take the lock beside a record, or None while another process has it."""
+
+    def locked(self, key: str) -> bool:
+        """Whether some process has that lock."""
+
+    def delete(self, key: str) -> None:
+        """Remove a record and its lock."""

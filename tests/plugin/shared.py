@@ -1,0 +1,91 @@
+"""A share in memory with a clock of its own, and two hosts that claim its folders."""
+
+from azurefile import options
+from azurefile.errors import ShareError
+from azurefile.fence import Fence, Host
+from azurefile.lease import Lease
+from azurefile.sharedstore import SharedStore
+from azurefile.volumes import Volume
+
+TAKEOVER = 60.0
+
+
+class World:
+    """One clock for all; `share_down` makes every call to the share fail."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.share_down = False
+
+
+class MemoryLock:
+    """Held until it is closed or the connection behind it ends."""
+
+    def __init__(self, folder: "MemoryFolder", name: str) -> None:
+        self._folder = folder
+        self._name = name
+
+    def close(self) -> None:
+        if self._folder.locks.get(self._name) is self:
+            del self._folder.locks[self._name]
+
+    def confirm(self) -> bool:
+        self._folder.ask()
+        return self._folder.locks.get(self._name) is self
+
+
+class MemoryFolder:
+    """A `SharedFolder` whose files and locks are in this process."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.files: dict[str, tuple[bytes, float]] = {}
+        self.locks: dict[str, MemoryLock] = {}
+
+    def names(self) -> list[str]:
+        self.ask()
+        return list(self.files)
+
+    def read(self, name: str) -> tuple[bytes, float] | None:
+        self.ask()
+        return self.files.get(name)
+
+    def write(self, name: str, data: bytes) -> float:
+        self.ask()
+        self.files[name] = (data, self.world.now)
+        return self.world.now
+
+    def remove(self, name: str) -> None:
+        self.ask()
+        self.files.pop(name, None)
+
+    def lock(self, name: str) -> MemoryLock | None:
+        self.ask()
+        if name in self.locks:
+            return None
+        self.locks[name] = MemoryLock(self, name)
+        return self.locks[name]
+
+    def ask(self) -> None:
+        if self.world.share_down:
+            raise ShareError("the share does not answer")
+
+
+class Machine:
+    """A host's fence, and the volumes that it claims on the one share."""
+
+    def __init__(self, world: World, folder: MemoryFolder, name: str, identity: str | None = None) -> None:
+        self.store = SharedStore(folder, "dbs")
+        host = Host(name, identity or f"id-{name}", TAKEOVER)
+        self.fence = Fence("azurefile", host, lambda _: False, lambda: False, clock=lambda: world.now)
+
+    def claim(self, name: str = "dbs", **given: str) -> Lease:
+        self.fence.claim(volume(name, **given), self.store, rejoin=False)
+        lease = self.fence.lease(name)
+        assert lease is not None
+        return lease
+
+
+def volume(name: str, **given: str) -> Volume:
+    texts = {"share": "dbs", "exclusive": "true", "protocol": "smb", **given}
+    return Volume(name, options.parse(name, texts, {}), texts, "")

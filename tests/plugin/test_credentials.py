@@ -1,0 +1,92 @@
+"""The credentials files: what is accepted, what is refused, and that a key shows nowhere."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from azurefile.credentials import CredentialsFolder
+from azurefile.errors import ShareError
+
+KEY = "canary+key/with,commas=="
+
+
+def write(folder: Path, account: str, text: str, mode: int = 0o600) -> None:
+    path = folder / account
+    path.write_text(text)
+    path.chmod(mode)
+
+
+def test_a_file_is_read_anew_each_time(tmp_path: Path) -> None:
+    found = CredentialsFolder(tmp_path)
+    write(tmp_path, "abc", f"# the account\naccount=abc\nkey = {KEY}\n")
+    first = found.read("abc")
+    assert (first.account, first.server, first.key) == ("abc", "abc.file.core.windows.net", KEY)
+    write(tmp_path, "abc", "key=second\nserver=files.example\n")
+    second = found.read("abc")
+    assert (second.server, second.key) == ("files.example", "second")
+
+
+def test_a_key_does_not_show_in_a_trace(tmp_path: Path) -> None:
+    write(tmp_path, "abc", f"key={KEY}\n")
+    assert KEY not in repr(CredentialsFolder(tmp_path).read("abc"))
+
+
+@pytest.mark.parametrize("mode", [0o604, 0o640, 0o660, 0o700, 0o777])
+def test_a_file_that_others_could_reach_is_refused(tmp_path: Path, mode: int) -> None:
+    write(tmp_path, "abc", f"key={KEY}\n", mode)
+    with pytest.raises(ShareError, match=f"mode {mode:04o}.*chmod 0600") as caught:
+        CredentialsFolder(tmp_path).read("abc")
+    assert KEY not in str(caught.value)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_a_file_of_another_user_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, "abc", f"key={KEY}\n")
+    os.chown(tmp_path / "abc", 999, 999)
+    with pytest.raises(ShareError, match="owner 999"):
+        CredentialsFolder(tmp_path).read("abc")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "has no line key="),
+        ("key=\n", "has no line key="),
+        (f"{KEY}\n", "line 1: it must be one of"),
+        (f"key={KEY}\npassword={KEY}\n", "line 2: it must be one of"),
+        (f"account=other\nkey={KEY}\n", "differs from its name"),
+    ],
+)
+def test_what_is_not_understood_is_refused_without_repeating_it(tmp_path: Path, text: str, words: str) -> None:
+    write(tmp_path, "abc", text)
+    with pytest.raises(ShareError, match=words) as caught:
+        CredentialsFolder(tmp_path).read("abc")
+    assert KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["missing", "link", "folder", "pipe"])
+def test_what_is_no_file_is_refused_at_once(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "abc"
+    if kind == "link":
+        write(tmp_path, "other", f"key={KEY}\n")
+        path.symlink_to("other")
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path, 0o600)
+    with pytest.raises(ShareError):
+        CredentialsFolder(tmp_path).read("abc")
+
+
+def test_the_account_is_the_option_or_the_only_file(tmp_path: Path) -> None:
+    folder = CredentialsFolder(tmp_path / "credentials")
+    with pytest.raises(ShareError, match=r'option "account" is missing and .* has no file'):
+        folder.account(None)
+    (tmp_path / "credentials").mkdir()
+    write(tmp_path / "credentials", "abc", "key=x\n")
+    assert folder.account(None) == "abc"
+    assert folder.account("def") == "def"
+    write(tmp_path / "credentials", "def", "key=x\n")
+    with pytest.raises(ShareError, match="there are files for abc, def; name one"):
+        folder.account(None)

@@ -1,0 +1,78 @@
+"""Mounts that take longer than the engine waits, and what a share that hangs costs others."""
+
+import asyncio
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from azurefile import driver as driver_module
+from azurefile.driver import Driver, Settings
+from azurefile.errors import ShareError
+from azurefile.protocols.local import Local
+from azurefile.volumes import Volume
+
+pytestmark = pytest.mark.root
+
+
+class Hanging(Local):
+    """Folders of the host whose share `slow` waits for `answer`."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.answer = threading.Event()
+
+    def mount(self, volume: Volume, target: Path) -> None:
+        if volume.options.share == "slow":
+            self.answer.wait(20)
+        super().mount(volume, target)
+
+
+@pytest.fixture
+def driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Driver:
+    monkeypatch.setattr(driver_module, "_MOUNT_SECONDS", 0.5)
+    settings = Settings(
+        root=tmp_path / "root",
+        mounts=tmp_path / "mounts",
+        engine=str(tmp_path / "no-engine"),
+        state="azurefile",
+        host="host",
+        takeover=60,
+        defaults="protocol=local",
+    )
+    made = Driver(settings)
+    (tmp_path / "root/shares").mkdir()
+    made._protocols["local"] = Hanging(tmp_path / "root")
+    return made
+
+
+def test_a_mount_that_succeeds_too_late_is_undone(driver: Driver) -> None:
+    share = driver._protocols["local"]
+    assert isinstance(share, Hanging)
+
+    async def calls() -> None:
+        await driver.create("slow", {"share": "slow", "exclusive": "true"})
+        await driver.create("other", {"share": "other"})
+        started = time.monotonic()
+        slow = asyncio.create_task(driver.mount("slow", "a"))
+        await asyncio.sleep(0.1)
+        await driver.mount("other", "b")
+        assert {v["Name"] for v in driver.list()} == {"slow", "other"}
+        assert driver.get("slow")["Name"] == "slow"
+        assert time.monotonic() - started < 0.4
+        with pytest.raises(ShareError, match='volume "slow": the share does not answer'):
+            await slow
+        with pytest.raises(ShareError, match="does not answer"):
+            await driver.mount("slow", "again")
+        share.answer.set()
+        # Both that were given up end, one after the other.
+        await driver.unmount("slow", "nobody")
+        assert "mounts" not in driver.get("slow")["Status"]
+        assert not Path(driver.path("slow")).exists()
+        await driver.mount("slow", "c")
+        assert driver.get("slow")["Status"]["mounts"] == 1
+        await driver.unmount("slow", "c")
+        await driver.unmount("other", "b")
+
+    asyncio.run(calls())

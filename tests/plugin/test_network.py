@@ -1,0 +1,55 @@
+"""Reaching a server before the kernel tries: quick, and in words that help."""
+
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from azurefile import network
+from azurefile.errors import ShareError
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server
+
+
+def test_a_server_that_answers_has_an_address(listener: socket.socket) -> None:
+    port = listener.getsockname()[1]
+    address = network.reach("localhost", port, True)
+    assert (address.ip, address.port, address.local_ip) == ("127.0.0.1", port, "127.0.0.1")
+
+
+def test_a_name_that_does_not_resolve_names_the_option_that_it_came_from() -> None:
+    with pytest.raises(ShareError, match=r'option "server": the server no.such.invalid has no address'):
+        network.reach("no.such.invalid", 445, True)
+    with pytest.raises(ShareError, match=r'option "account": the server x.file.invalid has no address'):
+        network.reach("x.file.invalid", 445, False)
+
+
+def test_a_name_server_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(network, "_RESOLVE_SECONDS", 0.1)
+
+    def hang(*_: object, **__: object) -> list[object]:
+        time.sleep(1)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    with pytest.raises(ShareError, match="the name server does not answer"):
+        network.reach("slow.invalid", 445, True)
+
+
+def test_a_closed_port_is_told_from_a_blocked_one(listener: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+    port = listener.getsockname()[1]
+    listener.close()
+    with pytest.raises(ShareError, match=f"refuses connections on port {port}"):
+        network.reach("127.0.0.1", port, True)
+
+    def drop(*_: object) -> None:
+        raise TimeoutError("timed out")
+
+    monkeypatch.setattr(socket.socket, "connect", drop)
+    with pytest.raises(ShareError, match=r"does not answer on port 445; .*\(many networks block 445"):
+        network.reach("127.0.0.1", 445, True)

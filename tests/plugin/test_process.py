@@ -1,0 +1,134 @@
+"""The plugin as a process: its files, its log, its size, and how it ends."""
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.plugin.harness import (
+    PluginProcess,
+    Refused,
+    open_descriptors,
+    resident_kilobytes,
+)
+
+pytestmark = pytest.mark.root
+
+StartPlugin = Callable[..., PluginProcess]
+
+
+def test_state_is_private(plugin: PluginProcess) -> None:
+    plugin.create("logs", share="logs")
+    plugin.mount("logs", "a")
+    assert stat.S_IMODE(plugin.socket.stat().st_mode) == 0o600
+    for folder in ("azurefile/volumes", "azurefile/mounts", "fence/logs"):
+        for path in (plugin.root / folder).iterdir():
+            assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_full_disk_is_an_error_and_loses_nothing(start_plugin: StartPlugin, tmp_path: Path) -> None:
+    root = tmp_path / "small"
+    root.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "small", str(root)], check=True)
+    try:
+        plugin = start_plugin(root=root)
+        plugin.create("logs", share="logs")
+        filler = root / "filler"
+        with pytest.raises(OSError, match="No space"), filler.open("wb") as file:  # noqa: PT012
+            while True:
+                file.write(b"x" * 4096)
+                file.flush()
+        with pytest.raises(Refused, match="No space left"):
+            plugin.create("more", share="more")
+        with pytest.raises(Refused):
+            plugin.mount("logs", "a")
+        assert plugin.mounted("logs") == 0
+        assert plugin.names() == ["logs"]
+        filler.unlink()
+        plugin.create("more", share="more")
+        plugin.mount("logs", "a")
+        plugin.unmount("logs", "a")
+        plugin.kill()
+    finally:
+        plugin.close()
+        subprocess.run(["umount", "-l", str(root)], check=True)
+
+
+def test_cycles_leave_memory_and_descriptors_flat(plugin: PluginProcess) -> None:
+    cycles = int(os.environ.get("PLUGIN_CYCLES", "1000"))
+    plugin.create("logs", share="logs")
+
+    def cycle(number: int) -> None:
+        plugin.mount("logs", f"id{number}")
+        plugin.unmount("logs", f"id{number}")
+
+    for number in range(500):
+        cycle(number)
+    before = open_descriptors(plugin.pid), resident_kilobytes(plugin.pid, "Pss_Anon")
+    for number in range(cycles):
+        cycle(number)
+    after = open_descriptors(plugin.pid), resident_kilobytes(plugin.pid, "Pss_Anon")
+    assert after[0] <= before[0] + 1
+    assert after[1] - before[1] < 1536, (before, after)
+
+
+def test_sigterm_ends_cleanly_and_keeps_running_mounts(start_plugin: StartPlugin) -> None:
+    plugin = start_plugin()
+    plugin.create("logs", share="logs")
+    plugin.mount("logs", "a")
+    assert plugin.stop() == 0
+    assert plugin.mounted("logs") == 1
+    plugin.start()
+    assert plugin.status("logs")["mounts"] == 1
+    plugin.unmount("logs", "a")
+    assert plugin.mounted("logs") == 0
+
+
+def test_logs_are_key_value_lines(plugin: PluginProcess) -> None:
+    plugin.create("logs", share="logs")
+    plugin.mount("logs", "a b\nc")
+    lines = plugin.log.read_text().splitlines()
+    assert any(
+        line.startswith("level=info msg=mounted volume=logs share=logs ms=")
+        and line.endswith(f"id={json.dumps('a b' + chr(10) + 'c')}")
+        for line in lines
+    )
+    assert all(line.startswith("level=") for line in lines)
+
+
+def test_a_secret_in_the_options_is_written_nowhere(plugin: PluginProcess) -> None:
+    canary = "canary-7b1d"
+    with pytest.raises(Refused) as caught:
+        plugin.create("logs", share="logs", accountkey=canary)
+    plugin.create("planted", share="logs", folder=canary)
+    texts = {p: p.read_text() for p in plugin.root.rglob("*") if p.is_file()}
+    assert [p.name for p, text in texts.items() if canary in text] == ["planted.json"]
+    assert canary not in str(caught.value)
+    assert canary not in plugin.log.read_text()
+
+
+def test_a_second_process_on_the_same_state_waits(start_plugin: StartPlugin) -> None:
+    plugin = start_plugin()
+    other = PluginProcess(plugin.folder / "other", root=plugin.root)
+    plugin.signal(signal.SIGCONT)
+    with ThreadPoolExecutor(1) as pool:
+        starting = pool.submit(other.start)
+        time.sleep(0.6)
+        assert not starting.done()
+        plugin.kill()
+        starting.result().close()
+
+
+def test_nothing_slow_is_imported_before_the_socket_listens() -> None:
+    code = "import sys, azurefile.__main__; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    slow = {"asyncio", "uvicorn", "starlette", "smbprotocol", "azure", "azurefile.driver"}
+    assert slow.isdisjoint(done.stdout.split())

@@ -1,0 +1,212 @@
+"""The files and locks under a shared fence, on a real SMB server and in a mounted folder."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from azurefile.credentials import Credentials
+from azurefile.errors import ShareError, ShareMissing
+from azurefile.options import RESERVED_FOLDER
+from azurefile.protocols.nfs_folder import MountedFolder
+from azurefile.protocols.smb_client import SmbShare
+from azurefile.sharedstore import SharedFolder
+from tests.machines.samba import SambaServer
+from tests.plugin.harness import eventually
+
+pytestmark = pytest.mark.root
+
+Connect = Callable[[], SharedFolder]
+
+
+@pytest.fixture(scope="module")
+def samba() -> Iterator[SambaServer]:
+    with SambaServer() as server:
+        server.add_share("dbs")
+        yield server
+
+
+def smb(samba: SambaServer, share: str = "dbs", **given: object) -> SmbShare:
+    values = {"account": samba.account, "server": "127.0.0.1", "key": samba.key, **given}
+    return SmbShare(share, samba.port, True, lambda: Credentials(**values))  # type: ignore[arg-type]
+
+
+@pytest.fixture(params=["smb", "folder"])
+def connect(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Connect]:
+    """Each call is another client of the same folder."""
+    if request.param == "folder":
+        yield lambda: MountedFolder(lambda: tmp_path, "dbs")
+        return
+    server = request.getfixturevalue("samba")
+    opened: list[SmbShare] = []
+
+    def new() -> SharedFolder:
+        opened.append(smb(server))
+        return opened[-1]
+
+    yield new
+    for name in opened[0].names():
+        if not name.startswith("."):
+            opened[0].remove(name)
+    for share in opened:
+        share.close()
+
+
+def test_files_are_written_read_listed_and_removed(connect: Connect) -> None:
+    one, two = connect(), connect()
+    assert one.read("a.json") is None
+    one.remove("a.json")
+    before = one.write("clock", b"\n")
+    written = one.write("a.json", b'{"a": 1}\n')
+    assert 0 <= written - before < 5
+    found = two.read("a.json")
+    assert found is not None
+    assert found[0] == b'{"a": 1}\n'
+    assert found[1] == pytest.approx(written, abs=0.01)
+    assert {"a.json", "clock"} <= set(two.names())
+    two.remove("a.json")
+    assert one.read("a.json") is None
+
+
+def test_a_shorter_text_replaces_a_longer_one(connect: Connect) -> None:
+    one = connect()
+    one.write("a.json", b"[1, 2, 3, 4, 5, 6]\n")
+    one.write("a.json", b"[1]\n")
+    found = one.read("a.json")
+    assert found is not None
+    assert found[0].split() == [b"[1]"]
+
+
+def test_a_large_file_comes_back_whole(connect: Connect) -> None:
+    one = connect()
+    one.write("a.json", b"x" * 150_000 + b"\n")
+    found = connect().read("a.json")
+    assert found is not None
+    assert found[0] == b"x" * 150_000 + b"\n"
+
+
+def test_one_client_has_a_lock_until_it_gives_it_back(connect: Connect) -> None:
+    one, two = connect(), connect()
+    lock = one.lock("a.lock")
+    assert lock is not None
+    assert lock.confirm()
+    started = time.monotonic()
+    assert two.lock("a.lock") is None
+    assert one.lock("a.lock") is None
+    assert time.monotonic() - started < 0.5
+    lock.close()
+    again = two.lock("a.lock")
+    assert again is not None
+    again.close()
+
+
+def test_readers_never_see_half_a_record(connect: Connect) -> None:
+    one, two = connect(), connect()
+    texts = {b"[" + letter * 3000 + b"]\n" for letter in (b"a", b"b")}
+    one.write("a.json", min(texts))
+    end = threading.Event()
+
+    def write() -> None:
+        while not end.is_set():
+            for text in texts:
+                one.write("a.json", text)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for _ in range(200):
+            found = two.read("a.json")
+            assert found is not None
+            assert found[0] in texts
+    finally:
+        end.set()
+        writer.join()
+
+
+def test_a_lock_is_lost_with_its_connection_and_the_next_call_connects_anew(samba: SambaServer) -> None:
+    one, two = smb(samba), smb(samba)
+    lock = one.lock("a.lock")
+    assert lock is not None
+    assert two.lock("a.lock") is None
+    samba.disconnect()
+    eventually(lambda: _assert_free(two))
+    assert not lock.confirm()
+    lock.close()
+    one.close()
+    two.close()
+
+
+def test_a_server_that_comes_back_serves_the_same_client(samba: SambaServer) -> None:
+    one = smb(samba)
+    one.write("a.json", b"{}\n")
+    samba.stop()
+    with pytest.raises(ShareError, match="refuses connections"):
+        one.read("a.json")
+    samba.start()
+    assert one.read("a.json") is not None
+    one.close()
+
+
+def test_a_server_that_hangs_is_given_up_after_seconds(samba: SambaServer) -> None:
+    one = smb(samba)
+    one.write("a.json", b"{}\n")
+    samba.pause()
+    started = time.monotonic()
+    try:
+        with pytest.raises(ShareError):
+            one.read("a.json")
+        assert time.monotonic() - started < 15
+    finally:
+        samba.resume()
+    assert one.read("a.json") is not None
+    one.close()
+
+
+def test_a_new_connection_ends_the_locks_of_the_one_before(samba: SambaServer) -> None:
+    """A server may take minutes to notice by itself that a client is gone."""
+    one = smb(samba)
+    assert one.lock("a.lock") is not None
+    # The socket stays open, as after packets were dropped.
+    one._tree = None
+    again = one.lock("a.lock")
+    assert again is not None
+    again.close()
+    one.close()
+
+
+def test_a_new_key_is_used_for_the_next_connection(samba: SambaServer) -> None:
+    keys = [samba.key]
+    share = SmbShare("dbs", samba.port, True, lambda: Credentials(samba.account, "127.0.0.1", keys[0]))
+    share.write("a.json", b"{}\n")
+    samba.set_key("second==")
+    samba.disconnect()
+    with pytest.raises(ShareError, match=r"refuses account .* put the account's present key there"):
+        share.read("a.json")
+    keys[0] = "second=="
+    assert share.read("a.json") is not None
+    share.close()
+
+
+def test_what_refuses_says_why(samba: SambaServer) -> None:
+    with pytest.raises(ShareMissing, match=r'share "nope" on 127.0.0.1 does not exist; make it, or .* create=true'):
+        smb(samba, "nope").names()
+    with pytest.raises(ShareError, match="refuses account") as caught:
+        smb(samba, key="canary").names()
+    assert "canary" not in str(caught.value)
+    with pytest.raises(ShareError, match=r'option "server": the server no.such.invalid has no address'):
+        smb(samba, server="no.such.invalid").names()
+
+
+def test_the_fences_folder_is_hidden_in_the_shares_root(samba: SambaServer) -> None:
+    one = smb(samba)
+    one.write("a.json", b"{}\n")
+    assert (samba.folder / "shares/dbs" / RESERVED_FOLDER / "a.json").exists()
+    one.close()
+
+
+def _assert_free(share: SmbShare) -> None:
+    lock = share.lock("a.lock")
+    assert lock is not None
+    lock.close()
