@@ -41,7 +41,7 @@ class Site:
 
         def forget(lease: Lease) -> None:
             self.forgotten.append(lease)
-            self.one.fence.abandon(lease)
+            self.one.leases.drop(lease)
 
         made = Stopper(Engine(str(self.engine.path)), lambda name: self.mounts / name, forget)
         thread = threading.Thread(target=made.stop, args=(self.lease,))
