@@ -1,0 +1,58 @@
+"""Small files and the volumes kept in them, while several threads are at work."""
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from azurefile import options
+from azurefile.volumes import Volume, VolumeStore
+
+
+@pytest.fixture
+def restless() -> Iterator[None]:
+    """Threads take turns as often as they can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+def beside(work: Callable[[], None], other: Callable[[], None], rounds: int) -> list[Exception]:
+    """Do one so many times, and the other all the while; returns what was raised."""
+    raised: list[Exception] = []
+    over = threading.Event()
+
+    def background() -> None:
+        try:
+            while not over.is_set():
+                other()
+        except Exception as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=background)
+    thread.start()
+    try:
+        for _ in range(rounds):
+            work()
+    except Exception as error:
+        raised.append(error)
+    over.set()
+    thread.join()
+    return raised
+
+
+@pytest.mark.usefixtures("restless")
+def test_volumes_are_listed_while_others_come_and_go(tmp_path: Path) -> None:
+    store = VolumeStore(tmp_path)
+
+    volume = Volume("passing", options.parse("passing", {"share": "dbs", "protocol": "local"}, {}), {}, "")
+    store._volumes = {f"kept{number}": volume for number in range(5000)}
+
+    def come_and_go() -> None:
+        store.add(volume)
+        store.remove("passing")
+
+    assert beside(lambda: store.all().clear(), come_and_go, 500) == []
