@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ def write_json(path: Path, value: Any, *, durable: bool) -> None:
 
     State that a reboot voids anyway is written with `durable=False`: no fsync, no waiting.
     """
-    temporary = path.with_name(f".{path.name}.tmp")
+    # Each thread has its own: a lease is remembered by who grants it and by who renews it.
+    temporary = path.with_name(f".{path.name}.{threading.get_native_id()}.tmp")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:

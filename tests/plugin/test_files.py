@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from azurefile import options
+from azurefile import files, options
 from azurefile.volumes import Volume, VolumeStore
 
 
@@ -42,6 +42,18 @@ def beside(work: Callable[[], None], other: Callable[[], None], rounds: int) -> 
     over.set()
     thread.join()
     return raised
+
+
+@pytest.mark.usefixtures("restless")
+def test_two_writers_of_one_file_leave_one_of_the_two(tmp_path: Path) -> None:
+    path = tmp_path / "lease.json"
+    short, long = ["a"] * 10, ["b"] * 1000
+    raised = beside(
+        lambda: files.write_json(path, short, durable=False), lambda: files.write_json(path, long, durable=False), 300
+    )
+    assert raised == []
+    assert files.read_json(path) in (short, long)
+    assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.usefixtures("restless")
