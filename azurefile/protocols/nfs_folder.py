@@ -86,8 +86,9 @@ class MountedLock:
         self._share = share
 
     def close(self) -> None:
-        """Give the lock back."""
-        self._lock.close()
+        """Give the lock back; on a share that fails its server finds out by itself."""
+        with contextlib.suppress(OSError):
+            self._lock.close()
 
     def confirm(self) -> bool:
         """Write through the lock's own descriptor: once the lock is lost, the kernel refuses that with EIO."""

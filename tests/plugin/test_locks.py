@@ -1,6 +1,8 @@
 """The fence and its flocks by themselves, for moments that a process can't be made to meet."""
 
+import errno
 import fcntl
+import os
 import time
 from pathlib import Path
 
@@ -117,3 +119,24 @@ def test_a_container_without_a_known_process_is_found_by_its_cgroup(
     leases.engine_reconnected()
     monkeypatch.setattr(liveness, "_PROC", proc)
     assert fence.alive("one") is alive
+
+
+def test_a_lock_that_closes_with_an_error_closes_nothing_else_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = FlockStore(tmp_path).lock("key")
+    assert lock is not None
+    close = os.close
+
+    def fails(descriptor: int) -> None:
+        close(descriptor)
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "close", fails)
+        with pytest.raises(OSError, match="Input/output"):
+            lock.close()
+    reused = os.open(tmp_path, os.O_RDONLY)
+    lock.close()
+    os.fstat(reused)
+    os.close(reused)
