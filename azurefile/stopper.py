@@ -4,6 +4,7 @@ A container is killed through the engine, which then leaves it down whatever its
 says: it comes back by a start, whose Mount claims the folder like any other.
 """
 
+import contextlib
 import logging
 import os
 import signal
@@ -49,7 +50,8 @@ class Stopper:
             kill.join(_DEATH_SECONDS)
         for container in owner.containers:
             if container.pid is not None and not container.dead():
-                os.kill(container.pid, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(container.pid, signal.SIGKILL)
         self._forget(lease)
         log.error(
             "stopped",

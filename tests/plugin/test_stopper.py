@@ -1,6 +1,7 @@
 """What happens to the containers of a lost lease."""
 
 import json
+import os
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -120,3 +121,20 @@ def _assert_dead(container: FakeContainer) -> None:
 
 def _assert_forgotten(site: Site) -> None:
     assert site.forgotten == [site.lease]
+
+
+def test_a_process_that_ends_just_before_it_is_killed_is_fine(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    mydb = FakeContainer("mydb", "dbs")
+    site.engine.silent = True
+    site.lease.owner.containers = [_known(mydb)]
+    kill = os.kill
+
+    def too_late(pid: int, number: int) -> None:
+        kill(pid, number)
+        raise ProcessLookupError
+
+    monkeypatch.setattr(os, "kill", too_late)
+    thread = site.lose()
+    eventually(lambda: _assert_forgotten(site), 15)
+    site.engine.silent = False
+    thread.join(20)
