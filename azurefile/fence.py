@@ -81,7 +81,11 @@ class Fence:
             self._leases.release(volume.name)
             lease = self._leases.grant(volume, store)
             if not alone:
-                self._withdraw_if_raced(volume, store, lease)
+                try:
+                    self._withdraw_if_raced(volume, store, lease)
+                except BaseException:
+                    self._leases.drop(lease)
+                    raise
             return False
 
     def _refuse_from_memory(self, volume: Volume, store: LockStore, *, rejoin: bool) -> None:
@@ -132,7 +136,6 @@ class Fence:
                 and self._leases.own(record.owner) is None
                 and conflict(record.owner, volume.options)
             ):
-                self._leases.drop(lease)
                 raise Held(volume, record.owner, passing=True)
 
     def _void(self, owner: Owner, *, locked: bool) -> bool:

@@ -69,9 +69,14 @@ class Leases:
         owner = self.owner(volume, store)
         lock = store.lock(owner.key)
         lease = Lease(owner, store, lock, time.time_ns(), confirmed=started, changes=self.changes)
-        store.write(owner)
         self._leases[volume.name] = lease
-        self._remember(lease)
+        try:
+            store.write(owner)
+            self._remember(lease)
+        except BaseException:
+            # With its lock, a record that was written after all would look like a living holder's.
+            self.drop(lease)
+            raise
         return lease
 
     def adopt(self, lease: Lease) -> None:

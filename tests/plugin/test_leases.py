@@ -5,6 +5,8 @@ import pytest
 from azurefile.errors import ShareError
 from azurefile.held import Held
 from azurefile.lease import TakenOver
+from azurefile.owner import Owner
+from azurefile.sharedstore import SharedStore
 from tests.plugin.shared import TAKEOVER, Machine, MemoryFolder, World
 
 
@@ -65,3 +67,40 @@ def test_a_share_that_fails_keeps_nothing_held_at_the_release(world: World, one:
     with pytest.raises(Held):
         two.claim()
     one.claim()
+
+
+def test_a_record_that_cant_be_written_leaves_no_lock_behind(
+    world: World, folder: MemoryFolder, one: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the lock, its own record would look like a living holder's until the plugin ends."""
+
+    def cut_off(owner: Owner) -> None:
+        SharedStore.write(one.store, owner)
+        raise ShareError("the share does not answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(one.store, "write", cut_off)
+        with pytest.raises(ShareError):
+            one.claim()
+    assert folder.locks == {}
+    one.claim("other")
+
+
+def test_a_claim_that_fails_after_its_grant_holds_nothing(
+    folder: MemoryFolder, one: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.lock("mutex")
+    records = one.store.records
+    looks: list[object] = []
+
+    def fails_at_the_second_look() -> object:
+        looks.append(None)
+        if len(looks) > 1:
+            raise ShareError("the share does not answer")
+        return records()
+
+    monkeypatch.setattr(one.store, "records", fails_at_the_second_look)
+    with pytest.raises(ShareError):
+        one.claim()
+    assert one.leases.all() == []
+    assert list(folder.locks) == ["mutex"]
