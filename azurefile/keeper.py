@@ -70,6 +70,10 @@ class Keeper:
                 # Tried again with the next period, whatever became of the change.
                 lease.changed = False
                 log.warning("lease not renewed", extra=facts(lease.owner) | {"error": error})
+            except Exception:
+                # The others' leases run on.
+                lease.changed = False
+                log.exception("lease not renewed", extra=facts(lease.owner))
 
     def give_up(self, lease: Lease, reason: str, *, restart: bool = False) -> None:
         """Stop what holds a lease; with `restart` it starts again at once, whatever its restart policy."""

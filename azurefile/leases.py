@@ -111,7 +111,11 @@ class Leases:
         """Confirm one lease with its share. Raises ShareError or TakenOver."""
         if lease.store.shared:
             lease.renew(self._clock)
-            self._remember(lease)
+            try:
+                self._remember(lease)
+            except OSError as error:
+                # What is remembered is only older than it could be.
+                log.warning("renewal not remembered", extra=facts(lease.owner) | {"error": error})
         else:
             lease.owner.renewed = time.time()
             lease.save()

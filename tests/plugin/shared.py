@@ -7,6 +7,7 @@ from azurefile.errors import ShareError
 from azurefile.fence import Fence
 from azurefile.identity import Host
 from azurefile.lease import Lease
+from azurefile.leasememory import LeaseMemory
 from azurefile.leases import Leases
 from azurefile.sharedstore import SharedStore
 from azurefile.volumes import Volume
@@ -85,10 +86,11 @@ class Machine:
         name: str,
         identity: str | None = None,
         takeover: float = TAKEOVER,
+        memory: LeaseMemory | None = None,
     ) -> None:
         self.store = SharedStore(folder, "dbs")
         host = Host(name, identity or f"id-{name}", takeover)
-        self.leases = Leases("azurefile", host, clock=lambda: world.now)
+        self.leases = Leases("azurefile", host, memory, clock=lambda: world.now)
         self.fence = Fence(self.leases, lambda _: False, lambda: False)
 
     def claim(self, name: str = "dbs", **given: str) -> Lease:

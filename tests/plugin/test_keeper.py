@@ -1,9 +1,13 @@
 """Who must stop because the share did not confirm its lease."""
 
+import shutil
+from pathlib import Path
+
 from azurefile.keeper import Keeper
 from azurefile.lease import Lease
+from azurefile.leasememory import LeaseMemory
 from tests.plugin.harness import eventually
-from tests.plugin.shared import TAKEOVER, Machine, World
+from tests.plugin.shared import TAKEOVER, Machine, MemoryFolder, World
 
 
 def test_the_keeper_gives_up_what_was_not_confirmed_and_what_was_taken(
@@ -30,3 +34,13 @@ def test_the_keeper_gives_up_what_was_not_confirmed_and_what_was_taken(
 
 def _assert_lost(lost: list[Lease], volumes: list[str]) -> None:
     assert [lease.owner.volume for lease in lost] == volumes
+
+
+def test_a_full_disk_keeps_no_lease_from_its_renewal(world: World, folder: MemoryFolder, tmp_path: Path) -> None:
+    memory = LeaseMemory(tmp_path / "leases")
+    one = Machine(world, folder, "one", memory=memory)
+    held = [one.claim(name, folder=name) for name in ("a", "b")]
+    shutil.rmtree(tmp_path / "leases")
+    world.now += 10
+    Keeper(one.leases, TAKEOVER, lambda _: None).renew(one.store)
+    assert [lease.confirmed for lease in held] == [world.now, world.now]
