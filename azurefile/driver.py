@@ -98,7 +98,9 @@ class Driver:
         deadline = started + _MOUNT_SECONDS
         while True:
             try:
-                await self._lanes.bounded(name, deadline, partial(self._mount, name, mount_id, deadline))
+                await self._lanes.bounded(
+                    name, deadline, partial(self._mount, name, mount_id), partial(self._unmount, name, mount_id)
+                )
                 break
             except Held as held:
                 waited = time.monotonic() - started
@@ -181,8 +183,12 @@ class Driver:
         self._volumes.remove(volume.name)
         log.info("removed", extra={"volume": volume.name, "share": volume.options.share})
 
-    def _mount(self, name: str, mount_id: str, deadline: float) -> None:
-        self._mounter.mount(self._volume(name), mount_id, deadline)
+    def _mount(self, name: str, mount_id: str) -> None:
+        self._mounter.mount(self._volume(name), mount_id)
+
+    def _unmount(self, name: str, mount_id: str) -> None:
+        self._mounter.unmount(self._volume(name), mount_id)
+        log.warning("a mount that came too late was undone", extra={"volume": name, "id": mount_id[:12]})
 
     def _failed(self, name: str, started: float, error: ShareError) -> ShareError:
         log.warning("mount failed", extra=_facts(self._volume(name), started) | {"error": error})

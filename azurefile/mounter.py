@@ -61,8 +61,8 @@ class Mounter:
         else:
             attachment.void()
 
-    def mount(self, volume: Volume, mount_id: str, deadline: float) -> None:
-        """Mount for one more ID. What succeeds after `deadline` is undone, since nobody waits for it any more."""
+    def mount(self, volume: Volume, mount_id: str) -> None:
+        """Mount for one more ID. Raises Held, ShareError or OSError, and leaves no hold behind then."""
         attachment = self._attachments.of(volume.name)
         way = self._way(volume)
         store = way.locks(volume)
@@ -82,8 +82,6 @@ class Mounter:
                 attachment.target.mkdir(mode=0o755, exist_ok=True)
                 way.mount(volume, attachment.target)
                 self._where[volume.name] = way.where(volume)
-            if time.monotonic() > deadline:
-                raise ShareError("the mount took too long, so it was undone; try again")
             if lease is None or lease.lost:
                 raise ShareError("the share stopped answering while it was mounted; try again")
             attachment.add(mount_id, time.time())
