@@ -44,8 +44,13 @@ class Attachment:
         """Count one Mount."""
         if not self.ids:
             self.since = now
+        before = dict(self.ids)
         self.ids[mount_id] = self.ids.get(mount_id, 0) + 1
-        self._save()
+        try:
+            self._save()
+        except BaseException:
+            self.ids = before
+            raise
 
     def remove(self, mount_id: str) -> bool:
         """Count one Unmount; says whether the ID was known."""

@@ -73,11 +73,11 @@ class Mounter:
                 raise
             way.create(volume)
             kept = self._fence.claim(volume, store, rejoin=mount_id in attachment.ids)
-        if not kept:
-            attachment.void()
         lease = self._leases.of(volume.name)
-        self._keeper.keep(store)
         try:
+            if not kept:
+                attachment.void()
+            self._keeper.keep(store)
             if not mounts.is_mounted(attachment.target):
                 attachment.target.mkdir(mode=0o755, exist_ok=True)
                 way.mount(volume, attachment.target)
@@ -89,9 +89,12 @@ class Mounter:
         except BaseException:
             if attachment.ids:
                 self._leases.unmounted(volume.name, len(attachment.ids))
-            else:
-                mounts.detach(attachment.target)
-                self._leases.release(volume.name)
+            elif lease is None or not lease.lost:
+                # Else who stops its containers does that: given to another now, its mount would be cut for the old one.
+                try:
+                    mounts.detach(attachment.target)
+                finally:
+                    self._leases.release(volume.name)
             raise
 
     def unmount(self, volume: Volume, mount_id: str) -> bool:

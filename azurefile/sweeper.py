@@ -8,6 +8,7 @@ from azurefile.errors import PluginError
 from azurefile.lanes import Lanes
 from azurefile.leases import Leases
 from azurefile.mounter import Mounter
+from azurefile.owner import facts
 from azurefile.volumes import VolumeStore
 
 log = logging.getLogger(__name__)
@@ -38,7 +39,10 @@ class Sweeper:
         """Look at everything once; what hangs goes on beside the next round."""
         for lease in self._leases.all():
             if not lease.store.shared:
-                await self._lanes.in_thread(partial(self._leases.renew, lease))
+                try:
+                    await self._lanes.in_thread(partial(self._leases.renew, lease))
+                except (PluginError, OSError) as error:
+                    log.warning("lease not renewed", extra=facts(lease.owner) | {"error": error})
         sweeps = [asyncio.create_task(self._sweep(name)) for name in self._mounter.in_use()]
         if sweeps:
             await asyncio.wait(sweeps, timeout=_PERIOD_SECONDS)
