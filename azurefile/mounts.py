@@ -2,11 +2,14 @@
 
 import contextlib
 import ctypes
+import logging
 import os
 import re
 import threading
 from dataclasses import dataclass
 from pathlib import Path
+
+log = logging.getLogger(__name__)
 
 _MS_BIND = 4096
 _MNT_FORCE = 1
@@ -33,8 +36,13 @@ def detach(target: Path) -> None:
         if _libc.umount2(os.fsencode(target), _MNT_DETACH | _UMOUNT_NOFOLLOW) != 0:
             number = ctypes.get_errno()
             raise OSError(number, os.strerror(number), str(target))
-    with contextlib.suppress(FileNotFoundError):
+    try:
         target.rmdir()
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        # Somebody put a file there: it stays, and is in nobody's way.
+        log.warning("mount point left", extra={"target": target, "error": error})
 
 
 def cut(target: Path) -> None:

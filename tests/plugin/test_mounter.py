@@ -102,6 +102,23 @@ def test_a_full_disk_leaves_no_hold_behind(driver: Driver, monkeypatch: pytest.M
     assert driver._leases.all() == []
 
 
+def test_what_somebody_put_below_a_mount_point_stays_and_is_in_nobodys_way(driver: Driver) -> None:
+    async def calls() -> None:
+        await make(driver, "dbs")
+        target = Path(driver.path("dbs"))
+        target.mkdir()
+        (target / "kept").touch()
+        (target.parent / "stray").write_text("no mount point at all")
+        await driver.mount("dbs", "a")
+        assert not (target / "kept").exists()
+        await driver.unmount("dbs", "a")
+        await driver.remove("dbs")
+        assert (target / "kept").exists()
+
+    asyncio.run(calls())
+    driver.restore()
+
+
 def test_a_lease_that_cant_be_renewed_keeps_no_other_volume_from_its_sweep(
     driver: Driver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
