@@ -25,6 +25,7 @@ from azurefile.leases import Leases
 from azurefile.mounter import Mounter
 from azurefile.owner import iso_time
 from azurefile.settings import Settings
+from azurefile.stoppedmemory import StoppedMemory
 from azurefile.stopper import Stopper
 from azurefile.sweeper import Sweeper
 from azurefile.volumes import Volume, VolumeStore
@@ -52,7 +53,7 @@ class Driver:
         host = Host(settings.host, identity.host_id(state), settings.takeover)
         self._leases = Leases(settings.state, host, self._memory)
         self._watcher = Watcher(engine, self._leases.held, self._leases.identify, self._leases.engine_reconnected)
-        stopper = Stopper(engine, self._attachments.target, self._stopped)
+        stopper = Stopper(engine, self._attachments.target, self._stopped, StoppedMemory(state / "stopped"))
         self._keeper = Keeper(self._leases, settings.takeover, stopper.stop)
         self._protocols = protocols.available(settings.root, settings.takeover)
         self._mounter = Mounter(
@@ -61,6 +62,7 @@ class Driver:
             self._leases,
             Fence(self._leases, engine.running, self._watcher.listening),
             self._keeper,
+            stopper,
         )
         self._sweeper = Sweeper(self._volumes, self._leases, self._mounter, self._lanes)
 

@@ -16,6 +16,7 @@ from azurefile.owner import holder_names
 from azurefile.protocols import ShareProtocol
 from azurefile.restoration import restore
 from azurefile.status import status
+from azurefile.stopper import Stopper
 from azurefile.volumes import Volume
 
 log = logging.getLogger(__name__)
@@ -33,8 +34,10 @@ class Mounter:
         leases: Leases,
         fence: Fence,
         keeper: Keeper,
+        stopper: Stopper,
     ) -> None:
-        """Mount in `ways`, by protocol; `keeper` renews what is held on shared stores."""
+        """Mount in `ways`, by protocol; `keeper` renews what is held on shared stores, `stopper` ends what is lost."""
+        self._stopper = stopper
         self._attachments = attachments
         self._ways = ways
         self._leases = leases
@@ -60,6 +63,13 @@ class Mounter:
             self._where[volume.name] = way.where(volume)
         else:
             attachment.void()
+        stopped = self._stopper.interrupted(volume.name)
+        lease = self._leases.of(volume.name)
+        if stopped is not None and lease is not None:
+            reason = "the plugin ended while it stopped its containers"
+            self._keeper.give_up(lease, reason, restart=stopped.restart)
+        elif stopped is not None:
+            self._stopper.resume(stopped, store)
 
     def mount(self, volume: Volume, mount_id: str) -> None:
         """Mount for one more ID. Raises Held, ShareError or OSError, and leaves no hold behind then."""

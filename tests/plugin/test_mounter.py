@@ -1,6 +1,7 @@
 """What a Mount leaves behind when something goes wrong in the middle of it."""
 
 import asyncio
+import dataclasses
 import errno
 from collections.abc import Callable
 from pathlib import Path
@@ -8,14 +9,29 @@ from typing import Any
 
 import pytest
 
-from azurefile import files
+from azurefile import files, liveness
 from azurefile.driver import Driver
 from azurefile.errors import ShareError
 from azurefile.protocols.local import Local
 from azurefile.settings import Settings
+from azurefile.sharedstore import SharedStore
+from azurefile.stoppedmemory import StoppedMemory
 from azurefile.volumes import Volume
+from tests.plugin.harness import FakeContainer, FakeEngine, eventually
+from tests.plugin.shared import Machine, MemoryFolder, World
 
 pytestmark = pytest.mark.root
+
+
+class OnShare(Local):
+    """Folders of the host whose fence other hosts reach too."""
+
+    def __init__(self, root: Path, store: SharedStore) -> None:
+        super().__init__(root)
+        self.store = store
+
+    def locks(self, volume: Volume) -> Any:
+        return self.store
 
 
 class Prompted(Local):
@@ -35,7 +51,7 @@ def driver(tmp_path: Path) -> Driver:
     settings = Settings(
         root=tmp_path / "root",
         mounts=tmp_path / "mounts",
-        engine=str(tmp_path / "no-engine"),
+        engine=str(tmp_path / "engine.sock"),
         state="azurefile",
         host="host",
         takeover=60,
@@ -138,3 +154,28 @@ def test_a_lease_that_cant_be_renewed_keeps_no_other_volume_from_its_sweep(
 
     asyncio.run(calls())
     assert swept == ["dbs"]
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+def test_a_restarted_plugin_starts_what_it_had_stopped(
+    driver: Driver, engine: FakeEngine, tmp_path: Path, world: World, folder: MemoryFolder, resumed: bool
+) -> None:
+    """Whether the stop was over (no mount is counted) or not (its lease is resumed)."""
+    one = Machine(world, folder, "one")
+    driver._protocols["local"] = OnShare(tmp_path / "root", one.store)
+    asyncio.run(make(driver, "dbs"))
+    lease = one.claim(protocol="local")
+    mydb = FakeContainer("mydb", "dbs", restart="always")
+    engine.containers.append(mydb)
+    mydb.kill()
+    StoppedMemory(tmp_path / "root/azurefile/stopped").save(lease, [mydb.id])
+    if resumed:
+        driver._attachments.of("dbs").add("a", 1.0)
+        driver._memory.save(dataclasses.replace(lease, confirmed=liveness.clock()))
+    driver.restore()
+
+    def started() -> None:
+        assert engine.started == ["mydb"]
+
+    eventually(started, 10)
+    assert not (tmp_path / "mounts/dbs").exists()

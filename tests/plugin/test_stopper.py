@@ -13,6 +13,7 @@ from azurefile import liveness, stopper
 from azurefile.engine import Engine
 from azurefile.lease import Lease
 from azurefile.owner import Container
+from azurefile.stoppedmemory import Stopped, StoppedMemory
 from azurefile.stopper import Stopper
 from tests.plugin.harness import FakeContainer, FakeEngine, eventually
 from tests.plugin.shared import Machine, MemoryFolder, World
@@ -31,6 +32,7 @@ class Site:
         self.lease = self.one.claim()
         self.mounts = mounts
         self.forgotten: list[Lease] = []
+        self.memory = StoppedMemory(mounts / "stopped")
 
     def run(self, name: str, restart: str = "unless-stopped") -> FakeContainer:
         container = FakeContainer(name, "dbs", restart=restart)
@@ -40,14 +42,28 @@ class Site:
     def lose(self, reason: str = "no renewal for 30 s") -> threading.Thread:
         self.lease.lost = reason
 
+        thread = threading.Thread(target=self.plugin().stop, args=(self.lease,))
+        thread.start()
+        return thread
+
+    def plugin(self) -> Stopper:
+        """The stopper of one of the plugin's lives."""
+
         def forget(lease: Lease) -> None:
             self.forgotten.append(lease)
             self.one.leases.drop(lease)
 
-        made = Stopper(Engine(str(self.engine.path)), lambda name: self.mounts / name, forget)
-        thread = threading.Thread(target=made.stop, args=(self.lease,))
-        thread.start()
-        return thread
+        return Stopper(Engine(str(self.engine.path)), lambda name: self.mounts / name, forget, self.memory)
+
+    def stop_and_die(self, monkeypatch: pytest.MonkeyPatch) -> Stopped:
+        """The plugin stops what runs and ends while it waits for the share; returns what its next life finds."""
+        self.world.share_down = True
+        with monkeypatch.context() as patch:
+            patch.setattr(Stopper, "_start_again", lambda *_: None)
+            self.lose().join(10)
+        stopped = self.plugin().interrupted("dbs")
+        assert stopped is not None
+        return stopped
 
 
 @pytest.fixture
@@ -108,6 +124,45 @@ def test_a_holder_that_finds_itself_evicted_is_not_started_again(site: Site) -> 
     site.lease.taken = True
     site.lose("taken over by two").join(10)
     assert site.engine.started == []
+
+
+def test_what_the_plugin_stopped_comes_back_although_it_restarted_meanwhile(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.run("mydb")
+    site.run("once", restart="no")
+    site.plugin().resume(site.stop_and_die(monkeypatch), site.one.store)
+    assert site.engine.started == []
+    site.world.share_down = False
+    eventually(lambda: _assert_settled(site))
+    assert site.engine.started == ["mydb"]
+
+
+def test_it_stays_down_after_a_restart_too_if_another_took_the_folder(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.run("mydb")
+    stopped = site.stop_and_die(monkeypatch)
+    mark = json.dumps({"lease": site.lease.owner.lease, "by": "two"}).encode()
+    site.folder.files[f"{site.lease.owner.key}.taken"] = (mark, site.world.now)
+    site.world.share_down = False
+    site.plugin().resume(stopped, site.one.store)
+    eventually(lambda: _assert_settled(site))
+    assert site.engine.started == []
+
+
+def test_a_stop_that_the_plugin_did_not_survive_is_ended_by_its_next_life(site: Site) -> None:
+    """The containers are dead and named nowhere else, but the lease was resumed."""
+    mydb = site.run("mydb")
+    site.memory.save(site.lease, [mydb.id])
+    mydb.kill()
+    site.lose().join(10)
+    assert site.engine.started == ["mydb"]
+    _assert_settled(site)
+
+
+def _assert_settled(site: Site) -> None:
+    assert site.memory.load("dbs") is None
 
 
 def _known(container: FakeContainer) -> Container:
