@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.machines.plugin import MachinePlugin
-from tests.plugin.harness import FakeEngine, PluginProcess
+from tests.plugin.fake_engine import FakeEngine
+from tests.plugin.harness import PluginProcess
 from tests.plugin.shared import Machine, MemoryFolder, World
 
 MARKS = {

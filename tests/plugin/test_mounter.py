@@ -17,7 +17,8 @@ from azurefile.settings import Settings
 from azurefile.sharedstore import SharedStore
 from azurefile.stoppedmemory import StoppedMemory
 from azurefile.volumes import Volume
-from tests.plugin.harness import FakeContainer, FakeEngine, eventually
+from tests.plugin.fake_engine import FakeContainer, FakeEngine
+from tests.plugin.harness import eventually
 from tests.plugin.shared import Machine, MemoryFolder, World
 
 pytestmark = pytest.mark.root

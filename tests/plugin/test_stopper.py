@@ -15,7 +15,8 @@ from azurefile.lease import Lease
 from azurefile.owner import Container
 from azurefile.stoppedmemory import Stopped, StoppedMemory
 from azurefile.stopper import Stopper
-from tests.plugin.harness import FakeContainer, FakeEngine, eventually
+from tests.plugin.fake_engine import FakeContainer, FakeEngine
+from tests.plugin.harness import eventually
 from tests.plugin.shared import Machine, MemoryFolder, World
 
 pytestmark = pytest.mark.root
