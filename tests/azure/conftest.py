@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.azure.cloud import Cloud
 from tests.azure.project import Project
+from tests.azure.samples import furnish
 from tests.azure.standin import StandIn
 
 
@@ -20,3 +22,11 @@ def azure() -> Iterator[StandIn]:
 @pytest.fixture
 def project(tmp_path: Path, azure: StandIn) -> Project:
     return Project(tmp_path, azure)
+
+
+@pytest.fixture
+def cloud() -> Cloud:
+    """A cloud with one of everything."""
+    made = Cloud()
+    furnish(made)
+    return made
