@@ -155,6 +155,8 @@ def test_the_stack_that_is_named(arguments: list[str], stack: str | None) -> Non
         ("config:\n  datadocker:host: {address: h, kind: ssh}\n", False),
         ("config:\n  datadocker:host:\n    address: h\n    kind: 'ssh' # remote\n  x: {kind: local}\n", False),
         ("config:\n  datadocker:host:\n    kind: local\n  datadocker:other: {kind: ssh}\n", True),
+        ("config:\n  datadocker:host: {kind: local, socket: /run/user/1000/docker.sock}\n", False),
+        ("config:\n  datadocker:host: {kind: local, socket: null}\n", True),
         ("config: {}\n", True),
     ],
 )
@@ -207,6 +209,30 @@ def test_a_user_who_may_not_use_the_socket_is_told_what_to_do(monkeypatch: pytes
         f"ToolchainError: no permission to use the Docker engine's socket {path}: "
         "add yourself to the group docker (sudo usermod -aG docker $USER, then log in again)"
     )
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be somebody else")
+@pytest.mark.parametrize(("arguments", "said"), [(["up"], True), (["up", "-s", "far"], False), (["about"], False)])
+def test_on_a_cold_machine_a_closed_socket_is_said_before_anything_is_built(
+    monkeypatch: pytest.MonkeyPatch, arguments: list[str], said: bool
+) -> None:
+    def build(*_: object) -> Path:
+        raise ToolchainError("building")
+
+    monkeypatch.setattr("toolchain.virtualenv.ensure", build)
+    with closed_socket() as path:
+        checkout = Path(path).parent
+        (checkout / "Pulumi.far.yaml").write_text("config:\n  datadocker:host: {kind: ssh, address: h}\n")
+        monkeypatch.setattr(wrapper, "CHECKOUT", checkout)
+        monkeypatch.setenv("DOCKER_HOST", f"unix://{path}")
+        told = told_as_nobody(lambda: wrapper._ready(arguments))
+    assert ("no permission to use the Docker engine's socket" in told) == said
+    assert told.endswith(": building") != said
+
+
+def test_on_a_cold_machine_without_an_engine_building_begins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    engine.check_permission()
 
 
 def test_the_engine_that_a_stack_stands_on_has_to_answer_before_it_is_destroyed(tmp_path: Path) -> None:
