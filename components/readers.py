@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TypedDict
 
 import pulumi
@@ -23,7 +24,7 @@ class LogReaderArgs(TypedDict):
     """Name of the container."""
     logs: MappedVolume
     """Where it reads: the file testfile."""
-    labels: dict[str, str]
+    labels: Mapping[str, pulumi.Input[str]]
     """Labels of the container."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TypedDict
 
 import pulumi
@@ -25,7 +26,7 @@ class LogWriterArgs(TypedDict):
     """Where it writes: the file testfile."""
     config: MappedVolume
     """Where it reads its settings while it runs: the file writers.conf."""
-    labels: dict[str, str]
+    labels: Mapping[str, pulumi.Input[str]]
     """Labels of the container."""
 
 

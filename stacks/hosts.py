@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import pulumi
 
-from components.hosts import DockerHost, LocalHost, Server, SSHHost
+from components.hosts import Claims, DockerHost, LocalHost, Server, SSHHost
 from stacks.azure import AzureHostSettings
 from stacks.login import subscription
+from stacks.names import DEMO_CONTAINERS
+from stacks.owner import Labels, stack_label
 from stacks.settings import LocalHostSettings, Settings, SSHHostSettings
 
 
-def docker_host(settings: Settings) -> DockerHost:
-    """Registers the host.
+def docker_host(settings: Settings, labels: Labels) -> DockerHost:
+    """Registers the host for what has `labels`.
 
     Raises:
         pulumi.RunError: with what to do, if it can't be had.
     """
     match settings.host:
         case LocalHostSettings(socket=socket):
-            local = LocalHost("host", {"socket": socket})
-            local.make_way(_servers(settings), stack_label())
-            return local
+            return LocalHost("host", {"socket": socket, "claims": _claims(settings, labels)})
         case SSHHostSettings() as remote:
             return SSHHost(
                 "host",
@@ -36,22 +36,23 @@ def docker_host(settings: Settings) -> DockerHost:
             return _azure(machine, settings)
 
 
-def stack_label() -> str:
-    """project/stack, by which containers and data know whose they are."""
-    return f"{pulumi.get_project()}/{pulumi.get_stack()}"
-
-
 def azure_base(settings: Settings) -> str:
     """What names on Azure begin with."""
     named = settings.host.name if isinstance(settings.host, AzureHostSettings) else None
     return named or f"{pulumi.get_project()}-{pulumi.get_stack()}".lower()
 
 
-def _servers(settings: Settings) -> list[Server]:
-    return [
-        Server(container=settings.prefix + d.name, volume=settings.prefix + d.volume, port=d.port)
-        for d in settings.databases
-    ]
+def _claims(settings: Settings, labels: Labels) -> Claims:
+    prefix = settings.prefix
+    demo = DEMO_CONTAINERS if settings.stack == "demo" else ()
+    return {
+        "labels": labels,
+        "containers": [prefix + name for name in (*demo, *(d.name for d in settings.databases))],
+        "volumes": [prefix + volume.name for volume in settings.volumes],
+        "servers": [
+            Server(container=prefix + d.name, volume=prefix + d.volume, port=d.port) for d in settings.databases
+        ],
+    }
 
 
 def _azure(machine: AzureHostSettings, settings: Settings) -> DockerHost:

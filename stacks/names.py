@@ -14,6 +14,9 @@ RESERVED_OPTIONS = (
     "bind_address", "datadir", "init_file", "log_bin", "lower_case_table_names", "offline_mode", "port", "socket",
     "user",
 )  # fmt: skip
+# what runs besides the databases in the composition demo, and what each is
+WRITERS, READER = ("docker1", "docker2", "docker3"), "reader"
+DEMO_CONTAINERS = {**dict.fromkeys(WRITERS, "a writer of the demo"), READER: "the reader of the demo"}
 IMAGE = r"^[a-z0-9][a-z0-9._/:-]*(:[A-Za-z0-9_.-]+)?(@sha256:[0-9a-f]{64})?$"
 # the plugin's own vocabulary; a test compares it with the plugin's
 DRIVER_OPTIONS = (
