@@ -63,8 +63,8 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             changes=answer.DIFF_SOME if replaces or updates else answer.DIFF_NONE,
             replaces=replaces,
             diffs=[*replaces, *updates],
-            # the names are fixed: there can't be two of it
-            deleteBeforeReplace=True,
+            # the names are fixed: one engine can't have two; on its way to another, nothing goes before that answers
+            deleteBeforeReplace=_at(olds, "engine.url") == _at(news, "engine.url"),
         )
 
     def Create(self, request: Any, context: grpc.ServicerContext) -> Any:

@@ -35,6 +35,17 @@ OPTION_FORMS = {
 }
 
 
+def form(pattern: str, words: str) -> AfterValidator:
+    """A check that text has the form `pattern`, which its complaint says in `words`."""
+
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(f"should be {words}")
+        return text
+
+    return AfterValidator(check)
+
+
 def _volume_name(name: str) -> str:
     # Docker's own rule, docs.docker.com/reference/cli/docker/volume/create
     if not re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{1,62}", name):
@@ -95,6 +106,27 @@ def _schema_name(name: str) -> str:
     return name
 
 
+# the patterns are for editors, as ECMAScript has them
+PREFIX, PLUGIN, ROOT = (
+    r"^([a-z0-9]+(-[a-z0-9]+)*-?)?$",
+    r"^[a-z0-9][a-z0-9_.-]*$",
+    r"^(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)+$",
+)
+Prefix = Annotated[
+    str,
+    Field(max_length=30, json_schema_extra={"pattern": PREFIX}),
+    form(PREFIX, "lowercase letters, digits and single hyphens, such as two-"),
+]
+PluginName = Annotated[
+    str,
+    Field(json_schema_extra={"pattern": PLUGIN}),
+    form(PLUGIN, "lowercase letters, digits, '_', '.' and '-', starting with a letter or digit, such as azurefile"),
+]
+PluginRoot = Annotated[
+    str,
+    Field(json_schema_extra={"pattern": ROOT}),
+    form(ROOT, "an absolute path of letters, digits, '_', '.' and '-', such as /var/lib/datadocker"),
+]
 VolumeName = Annotated[str, AfterValidator(_volume_name)]
 ShareName = Annotated[str, AfterValidator(share_name)]
 Folder = Annotated[str, AfterValidator(_folder)]

@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 import pulumi
 
 from provider.connection import STOP_SECONDS, EngineConnection
-from provider.owner import STACK_LABEL, is_of, owner_of
+from provider.owner import CHECKOUT_LABEL, is_of, owner_of
 
 RUNNING = ("paused", "restarting", "running")
 
@@ -51,14 +51,13 @@ def make_way(connection: EngineConnection, claims: Claims, labels: Mapping[str, 
     listed = connection.get("/containers/json", all=1)
     others = [container for container in listed if not is_of(container["Labels"], labels)]
     ours = [container for container in listed if is_of(container["Labels"], labels) and container["State"] in RUNNING]
-    volumes = connection.get("/volumes", filters={"label": [STACK_LABEL]})["Volumes"] or []
+    volumes = connection.get("/volumes", filters={"label": [CHECKOUT_LABEL]})["Volumes"] or []
     taken = dict.fromkeys(_taken(claims, others, [v for v in volumes if not is_of(v["Labels"], labels)]))
     lines = []
     for owner in dict.fromkeys(owner for owner, _ in taken):
         things = ", ".join(thing for other, thing in taken if other == owner)
-        first = "destroy that stack first" if owner.startswith("stack ") else "remove it first (docker rm -f NAME)"
         lines.append(
-            f"{things}: taken on this engine by {owner}: {first}, or give this stack names and ports of its own "
+            f"{things}: taken on this engine by {owner}, or give this stack names and ports of its own "
             "(datadocker:prefix, databases[].port)"
         )
     lines += _busy(claims["servers"], listed)
@@ -69,17 +68,22 @@ def make_way(connection: EngineConnection, claims: Claims, labels: Mapping[str, 
 
 
 def _taken(claims: Claims, containers: list[Any], volumes: list[Any]) -> Iterator[tuple[str, str]]:
-    """Yields owner and thing of what somebody else has."""
+    """Yields what somebody else has: who that is and what makes them let go, and the thing."""
     for container in containers:
         name = _name(container)
-        owner = owner_of(container["Labels"])
+        stack = owner_of(container["Labels"])
+        owner = _stack(stack) if stack else f"container {name}, made by hand: remove it first (docker rm -f {name})"
         if name in claims["containers"]:
-            yield owner or "a container made by hand", f"container {name}"
+            yield owner, f"container {name}"
         for port in sorted({s["port"] for s in claims["servers"]} & _ports(container)):
-            yield owner or f"container {name}, made by hand", f"port {port}"
+            yield owner, f"port {port}"
     for volume in volumes:
         if volume["Name"] in claims["volumes"]:
-            yield owner_of(volume["Labels"]), f"volume {volume['Name']}"
+            yield _stack(owner_of(volume["Labels"])), f"volume {volume['Name']}"
+
+
+def _stack(name: str) -> str:
+    return f"{name}: destroy that stack first"
 
 
 def _busy(servers: Iterable[Server], containers: list[Any]) -> Iterator[str]:

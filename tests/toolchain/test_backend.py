@@ -261,6 +261,18 @@ def test_two_runs_that_would_make_a_stack_make_it_once(
     assert called.count("stack select mine --non-interactive") == 2
 
 
+def test_a_file_with_the_salt_of_another_passphrase_is_said_with_what_to_do(
+    tmp_path: Path, env: dict[str, str]
+) -> None:
+    made = backend(tmp_path, env)
+    (made.checkout / "Pulumi.mine.yaml").write_text("encryptionsalt: v1:x\n")
+    cli = tmp_path / "pulumi"
+    cli.write_text("#!/bin/sh\necho 'error: could not create secrets manager: incorrect passphrase'\nexit 255\n")
+    cli.chmod(0o755)
+    with pytest.raises(ToolchainError, match=r"encryptionsalt in Pulumi.mine.yaml .* copy .state/passphrase of the"):
+        made.ensure_stack(cli, "mine", select=False)
+
+
 def test_without_being_root_a_missing_engine_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("DOCKER_HOST", raising=False)
     monkeypatch.setattr(engine, "SOCKET", str(tmp_path / "none.sock"))

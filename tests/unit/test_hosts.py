@@ -175,7 +175,9 @@ def test_a_container_by_hand_that_has_a_name_of_ours_is_one_line(
 ) -> None:
     engine.answers["/containers/json"] = [running("mydb", "x", 1, {})]
     said = refused(build, recorder, engine, claims(server("mydb", "dbs", 2)))
-    assert said.startswith("container mydb: taken on this engine by a container made by hand: remove it first (docker")
+    assert said.startswith(
+        "container mydb: taken on this engine by container mydb, made by hand: remove it first (docker rm -f mydb), or"
+    )
 
 
 def test_under_other_names_two_checkouts_stand_side_by_side(
