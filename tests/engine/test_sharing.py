@@ -44,13 +44,13 @@ def second(project: Project, first: auto.Stack, tmp_path_factory: pytest.TempPat
 
 
 def there(prefix: str) -> list[str]:
-    """Ids of all containers and names of all volumes and image tags of ours."""
+    """Ids of all containers and names of all volumes and image tags of ours; tests that failed leave untagged ones."""
     containers = docker("ps", "-aq", "--no-trunc", "--filter", f"name={prefix}").split()
     volumes = docker("volume", "ls", "-q", "--filter", f"name={prefix}").split()
     tags = docker(
         "images", "--format", "{{.Repository}}:{{.Tag}}", "--filter", f"label=io.datadocker.stack=datadocker/{NAME}"
     )
-    return sorted(containers + volumes + tags.split())
+    return sorted(containers + volumes + [tag for tag in tags.split() if "<none>" not in tag])
 
 
 @pytest.mark.parametrize("command", ["preview", "up"])
