@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
 import pulumi
@@ -24,7 +24,7 @@ class LogContainerArgs(TypedDict):
     """Name of the container and its host name, which a writer writes before each number."""
     logs: MappedVolume
     """Where the lines are: the file testfile."""
-    labels: dict[str, str]
+    labels: Mapping[str, pulumi.Input[str]]
     """Labels of the container."""
 
 

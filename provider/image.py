@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from provider.resource import EngineResource, Failure, Props, engine_client
@@ -18,7 +19,7 @@ class ImportedImage(EngineResource):
         repository, tag = reference.split(":")
         if not Path(props["archive"]).is_file():
             raise Failure(f"the root filesystem {props['archive']} is gone: run ./pulumiw up again")
-        labels = [f'LABEL {k}="{v}"' for k, v in sorted(props["labels"].items())]
+        labels = [f"LABEL {k}={_quoted(v)}" for k, v in sorted(props["labels"].items())]
         with engine_client(props["engine"]) as engine:
             engine.api.import_image(src=props["archive"], repository=repository, tag=tag, changes=labels)
         return reference
@@ -31,3 +32,8 @@ class ImportedImage(EngineResource):
         with engine_client(props["engine"]) as engine:
             if engine.images.list(filters={"reference": identity}):
                 engine.images.remove(identity, force=True)
+
+
+def _quoted(value: str) -> str:
+    # docs.docker.com/reference/dockerfile: environment replacement, in which a backslash escapes
+    return '"' + re.sub(r'([\\"$])', r"\\\1", value) + '"'
