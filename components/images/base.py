@@ -53,6 +53,7 @@ class BaseImage(pulumi.ComponentResource):
                     "engine": host.engine,
                     "reference": f"datadocker/base-{suite}:{tag}",
                     "archive": str(archive),
+                    "content": f"{archive.resolve().parent.name}-{suite}",
                     "labels": args["labels"],
                 },
                 host.resident(self),
