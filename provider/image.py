@@ -33,7 +33,7 @@ class ImportedImage(EngineResource):
         wanted = props["labels"] | {CONTENT_LABEL: props["content"]}
         labels = [f'LABEL {k}="{v}"' for k, v in sorted(wanted.items())]
         with engine_client(props["engine"]) as engine:
-            if same := _same_content(engine, props["content"]):
+            if same := _same_content(engine, repository, props["content"]):
                 # another stack's, or left by an update that broke off: its files need not be sent again
                 file = io.BytesIO(f"FROM {same}\n".encode())
                 engine.images.build(fileobj=file, tag=reference, labels=wanted, rm=True)
@@ -66,6 +66,7 @@ def _to_send(props: Props) -> Iterator[IO[bytes]]:
             yield packed
 
 
-def _same_content(engine: DockerClient, content: str) -> str | None:
-    found = engine.images.list(filters={"label": f"{CONTENT_LABEL}={content}"})
+def _same_content(engine: DockerClient, repository: str, content: str) -> str | None:
+    # what is built on one has its label, too, and another name
+    found = engine.images.list(name=repository, filters={"label": f"{CONTENT_LABEL}={content}"})
     return str(found[0].id) if found else None

@@ -16,18 +16,23 @@ LABELS = {"io.datadocker.stack": "datadocker/staging"}
 
 
 class ImageEngine(FakeEngine):
-    """Knows images by their content's key, and notes what was asked for."""
+    """Knows images by repository and their content's key, and notes what was asked for."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        self.contents: dict[str, str] = {}
+        self.images: dict[tuple[str, str], str] = {}
         self.asked: list[tuple[str, dict[str, list[str]], bytes]] = []
 
     def respond(self, method: str, path: str, body: bytes) -> tuple[int, bytes] | None:
         what, query = urlsplit(path).path, parse_qs(urlsplit(path).query)
         if what.endswith("/images/json"):
-            (label,) = json.loads(query["filters"][0])["label"]
-            found = [{"Id": i} for content, i in self.contents.items() if label == f"{CONTENT_LABEL}={content}"]
+            asked = json.loads(query["filters"][0])
+            found = [
+                {"Id": i}
+                for (repository, content), i in self.images.items()
+                if asked["label"] == [f"{CONTENT_LABEL}={content}"]
+                and asked.get("reference", [repository]) == [repository]
+            ]
             return 200, json.dumps(found).encode()
         if what.endswith("/json"):
             return 200, json.dumps({"Id": "sha256:there"}).encode()
@@ -57,7 +62,11 @@ def make(engine: ImageEngine, folder: Path) -> None:
 
 
 def test_an_engine_without_these_files_is_sent_them(engine: ImageEngine, tmp_path: Path) -> None:
-    engine.contents = {"bases-2-bookworm": "sha256:other"}
+    engine.images = {
+        ("datadocker/base-bookworm", "bases-2-bookworm"): "sha256:other",
+        # built on such a one: labels are handed down
+        ("datadocker/writer", "bases-1-bookworm"): "sha256:writer",
+    }
     make(engine, tmp_path)
     ((what, query, body),) = engine.asked
     assert (what, body) == ("create", b"files")
@@ -66,7 +75,10 @@ def test_an_engine_without_these_files_is_sent_them(engine: ImageEngine, tmp_pat
 
 
 def test_an_engine_that_has_them_only_gets_other_labels(engine: ImageEngine, tmp_path: Path) -> None:
-    engine.contents = {"bases-1-bookworm": "sha256:there"}
+    engine.images = {
+        ("datadocker/writer", "bases-1-bookworm"): "sha256:writer",
+        ("datadocker/base-bookworm", "bases-1-bookworm"): "sha256:there",
+    }
     make(engine, tmp_path)
     ((what, query, body),) = engine.asked
     assert what == "build"
