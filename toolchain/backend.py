@@ -112,8 +112,17 @@ class Backend:
                 if not self._exists(cli, name):
                     say(f"creating stack {name}")
                     self.pulumi(cli, "stack", "init", stack, "--no-select")
+                    self._tell_of_salt(name)
         if select:
             self.pulumi(cli, "stack", "select", stack)
+
+    def _tell_of_salt(self, name: str) -> None:
+        """Says what became of a tracked file: the CLI writes the passphrase's salt into it."""
+        if str(self.state / "passphrase") == self.env.get("PULUMI_CONFIG_PASSPHRASE_FILE"):
+            say(
+                f"Pulumi.{name}.yaml has the salt of this checkout's own passphrase now: leave that line out of "
+                "commits, or share passphrase and state first (docs/azure.md, Teams)"
+            )
 
     def _exists(self, cli: Path, name: str) -> bool:
         if self.files is not None:
