@@ -25,7 +25,7 @@ class Clone:
         self.stack = stack
         self.log = folder / "log"
         self.checkout = folder / "datadocker"
-        self.seconds: dict[str, float] = {}
+        self.seconds: list[tuple[str, float]] = []
         """What was run, and how long it took."""
         self._azure = azure
         listed = subprocess.run(
@@ -57,7 +57,7 @@ class Clone:
             )
             log.seek(begin)
             printed = log.read()
-        self.seconds[f"{len(self.seconds)} {' '.join(arguments)}"] = time.monotonic() - started
+        self.seconds.append((" ".join(arguments), time.monotonic() - started))
         return done.returncode, printed
 
     def pulumi(self, *arguments: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from _pytest.runner import CallInfo
 
 from tests.azure.project import Project
 from tests.azure.standin import StandIn
@@ -20,3 +21,22 @@ def azure() -> Iterator[StandIn]:
 @pytest.fixture
 def project(tmp_path: Path, azure: StandIn) -> Project:
     return Project(tmp_path, azure)
+
+
+# a story: each test goes on where the one before it ended, so after a failure the rest has nothing to tell
+# (docs.pytest.org, "incremental testing - test steps")
+_broken: dict[str, str] = {}
+
+
+def pytest_runtest_makereport(item: pytest.Item, call: CallInfo[None]) -> None:
+    if (
+        "incremental" in item.keywords
+        and call.excinfo is not None
+        and not call.excinfo.errisinstance(pytest.skip.Exception)
+    ):
+        _broken.setdefault(str(item.path), item.name)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if before := _broken.get(str(item.path)):
+        pytest.skip(f"{before} failed before it")
