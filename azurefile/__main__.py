@@ -1,4 +1,4 @@
-"""`python3 -m azurefile [serve | prepare | remove-share NAME | create-share …]`."""
+"""`python3 -m azurefile [serve | prepare | install NAME | remove-share NAME | create-share …]`."""
 
 import argparse
 import fcntl
@@ -35,6 +35,8 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command")
     commands.add_parser("serve", help="answer the engine (the default)")
     commands.add_parser("prepare", help="make the folders on the host")
+    made = commands.add_parser("install", help="make a plugin of this container's files; its config.json is CONFIG")
+    made.add_argument("name")
     commands.add_parser("remove-share", help="delete a local share's data").add_argument("share")
     create = commands.add_parser("create-share", help="make a share in a storage account, whose key is read from stdin")
     create.add_argument("endpoint")
@@ -48,6 +50,12 @@ def main() -> int:
             from azurefile.shares import prepare
 
             prepare(Path(arguments.root), arguments.state)
+        elif arguments.command == "install":
+            from azurefile.install import install
+            from azurefile.shares import prepare
+
+            prepare(Path(arguments.root), arguments.state)
+            install(arguments.engine, arguments.name, os.environ["CONFIG"])
         elif arguments.command == "remove-share":
             from azurefile.shares import remove_share
 

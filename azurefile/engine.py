@@ -31,14 +31,16 @@ _EVENTS = {"type": ["container", "volume"], "event": ["mount", "start"]}
 _RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0)
 
 
-class _UnixConnection(http.client.HTTPConnection):
+class UnixConnection(http.client.HTTPConnection):
     """HTTP over the engine's socket."""
 
     def __init__(self, path: str, timeout: float | None) -> None:
+        """`path`: the socket; `timeout`: seconds for each read and write."""
         super().__init__("localhost", timeout=timeout)
         self._path = path
 
     def connect(self) -> None:
+        """Open the socket."""
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
         self.sock.connect(self._path)
@@ -97,7 +99,7 @@ class Engine:
 
     def events(self, ready: Callable[[], None]) -> Iterator[dict[str, Any]]:
         """Mounts and starts from now on, until the connection ends; `ready` once it stands."""
-        connection = _UnixConnection(self._path, None)
+        connection = UnixConnection(self._path, None)
         try:
             connection.request("GET", "/events?filters=" + quote(json.dumps(_EVENTS)))
             response = connection.getresponse()
@@ -110,7 +112,7 @@ class Engine:
             connection.close()
 
     def _post(self, path: str, timeout: float = 3.0) -> bool:
-        connection = _UnixConnection(self._path, timeout)
+        connection = UnixConnection(self._path, timeout)
         try:
             connection.request("POST", path)
             response = connection.getresponse()
@@ -122,7 +124,7 @@ class Engine:
             connection.close()
 
     def _get(self, path: str, timeout: float) -> Any:
-        connection = _UnixConnection(self._path, timeout)
+        connection = UnixConnection(self._path, timeout)
         try:
             connection.request("GET", path)
             response = connection.getresponse()

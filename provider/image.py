@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
+import io
 import re
+import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO, TYPE_CHECKING
 
 from provider.resource import EngineResource, Failure, Props, engine_client
 
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+CONTENT_LABEL = "io.datadocker.rootfs"
+
 
 class ImportedImage(EngineResource):
-    """Props: `engine`, `reference` (name and tag), `archive` (path of a tar file), `labels`."""
+    """Props: `engine`, `reference` (name and tag), `archive` (path of a tar file), `content` (its key), `labels`."""
 
     replaced_by = ("engine.url", "reference")
     updated_by = ("engine",)
@@ -19,9 +31,16 @@ class ImportedImage(EngineResource):
         repository, tag = reference.split(":")
         if not Path(props["archive"]).is_file():
             raise Failure(f"the root filesystem {props['archive']} is gone: run ./pulumiw up again")
-        labels = [f"LABEL {k}={_quoted(v)}" for k, v in sorted(props["labels"].items())]
+        wanted = props["labels"] | {CONTENT_LABEL: props["content"]}
+        labels = [f"LABEL {k}={_quoted(v)}" for k, v in sorted(wanted.items())]
         with engine_client(props["engine"]) as engine:
-            engine.api.import_image(src=props["archive"], repository=repository, tag=tag, changes=labels)
+            if same := _same_content(engine, repository, props["content"]):
+                # another stack's, or left by an update that broke off: its files need not be sent again
+                file = io.BytesIO(f"FROM {same}\n".encode())
+                engine.images.build(fileobj=file, tag=reference, labels=wanted, rm=True)
+            else:
+                with _to_send(props) as archive:
+                    engine.api.import_image(src=archive, repository=repository, tag=tag, changes=labels)
         return reference
 
     def read(self, identity: str, props: Props) -> Props | None:
@@ -37,3 +56,23 @@ class ImportedImage(EngineResource):
 def _quoted(value: str) -> str:
     # docs.docker.com/reference/dockerfile: environment replacement, in which a backslash escapes
     return '"' + re.sub(r'([\\"$])', r"\\\1", value) + '"'
+
+
+@contextlib.contextmanager
+def _to_send(props: Props) -> Iterator[IO[bytes]]:
+    """The archive; over a network, compressed: the engine takes it so, too."""
+    with Path(props["archive"]).open("rb") as archive:
+        if not props["engine"]["url"].startswith("ssh:"):
+            yield archive
+            return
+        with tempfile.TemporaryFile() as packed:
+            with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=1) as compressed:
+                shutil.copyfileobj(archive, compressed, 1 << 20)
+            packed.seek(0)
+            yield packed
+
+
+def _same_content(engine: DockerClient, repository: str, content: str) -> str | None:
+    # what is built on one has its label, too, and another name
+    found = engine.images.list(name=repository, filters={"label": f"{CONTENT_LABEL}={content}"})
+    return str(found[0].id) if found else None

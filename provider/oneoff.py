@@ -16,8 +16,12 @@ LABEL = "io.datadocker.oneoff"
 
 
 @contextlib.contextmanager
-def ran(engine: DockerClient, image: str, root: str, *arguments: str) -> Iterator[Container]:
+def ran(
+    engine: DockerClient, image: str, root: str, *arguments: str, socket: str | None = None, **environment: str
+) -> Iterator[Container]:
     """Runs `python3 -m azurefile ARGUMENTS` of `image` with the host's `root`; yields the ended container.
+
+    With `socket`, the engine's own on the host, the program may use the engine.
 
     Raises:
         Failure: if the image is gone, or with the program's last line if it fails.
@@ -30,7 +34,8 @@ def ran(engine: DockerClient, image: str, root: str, *arguments: str) -> Iterato
             list(arguments),
             entrypoint=["python3", "-m", "azurefile"],
             # Docker makes a missing folder on the host for a bind
-            volumes=[f"{root}:/var/lib/datadocker"],
+            volumes=[f"{root}:/var/lib/datadocker", *([f"{socket}:/run/engine/docker.sock:ro"] if socket else [])],
+            environment=environment,
             network_mode="none",
             # whatever has a share mounted is seen in the mount table of its process
             pid_mode="host",

@@ -87,7 +87,9 @@ def _bring_about(engine: DockerClient, props: Props) -> None:
             f"plugin {others[0]} uses the folder {props['root']} already, and one of two would never start: "
             "set datadocker:plugin.name to its name, or datadocker:plugin.root to a folder of its own"
         )
-    if found is None or not _is_build(found, props["config"]) or _settings(found) != _wanted(props):
+    if found is None and props["engine"]["url"].startswith("ssh:"):
+        _install_there(engine, props)
+    elif found is None or not _is_build(found, props["config"]) or _settings(found) != _wanted(props):
         # packed first: what can't be packed stops nothing and removes nothing
         with _packed(engine, props) as archive:
             if found is not None:
@@ -120,6 +122,20 @@ def _packed(engine: DockerClient, props: Props) -> Iterator[Any]:
         yield archive
 
 
+def _install_there(engine: DockerClient, props: Props) -> None:
+    """Installs it without its files leaving the host: over the network they would take longer than all the rest."""
+    from docker.errors import DockerException
+
+    driver = props["driver"]
+    try:
+        with ran(
+            engine, props["image"], props["root"], "install", driver, socket=props["socket"], CONFIG=props["config"]
+        ):
+            _enable(engine, props)
+    except (DockerException, Failure) as error:
+        raise _not_installed(engine, driver, error) from error
+
+
 def _install(engine: DockerClient, props: Props, archive: Any) -> None:
     driver = props["driver"]
     # the SDK's create_plugin packs a folder; ours is packed, with owners that only root could unpack
@@ -128,6 +144,11 @@ def _install(engine: DockerClient, props: Props, archive: Any) -> None:
     )
     if not answer.ok:
         raise Failure(f"the Docker engine refused the plugin: {answer.json()['message']}")
+    _enable(engine, props)
+
+
+def _enable(engine: DockerClient, props: Props) -> None:
+    driver = props["driver"]
     wanted = [f"{k}={v}" for k, v in _wanted(props).items()]
     engine.api.configure_plugin(driver, wanted)  # type: ignore[no-untyped-call]
     engine.api.enable_plugin(driver, timeout=30)

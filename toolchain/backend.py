@@ -112,6 +112,7 @@ class Backend:
                 if not self._exists(cli, name):
                     say(f"creating stack {name}")
                     self._init(cli, stack, name)
+                    self._tell_of_salt(name)
         if select:
             self.pulumi(cli, "stack", "select", stack)
 
@@ -125,6 +126,14 @@ class Backend:
                 f"the encryptionsalt in Pulumi.{name}.yaml belongs to another passphrase: copy .state/passphrase of "
                 f"the checkout that it is from, or delete that line and what is encrypted (secure: …) in the file"
             ) from None
+
+    def _tell_of_salt(self, name: str) -> None:
+        """Says what became of a tracked file: the CLI writes the passphrase's salt into it."""
+        if str(self.state / "passphrase") == self.env.get("PULUMI_CONFIG_PASSPHRASE_FILE"):
+            say(
+                f"Pulumi.{name}.yaml has the salt of this checkout's own passphrase now: leave that line out of "
+                "commits, or share passphrase and state first (docs/azure.md, Teams)"
+            )
 
     def _exists(self, cli: Path, name: str) -> bool:
         if self.files is not None:

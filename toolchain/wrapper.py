@@ -7,7 +7,7 @@ import re
 import sys
 from pathlib import Path
 
-from toolchain import clis, engine, virtualenv
+from toolchain import clis, engine, vanished, virtualenv
 from toolchain.backend import DEFAULT_STACK, Backend
 from toolchain.progress import ToolchainError, say
 from toolchain.recovery import recover
@@ -72,6 +72,8 @@ def _ready(arguments: list[str]) -> tuple[Path, dict[str, str]]:
         backend.mend_files(name)
     if not (command == "stack" and {"init", "rm", "ls"} & set(arguments)):
         backend.ensure_stack(cli, stack, select=not named and not selected)
+    if vanished.is_refresh(command, arguments) and not _runs_here(name):
+        vanished.forget(backend, cli, stack)
     return cli, env
 
 

@@ -26,7 +26,7 @@ HEALTH = "/usr/local/bin/datadocker-mysql-health"
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - only where a firewall names who reaches it
 
 # recovery after a crash, or the first start of an official image
-READY_SECONDS = 300
+READY_SECONDS = 900
 
 
 class MySQLUser(TypedDict):

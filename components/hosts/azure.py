@@ -183,7 +183,9 @@ class AzureHost(DockerHost):
     def resident(self, parent: pulumi.Resource, **more: Any) -> pulumi.ResourceOptions:
         """See `DockerHost`; nothing comes before the machine is ready."""
         options = super().resident(parent, **more)
-        options.depends_on = [*(more.get("depends_on") or []), self._settled]
+        # nor while the Docker provider gets the new machine's connection: Pulumi would ask it about the images that
+        # depend on a replaced one, while it closes the connection to the old one, and fail
+        options.depends_on = [*(more.get("depends_on") or []), self._settled, self.provider]
         return options
 
     def _group(self, name: str, args: AzureHostArgs) -> pulumi.Input[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from _pytest.runner import CallInfo
 
 from tests.azure.cloud import Cloud
 from tests.azure.project import Project
@@ -30,3 +31,22 @@ def cloud() -> Cloud:
     made = Cloud()
     furnish(made)
     return made
+
+
+# a story: each test goes on where the one before it ended, so after a failure the rest has nothing to tell
+# (docs.pytest.org, "incremental testing - test steps")
+_broken: dict[str, str] = {}
+
+
+def pytest_runtest_makereport(item: pytest.Item, call: CallInfo[None]) -> None:
+    if (
+        "incremental" in item.keywords
+        and call.excinfo is not None
+        and not call.excinfo.errisinstance(pytest.skip.Exception)
+    ):
+        _broken.setdefault(str(item.path), item.name)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if before := _broken.get(str(item.path)):
+        pytest.skip(f"{before} failed before it")

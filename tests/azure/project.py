@@ -62,9 +62,9 @@ class Project:
         entries = json.loads(self.pulumi("stack", "export"))["deployment"].get("resources", [])
         return {entry["urn"].rsplit("::", 1)[1]: entry for entry in entries}
 
-    def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        env = {
-            **os.environ,
+    def env(self) -> dict[str, str]:
+        """What the CLI is told beside the test's own environment."""
+        return {
             **self.azure.env,
             "PATH": f"{TOOLCHAIN}:{os.environ['PATH']}",
             "PULUMI_BACKEND_URL": f"file://{self.folder}/backend",
@@ -73,10 +73,12 @@ class Project:
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
             "PULUMI_SKIP_UPDATE_CHECK": "true",
         }
+
+    def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             ["pulumi", "--non-interactive", *arguments],
             cwd=self.folder,
-            env=env,
+            env={**os.environ, **self.env()},
             capture_output=True,
             text=True,
             timeout=SECONDS,

@@ -9,8 +9,8 @@ import subprocess
 import threading
 from collections.abc import Mapping
 
+from tests.azure import prebuilt
 from tests.azure.machines import BootFailed, Order, Ran
-from tests.machines import snapshot
 from tests.machines.machine import Machine
 
 SEED = "/var/lib/cloud/seed/nocloud"
@@ -63,6 +63,8 @@ class QemuRoom:
     def __init__(self) -> None:
         self.machines: dict[str, Machine] = {}
         """The running machines by their resource's id, in lower case: a test may pause them or cut their network."""
+        self.before = ""
+        """A shell line that is run in each new machine before cloud-init."""
         self._open: dict[str, set[tuple[str, int]]] = {}
         self._names: dict[str, tuple[str, int]] = {}
         self._claims: dict[str, socket.socket] = {}
@@ -70,7 +72,7 @@ class QemuRoom:
 
     def start(self, order: Order) -> None:
         try:
-            machine = snapshot.ensure().restore(order.name)
+            machine = prebuilt.ensure().restore(order.name)
         except (OSError, TimeoutError, subprocess.SubprocessError) as error:
             raise BootFailed(str(error)) from error
         with self._lock:
@@ -82,7 +84,7 @@ class QemuRoom:
             _tell(machine, name, address, port)
         for path, content in _files(order).items():
             machine.put(content, path, 0o600)
-        ran = machine.run(START, check=False, timeout=BOOT_SECONDS)
+        ran = machine.run(f"{self.before}\n{START}", check=False, timeout=BOOT_SECONDS)
         if ran.code:
             raise BootFailed(ran.text.strip()[-500:])
 

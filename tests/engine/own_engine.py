@@ -19,8 +19,8 @@ RIGHTS = [
 class OwnEngine:
     """Its program is the machine's. Its socket and its data are in `folder`, under the same path for both."""
 
-    def __init__(self, folder: Path, name: str, megabytes: int) -> None:
-        """`megabytes`: the size of its disk."""
+    def __init__(self, folder: Path, name: str, megabytes: int, image: str | None = None) -> None:
+        """`megabytes`: the size of its disk; `image`: a small Debian, by default the one of the tests."""
         self.folder, self.name = folder, name
         self.socket = folder / "run/docker.sock"
         self.disk = folder / "disk"
@@ -32,7 +32,7 @@ class OwnEngine:
         docker(
             "run", "-d", "--name", name, *RIGHTS, *(p for path in shared for p in ("-v", path)),
             "--tmpfs=/run", "--tmpfs=/tmp", f"--tmpfs={folder}/root", "--entrypoint=sleep",
-            os.environ.get("DATADOCKER_TEST_BASE_BOOKWORM", "debian:bookworm-slim"), "infinity",
+            image or os.environ.get("DATADOCKER_TEST_BASE_BOOKWORM", "debian:bookworm-slim"), "infinity",
         )  # fmt: skip
         docker("exec", name, "mount", "--make-rshared", "/")
 
@@ -53,6 +53,11 @@ class OwnEngine:
         """SIGKILL; its containers are left running."""
         pid = docker("exec", self.name, "cat", "/run/docker.pid")
         docker("exec", self.name, "sh", "-c", f"kill -9 {pid}; while [ -d /proc/{pid} ]; do sleep 0.05; done")
+
+    def stop(self) -> None:
+        """Ends it; what it has is on its disk."""
+        pid = docker("exec", self.name, "cat", "/run/docker.pid")
+        docker("exec", self.name, "sh", "-c", f"kill {pid}; while [ -d /proc/{pid} ]; do sleep 0.05; done")
 
     def fill(self, leaving: int) -> None:
         """Leaves that many megabytes of its disk."""

@@ -40,6 +40,7 @@ class PluginEngine(FakeEngine):
         self.containers: dict[str, dict[str, Any]] = {}
         self.volumes: dict[str, dict[str, Any]] = {}
         self.done: list[str] = []
+        self.oneoff: dict[str, Any] = {}
         self.broken = ""
 
     def has(self, description: str = OURS, *, enabled: bool = True, defaults: str = "protocol=local") -> None:
@@ -78,7 +79,7 @@ class PluginEngine(FakeEngine):
             case "volumes":
                 return self._volumes(method, name, query, body)
             case "containers":
-                return self._containers(method, name, action, query)
+                return self._containers(method, name, action, query, body)
         return None
 
     def _plugins(self, method: str, name: str, action: str, query: dict[str, str], body: bytes) -> tuple[int, bytes]:
@@ -113,7 +114,7 @@ class PluginEngine(FakeEngine):
         ]  # fmt: skip
         return json_answer({"Volumes": found})
 
-    def _containers(self, method: str, name: str, action: str, query: dict[str, str]) -> tuple[int, bytes]:
+    def _containers(self, method: str, name: str, action: str, query: dict[str, str], body: bytes) -> tuple[int, bytes]:
         if name == "json":
             wanted = json.loads(query.get("filters", "{}"))
             return json_answer([
@@ -123,7 +124,12 @@ class PluginEngine(FakeEngine):
                 and not wanted.get("label")
             ])  # fmt: skip
         if name == "create":
+            self.oneoff = json.loads(body)
             return json_answer({"Id": "oneoff"}, 201)
+        if name == "oneoff" and action == "start" and self.oneoff["Cmd"][0] == "install":
+            self.has(
+                json.loads(dict(e.split("=", 1) for e in self.oneoff["Env"])["CONFIG"])["description"], enabled=False
+            )
         if action == "wait":
             return json_answer({"StatusCode": 0})
         if action == "export":

@@ -154,6 +154,25 @@ def test_nothing_touches_the_host_before_its_bootstrap_is_done(
     assert order.index("host-engine") > order.index("host-stop") > ready
 
 
+def test_what_our_provider_makes_on_the_host_waits_for_the_docker_provider_too(
+    build: Build, exported: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from components.hosts.azure import AzureHost
+
+    made: list[AzureHost] = []
+    resident = AzureHost.resident
+
+    def noted(self: AzureHost, parent: pulumi.Resource, **more: Any) -> pulumi.ResourceOptions:
+        made.append(self)
+        return resident(self, parent, **more)
+
+    monkeypatch.setattr(AzureHost, "resident", noted)
+    stand(build, exported)
+    assert made
+    # Pulumi fails where it has to ask a provider that is just being changed
+    assert all(host.provider in resident(host, host).depends_on for host in made)  # type: ignore[operator]
+
+
 def test_a_docker_context_finds_the_host_by_the_name_in_the_ssh_config(
     build: Build, recorder: AzureRecorder, exported: dict[str, Any]
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import re
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from provider.connection import EngineConnection
 from provider.plugin import EnginePlugin, _pack
 from provider.resource import Failure, Props
 from provider.turns import turn
@@ -57,6 +59,21 @@ def test_where_there_is_none_it_is_made_and_enabled(engine: PluginEngine) -> Non
     assert engine.plugin is not None
     assert engine.plugin["Enabled"]
     assert "POST /plugins/azurefile/set" in engine.done
+
+
+def test_on_another_machine_it_is_made_of_what_is_there(engine: PluginEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextlib.contextmanager
+    def connected(url: str, options: list[str]) -> Iterator[EngineConnection]:
+        yield EngineConnection(engine.path)
+
+    monkeypatch.setattr("provider.resource.connect", connected)
+    there = {"url": "ssh://ops@box:22", "ssh_opts": []}
+    EnginePlugin().create(props(engine, socket="/var/run/docker.sock") | {"engine": there})
+    assert engine.plugin is not None
+    assert engine.plugin["Enabled"]
+    assert engine.oneoff["Cmd"] == ["install", "azurefile"]
+    assert "/var/run/docker.sock:/run/engine/docker.sock:ro" in engine.oneoff["HostConfig"]["Binds"]
+    assert not any("export" in step or step == "POST /plugins/create" for step in engine.done)
 
 
 def test_an_identical_one_is_adopted(engine: PluginEngine) -> None:

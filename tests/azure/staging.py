@@ -1,0 +1,129 @@
+"""Stack staging as it is committed, against a stand-in whose machines boot and whose shares are served."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shlex
+import socket
+import ssl
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import pymysql
+
+from tests.azure import prebuilt
+from tests.azure.clone import Clone
+from tests.azure.cloud import Cloud
+from tests.azure.qemu import QemuRoom
+from tests.azure.samba import SambaShares
+from tests.azure.standin import StandIn
+from tests.machines.machine import Machine
+from tests.machines.samba import SambaServer
+
+VM = "compute:VirtualMachine"
+
+
+class Staging(Clone):
+    """The stack, its cloud, and what a user sees of both."""
+
+    def __init__(self, folder: Path) -> None:
+        """Clones into `folder`. Call `close`."""
+        self.machines = QemuRoom()
+        self.shares = SambaShares(self.machines)
+        self.azure = StandIn(folder / "cloud.json", machines=self.machines, shares=self.shares)
+        super().__init__(folder, self.azure, "staging")
+
+    def have_no_plugin(self, yes: bool) -> None:
+        """Decides whether new machines come without the plugin, as Azure's do. To make it takes a minute of each."""
+        self.machines.before = (
+            f"docker plugin rm {prebuilt.PLUGIN} >/dev/null" if yes and not prebuilt.is_cold() else ""
+        )
+
+    @property
+    def cloud(self) -> Cloud:
+        return self.azure.cloud
+
+    def outputs(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.pulumi("stack", "output", "--json", "--show-secrets"))
+        return found
+
+    @property
+    def machine(self) -> Machine:
+        """The one virtual machine, past the stack's own way in."""
+        (found,) = self.machines.machines.values()
+        return found
+
+    @property
+    def server(self) -> SambaServer:
+        """What serves the one storage account."""
+        (found,) = self.shares.servers.values()
+        return found
+
+    def ssh(self, line: str) -> str:
+        """Runs a shell line on the host by the `ssh` line of the outputs."""
+        login = shlex.split(os.path.expandvars(self.outputs()["ssh"]))
+        done = subprocess.run([*login, line], capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def written(self) -> dict[str, int]:
+        """Writer → its last number, as the share's folder on this side has it."""
+        file = self.server.share("logs") / "testfile"
+        lines = file.read_text().splitlines()[:-1] if file.exists() else []
+        return {name: int(number) for name, number in (line.split() for line in lines)}
+
+    @contextlib.contextmanager
+    def database(self) -> Iterator[pymysql.cursors.Cursor]:
+        """Logs in to mydb by the `tunnel` line of the outputs and the password of its URL."""
+        mydb = self.outputs()["databases"]["mydb"]
+        port = _free_port()
+        # the port on this side is another one: the machine that tests may have a demo of its own at 6603
+        line = os.path.expandvars(mydb["tunnel"]).replace(f"-L {mydb['port']}:", f"-L {port}:")
+        with subprocess.Popen(shlex.split(line), stdin=subprocess.DEVNULL) as tunnel:
+            try:
+                _wait_for(port, tunnel)
+                with contextlib.closing(_login(port, unquote(urlsplit(mydb["url"]).password or ""))) as connection:
+                    yield connection.cursor()
+                    connection.commit()
+            finally:
+                tunnel.terminate()
+
+    def close(self) -> None:
+        """Ends machines, servers and the stand-in."""
+        self.machines.close()
+        self.shares.close()
+        self.azure.close()
+
+
+def _login(port: int, password: str) -> pymysql.Connection:
+    # the server's own certificate; the way to it is the tunnel's
+    trusting = ssl.create_default_context()
+    trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+    return pymysql.connect(
+        host="127.0.0.1", port=port, user="root", password=password, ssl=trusting, connect_timeout=60, read_timeout=60
+    )
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_for(port: int, tunnel: subprocess.Popen[bytes]) -> None:
+    end = time.monotonic() + 60
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 5).close()
+            return
+        except OSError:
+            assert tunnel.poll() is None, "the tunnel ended"
+            assert time.monotonic() < end, "the tunnel does not open"
+            # ssh tells nobody when it listens
+            time.sleep(0.1)

@@ -1,0 +1,118 @@
+"""The talk on Azure from its first `up` to the next day's, in real machines and over real SMB.
+
+One story, told in order: each test goes on where the one before it ended.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.azure.staging import VM, Staging
+
+WRITERS = {"docker1", "docker2", "docker3"}
+ROW = "CREATE DATABASE demo; CREATE TABLE demo.talk (said TEXT); INSERT INTO demo.talk VALUES ('disconbobulating')"
+# what `retain` names: data's group, account and shares
+RETAINED = {
+    "resources:ResourceGroup": 1,
+    "storage:StorageAccount": 1,
+    "storage:FileServiceProperties": 1,
+    "storage:FileShare": 4,
+}
+
+pytestmark = [pytest.mark.machines, pytest.mark.incremental]
+
+
+@pytest.fixture(scope="module")
+def staging(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Staging]:
+    made = Staging(tmp_path_factory.mktemp("staging"))
+    yield made
+    made.close()
+    print("\n" + "\n".join(f"{seconds:6.0f} s  ./pulumiw {what}" for what, seconds in made.seconds))
+
+
+def assert_demo_runs(staging: Staging) -> None:
+    """Writers write to the share, the reader reads them, the database answers."""
+    before = staging.written()
+    end = time.monotonic() + 120
+    while any(staging.written().get(w, 0) <= before.get(w, 0) for w in WRITERS):
+        assert time.monotonic() < end, (before, staging.written(), staging.ssh("docker ps -a"))
+        time.sleep(1)
+    read = staging.ssh("docker logs --tail 20 reader")
+    assert {line.split()[0] for line in read.splitlines()} >= WRITERS, read
+    mounts = staging.ssh("docker exec reader cat /proc/mounts")
+    assert "cifs" in next(line for line in mounts.splitlines() if " /logs " in line)
+    assert "vers=3.1.1" in mounts
+
+
+def rows(staging: Staging) -> list[str]:
+    with staging.database() as cursor:
+        cursor.execute("SELECT said FROM demo.talk")
+        return [said for (said,) in cursor.fetchall()]
+
+
+def test_up_ends_with_the_talks_demo_running(staging: Staging) -> None:
+    staging.have_no_plugin(True)
+    staging.change("up")
+    staging.have_no_plugin(False)
+    assert_demo_runs(staging)
+    with staging.database() as cursor:
+        for statement in ROW.split("; "):
+            cursor.execute(statement)
+    assert rows(staging) == ["disconbobulating"]
+
+
+def test_a_second_up_and_a_refresh_change_nothing(staging: Staging) -> None:
+    staging.change("up", "--expect-no-changes")
+    staging.change("refresh", "--expect-no-changes")
+
+
+def test_destroy_leaves_what_is_retained_and_nothing_else(staging: Staging) -> None:
+    staging.change("destroy")
+    assert staging.resources() == []
+    assert not staging.machines.machines
+    left = [r.kind.token.removeprefix("azure-native:") for r in staging.cloud.resources.values()]
+    assert {token: left.count(token) for token in left} == RETAINED
+    assert all(
+        "-data" in r.id or r.kind.token.endswith("FileServiceProperties") for r in staging.cloud.resources.values()
+    )
+    assert set(staging.written()) == WRITERS
+
+
+def test_the_next_up_has_yesterdays_data(staging: Staging) -> None:
+    yesterday = staging.written()
+    staging.change("up")
+    assert rows(staging) == ["disconbobulating"]
+    assert_demo_runs(staging)
+    assert all(staging.written()[w] > yesterday[w] for w in WRITERS)
+
+
+def test_another_zone_replaces_the_machine_and_the_data_is_back_in_the_same_up(staging: Staging) -> None:
+    before = staging.cloud.only(VM).facts["vmId"]
+    staging.pulumi("config", "set", "--path", "datadocker:host.zone", "1")
+    staging.change("up")
+    assert staging.cloud.only(VM).facts["vmId"] != before
+    assert rows(staging) == ["disconbobulating"]
+    # it was stopped, not cut off
+    assert "crash recovery" not in staging.ssh("docker logs mydb")
+    assert_demo_runs(staging)
+    staging.change("up", "--expect-no-changes")
+
+
+def test_a_machine_that_was_deleted_behind_our_back_is_made_anew(staging: Staging) -> None:
+    machine = staging.cloud.only(VM)
+    before = machine.facts["vmId"]
+    staging.cloud.remove(machine.id)
+    staging.change("up", "--refresh")
+    assert staging.cloud.only(VM).facts["vmId"] != before
+    assert rows(staging) == ["disconbobulating"]
+    assert_demo_runs(staging)
+
+
+def test_destroy_needs_no_machine_that_answers(staging: Staging) -> None:
+    staging.machine.pause()
+    staging.change("destroy")
+    assert staging.resources() == []
+    assert not staging.machines.machines

@@ -1,0 +1,78 @@
+"""A machine that was deleted behind Pulumi's back is forgotten with what was on it, before anybody asks for that."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.azure import programs
+from tests.azure.project import TOOLCHAIN, Project
+from tests.azure.standin import StandIn
+from toolchain import vanished
+from toolchain.backend import Backend
+
+ON_IT = """
+kept = pulumi.Stash("password", input="secret")
+inside = pulumi.Stash("inside", input=vm.vm_id)
+later = pulumi.Stash("later", input="x", opts=pulumi.ResourceOptions(depends_on=[inside]))
+"""
+
+
+def forget(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in project.env().items():
+        monkeypatch.setenv(name, value)
+    vanished.forget(Backend(project.folder, dict(os.environ)), TOOLCHAIN / "pulumi", "test")
+
+
+def test_what_was_on_it_is_forgotten_and_what_was_not_stays(
+    project: Project, azure: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.up(programs.machine() + ON_IT)
+    azure.cloud.remove(azure.cloud.only("compute:VirtualMachine").id)
+    forget(project, monkeypatch)
+    left = project.state()
+    assert {"group", "net", "nic", "address", "password"} <= set(left)
+    assert not {"vm", "inside", "later"} & set(left)
+    project.up()
+    assert azure.cloud.only("compute:VirtualMachine")
+
+
+def test_one_that_is_there_is_left_alone(project: Project, azure: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    project.up(programs.machine() + ON_IT)
+    before = (project.folder / "backend/.pulumi/stacks/standin/test.json").read_bytes()
+    forget(project, monkeypatch)
+    assert (project.folder / "backend/.pulumi/stacks/standin/test.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments", "expected"),
+    [
+        ("refresh", ["refresh"], True),
+        ("up", ["up", "--refresh", "--yes"], True),
+        ("destroy", ["destroy", "-r"], True),
+        ("up", ["up"], False),
+        ("up", ["up", "--refresh=false"], False),
+        ("refresh", ["refresh", "--preview-only"], False),
+        ("preview", ["preview", "--refresh"], False),
+    ],
+)
+def test_which_commands_refresh(command: str, arguments: list[str], expected: bool) -> None:
+    assert vanished.is_refresh(command, arguments) is expected
+
+
+def test_a_state_without_machines_asks_nobody(
+    project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    project.up(programs.GROUP)
+    asked: list[tuple[str, ...]] = []
+    output = vanished._output
+
+    def noted(backend: Backend, cli: Path, *arguments: str) -> str:
+        asked.append(arguments)
+        return output(backend, cli, *arguments)
+
+    monkeypatch.setattr(vanished, "_output", noted)
+    forget(project, monkeypatch)
+    assert [arguments[0] for arguments in asked] == ["stack"]

@@ -1,0 +1,87 @@
+"""A root filesystem is sent to an engine that lacks it, and only once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from provider.image import CONTENT_LABEL, ImportedImage
+from tests.unit.fake_engine import FakeEngine, served
+
+LABELS = {"io.datadocker.stack": "datadocker/staging"}
+
+
+class ImageEngine(FakeEngine):
+    """Knows images by repository and their content's key, and notes what was asked for."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.images: dict[tuple[str, str], str] = {}
+        self.asked: list[tuple[str, dict[str, list[str]], bytes]] = []
+
+    def respond(self, method: str, path: str, body: bytes) -> tuple[int, bytes] | None:
+        what, query = urlsplit(path).path, parse_qs(urlsplit(path).query)
+        if what.endswith("/images/json"):
+            asked = json.loads(query["filters"][0])
+            found = [
+                {"Id": i}
+                for (repository, content), i in self.images.items()
+                if asked["label"] == [f"{CONTENT_LABEL}={content}"]
+                and asked.get("reference", [repository]) == [repository]
+            ]
+            return 200, json.dumps(found).encode()
+        if what.endswith("/json"):
+            return 200, json.dumps({"Id": "sha256:there"}).encode()
+        if method == "POST":
+            self.asked.append((what.rsplit("/", 1)[1], query, body))
+            return 200, b'{"stream": "Successfully built abc"}\n'
+        return None
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[ImageEngine]:
+    with served(ImageEngine(tmp_path / "docker.sock")) as made:
+        yield made
+
+
+def make(engine: ImageEngine, folder: Path) -> None:
+    archive = folder / "bookworm.tar"
+    archive.write_bytes(b"files")
+    props = {
+        "engine": {"url": f"unix://{engine.path}", "ssh_opts": []},
+        "reference": "datadocker/base-bookworm:1",
+        "archive": str(archive),
+        "content": "bases-1-bookworm",
+        "labels": LABELS,
+    }
+    assert ImportedImage().create(props) == "datadocker/base-bookworm:1"
+
+
+def test_an_engine_without_these_files_is_sent_them(engine: ImageEngine, tmp_path: Path) -> None:
+    engine.images = {
+        ("datadocker/base-bookworm", "bases-2-bookworm"): "sha256:other",
+        # built on such a one: labels are handed down
+        ("datadocker/writer", "bases-1-bookworm"): "sha256:writer",
+    }
+    make(engine, tmp_path)
+    ((what, query, body),) = engine.asked
+    assert (what, body) == ("create", b"files")
+    assert query["repo"] == ["datadocker/base-bookworm"]
+    assert f'LABEL {CONTENT_LABEL}="bases-1-bookworm"' in query["changes"]
+
+
+def test_an_engine_that_has_them_only_gets_other_labels(engine: ImageEngine, tmp_path: Path) -> None:
+    engine.images = {
+        ("datadocker/writer", "bases-1-bookworm"): "sha256:writer",
+        ("datadocker/base-bookworm", "bases-1-bookworm"): "sha256:there",
+    }
+    make(engine, tmp_path)
+    ((what, query, body),) = engine.asked
+    assert what == "build"
+    assert query["t"] == ["datadocker/base-bookworm:1"]
+    assert json.loads(query["labels"][0]) == LABELS | {CONTENT_LABEL: "bases-1-bookworm"}
+    assert b"FROM sha256:there" in body

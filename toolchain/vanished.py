@@ -1,0 +1,59 @@
+"""Machines that were deleted behind Pulumi's back, and all that was on them.
+
+A refresh asks the engine of such a machine for every container, in no order, and fails, since nobody answers. So the
+machine itself is asked for first; where it is gone, the state forgets what was on it, and the refresh goes on.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from toolchain.backend import Backend
+from toolchain.progress import ToolchainError, say
+
+MACHINE = "azure-native:compute:VirtualMachine"
+
+
+def is_refresh(command: str, arguments: list[str]) -> bool:
+    """Whether a command begins with a refresh that changes the state."""
+    asked = any(a in ("-r", "--refresh", "--refresh=true") for a in arguments)
+    changes = command not in ("preview", "pre") and "--preview-only" not in arguments
+    return changes and (command == "refresh" or asked)
+
+
+def forget(backend: Backend, cli: Path, stack: str) -> None:
+    """Makes the state forget each virtual machine that is gone, with what was on it; others are only looked at.
+
+    Raises:
+        ToolchainError: if the state can't be changed.
+    """
+    exported = _output(backend, cli, "stack", "export", "--stack", stack)
+    if MACHINE not in exported:
+        return
+    resources = json.loads(exported)["deployment"].get("resources") or []
+    for urn in (str(r["urn"]) for r in resources if r["type"] == MACHINE):
+        looked = _output(
+            backend, cli, "refresh", "--preview-only", "--json", "--target", urn, "--stack", stack, "--non-interactive"
+        )
+        if any(step.get("op") == "delete" and step.get("urn") == urn for step in _steps(looked)):
+            say(f"virtual machine {urn.rsplit('::', 1)[1]} is gone: the state forgets what was on it")
+            # what depends on it is what is on it, or is made anew from what the state keeps
+            backend.pulumi(cli, "state", "delete", urn, "--target-dependents", "--force", "--yes", "--stack", stack)
+
+
+def _output(backend: Backend, cli: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        [cli, *arguments], env=backend.env, cwd=backend.checkout, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        tail = "\n  ".join((done.stderr or done.stdout).strip().splitlines()[-12:])
+        raise ToolchainError(f"pulumi {' '.join(arguments)} failed:\n  {tail}")
+    return done.stdout
+
+
+def _steps(text: str) -> Iterator[dict[str, Any]]:
+    yield from json.loads(text or "{}").get("steps") or []
