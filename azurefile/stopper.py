@@ -67,6 +67,9 @@ class Stopper:
     def _start_again(self, lease: Lease, containers: set[str]) -> None:
         """Wait for the share; whether the folder is still free is decided by the Mount."""
         while (record := self._record(lease)) is None:
+            if all(self._engine.look(container) == {} for container in containers):
+                # Removed meanwhile, as with a share that is gone for good.
+                return
             time.sleep(_RETRY_SECONDS)
         if record.taken_by:
             log.warning("not started again, the folder was taken", extra=facts(lease.owner) | {"by": record.taken_by})
