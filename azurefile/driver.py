@@ -35,6 +35,7 @@ from azurefile.owner import holder_names, iso_time
 from azurefile.restoration import restore
 from azurefile.status import status
 from azurefile.stopper import Stopper
+from azurefile.store import LockStore
 from azurefile.volumes import Volume, VolumeStore
 
 log = logging.getLogger(__name__)
@@ -78,7 +79,7 @@ class Driver:
         host = Host(settings.host, identity.host_id(state), settings.takeover)
         self._memory = LeaseMemory(state / "leases")
         self._fence = Fence(settings.state, host, engine.running, self._listening, self._memory)
-        self._stopper = Stopper(engine, self._target, self._stopped)
+        self._stopper = Stopper(engine, self._target, self._stopped, state / "stopped")
         self._keeper = Keeper(self._fence, settings.takeover, self._stopper.stop)
         self._watcher = Watcher(engine, self._fence.held, self._fence.identify, self._fence.engine_reconnected)
         self._lanes = Lanes()
@@ -108,6 +109,7 @@ class Driver:
         for entry in self._settings.mounts.iterdir():
             if self._volumes.get(entry.name) is None:
                 mounts.detach(entry)
+        self._stopper.resume(self._locks)
         self._keeper.settle()
         self._keeper.start()
         self._watcher.start()
@@ -349,6 +351,10 @@ class Driver:
         if volume is None:
             raise NoSuchVolume(name)
         return volume
+
+    def _locks(self, name: str) -> LockStore:
+        volume = self._volume(name)
+        return self._protocol(volume).locks(volume)
 
     def _protocol(self, volume: Volume) -> protocols.ShareProtocol:
         return protocols.find(self._protocols, volume.name, volume.options.protocol)

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -43,10 +43,12 @@ class Site:
             self.forgotten.append(lease)
             self.one.fence.abandon(lease)
 
-        made = Stopper(Engine(str(self.engine.path)), lambda name: self.mounts / name, forget)
-        thread = threading.Thread(target=made.stop, args=(self.lease,))
+        thread = threading.Thread(target=self.stopper(forget).stop, args=(self.lease,))
         thread.start()
         return thread
+
+    def stopper(self, forget: Callable[[Lease], None]) -> Stopper:
+        return Stopper(Engine(str(self.engine.path)), lambda name: self.mounts / name, forget, self.mounts / "notes")
 
 
 @pytest.fixture
@@ -101,6 +103,17 @@ def test_nobody_waits_for_a_share_whose_containers_were_removed(site: Site) -> N
     assert not thread.is_alive()
 
 
+def test_the_plugins_next_life_starts_what_the_last_one_stopped(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.run("mydb")
+    with monkeypatch.context() as ended:
+        ended.setattr(Stopper, "_start_again", lambda *_: None)
+        site.lose().join(10)
+    assert site.engine.started == []
+    site.stopper(site.forgotten.append).resume(lambda volume: site.one.store)
+    eventually(lambda: _assert_started(site, "mydb"), 10)
+    eventually(lambda: _assert_empty(site.mounts / "notes"))
+
+
 def test_it_stays_down_if_another_host_took_the_folder(site: Site) -> None:
     site.run("mydb")
     site.world.share_down = True
@@ -131,3 +144,11 @@ def _assert_dead(container: FakeContainer) -> None:
 
 def _assert_forgotten(site: Site) -> None:
     assert site.forgotten == [site.lease]
+
+
+def _assert_started(site: Site, name: str) -> None:
+    assert site.engine.started == [name]
+
+
+def _assert_empty(folder: Path) -> None:
+    assert not list(folder.iterdir())
