@@ -6,7 +6,7 @@ import pytest
 
 from tests.machines.nfs import GaneshaServer
 from tests.machines.plugin import MachinePlugin
-from tests.plugin.site import WRITER, Site, create, mount_calls, query, run, run_mysql, status, wait_for_holder
+from tests.plugin.site import WRITER, Site, create, docker, mount_calls, query, run, run_mysql, status, wait_for_holder
 
 pytestmark = [pytest.mark.machines, pytest.mark.root]
 
@@ -33,7 +33,7 @@ def test_a_database_runs_and_a_second_one_is_refused_everywhere(site: Site) -> N
         mounted = one.run("grep ' /mnt/volumes/dbs \\|propagated-mount/dbs ' /proc/mounts").out
         assert all(word in mounted for word in ("vers=4.1", "nconnect=4", "sec=sys", "hard", "proto=tcp"))
         assert status(one, "dbs")["export"] == "/dbs"
-        one.run("docker rm -f mydb", timeout=120)
+        docker(one, "rm", "-f", "mydb")
         run(two, "writer", "all", WRITER)
 
 
