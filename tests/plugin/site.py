@@ -192,6 +192,11 @@ def plugin_log(machine: Machine) -> str:
     return machine.run("journalctl --merge -u docker --no-pager | grep plugin=", check=False).out
 
 
+# A list is measured to the tenth of a second where nothing is emulated (test_late_mounts.py). Here it is told from one
+# that waits for a share, which takes 5 s and more.
+LIST_SECONDS = 3
+
+
 class ListWatch:
     """Asks the engine for its volumes again and again beside a test, and remembers the slowest answer.
 
