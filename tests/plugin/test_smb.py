@@ -53,7 +53,9 @@ def test_the_talks_commands_work_and_the_second_database_is_refused_everywhere(s
             create(machine, "dbs", "share=dbs", "exclusive=true", "for=database")
         run_mysql(one, "mydb", "dbs", 6603)
         run(one, "docker1", "logs", WRITER)
-        run(two, "docker2", "logs", WRITER)
+        run(one, "docker2", "logs", WRITER)
+        # Appends of two hosts to one file overwrite each other, on any SMB client.
+        run(two, "docker3", "logs", WRITER.replace("/v/rows", "/v/others"))
         query(one, "mydb", "create database orders; create table orders.t (n int); insert into orders.t values (1)")
         wait_for_holder(one, "dbs", "mydb")
 
@@ -72,15 +74,25 @@ def test_the_talks_commands_work_and_the_second_database_is_refused_everywhere(s
         assert shown["server"] == Machine.share_address
         assert shown["options"]["seal"] == "true"
         assert [h["name"] for h in shown["holders"]] == ["mydb"]
-        rows = (samba.folder / "shares/logs/rows").read_text().splitlines()
-        assert {line.split()[0] for line in rows} == {f"{one.name}-docker1", f"{two.name}-docker2"}
-        plant(one, CANARY)
-        assert places_with(one, CANARY) == {*PLACES, "./canary"}
-        assert places_with(one, samba.key) == {f"./{samba.account}"}
+        logs = samba.folder / "shares/logs"
+        wait_until(lambda: (logs / "others").exists() and (logs / "others").stat().st_size > 0, 30)
+        rows = (logs / "rows").read_text().splitlines()
+        assert {line.split()[0] for line in rows} == {f"{one.name}-docker1", f"{one.name}-docker2"}
 
         docker(one, "rm", "-f", "mydb")
         run_mysql(two, "mydb2", "dbs", 6604)
         assert query(two, "mydb2", "select n from orders.t") == "1"
+
+
+def test_the_key_is_in_its_file_and_nowhere_else(site: Site, samba: SambaServer) -> None:
+    """The search finds a canary in every place where one is put."""
+    with site.machines("one") as (one,):
+        create(one, "logs", "share=logs", "exclusive=true")
+        run(one, "writer", "logs", WRITER)
+        wait_for_holder(one, "logs", "writer")
+        plant(one, CANARY)
+        assert places_with(one, CANARY) == {*PLACES, "./canary"}
+        assert places_with(one, samba.key) == {f"./{samba.account}"}
 
 
 def test_a_new_key_counts_for_mounted_volumes(site: Site, samba: SambaServer) -> None:
