@@ -57,7 +57,8 @@ def test_a_holder_that_is_cut_off_stops_itself_and_never_writes_again(site: Site
             one.heal()
             time.sleep(TAKEOVER / 2)
         assert lists.slowest < LIST_SECONDS
-        assert TAKEOVER / 3 - 1 < stopped < TAKEOVER / 2 + 5
+        # From then on another host may take over; the half of T itself is measured in test_shared_fence.py.
+        assert TAKEOVER / 3 - 1 < stopped < TAKEOVER * 5 / 6
         assert not running(one, "writer")
         assert running(two, "heir")
         assert "/mnt/volumes/dbs" not in one.run("cat /proc/mounts").out
