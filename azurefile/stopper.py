@@ -1,7 +1,8 @@
 """Stops what still writes under a lost lease, and starts it again once the share is back.
 
 A container is killed through the engine, which then leaves it down whatever its restart policy
-says: it comes back by a start, whose Mount claims the folder like any other.
+says: it comes back by a start, whose Mount claims the folder like any other. What is to be started
+is noted on disk, since a container must not stay down if the plugin or the machine ends meanwhile.
 """
 
 import contextlib
@@ -97,6 +98,10 @@ class Stopper:
         """Wait for the share; whether the folder is still free is decided by the Mount."""
         owner = stopped.owner
         while (record := _record(owner, store)) is None:
+            if all(self._engine.look(container) == {} for container in stopped.containers):
+                # Removed meanwhile, as with a share that is gone for good.
+                self._memory.forget(owner.volume)
+                return
             time.sleep(_RETRY_SECONDS)
         if record.taken_by:
             log.warning("not started again, the folder was taken", extra=facts(owner) | {"by": record.taken_by})

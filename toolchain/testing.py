@@ -31,9 +31,10 @@ PARTS = {
     "toolchain": ["tests/toolchain"],
     "engine": ["tests/engine"],
 }
+SHARES = ("between_hosts", "cycles", "faults", "nfs", "refusals", "smb")
 # run when named: they boot machines, and have not all been seen to pass together yet
 NAMED = {
-    "machines": ["tests/machines", *(f"tests/plugin/test_{name}.py" for name in ("between_hosts", "nfs", "smb"))],
+    "machines": ["tests/machines", *(f"tests/plugin/test_{name}.py" for name in SHARES)],
     "azure": ["tests/azure"],
 }
 

@@ -106,8 +106,8 @@ class MachinePlugin:
                     continue
                 file = archive.extractfile(member) if member.isreg() else None
                 content = hashlib.sha256(file.read()).hexdigest() if file else ""
-                # a folder's time says nothing; a compiled module is valid only with its source's
-                time = 0 if member.isdir() else int(member.mtime)
+                # a folder's time says nothing, nor does that of a compiled module, which holds its source's
+                time = 0 if member.isdir() or member.name.endswith(".pyc") else int(member.mtime)
                 kind = member.type.decode("latin-1")
                 owner = [member.mode, member.uid, member.gid]
                 found[member.name.removeprefix("rootfs/")] = [kind, *owner, time, member.linkname, content]

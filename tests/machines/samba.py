@@ -136,6 +136,13 @@ class SambaServer(ShareServer):
         found: dict[str, Any] = json.loads(done.stdout)
         return found
 
+    def locked_ranges(self) -> dict[str, int]:
+        """Files of the shares by name, and how many ranges of their bytes are locked at the server."""
+        command = ["smbstatus", "-s", str(self._file), "--byterange", "--json"]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20)
+        files = json.loads(done.stdout).get("byte_range_locks", {}).values()
+        return {file["file_name"]: len(file["locks"]) for file in files}
+
     def events(self) -> list[audit.Event]:
         """Logins and calls on files, as the server logged them, oldest first."""
         return list(audit.events((self.folder / "log" / "smbd").read_text(errors="replace")))

@@ -15,7 +15,7 @@ def add(path):
     s = os.lstat(path)
     content = hashlib.sha256(open(path, "rb").read()).hexdigest() if stat.S_ISREG(s.st_mode) else ""
     link = os.readlink(path) if stat.S_ISLNK(s.st_mode) else ""
-    time = 0 if stat.S_ISDIR(s.st_mode) else int(s.st_mtime)
+    time = 0 if stat.S_ISDIR(s.st_mode) or path.endswith(".pyc") else int(s.st_mtime)
     found[path.removeprefix("./")] = [stat.S_IMODE(s.st_mode), s.st_uid, s.st_gid, time, link, content]
 for folder, folders, files in os.walk("."):
     for name in folders + files:

@@ -136,7 +136,9 @@ class FakeEngine:
         url = urlsplit(request.path)
         while self.silent:
             time.sleep(0.05)
-        request.send_response(200)
+        asked = url.path.split("/")[2] if url.path.count("/") == 3 else None
+        known = asked is None or any(c.id == asked for c in self.containers)
+        request.send_response(200 if known else 404)
         request.end_headers()
         if url.path == "/events":
             stream: queue.Queue[dict[str, Any] | None] = queue.Queue()
@@ -151,6 +153,5 @@ class FakeEngine:
             ]
             request.wfile.write(json.dumps(found).encode())
         else:
-            wanted = url.path.split("/")[2]
-            found = [c.inspected() for c in self.containers if c.id == wanted]
-            request.wfile.write(json.dumps(found[0]).encode())
+            found = [c.inspected() for c in self.containers if c.id == asked]
+            request.wfile.write(json.dumps(found[0] if found else {"message": "No such container"}).encode())

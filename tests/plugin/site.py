@@ -1,7 +1,10 @@
 """Machines with the plugin in their engines, and one storage account that they reach over SMB or NFS."""
 
+import contextlib
+import http.client
 import json
-import shlex
+import os
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -11,18 +14,41 @@ from pathlib import Path
 from typing import Any
 
 from tests.machines import images
-from tests.machines.host import Ran
+from tests.machines.host import CommandError, Ran
 from tests.machines.machine import Machine
 from tests.machines.nfs import GaneshaServer
 from tests.machines.plugin import MachinePlugin
 from tests.machines.samba import SambaServer
+from tests.plugin.harness import UnixConnection
 
 # Long enough that a machine without hardware virtualisation, beside other work, renews in time.
-TAKEOVER = 24
+TAKEOVER = 36
 PASSWORD = "mypassword"
 ROOT = "/var/lib/datadocker"
-# Appends a number a line, each on the server's disk before the next, until it is stopped.
-WRITER = "n=0; while n=$((n+1)); do echo $HOSTNAME $n >> /v/rows && sync /v/rows; sleep 0.3; done"
+# Appends a number a line, each on the server's disk before the next, until it is stopped. Longer than the plugin's
+# own records, so that a server's log which knows only lengths tells them apart.
+ROW_BYTES = 3000
+WRITER = (
+    f"pad=$(printf %0{ROW_BYTES}d 0); n=0; "
+    "while n=$((n+1)); do echo $HOSTNAME $n $pad >> /v/rows && sync /v/rows; sleep 0.3; done"
+)
+
+# Prints the plugin's process id.
+PLUGIN_PID = "pgrep -f '^/usr/bin/python3 -m azurefile'"
+MOUNT_CALLS = """
+import glob, http.client, json, socket, sys, time
+path, = glob.glob("/run/docker/plugins/*/azurefile.sock")
+answers = []
+for number in range(int(sys.argv[2])):
+    started = time.monotonic()
+    connection = http.client.HTTPConnection("plugin")
+    connection.sock = socket.socket(socket.AF_UNIX)
+    connection.sock.connect(path)
+    connection.request("POST", "/VolumeDriver.Mount", json.dumps({"Name": sys.argv[1], "ID": f"t{number}"}))
+    answers.append((json.loads(connection.getresponse().read()), time.monotonic() - started))
+    connection.close()
+print(json.dumps(answers))
+"""
 
 
 class Site:
@@ -33,12 +59,12 @@ class Site:
         self._plugin = plugin
 
     @contextmanager
-    def machines(self, *names: str, database: bool = False) -> Iterator[tuple[Machine, ...]]:
+    def machines(self, *names: str, database: bool = False, **settings: str) -> Iterator[tuple[Machine, ...]]:
         """Restores machines side by side, with the plugin enabled and the account's key in place."""
+        given = {"TAKEOVER_SECONDS": str(TAKEOVER), "DEFAULTS": ",".join(self.options), **settings}
 
         def restore(name: str) -> Machine:
-            defaults = ",".join(self.options)
-            return self._plugin.restore(name, database=database, TAKEOVER_SECONDS=str(TAKEOVER), DEFAULTS=defaults)
+            return self._plugin.restore(name, database=database, **given)
 
         with ExitStack() as stack, ThreadPoolExecutor(len(names)) as pool:
             found = tuple(stack.enter_context(machine) for machine in pool.map(restore, names))
@@ -57,49 +83,82 @@ class Site:
             return self.server.folder / "shares" / share
         return self.server.exports[share]
 
+    def writers(self, share: str) -> list[str]:
+        """Hosts in the order in which they wrote rows, as the server's own log tells; twice if others were between."""
+        if isinstance(self.server, SambaServer):
+            return [turn.client for turn in self.server.turns(share, "rows")]
+        return [turn.client for turn in self.server.turns(minimum=ROW_BYTES)]
+
     def write_key(self, machine: Machine, key: str | None = None) -> None:
         if isinstance(self.server, SambaServer):
             text = f"key={key or self.server.key}\n".encode()
             machine.put(text, f"{ROOT}/credentials/{self.server.account}", 0o600)
 
 
+def docker(machine: Machine, *arguments: str, check: bool = True, timeout: float = 180) -> Ran:
+    """Runs this side's docker command against a machine's engine: an emulated machine takes long to start its own."""
+    done = subprocess.run(
+        ["docker", *arguments],
+        env=os.environ | {"DOCKER_HOST": f"unix://{machine.docker_socket}"},
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+    if check and done.returncode:
+        raise CommandError(f"docker {' '.join(arguments)[:300]} for {machine.name}: {done.stderr.strip()}")
+    return Ran(done.returncode, done.stdout, done.stderr)
+
+
 def create(machine: Machine, volume: str, *options: str) -> None:
     given = [part for option in options for part in ("-o", option)]
-    machine.run(["docker", "volume", "create", "--name", volume, "-d", "azurefile", *given])
+    docker(machine, "volume", "create", "--name", volume, "-d", "azurefile", *given)
 
 
 def run(machine: Machine, name: str, volume: str, command: str, *options: str, check: bool = True) -> Ran:
     """Starts a container that has the volume on /v."""
-    line = ["docker", "run", "-d", "--name", name, "--hostname", f"{machine.name}-{name}", *options]
-    return machine.run([*line, "-v", f"{volume}:/v", images.BASE, "sh", "-c", command], check=check, timeout=120)
+    line = ["run", "-d", "--name", name, "--hostname", f"{machine.name}-{name}", *options]
+    return docker(machine, *line, "-v", f"{volume}:/v", images.BASE, "sh", "-c", command, check=check)
 
 
 def run_mysql(machine: Machine, name: str, volume: str, port: int, check: bool = True) -> Ran:
-    """Starts the demo's database as the talk types it."""
-    line = f"docker run -d -v {volume}:/var/lib/mysql -p {port}:3306 --env=MYSQL_ROOT_PASSWORD={PASSWORD}"
-    return machine.run(f"{line} --restart=unless-stopped --name {name} {images.tag('mysql')}", check=check, timeout=180)
+    """Starts the demo's database as the talk types it, and waits until it takes logins."""
+    line = f"run -d -v {volume}:/var/lib/mysql -p {port}:3306 --env=MYSQL_ROOT_PASSWORD={PASSWORD}"
+    line += f" --restart=unless-stopped --name {name} {images.tag('mysql')}"
+    ran = docker(machine, *line.split(), check=check)
+    if ran.code == 0:
+        wait_for_database(machine, name)
+    return ran
 
 
-def query(machine: Machine, container: str, statement: str, seconds: float = 240) -> str:
-    """Asks a database, which may still start."""
-    line = f"docker exec {container} mysql -uroot -p{PASSWORD} -h127.0.0.1 -N -e {shlex.quote(statement)}"
-    end = time.monotonic() + seconds
-    while True:
-        ran = machine.run(line, check=False, timeout=60)
-        if ran.code == 0:
-            return ran.out.strip()
-        if time.monotonic() > end:
-            raise TimeoutError(ran.text + machine.run(f"docker logs --tail 20 {container}", check=False).text)
-        time.sleep(1)
+def wait_for_database(machine: Machine, container: str, seconds: float = 400) -> None:
+    """Waits until the image's own health check says that it takes logins; until then no query takes its time."""
+
+    def healthy() -> bool:
+        # An engine that still starts answers nothing.
+        with contextlib.suppress(CommandError):
+            return bool(inspect(machine, container)["State"].get("Health", {}).get("Status") == "healthy")
+        return False
+
+    try:
+        wait_until(healthy, seconds)
+    except TimeoutError as error:
+        raise TimeoutError(docker(machine, "logs", "--tail", "30", container, check=False).text) from error
+
+
+def query(machine: Machine, container: str, statement: str) -> str:
+    """Asks a database."""
+    client = f"exec {container} mysql -uroot -p{PASSWORD} -h127.0.0.1 -N -e"
+    return docker(machine, *client.split(), statement).out.strip()
 
 
 def inspect(machine: Machine, container: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(machine.run(["docker", "inspect", container]).out)[0]
+    found: dict[str, Any] = json.loads(docker(machine, "inspect", container).out)[0]
     return found
 
 
 def status(machine: Machine, volume: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(machine.run(["docker", "volume", "inspect", volume]).out)[0]["Status"]
+    found: dict[str, Any] = json.loads(docker(machine, "volume", "inspect", volume).out)[0]["Status"]
     return found
 
 
@@ -124,13 +183,8 @@ def wait_for_holder(machine: Machine, volume: str, container: str) -> None:
 
 def mount_calls(machine: Machine, volume: str, count: int) -> list[tuple[str, float]]:
     """Calls Mount at the plugin's own socket, one after the other: its error or its answer, and the seconds."""
-    script = (
-        "s=$(ls /run/docker/plugins/*/azurefile.sock); for i in $(seq %d); do curl -s -w ' %%{time_total}\\n' "
-        '--unix-socket $s -d \'{"Name":"%s","ID":"\'t$i\'"}\' http://x/VolumeDriver.Mount | tr -d "\\n"; echo; done'
-    )
-    lines = machine.run(script % (count, volume), timeout=20 + count * 5).out.strip().splitlines()
-    answered = (line.rsplit(" ", 1) for line in lines)
-    return [(json.loads(answer).get("Err") or answer, float(seconds)) for answer, seconds in answered]
+    ran = machine.run(["python3", "-c", MOUNT_CALLS, volume, str(count)], timeout=30 + count * 5)
+    return [(answer.get("Err") or json.dumps(answer), seconds) for answer, seconds in json.loads(ran.out)]
 
 
 def plugin_log(machine: Machine) -> str:
@@ -138,11 +192,22 @@ def plugin_log(machine: Machine) -> str:
     return machine.run("journalctl --merge -u docker --no-pager | grep plugin=", check=False).out
 
 
+# A list is measured to the tenth of a second where nothing is emulated (test_late_mounts.py). Here it is told from one
+# that waits for a share, which takes 5 s and more.
+LIST_SECONDS = 3
+
+
 class ListWatch:
-    """Runs `docker volume ls` again and again beside a test, and remembers the slowest."""
+    """Asks the engine for its volumes again and again beside a test, and remembers the slowest answer.
+
+    Asked as `docker volume ls` does, but from this side: an emulated machine takes long to start a command, and beside
+    other work it may stand still for seconds. So the engine is pinged meanwhile, which asks no plugin, and what the
+    slowest ping took is taken off. An engine that is down has no answer.
+    """
 
     def __init__(self, machine: Machine) -> None:
         self.slowest = 0.0
+        self.answers = 0
         self._machine = machine
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -156,6 +221,29 @@ class ListWatch:
         self._thread.join(60)
 
     def _run(self) -> None:
-        line = "s=$(date +%s%N); docker volume ls -q >/dev/null; echo $(( ($(date +%s%N) - s) / 1000000 ))"
-        while not self._end.wait(1):
-            self.slowest = max(self.slowest, int(self._machine.run(line).out) / 1000)
+        with ThreadPoolExecutor(1) as pool:
+            while not self._end.wait(0.5):
+                answered = threading.Event()
+                pings = pool.submit(self._ping_until, answered)
+                seconds = self._ask("/volumes")
+                answered.set()
+                if seconds is not None:
+                    self.slowest = max(self.slowest, seconds - pings.result())
+                    self.answers += 1
+
+    def _ping_until(self, answered: threading.Event) -> float:
+        slowest = 0.0
+        while not answered.wait(0.05):
+            slowest = max(slowest, self._ask("/_ping") or 0)
+        return slowest
+
+    def _ask(self, path: str) -> float | None:
+        """Seconds until the engine answered, if it did."""
+        started = time.monotonic()
+        connection = UnixConnection(self._machine.docker_socket)
+        with contextlib.suppress(OSError, http.client.HTTPException), contextlib.closing(connection):
+            connection.request("GET", path)
+            response = connection.getresponse()
+            response.read()
+            return time.monotonic() - started if response.status == http.client.OK else None
+        return None

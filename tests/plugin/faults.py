@@ -1,0 +1,147 @@
+"""What may happen to a machine with the plugin and to the server of its shares."""
+
+import json
+import subprocess
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from tests.machines.plugin import NAME, ROOTFS
+from tests.machines.samba import SambaServer, new_key
+from tests.plugin.site import PLUGIN_PID, TAKEOVER, docker, mount_calls, running, wait_until
+from tests.plugin.stage import Stage
+
+# Shorter than what a holder may be silent for, and longer than what anybody may be.
+SHORT = TAKEOVER / 4
+LONG = TAKEOVER + 6
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that happens, and is over when `strike` returns."""
+
+    strike: Callable[[Stage], None]
+    says: str
+    """What the plugin logs for it, in one line for each volume; nothing if nobody had to be stopped or mounted."""
+    away: bool = False
+    """Whether the plugin is away meanwhile: the engine asks it again after 1, 2, 4 and 8 s and lists nothing before."""
+
+
+def kill_plugin(stage: Stage) -> None:
+    stage.machine.run(f"kill -9 $({PLUGIN_PID})")
+
+
+def upgrade_plugin(stage: Stage) -> None:
+    """As the provider does: containers are stopped, the old plugin is removed, a new one is created, all start again.
+
+    Its files are moved over, since packing 150 MB takes an emulated machine minutes.
+    """
+    machine = stage.machine
+    settings = json.loads(docker(machine, "plugin", "inspect", NAME).out)[0]["Settings"]["Env"]
+    docker(machine, "stop", "-t", "60", *stage.holders.values())
+    machine.run(f"docker plugin disable -f {NAME} && mv {ROOTFS} /var/lib/docker/plugins/kept")
+    config = json.loads(docker(machine, "plugin", "inspect", NAME).out)[0]["Config"]
+    machine.put(json.dumps(config | {"Description": "the next build"}).encode(), "/root/next/config.json")
+    machine.run(f"docker plugin rm -f {NAME} && mkdir -p /root/next/rootfs && docker plugin create {NAME} /root/next")
+    machine.run(f"root={ROOTFS} && rm -rf $root && mv /var/lib/docker/plugins/kept $root")
+    docker(machine, "plugin", "set", NAME, *settings)
+    docker(machine, "plugin", "enable", NAME)
+    docker(machine, "start", *stage.holders.values())
+
+
+def restart_engine(stage: Stage, *, live_restore: bool) -> None:
+    stage.machine.put(json.dumps({"live-restore": live_restore}).encode(), "/etc/docker/daemon.json")
+    stage.machine.run("systemctl reload docker && sleep 1 && systemctl restart docker", timeout=180)
+
+
+def cut_power(stage: Stage) -> None:
+    stage.machine.reboot_hard()
+
+
+def stop_server(stage: Stage, seconds: float) -> None:
+    stage.site.server.stop()
+    time.sleep(seconds)
+    stage.site.server.start()
+
+
+def pause_server(stage: Stage, seconds: float) -> None:
+    stage.site.server.pause()
+    time.sleep(seconds)
+    stage.site.server.resume()
+
+
+def drop_packets(stage: Stage, seconds: float) -> None:
+    stage.machine.cut(stage.site.server.port)
+    time.sleep(seconds)
+    stage.machine.heal()
+
+
+def wrong_key(stage: Stage) -> None:
+    """The account gets another key, connections end, and the host is told the new one only when all has stopped."""
+    server = _samba(stage)
+    server.set_key(new_key())
+    server.disconnect()
+    wait_until(lambda: not any(running(stage.machine, name) for name in stage.holders.values()), TAKEOVER)
+    stage.site.write_key(stage.machine)
+
+
+def switch_key(stage: Stage) -> None:
+    """The account gets its second key, the host is told, and the connections that the first one opened end."""
+    server = _samba(stage)
+    server.set_key(new_key())
+    stage.site.write_key(stage.machine)
+    server.disconnect()
+
+
+def fill_share(stage: Stage) -> None:
+    """The share of the lines has no room for a while; nobody is told but its writer."""
+    filling = stage.site.folder("lines") / "filling"
+    with suppress(subprocess.CalledProcessError):
+        subprocess.run(["dd", "if=/dev/zero", f"of={filling}", "bs=64K"], check=True, capture_output=True)
+    time.sleep(TAKEOVER / 2)
+    filling.unlink()
+
+
+def lose_machine(stage: Stage) -> None:
+    """The machine is gone for good: another, refused at first, gets the folders after a time and starts the same."""
+    two = stage.restore("two")
+    stage.machine.kill()
+    gone = time.monotonic()
+    for volume, container in stage.holders.items():
+        assert f'held by container "{container}"' in mount_calls(two, volume, 1)[0][0]
+    # What comes once the holder has missed its renewals waits within its Mount.
+    time.sleep(TAKEOVER / 2)
+    stage.lines.run(two, "lines", "lines")
+    assert TAKEOVER * 5 / 6 < time.monotonic() - gone < TAKEOVER * 2
+    stage.move(two)
+
+
+def _samba(stage: Stage) -> SambaServer:
+    assert isinstance(stage.site.server, SambaServer)
+    return stage.site.server
+
+
+LOST = "lease lost, its containers are stopped"
+
+BOTH = {
+    "the plugin is killed": Fault(kill_plugin, "lease resumed", away=True),
+    "the plugin is upgraded": Fault(upgrade_plugin, "msg=mounted", away=True),
+    "the engine restarts, and containers live on": Fault(lambda s: restart_engine(s, live_restore=True), "", away=True),
+    "the engine restarts, and containers with it": Fault(
+        lambda s: restart_engine(s, live_restore=False), "msg=mounted", away=True
+    ),
+    "the server is away for a moment": Fault(lambda s: stop_server(s, SHORT), ""),
+    "the server is away for long": Fault(lambda s: stop_server(s, LONG), LOST),
+    "the server hangs for a moment": Fault(lambda s: pause_server(s, SHORT), ""),
+    "the server hangs for long": Fault(lambda s: pause_server(s, LONG), LOST),
+    "packets are dropped for a moment": Fault(lambda s: drop_packets(s, SHORT), ""),
+    "packets are dropped for long": Fault(lambda s: drop_packets(s, LONG), LOST),
+    "the power is cut": Fault(cut_power, "msg=mounted", away=True),
+    "the machine is lost": Fault(lose_machine, "dead holder's folder given", away=True),
+}
+SMB = {
+    "the key is a wrong one": Fault(wrong_key, LOST),
+    "the key is switched": Fault(switch_key, LOST),
+    "the share is full": Fault(fill_share, ""),
+}

@@ -1,0 +1,87 @@
+"""Every fault, over SMB and NFS, under a database and a writer of lines: nothing is lost, nothing stays behind."""
+
+import os
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from tests.machines.plugin import MachinePlugin
+from tests.machines.samba import SambaServer
+from tests.plugin.faults import BOTH, LOST, SMB
+from tests.plugin.site import (
+    LIST_SECONDS,
+    TAKEOVER,
+    WRITER,
+    ListWatch,
+    create,
+    docker,
+    run,
+    running,
+    wait_for_holder,
+    wait_until,
+)
+from tests.plugin.stage import Stages
+
+pytestmark = [pytest.mark.machines, pytest.mark.root]
+
+# All of them by a switch, since that takes an emulated machine three quarters of an hour.
+ALL = os.environ.get("PLUGIN_FAULTS") == "all"
+FEWER = {
+    "smb": [name for name in SMB | BOTH if "hang" not in name and "moment" not in name],
+    "nfs": ["the plugin is killed", "packets are dropped for long", "the machine is lost"],
+    "mysql on smb": ["the plugin is upgraded", "packets are dropped for long", "the power is cut"],
+    "mysql on nfs": [],
+}
+CASES = [
+    (kind, name)
+    for kind, fewer in FEWER.items()
+    for name in SMB | BOTH
+    if (name in fewer or ALL) and (name in BOTH or kind.endswith("smb"))
+]
+
+
+@pytest.fixture(scope="module")
+def stages(machine_plugin: MachinePlugin) -> Iterator[Stages]:
+    found = Stages(machine_plugin)
+    yield found
+    found.close()
+
+
+def test_a_share_deleted_under_its_users_harms_no_other(stages: Stages) -> None:
+    with stages.use("smb") as stage:
+        machine, server = stage.machine, stage.site.server
+        assert isinstance(server, SambaServer)
+        server.add_share("doomed")
+        create(machine, "doomed", "share=doomed", "exclusive=true")
+        run(machine, "writer", "doomed", WRITER, "--restart=unless-stopped")
+        wait_for_holder(machine, "doomed", "writer")
+        since = stage.now()
+        with ListWatch(machine) as lists:
+            server.delete_share("doomed")
+            wait_until(lambda: not running(machine, "writer"), TAKEOVER)
+            stage.goes_on()
+            docker(machine, "rm", "-f", "writer")
+            docker(machine, "volume", "rm", "doomed")
+        assert lists.slowest < LIST_SECONDS
+        stage.check()
+        assert "/doomed " not in machine.run("cat /proc/1/mountinfo").out
+        log = stage.log(since)
+        assert len([line for line in log if LOST in line and "volume=doomed" in line]) == 1, "\n".join(log)
+        assert any('share \\\\\\"doomed\\\\\\"' in line and "does not exist" in line for line in log), "\n".join(log)
+
+
+@pytest.mark.parametrize(("kind", "name"), CASES)
+def test_nothing_is_lost(stages: Stages, kind: str, name: str) -> None:
+    fault = (SMB | BOTH)[name]
+    with stages.use(kind) as stage:
+        since = stage.now()
+        with ListWatch(stage.machine) as lists:
+            fault.strike(stage)
+            stage.goes_on()
+        stage.check()
+        log = stage.log(since)
+        said = [line for line in log if (fault.says or LOST) in line]
+        told = sorted(volume for line in said for volume in re.findall(r"volume=(\w+)", line))
+        assert fault.away or lists.slowest < LIST_SECONDS
+        assert told == (sorted(stage.holders) if fault.says else []), "\n".join(log)
