@@ -85,8 +85,9 @@ def _serve(arguments: argparse.Namespace) -> None:
 
     import uvicorn
 
-    from azurefile.driver import Driver, Settings
+    from azurefile.driver import Driver
     from azurefile.server import application
+    from azurefile.settings import Settings
     from azurefile.shares import prepare
 
     prepare(root, arguments.state)

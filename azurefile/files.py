@@ -3,8 +3,11 @@
 import contextlib
 import json
 import os
+import threading
 from pathlib import Path
 from typing import Any
+
+_writing = threading.Lock()
 
 
 def write_json(path: Path, value: Any, *, durable: bool) -> None:
@@ -13,6 +16,14 @@ def write_json(path: Path, value: Any, *, durable: bool) -> None:
     State that a reboot voids anyway is written with `durable=False`: no fsync, no waiting.
     """
     temporary = path.with_name(f".{path.name}.tmp")
+    # One at a time: a lease is remembered by the thread that grants it and by the one that renews it.
+    with _writing:
+        _replace(path, temporary, value, durable=durable)
+    if durable:
+        sync_folder(path.parent)
+
+
+def _replace(path: Path, temporary: Path, value: Any, *, durable: bool) -> None:
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
@@ -26,8 +37,6 @@ def write_json(path: Path, value: Any, *, durable: bool) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
-    if durable:
-        sync_folder(path.parent)
 
 
 def read_json(path: Path) -> Any:

@@ -3,11 +3,21 @@
 import hashlib
 import os
 import uuid
+from dataclasses import dataclass
 from pathlib import Path
 
 from azurefile import files
 
 _MACHINE = (Path("/sys/class/dmi/id/product_uuid"), Path("/etc/machine-id"))
+
+
+@dataclass(frozen=True)
+class Host:
+    """This machine, as owner records tell of it."""
+
+    name: str
+    identity: str
+    takeover: float
 
 
 def host_id(state: Path) -> str:

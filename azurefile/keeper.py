@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable
 
 from azurefile.errors import PluginError
-from azurefile.fence import RENEWALS, Fence
 from azurefile.lease import Lease, TakenOver
+from azurefile.leases import RENEWALS, Leases
 from azurefile.owner import facts
 from azurefile.store import LockStore
 
@@ -24,9 +24,9 @@ _SETTLE_SECONDS = 2.0
 class Keeper:
     """The threads that keep this plugin's leases on shared stores."""
 
-    def __init__(self, fence: Fence, takeover: float, lost: Callable[[Lease], None]) -> None:
-        """Renew the leases of `fence`; `lost` is called in a thread for each that must stop."""
-        self._fence = fence
+    def __init__(self, leases: Leases, takeover: float, lost: Callable[[Lease], None]) -> None:
+        """Renew `leases`; `lost` is called in a thread for each that must stop."""
+        self._leases = leases
         self._period = takeover / RENEWALS
         self._lost = lost
         self._stores: dict[int, LockStore] = {}
@@ -47,22 +47,22 @@ class Keeper:
 
     def settle(self) -> None:
         """Wait a moment until the leases of the plugin's last life have their locks again."""
-        with self._fence.changes:
-            self._fence.changes.wait_for(lambda: not any(x.changed for x in self._fence.leases()), _SETTLE_SECONDS)
+        with self._leases.changes:
+            self._leases.changes.wait_for(lambda: not any(x.changed for x in self._leases.all()), _SETTLE_SECONDS)
 
     def look(self) -> None:
         """Give up every lease that was not confirmed in time."""
-        for lease in self._fence.leases():
-            if self._fence.overdue(lease):
+        for lease in self._leases.all():
+            if self._leases.overdue(lease):
                 self.give_up(lease, f"no renewal for {lease.owner.takeover / 2:.0f} s")
 
     def renew(self, store: LockStore, *, all_of_it: bool = True) -> None:
         """Renew the leases on one store, or only write the records that changed."""
-        for lease in self._fence.leases():
+        for lease in self._leases.all():
             if lease.store is not store or lease.lost or not (all_of_it or lease.changed):
                 continue
             try:
-                self._fence.renew(lease)
+                self._leases.renew(lease)
             except TakenOver as taken:
                 lease.taken = True
                 self.give_up(lease, str(taken))
@@ -70,6 +70,10 @@ class Keeper:
                 # Tried again with the next period, whatever became of the change.
                 lease.changed = False
                 log.warning("lease not renewed", extra=facts(lease.owner) | {"error": error})
+            except Exception:
+                # The others' leases run on.
+                lease.changed = False
+                log.exception("lease not renewed", extra=facts(lease.owner))
 
     def give_up(self, lease: Lease, reason: str, *, restart: bool = False) -> None:
         """Stop what holds a lease; with `restart` it starts again at once, whatever its restart policy."""
@@ -92,8 +96,8 @@ class Keeper:
     def _renew(self, store: LockStore) -> None:
         due = time.monotonic() + self._period
         while True:
-            with self._fence.changes:
-                changed = self._fence.changes.wait_for(lambda: self._changed(store), max(0.0, due - time.monotonic()))
+            with self._leases.changes:
+                changed = self._leases.changes.wait_for(lambda: self._changed(store), max(0.0, due - time.monotonic()))
             try:
                 self.renew(store, all_of_it=not changed)
             except Exception:
@@ -102,4 +106,4 @@ class Keeper:
                 due = time.monotonic() + self._period
 
     def _changed(self, store: LockStore) -> bool:
-        return any(lease.changed and lease.store is store and not lease.lost for lease in self._fence.leases())
+        return any(lease.changed and lease.store is store and not lease.lost for lease in self._leases.all())

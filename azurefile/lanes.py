@@ -37,16 +37,24 @@ class Lanes:
         """Do what may block."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)
 
-    async def bounded(self, name: str, deadline: float, work: Callable[[], T]) -> T:
-        """Do a volume's work under its lock; what hangs keeps the lock, but not the caller. Raises ShareError."""
+    async def bounded(self, name: str, deadline: float, work: Callable[[], T], undo: Callable[[], object]) -> T:
+        """Do a volume's work under its lock; what hangs keeps the lock, but not the caller. Raises ShareError.
+
+        Work that succeeds when its caller is gone is undone before anybody else has the lock.
+        """
+        given_up = False
 
         async def locked() -> T:
             async with self.lock(name):
-                return await self.in_thread(work)
+                result = await self.in_thread(work)
+                if given_up:
+                    await self.in_thread(undo)
+                return result
 
         task = asyncio.ensure_future(locked())
         done, _ = await asyncio.wait({task}, timeout=max(0.0, deadline - time.monotonic()))
         if not done:
+            given_up = True
             task.add_done_callback(lambda late: late.cancelled() or late.exception())
             raise ShareError("the share does not answer; see the plugin's log, and try again")
         return task.result()

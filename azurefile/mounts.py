@@ -1,4 +1,4 @@
-"""What is mounted where, and for which of the engine's mount IDs."""
+"""What is mounted where, as the kernel has it."""
 
 import contextlib
 import ctypes
@@ -6,10 +6,8 @@ import logging
 import os
 import re
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-
-from azurefile import files
 
 log = logging.getLogger(__name__)
 
@@ -38,8 +36,13 @@ def detach(target: Path) -> None:
         if _libc.umount2(os.fsencode(target), _MNT_DETACH | _UMOUNT_NOFOLLOW) != 0:
             number = ctypes.get_errno()
             raise OSError(number, os.strerror(number), str(target))
-    with contextlib.suppress(FileNotFoundError):
+    try:
         target.rmdir()
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        # Somebody put a file there: it stays, and is in nobody's way.
+        log.warning("mount point left", extra={"target": target, "error": error})
 
 
 def cut(target: Path) -> None:
@@ -111,62 +114,3 @@ def is_mounted(target: Path) -> bool:
 
 def _unescape(text: str) -> str:
     return _OCTAL.sub(lambda match: chr(int(match[1], 8)), text)
-
-
-@dataclass
-class Attachment:
-    """The engine's mount IDs on one volume, as a multiset.
-
-    `docker cp` to a running container mounts again under that container's own ID, so an ID
-    has a count. An ID that was never seen here is no error: the engine may have restarted.
-    """
-
-    path: Path
-    boot: str
-    since: float = 0.0
-    ids: dict[str, int] = field(default_factory=dict)
-
-    @classmethod
-    def load(cls, path: Path, boot: str) -> "Attachment":
-        """Read the IDs back; a file of an earlier boot, or one a power cut tore, counts nothing."""
-        attachment = cls(path, boot)
-        try:
-            data = files.read_json(path)
-            if data["boot"] == boot:
-                attachment.since = float(data["since"])
-                attachment.ids = {str(i): int(n) for i, n in data["ids"].items()}
-        except FileNotFoundError:
-            pass
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-            log.warning("mount file not readable", extra={"file": path.name, "error": error})
-        return attachment
-
-    def add(self, mount_id: str, now: float) -> None:
-        """Count one Mount."""
-        if not self.ids:
-            self.since = now
-        self.ids[mount_id] = self.ids.get(mount_id, 0) + 1
-        self._save()
-
-    def remove(self, mount_id: str) -> bool:
-        """Count one Unmount; says whether the ID was known."""
-        if mount_id not in self.ids:
-            return False
-        self.ids[mount_id] -= 1
-        if self.ids[mount_id] <= 0:
-            del self.ids[mount_id]
-        self._save()
-        return True
-
-    def clear(self) -> None:
-        """Forget every ID."""
-        self.ids = {}
-        with contextlib.suppress(FileNotFoundError):
-            self.path.unlink()
-
-    def _save(self) -> None:
-        if not self.ids:
-            self.clear()
-            return
-        state = {"boot": self.boot, "since": self.since, "ids": self.ids}
-        files.write_json(self.path, state, durable=False)

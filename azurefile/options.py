@@ -7,25 +7,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from azurefile import presets
+from azurefile import optionvalues, presets
 from azurefile.errors import OptionError
 
 SMB, NFS, LOCAL = "smb", "nfs", "local"
 
 _VOLUME_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 _VOLUME_NAME_LENGTH = 200
-_SHARE_NAME = re.compile(r"[a-z0-9](-?[a-z0-9])*")
 _ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
 _SERVER = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*")
 _SERVER_LENGTH = 253
-_MODE = re.compile(r"[0-7]{3,4}")
-_NUMBER = re.compile(r"[0-9]{1,10}")
-_FOLDER_BYTES = 1024
-_NAME_BYTES = 255
-# Azure refuses these in file names, so a folder that has one could never move to a real share.
-_FOLDER_FORBIDDEN = re.compile(r'[\\:*?"<>|]')
-# Holds the fence where a share's own root is mounted.
-RESERVED_FOLDER = ".azurefile"
 
 # People try these first. They get an answer, and the value is not repeated anywhere.
 _SECRETS = {
@@ -77,80 +68,6 @@ class Options:
         return shown
 
 
-def _boolean(text: str) -> bool:
-    # `-o exclusive` without a value reaches the driver as an empty string.
-    choices = {"": True, "true": True, "false": False}
-    if text.lower() not in choices:
-        raise ValueError("true or false")
-    return choices[text.lower()]
-
-
-def _number(low: int, high: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if not _NUMBER.fullmatch(text) or not low <= int(text) <= high:
-            raise ValueError(f"a whole number from {low} to {high}")
-        return int(text)
-
-    return parse
-
-
-def _choice(*choices: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text.lower() not in choices:
-            raise ValueError(choices[0] if len(choices) == 1 else "one of " + ", ".join(choices))
-        return text.lower()
-
-    return parse
-
-
-def _matching(pattern: re.Pattern[str], length: int, accepted: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if len(text) > length or not pattern.fullmatch(text):
-            raise ValueError(accepted)
-        return text
-
-    return parse
-
-
-def _mode(text: str) -> int:
-    if not _MODE.fullmatch(text):
-        raise ValueError("an octal mode of three or four digits such as 0750")
-    return int(text, 8)
-
-
-def _share(text: str) -> str:
-    if not 3 <= len(text) <= 63 or not _SHARE_NAME.fullmatch(text):
-        raise ValueError(
-            "3 to 63 lowercase letters, digits and single hyphens, beginning and ending with a letter or digit"
-        )
-    return text
-
-
-def _folder(text: str) -> str:
-    accepted = (
-        "a relative path below the share such as mysql/orders, "
-        'without "..", empty parts, control characters or any of \\ : * ? " < > |'
-    )
-    parts = text.split("/")
-    for part in parts:
-        if part in ("", ".", "..") or not part.isprintable() or _FOLDER_FORBIDDEN.search(part):
-            raise ValueError(accepted)
-        if part != part.strip() or part.endswith("."):
-            raise ValueError("a path whose parts neither end in a dot nor begin or end in a space")
-        if len(part.encode()) > _NAME_BYTES:
-            raise ValueError(f"a path whose parts have at most {_NAME_BYTES} bytes each")
-    if len(text.encode()) > _FOLDER_BYTES:
-        raise ValueError(f"a path of at most {_FOLDER_BYTES} bytes")
-    if parts[0].lower() == RESERVED_FOLDER:
-        raise ValueError(f"another path: {RESERVED_FOLDER} is where the fence keeps its records")
-    return text
-
-
-def _remotepath(text: str) -> str:
-    # 0.5.1 joined it to the share's address, so a leading slash did no harm there.
-    return _folder(text.strip("/"))
-
-
 @dataclass(frozen=True)
 class _Option:
     parse: Callable[[str], Any]
@@ -160,33 +77,33 @@ class _Option:
 
 # Options of azurefile 0.5.1 are accepted under every protocol, so that its volumes move unchanged.
 _OPTIONS: dict[str, _Option] = {
-    "share": _Option(_share),
-    "filemode": _Option(_mode),
-    "dirmode": _Option(_mode),
-    "uid": _Option(_number(0, 2**32 - 2)),
-    "gid": _Option(_number(0, 2**32 - 2)),
-    "nolock": _Option(_boolean),
-    "remotepath": _Option(_remotepath, field="folder"),
-    "protocol": _Option(_choice(SMB, NFS, LOCAL)),
-    "server": _Option(_matching(_SERVER, _SERVER_LENGTH, "a host name or an IP address"), (SMB, NFS)),
-    "port": _Option(_number(1, 65535), (SMB, NFS)),
+    "share": _Option(optionvalues.share),
+    "filemode": _Option(optionvalues.mode),
+    "dirmode": _Option(optionvalues.mode),
+    "uid": _Option(optionvalues.number(0, 2**32 - 2)),
+    "gid": _Option(optionvalues.number(0, 2**32 - 2)),
+    "nolock": _Option(optionvalues.boolean),
+    "remotepath": _Option(optionvalues.remotepath, field="folder"),
+    "protocol": _Option(optionvalues.choice(SMB, NFS, LOCAL)),
+    "server": _Option(optionvalues.matching(_SERVER, _SERVER_LENGTH, "a host name or an IP address"), (SMB, NFS)),
+    "port": _Option(optionvalues.number(1, 65535), (SMB, NFS)),
     "account": _Option(
-        _matching(_ACCOUNT, 24, "a storage account: 3 to 24 lowercase letters and digits"),
+        optionvalues.matching(_ACCOUNT, 24, "a storage account: 3 to 24 lowercase letters and digits"),
         (SMB, NFS),
     ),
-    "folder": _Option(_folder),
-    "mfsymlinks": _Option(_boolean, (SMB,)),
-    "nosharesock": _Option(_boolean, (SMB,)),
-    "nobrl": _Option(_boolean, (SMB,)),
-    "actimeo": _Option(_number(0, 86400), (SMB, NFS)),
-    "cache": _Option(_choice("none", "strict", "loose"), (SMB,)),
-    "seal": _Option(_boolean, (SMB,)),
-    "vers": _Option(_choice("2.1", "3.0", "3.02", "3.1.1", "4.1"), (SMB, NFS)),
-    "nconnect": _Option(_number(1, 16), (NFS,)),
-    "exclusive": _Option(_boolean),
-    "create": _Option(_boolean),
-    "quota": _Option(_number(1, 262144), (SMB,)),
-    "for": _Option(_choice("files", "database"), field="purpose"),
+    "folder": _Option(optionvalues.folder),
+    "mfsymlinks": _Option(optionvalues.boolean, (SMB,)),
+    "nosharesock": _Option(optionvalues.boolean, (SMB,)),
+    "nobrl": _Option(optionvalues.boolean, (SMB,)),
+    "actimeo": _Option(optionvalues.number(0, 86400), (SMB, NFS)),
+    "cache": _Option(optionvalues.choice("none", "strict", "loose"), (SMB,)),
+    "seal": _Option(optionvalues.boolean, (SMB,)),
+    "vers": _Option(optionvalues.choice("2.1", "3.0", "3.02", "3.1.1", "4.1"), (SMB, NFS)),
+    "nconnect": _Option(optionvalues.number(1, 16), (NFS,)),
+    "exclusive": _Option(optionvalues.boolean),
+    "create": _Option(optionvalues.boolean),
+    "quota": _Option(optionvalues.number(1, 262144), (SMB,)),
+    "for": _Option(optionvalues.choice("files", "database"), field="purpose"),
 }
 _FIELD_OPTION = {"purpose": "for"}
 
@@ -203,7 +120,7 @@ def check_volume_name(name: str) -> None:
 def check_share_name(share: str) -> None:
     """Refuse what Azure would refuse as the name of a share."""
     try:
-        _share(share)
+        optionvalues.share(share)
     except ValueError as error:
         raise OptionError(f"share {_show(share)}: it must be {error}") from error
 
@@ -250,7 +167,7 @@ def parse(volume: str, given: Mapping[str, str], defaults: Mapping[str, str]) ->
         raise OptionError(f'volume "{volume}": {problem}')
     if "share" not in values:
         try:
-            values["share"] = _share(volume)
+            values["share"] = optionvalues.share(volume)
         except ValueError as error:
             raise OptionError(
                 f'volume "{volume}": option "share" is missing, and the volume\'s own name can\'t '
@@ -299,7 +216,9 @@ def _check_protocol(volume: str, protocol: str, texts: Mapping[str, str]) -> Non
         raise OptionError(
             f'volume "{volume}": option "vers" is {_show(vers)}; for protocol {protocol} it must be {accepted}'
         )
-    if {"nolock", "nobrl"} <= texts.keys() and _boolean(texts["nolock"]) != _boolean(texts["nobrl"]):
+    if {"nolock", "nobrl"} <= texts.keys() and optionvalues.boolean(texts["nolock"]) != optionvalues.boolean(
+        texts["nobrl"]
+    ):
         raise OptionError(
             f'volume "{volume}": options "nolock" and "nobrl" are two names of one setting and differ; give one of them'
         )

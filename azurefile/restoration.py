@@ -1,11 +1,14 @@
 """What a restarted plugin does with the leases of its last life."""
 
 import logging
+import os
 import threading
+import time
 
 from azurefile.errors import PluginError
-from azurefile.fence import Fence
+from azurefile.lease import Lease
 from azurefile.leasememory import LeaseMemory
+from azurefile.leases import Leases
 from azurefile.owner import Owner, facts
 from azurefile.store import LockStore
 from azurefile.volumes import Volume
@@ -13,28 +16,81 @@ from azurefile.volumes import Volume
 log = logging.getLogger(__name__)
 
 
-def restore(volume: Volume, store: LockStore, fence: Fence, memory: LeaseMemory, mounts: int) -> bool:
+def restore(volume: Volume, store: LockStore, leases: Leases, memory: LeaseMemory, mounts: int) -> bool:
     """Take a volume's lease up again if `mounts` IDs are out; says whether it is held.
 
     A share that other hosts reach is not asked here, since it may not answer: its lease goes on
     from memory, as old as it is, and the keeper takes the lock back.
     """
     if not store.shared:
-        return fence.restore(volume, store, mounts)
+        return _take_back(leases, volume, store, mounts)
     remembered = memory.load(volume.name)
     if remembered is None:
         return False
     owner, confirmed = remembered
-    if fence.resume(owner, store, mounts, confirmed):
+    if resume(leases, owner, store, mounts, confirmed):
         return True
     memory.forget(volume.name)
-    threading.Thread(target=_clear, args=(fence, owner, store), name="clear", daemon=True).start()
+    threading.Thread(target=_clear, args=(owner, store), name="clear", daemon=True).start()
     return False
 
 
-def _clear(fence: Fence, owner: Owner, store: LockStore) -> None:
+def resume(leases: Leases, owner: Owner, store: LockStore, mounts: int, confirmed: float) -> bool:
+    """Go on with a lease on a shared store as this host remembers it; the share is not asked yet.
+
+    Returns False if it is of an earlier boot, or nothing was mounted under it.
+    """
+    if mounts == 0 or owner.boot != leases.boot:
+        return False
+    owner.mounts = mounts
+    owner.plugin_pid = os.getpid()
+    lease = Lease(
+        owner, store, None, time.time_ns(), restored=True, confirmed=confirmed, changed=True, changes=leases.changes
+    )
+    leases.adopt(lease)
+    log.info("lease resumed", extra=facts(owner))
+    return True
+
+
+def clear(owner: Owner, store: LockStore) -> None:
+    """Give back what an earlier life of this plugin held, unless a copy of this machine holds it."""
+    # Under the mutex: this host's first claim after a boot looks at the same record and lock.
+    with store.mutex() as alone:
+        if not alone or store.locked(owner.key):
+            return
+        record = store.read(owner.key)
+        if record is not None and record.in_force and record.owner.lease == owner.lease:
+            record.owner.released = time.time()
+            store.write(record.owner)
+
+
+def _take_back(leases: Leases, volume: Volume, store: LockStore, mounts: int) -> bool:
+    """Take a lock back after a restart of the plugin; `mounts` IDs are known to be out.
+
+    Returns whether the volume is held; if not, its mount IDs are void: another plugin found
+    its holder dead meanwhile.
+    """
+    found = store.read(leases.key(volume.name, store))
+    record = found.owner if found is not None else None
+    if record is None and mounts:
+        record = leases.owner(volume, store)
+    if record is None or record.released is not None:
+        return False
+    lease = Lease(record, store, store.lock(record.key), time.time_ns(), restored=True)
+    if mounts == 0 or record.boot != leases.boot:
+        leases.drop(lease)
+        return False
+    record.mounts = mounts
+    record.plugin_pid = os.getpid()
+    leases.adopt(lease)
+    lease.save()
+    log.info("lease restored", extra=facts(record))
+    return True
+
+
+def _clear(owner: Owner, store: LockStore) -> None:
     try:
-        fence.clear(owner, store)
+        clear(owner, store)
     except PluginError as error:
         # The first claim finds the record of an earlier boot by itself.
         log.warning("earlier hold not given back", extra=facts(owner) | {"error": error})

@@ -3,8 +3,8 @@
 import dataclasses
 from typing import Any
 
+from azurefile.attachments import Attachment
 from azurefile.lease import Lease
-from azurefile.mounts import Attachment
 from azurefile.owner import iso_time
 from azurefile.volumes import Volume
 

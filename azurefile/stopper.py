@@ -4,6 +4,7 @@ A container is killed through the engine, which then leaves it down whatever its
 says: it comes back by a start, whose Mount claims the folder like any other.
 """
 
+import contextlib
 import logging
 import os
 import signal
@@ -11,13 +12,15 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from azurefile import mounts
+from azurefile import liveness, mounts
 from azurefile.engine import Engine
 from azurefile.errors import PluginError
 from azurefile.lease import Lease
-from azurefile.owner import facts
-from azurefile.store import Record
+from azurefile.owner import Owner, facts
+from azurefile.stoppedmemory import Stopped, StoppedMemory
+from azurefile.store import LockStore, Record
 
 log = logging.getLogger(__name__)
 
@@ -28,8 +31,18 @@ _RETRY_SECONDS = 2.0
 class Stopper:
     """Ends the containers of lost leases, one thread each."""
 
-    def __init__(self, engine: Engine, target: Callable[[str], Path], forget: Callable[[Lease], None]) -> None:
-        """Unmount what is on `target` of a volume, then `forget` its lease and mount IDs."""
+    def __init__(
+        self,
+        engine: Engine,
+        target: Callable[[str], Path],
+        forget: Callable[[Lease], None],
+        memory: StoppedMemory,
+    ) -> None:
+        """Unmount what is on `target` of a volume, then `forget` its lease and mount IDs.
+
+        `memory` keeps what is stopped until it is started again, in whichever life of the plugin.
+        """
+        self._memory = memory
         self._engine = engine
         self._target = target
         self._forget = forget
@@ -39,6 +52,10 @@ class Stopper:
         started = time.monotonic()
         owner = lease.owner
         killed = {c.id for c in owner.containers if not c.dead()} | set(self._engine.using(owner.volume))
+        if (before := self._memory.load(owner.volume)) is not None:
+            # Killed by the plugin's last life, which ended before it was done.
+            killed |= set(before.containers)
+        stopped = self._memory.save(lease, killed)
         kills = [threading.Thread(target=self._engine.kill, args=(container,), daemon=True) for container in killed]
         for kill in kills:
             kill.start()
@@ -49,14 +66,26 @@ class Stopper:
             kill.join(_DEATH_SECONDS)
         for container in owner.containers:
             if container.pid is not None and not container.dead():
-                os.kill(container.pid, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(container.pid, signal.SIGKILL)
         self._forget(lease)
         log.error(
             "stopped",
             extra=facts(owner) | {"reason": lease.lost, "ms": round((time.monotonic() - started) * 1000)},
         )
-        if killed and not lease.taken:
-            self._start_again(lease, killed)
+        if lease.taken or not killed:
+            self._memory.forget(owner.volume)
+        else:
+            self._start_again(stopped, lease.store)
+
+    def interrupted(self, volume: str) -> Stopped | None:
+        """What the plugin was about to stop, or had not started again, when its last life ended."""
+        return self._memory.load(volume)
+
+    def resume(self, stopped: Stopped, store: LockStore) -> None:
+        """Start again what the plugin's last life stopped, once the share is back."""
+        log.info("stopped by the plugin's last life", extra=facts(stopped.owner))
+        threading.Thread(target=self._start_again, args=(stopped, store), name="start", daemon=True).start()
 
     def _cut(self, target: Path) -> None:
         try:
@@ -64,35 +93,43 @@ class Stopper:
         except OSError as error:
             log.error("not unmounted", extra={"target": target, "error": error})
 
-    def _start_again(self, lease: Lease, containers: set[str]) -> None:
+    def _start_again(self, stopped: Stopped, store: LockStore) -> None:
         """Wait for the share; whether the folder is still free is decided by the Mount."""
-        while (record := self._record(lease)) is None:
+        owner = stopped.owner
+        while (record := _record(owner, store)) is None:
             time.sleep(_RETRY_SECONDS)
         if record.taken_by:
-            log.warning("not started again, the folder was taken", extra=facts(lease.owner) | {"by": record.taken_by})
-            return
-        for container in containers:
-            if not self._wants_to_run(container, lease):
-                continue
-            if self._engine.start(container):
-                log.info("started again", extra=facts(lease.owner))
-            else:
-                log.warning("not started again; see the engine's log for its Mount", extra=facts(lease.owner))
+            log.warning("not started again, the folder was taken", extra=facts(owner) | {"by": record.taken_by})
+        else:
+            for container in stopped.containers:
+                if not self._wants_to_run(container, stopped):
+                    continue
+                if self._engine.start(container):
+                    log.info("started again", extra=facts(owner))
+                else:
+                    log.warning("not started again; see the engine's log for its Mount", extra=facts(owner))
+        self._memory.forget(owner.volume)
 
-    def _wants_to_run(self, container: str, lease: Lease) -> bool:
+    def _wants_to_run(self, container: str, stopped: Stopped) -> bool:
         """Whether a killed container, once it has ended, is to be started by its restart policy's will.
 
         Its process ends only when the kernel has given the server up, and until then a start does nothing.
         """
-        killed = [c.pid for c in lease.owner.containers if c.id == container]
-        while (found := self._engine.look(container)) is None or (found and found["State"]["Pid"] in killed):
+        while (found := self._engine.look(container)) is None or (found and _dying(found, container, stopped.owner)):
             time.sleep(_RETRY_SECONDS)
         if not found or found["State"]["Pid"]:
             return False
-        return lease.restart or found["HostConfig"]["RestartPolicy"]["Name"] not in ("", "no")
+        return stopped.restart or found["HostConfig"]["RestartPolicy"]["Name"] not in ("", "no")
 
-    def _record(self, lease: Lease) -> Record | None:
-        try:
-            return lease.store.read(lease.owner.key) or Record(lease.owner)
-        except PluginError:
-            return None
+
+def _dying(found: dict[str, Any], container: str, owner: Owner) -> bool:
+    """Whether it is still the process that was killed. A pid says that only within one boot."""
+    pids = [c.pid for c in owner.containers if c.id == container]
+    return owner.boot == liveness.boot_id() and found["State"]["Pid"] in pids
+
+
+def _record(owner: Owner, store: LockStore) -> Record | None:
+    try:
+        return store.read(owner.key) or Record(owner)
+    except PluginError:
+        return None

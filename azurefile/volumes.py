@@ -46,7 +46,8 @@ class VolumeStore:
 
     def all(self) -> list[Volume]:
         """Every volume, by name."""
-        return [self._volumes[name] for name in sorted(self._volumes)]
+        # One look at the table: another thread may remove a volume meanwhile.
+        return sorted(list(self._volumes.values()), key=lambda volume: volume.name)
 
     def add(self, volume: Volume) -> None:
         """Keep a new volume."""

@@ -1,4 +1,4 @@
-"""Runs the measurements that are named, all if none. Only a run of all rewrites the results."""
+"""Runs the measurements that are named. All of PARTS, the default, and the shares have a page each."""
 
 from __future__ import annotations
 
@@ -14,30 +14,36 @@ from bench.database import measure_database
 from bench.machine import BenchError, load, say
 from bench.measured import Comparison
 from bench.project import DEMO, KEEP, Project
+from bench.shares import measure_shares
 from bench.stack import measure_empty, measure_stack
 from bench.volumes import measure_memory, measure_run, measure_throughput
 from toolchain import cache, engine
 
 FOLDER = Path(__file__).parent
 PARTS = ("stack", "empty", "database", "run", "throughput", "memory")
+SHARES = "shares"
 
 
 def main() -> int:
     """Measures, and leaves nothing behind."""
     parser = argparse.ArgumentParser(prog="bench/run", description=__doc__)
-    parser.add_argument("parts", nargs="*", help=f"what to measure: {', '.join(PARTS)}; all by default")
+    parser.add_argument("parts", nargs="*", help=f"{', '.join(PARTS)} (all of them by default), or {SHARES} alone")
     parser.add_argument("--rounds", type=int, default=5, help="how often (5)")
     options = parser.parse_args()
-    if unknown := set(options.parts) - set(PARTS):
-        parser.error(f"no such measurement: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    if options.parts != [SHARES] and (unknown := set(options.parts) - set(PARTS)):
+        parser.error(f"no such measurement: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}; {SHARES} alone")
     # an end by SIGTERM cleans up as Ctrl-C does
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     began = load()
     with cache.lock("bench"):
         engine.ensure()
-        compose.build()
         machine.remove_everything()
         try:
+            if options.parts == [SHARES]:
+                comparisons = list(_said(measure_shares(options.rounds)))
+                (FOLDER / "SHARES.md").write_text(report.shares_page(comparisons, options.rounds, began))
+                return 0
+            compose.build()
             comparisons = list(_measure(options.parts or PARTS, options.rounds))
             if not options.parts:
                 text = report.page(comparisons, options.rounds, began)
@@ -63,12 +69,14 @@ def _measure(parts: tuple[str, ...], rounds: int) -> Iterator[Comparison]:
     project.up(KEEP)
     project.up(DEMO)
     for part in parts:
-        for comparison in _part(part, project, rounds):
-            ours, peer = (report.spread(s, comparison.unit) if s else "" for s in (comparison.ours, comparison.peer))
-            print(
-                f"{comparison.title}: {ours} | {peer} | {comparison.figure:.2f} {report.target(comparison)}", flush=True
-            )
-            yield comparison
+        yield from _said(_part(part, project, rounds))
+
+
+def _said(comparisons: Iterator[Comparison]) -> Iterator[Comparison]:
+    for one in comparisons:
+        ours, peer = (report.spread(s, one.unit) if s else "" for s in (one.ours, one.peer))
+        print(f"{one.title}: {ours} | {peer} | {report.figure(one)} {report.target(one)}", flush=True)
+        yield one
 
 
 def _part(part: str, project: Project, rounds: int) -> Iterator[Comparison]:

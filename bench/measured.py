@@ -33,6 +33,8 @@ class Comparison:
     """The target is a lower limit."""
     inverse: bool = False
     """The ratio is peer ÷ ours: how many times faster."""
+    difference: bool = False
+    """The target is of ours less peer, in their unit."""
     note: str = ""
     load: float = 0.0
     """Load of the machine when it began."""
@@ -42,6 +44,8 @@ class Comparison:
         """What the target is about."""
         if self.peer is None:
             return self.ours.median
+        if self.difference:
+            return self.ours.median - self.peer.median
         ratio = self.ours.median / self.peer.median
         return 1 / ratio if self.inverse else ratio
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from xml.sax.saxutils import escape
 
 from bench.measured import Comparison, Series
-from bench.report import TIMES, target
+from bench.report import figure, target
 
 WIDTH, LABELS, RIGHT = 860, 250, 120
 BAR, GAP, TITLE, BLOCK = 16, 4, 22, 18
@@ -67,9 +67,8 @@ def _limit(one: Comparison) -> float | None:
 
 def _verdict(one: Comparison) -> tuple[str, str]:
     if one.target is None:
-        return (f"{one.figure:.2f}{TIMES}" if one.peer else "", COLOURS["text"])
-    figure = f"{one.figure:.2f}{TIMES}" if one.peer else f"{one.figure:.0f} {one.unit}"
-    said = f"{figure}, target {target(one)}: {'met' if one.met else 'missed'}"
+        return (figure(one) if one.peer else "", COLOURS["text"])
+    said = f"{figure(one)}, target {target(one)}: {'met' if one.met else 'missed'}"
     return said, COLOURS["met" if one.met else "limit"]
 
 

@@ -49,15 +49,47 @@ client of the bench's own (`login.py`). Names start with `ddbench-`; all of it i
 """
 
 
+SHARES_INTRODUCTION = """# How fast shares are
+
+`./bench/run shares` measures all of this in one run and writes this page: real SMB and NFS in a Debian 12 machine under
+QEMU, servers (samba, nfs-ganesha) beside it. Without hardware virtualisation such a machine is some ten times slower
+than the one that it runs on, so look at the ratios, and at the MySQL figures beside each other.
+
+"""
+
+SHARES_METHOD = """
+## How it is measured
+
+- **Mounting.** `VolumeDriver.Mount` at the plugin's own socket, against `mount` with the same options, in turn.
+- **Files.** `dd` in the machine on both mounts in turn. The mount by hand gets the options that the kernel shows of
+  the plugin's; the run ends if the kernel then shows any other for it. Over SMB both have a connection of their own;
+  over NFS the kernel lets two mounts of one export share theirs.
+- **rclone.** `rclone mount` of the same share, without its cache. It takes no notice of `fsync`, but `close` waits
+  until the server has the file; so both write a file of 4 KiB, `fsync` and close it, 50 times.
+- **Memory.** The proportional set size of all processes in the plugin's control group.
+- **MySQL.** One connection, a row of 100 bytes a transaction, for 20 seconds inside the server; `for=database`,
+  `exclusive=true`, and the server's own defaults, by which each transaction is on the disk before the next begins.
+"""
+
+
 def page(comparisons: Sequence[Comparison], rounds: int, began_load: float) -> str:
-    """Returns the page in Markdown."""
-    lines = [INTRODUCTION + _machine(rounds, began_load), ""]
+    """Returns the page of the product on one engine, in Markdown."""
+    return INTRODUCTION + _table(comparisons, rounds, began_load) + METHOD
+
+
+def shares_page(comparisons: Sequence[Comparison], rounds: int, began_load: float) -> str:
+    """Returns the page of shares over the network, in Markdown."""
+    return SHARES_INTRODUCTION + _table(comparisons, rounds, began_load) + SHARES_METHOD
+
+
+def _table(comparisons: Sequence[Comparison], rounds: int, began_load: float) -> str:
+    lines = [_machine(rounds, began_load), ""]
     lines += [
         "| what | ours: median (min to max) | peer: median (min to max) | ratio | target | met |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     lines += [_row(c) for c in comparisons]
-    return "\n".join(lines) + "\n" + METHOD
+    return "\n".join(lines) + "\n"
 
 
 def _machine(rounds: int, began_load: float) -> str:
@@ -77,7 +109,7 @@ def _memory() -> int:
 
 def _row(one: Comparison) -> str:
     what = one.title + (f"<br>{one.note}" if one.note else "")
-    ratio = f"{one.figure:.2f}{TIMES}" + (" faster" if one.inverse else "") if one.peer else ""
+    ratio = figure(one) if one.peer else ""
     met = {True: "yes", False: "**no**", None: ""}[one.met]
     return f"| {what} | {spread(one.ours, one.unit)} | {_peer(one)} | {ratio} | {target(one)} | {met} |"
 
@@ -86,11 +118,23 @@ def _peer(one: Comparison) -> str:
     return f"{spread(one.peer, one.unit)}<br>{one.peer.name}" if one.peer else ""
 
 
+def figure(one: Comparison) -> str:
+    """What the target is about, in words."""
+    if one.peer is None:
+        return f"{one.figure:.0f} {one.unit}"
+    if one.difference:
+        return f"{one.figure:+.3f} {one.unit}"
+    return f"{one.figure:.2f}{TIMES}" + (" faster" if one.inverse else "")
+
+
 def target(one: Comparison) -> str:
     """The target in words."""
     if one.target is None:
         return ""
-    return f"{'≥' if one.at_least else '≤'} {one.target:g}{TIMES if one.peer else f' {one.unit}'}"
+    limit = (
+        f"{one.target:+g} {one.unit}" if one.difference else f"{one.target:g}{TIMES if one.peer else f' {one.unit}'}"
+    )
+    return f"{'≥' if one.at_least else '≤'} {limit}"
 
 
 def spread(series: Series, unit: str) -> str:

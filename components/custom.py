@@ -82,3 +82,11 @@ class AccountKey(pulumi.CustomResource):
             {**props, "key": pulumi.Output.secret(props["key"])},
             opts,
         )
+
+
+class VolumeGuard(pulumi.CustomResource):
+    """Refuses its deletion, and so that of all it depends on, while others use the stack's volumes."""
+
+    def __init__(self, name: str, props: Mapping[str, Any], opts: pulumi.ResourceOptions) -> None:
+        """Props: see `provider.guard`."""
+        super().__init__("datadocker-engine:index:VolumeGuard", name, {**props}, opts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TypedDict
 
@@ -31,7 +32,7 @@ class AzureFilePluginArgs(TypedDict):
     """Folder on the host for its state, credentials and local shares."""
     defaults: dict[str, str]
     """Volume options that count where a volume names none, such as `protocol`."""
-    labels: dict[str, str]
+    labels: Mapping[str, pulumi.Input[str]]
     """Labels of its image."""
 
 

@@ -2,54 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
-
 import pulumi
 import pulumi_docker as docker
 
-from components.hosts import DockerHost
-from components.logs import LOG_DRIVER, LOG_OPTS
-from components.volumes import MappedVolume
+from components.log_container import LogContainer, LogContainerArgs
 
 
-class LogReaderArgs(TypedDict):
+class LogReaderArgs(LogContainerArgs):
     """Arguments of `LogReader`."""
 
-    host: DockerHost
-    """Where it runs."""
-    image: pulumi.Input[str]
-    """The reader's image."""
-    container: str
-    """Name of the container."""
-    logs: MappedVolume
-    """Where it reads: the file testfile."""
-    labels: dict[str, str]
-    """Labels of the container."""
 
-
-class LogReader(pulumi.ComponentResource):
+class LogReader(LogContainer):
     """Follows /logs/testfile; `docker logs` shows it, `docker exec … count` judges it."""
-
-    container: pulumi.Output[str]
-    """Name of the container."""
 
     def __init__(self, name: str, args: LogReaderArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Registers the container."""
-        super().__init__("datadocker:index:LogReader", name, {}, opts)
-        container = docker.Container(
-            f"{name}-container",
-            name=args["container"],
-            hostname=args["container"],
-            image=args["image"],
-            restart="unless-stopped",
-            network_mode="bridge",
-            log_driver=LOG_DRIVER,
-            log_opts=LOG_OPTS,
-            volumes=[{"volume_name": args["logs"].volume, "container_path": "/logs", "read_only": True}],
-            labels=[{"label": k, "value": v} for k, v in args["labels"].items()],
-            destroy_grace_seconds=5,
-            # its name is fixed, so the old one goes first
-            opts=args["host"].child(self, delete_before_replace=True),
-        )
-        self.container = container.name
-        self.register_outputs({"container": self.container})
+        logs = args["logs"].volume
+        volumes: list[docker.ContainerVolumeArgsDict] = [
+            {"volume_name": logs, "container_path": "/logs", "read_only": True}
+        ]
+        super().__init__("datadocker:index:LogReader", name, args, volumes, opts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NotRequired, TypedDict
 
 import pulumi
@@ -29,7 +30,7 @@ class MappedVolumeArgs(TypedDict):
     """One writing container at a time."""
     options: NotRequired[dict[str, str]]
     """Further options of the driver."""
-    labels: dict[str, str]
+    labels: Mapping[str, pulumi.Input[str]]
     """Labels of the volume."""
 
 

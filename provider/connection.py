@@ -179,7 +179,10 @@ def connect(url: str, ssh_opts: list[str]) -> Iterator[EngineConnection]:
             while not _listens(forwarded):
                 if ssh.poll() is not None:
                     said = (ssh.communicate()[1].strip().splitlines() or ["it said nothing"])[-1]
-                    raise EngineError(f"ssh to {parts.username}@{parts.hostname} failed: {said}")
+                    raise EngineError(
+                        f"ssh to {parts.username}@{parts.hostname} failed: {said}; mend datadocker:host, or what keeps "
+                        "ssh out"
+                    )
                 time.sleep(0.02)  # ssh tells nobody when its forward stands
             yield EngineConnection(str(forwarded))
         finally:

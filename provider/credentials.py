@@ -30,7 +30,7 @@ class AccountKey(EngineResource):
         _write(props)
         return str(props["account"])
 
-    def update(self, identity: str, props: Props) -> None:
+    def update(self, identity: str, props: Props, before: Props) -> None:
         _write(props)
 
     def read(self, identity: str, props: Props) -> Props | None:

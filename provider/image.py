@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import io
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -31,7 +32,7 @@ class ImportedImage(EngineResource):
         if not Path(props["archive"]).is_file():
             raise Failure(f"the root filesystem {props['archive']} is gone: run ./pulumiw up again")
         wanted = props["labels"] | {CONTENT_LABEL: props["content"]}
-        labels = [f'LABEL {k}="{v}"' for k, v in sorted(wanted.items())]
+        labels = [f"LABEL {k}={_quoted(v)}" for k, v in sorted(wanted.items())]
         with engine_client(props["engine"]) as engine:
             if same := _same_content(engine, repository, props["content"]):
                 # another stack's, or left by an update that broke off: its files need not be sent again
@@ -70,3 +71,8 @@ def _same_content(engine: DockerClient, repository: str, content: str) -> str | 
     # what is built on one has its label, too, and another name
     found = engine.images.list(name=repository, filters={"label": f"{CONTENT_LABEL}={content}"})
     return str(found[0].id) if found else None
+
+
+def _quoted(value: str) -> str:
+    # docs.docker.com/reference/dockerfile: environment replacement, in which a backslash escapes
+    return '"' + re.sub(r'([\\"$])', r"\\\1", value) + '"'

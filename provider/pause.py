@@ -9,12 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from provider.connection import STOP_SECONDS
+from provider.owner import STACK_LABEL
 from provider.resource import Failure
 
 if TYPE_CHECKING:
     from docker import DockerClient
 
-STACK_LABEL = "io.datadocker.stack"
 PLUGIN_LABEL = "io.datadocker.paused-for"
 NAME_LABEL = "io.datadocker.paused"
 

@@ -39,7 +39,7 @@ class EnginePlugin(EngineResource):
             _bring_about(engine, props)
         return str(props["driver"])
 
-    def update(self, identity: str, props: Props) -> None:
+    def update(self, identity: str, props: Props, before: Props) -> None:
         with turn(props["root"]), engine_client(props["engine"]) as engine:
             _bring_about(engine, props)
 

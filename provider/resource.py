@@ -34,8 +34,8 @@ class EngineResource:
         """Returns the properties as they are found, or nothing if it is gone."""
         raise NotImplementedError
 
-    def update(self, identity: str, props: Props) -> None:
-        """Makes it what `props` say."""
+    def update(self, identity: str, props: Props, before: Props) -> None:
+        """Makes it what `props` say; they were `before`."""
 
     def delete(self, identity: str, props: Props) -> None:
         """Removes it; it is no error if it is gone."""

@@ -14,6 +14,7 @@ from google.protobuf import empty_pb2, json_format, struct_pb2
 
 from provider.connection import EngineError
 from provider.credentials import AccountKey
+from provider.guard import VolumeGuard
 from provider.image import ImportedImage
 from provider.plugin import EnginePlugin
 from provider.protocol import plugin_pb2, provider_pb2, provider_pb2_grpc
@@ -28,6 +29,7 @@ RESOURCES: dict[str, EngineResource] = {
     "datadocker-engine:index:GracefulStop": GracefulStop(),
     "datadocker-engine:index:ImportedImage": ImportedImage(),
     "datadocker-engine:index:ShareFolder": ShareFolder(),
+    "datadocker-engine:index:VolumeGuard": VolumeGuard(),
 }
 
 
@@ -61,8 +63,8 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             changes=answer.DIFF_SOME if replaces or updates else answer.DIFF_NONE,
             replaces=replaces,
             diffs=[*replaces, *updates],
-            # the names are fixed: there can't be two of it
-            deleteBeforeReplace=True,
+            # the names are fixed: one engine can't have two; on its way to another, nothing goes before that answers
+            deleteBeforeReplace=_at(olds, "engine.url") == _at(news, "engine.url"),
         )
 
     def Create(self, request: Any, context: grpc.ServicerContext) -> Any:
@@ -80,7 +82,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     def Update(self, request: Any, context: grpc.ServicerContext) -> Any:
         with _Reported(context):
-            _resource(request.urn).update(request.id, _plain(request.news))
+            _resource(request.urn).update(request.id, _plain(request.news), _plain(request.olds))
             return provider_pb2.UpdateResponse(properties=request.news)
 
     def Delete(self, request: Any, context: grpc.ServicerContext) -> Any:

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from provider.connection import STOP_SECONDS, EngineError
-from provider.pause import STACK_LABEL
+from provider.owner import STACK_LABEL
 from provider.resource import EngineResource, Failure, Props, engine_client
 
 if TYPE_CHECKING:

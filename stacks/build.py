@@ -1,5 +1,6 @@
 """The compositions by the name that the setting `datadocker:stack` gives them."""
 
+from components.custom import VolumeGuard
 from stacks.databases import databases
 from stacks.demo import demo
 from stacks.settings import Settings
@@ -9,4 +10,14 @@ COMPOSITIONS = {"demo": demo, "databases": databases}
 
 def build(settings: Settings) -> None:
     """Registers every resource of the composition that `settings.stack` names."""
-    COMPOSITIONS[settings.stack](settings)
+    stack = COMPOSITIONS[settings.stack](settings)
+    # it depends on all that uses the volumes, so that it is the first to be deleted and nothing is if it refuses
+    VolumeGuard(
+        "volumes",
+        {
+            "engine": stack.host.engine,
+            "volumes": [settings.prefix + name for name in stack.volumes],
+            "labels": stack.labels,
+        },
+        stack.host.resident(stack.host, depends_on=[*stack.volumes.values(), *stack.users]),
+    )

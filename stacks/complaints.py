@@ -44,13 +44,29 @@ def complain(error: ValidationError, model: type[BaseModel], file: str, secret: 
 
     Values of unknown keys, of secret fields and of top-level keys named in `secret` are left out.
     """
-    return [_line(found, model, file, secret) for found in error.errors(include_url=False)]
+    errors = error.errors(include_url=False)
+    # what is merely misspelt is not missing, too
+    meant = {_meant(found["loc"], model) for found in errors if found["type"] == "extra_forbidden"}
+    return [
+        _line(found, model, file, secret)
+        for found in errors
+        if found["type"] != "missing" or _follow(found["loc"], model)[0] not in meant
+    ]
+
+
+def _meant(loc: tuple[int | str, ...], model: type[BaseModel]) -> str:
+    """The path of the setting that an unknown one is close to, or nothing."""
+    path, holder, _ = _follow(loc, model)
+    return path.removesuffix(str(loc[-1])) + (closest(str(loc[-1]), _aliases(holder)) or "")
 
 
 def _line(found: Any, model: type[BaseModel], file: str, secret: frozenset[str]) -> str:
     path, holder, hidden = _follow(found["loc"], model)
     where, kind, value = f"{file}: {path}", found["type"], found["input"]
     context = found.get("ctx", {})
+    if kind == "extra_forbidden" and ":" in str(found["loc"][-1]):
+        meant = str(found["loc"][-1]).split(":", 1)[1]
+        return f"{where}: no such setting; did you mean {pulumi.get_project()}:{meant}?"
     if kind == "extra_forbidden":
         return f"{where}: no such setting; {_nearest(found['loc'][-1], holder)}"
     if kind == "missing":
@@ -135,6 +151,12 @@ def _nearest(key: object, model: type[BaseModel] | None) -> str:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Returns "did you mean …?" with the one of `known` that is close to `name`, or nothing."""
+    close = closest(name, known)
+    return f"did you mean {close}?" if close else ""
+
+
+def closest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """Returns the one of `known` that is close to `name`, if any; at a `cutoff` of 1 only itself is."""
     folded = {k.lower().replace("_", ""): k for k in known}
-    close = difflib.get_close_matches(name.lower().replace("_", ""), folded, n=1, cutoff=0.6)
-    return f"did you mean {folded[close[0]]}?" if close else ""
+    close = difflib.get_close_matches(name.lower().replace("_", ""), folded, n=1, cutoff=cutoff)
+    return folded[close[0]] if close else None

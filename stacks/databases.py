@@ -12,7 +12,8 @@ from components.hosts import DockerHost
 from components.images import BaseImage, ContextImage
 from components.plugin import AzureFilePlugin
 from components.volumes import MappedVolume
-from stacks.hosts import docker_host, stack_label
+from stacks.hosts import docker_host
+from stacks.owner import Labels, image_labels, owner_labels
 from stacks.settings import DatabaseSettings, Settings, VolumeSettings
 from stacks.shares import driver_defaults, file_shares
 
@@ -25,18 +26,20 @@ class Foundation:
     volumes: dict[str, MappedVolume]
     databases: dict[str, MySQLDatabase]
     base: pulumi.Output[str]
-    labels: dict[str, str]
+    labels: Labels
+    image_labels: Labels
+    users: list[pulumi.Resource]
+    """What uses the volumes."""
 
 
 def databases(settings: Settings) -> Foundation:
     """Registers the stack's host, plugin, volumes and databases, and exports how to reach them."""
-    labels = {"io.datadocker.stack": stack_label()}
-
     # 1. a Docker host
-    host = docker_host(settings)
+    host, labels = docker_host(settings, owner_labels())
+    built = image_labels(labels)
 
     # 2. with the volume plugin
-    base = BaseImage("bookworm", {"host": host, "suite": "bookworm", "labels": labels}).reference
+    base = BaseImage("bookworm", {"host": host, "suite": "bookworm", "labels": built}).reference
     plugin = AzureFilePlugin(
         "azurefile",
         {
@@ -45,26 +48,24 @@ def databases(settings: Settings) -> Foundation:
             "driver": settings.plugin.name,
             "root": settings.plugin.root,
             "defaults": driver_defaults(settings),
-            "labels": labels,
+            "labels": built,
         },
     )
 
     # 3. and volumes mapped onto shares
     volumes = _volumes(settings, host, plugin, labels)
 
-    image = _mysql_image(settings, host, labels) if settings.databases else None
+    image = _mysql_image(settings, host, built) if settings.databases else None
     servers = {d.name: _database(d, settings, host, volumes, image, labels) for d in settings.databases}
 
     pulumi.export("dockerHost", host.docker_host)
     pulumi.export("volumes", {name: volume.volume for name, volume in volumes.items()})
     pulumi.export("databases", {d.name: _reached(d, servers[d.name], host) for d in settings.databases})
     _export_ways(host)
-    return Foundation(host, volumes, servers, base, labels)
+    return Foundation(host, volumes, servers, base, labels, built, [*servers.values()])
 
 
-def _volumes(
-    settings: Settings, host: DockerHost, plugin: AzureFilePlugin, labels: dict[str, str]
-) -> dict[str, MappedVolume]:
+def _volumes(settings: Settings, host: DockerHost, plugin: AzureFilePlugin, labels: Labels) -> dict[str, MappedVolume]:
     shares = file_shares(settings, host, plugin)
     return {
         volume.name: MappedVolume(
@@ -89,7 +90,7 @@ def _driver_options(settings: Settings, volume: VolumeSettings) -> dict[str, str
     return {"for": preset} | {k: _text(v) for k, v in volume.options.items()}
 
 
-def _mysql_image(settings: Settings, host: DockerHost, labels: dict[str, str]) -> pulumi.Input[str]:
+def _mysql_image(settings: Settings, host: DockerHost, labels: Labels) -> pulumi.Input[str]:
     if settings.images.mysql:
         return settings.images.mysql
     base = BaseImage("sid", {"host": host, "suite": "sid", "labels": labels})
@@ -105,7 +106,7 @@ def _database(
     host: DockerHost,
     volumes: dict[str, MappedVolume],
     image: pulumi.Input[str] | None,
-    labels: dict[str, str],
+    labels: Labels,
 ) -> MySQLDatabase:
     users = [
         MySQLUser(

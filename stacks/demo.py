@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pulumi
 
 from components.images import ContextImage
 from components.readers import LogReader
 from components.writers import LogWriter
 from stacks.databases import Foundation, databases
+from stacks.names import READER, WRITERS
 from stacks.settings import Settings
 
-WRITERS = ("docker1", "docker2", "docker3")
 
-
-def demo(settings: Settings) -> None:
-    """Registers the whole demo."""
+def demo(settings: Settings) -> Foundation:
+    """Registers the whole demo; returns what it stands on, with what uses its volumes."""
     stack = databases(settings)
     # a database takes longest to be ready, so its container starts first
     last = pulumi.ResourceOptions(depends_on=[*stack.databases.values()])
     # three containers write one file
     writer = _image("writer", stack)
-    for name in WRITERS:
+    writers = [
         LogWriter(
             name,
             {
@@ -33,18 +34,21 @@ def demo(settings: Settings) -> None:
             },
             last,
         )
+        for name in WRITERS
+    ]
     # and one reads it
-    LogReader(
-        "reader",
+    reader = LogReader(
+        READER,
         {
             "host": stack.host,
             "image": _image("reader", stack),
-            "container": f"{settings.prefix}reader",
+            "container": settings.prefix + READER,
             "logs": stack.volumes["logs"],
             "labels": stack.labels,
         },
         last,
     )
+    return replace(stack, users=[*stack.users, *writers, reader])
 
 
 def _image(name: str, stack: Foundation) -> pulumi.Output[str]:
@@ -54,6 +58,6 @@ def _image(name: str, stack: Foundation) -> pulumi.Output[str]:
             "host": stack.host,
             "context": f"images/{name}",
             "base": stack.base,
-            "labels": stack.labels,
+            "labels": stack.image_labels,
         },
     ).built

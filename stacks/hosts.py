@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import pulumi
 
-from components.hosts import DockerHost, LocalHost, Server, SSHHost
+from components.hosts import Claims, DockerHost, LocalHost, Server, SSHHost
 from stacks.azure import AzureHostSettings
 from stacks.login import subscription
+from stacks.names import DEMO_CONTAINERS
+from stacks.owner import Labels, stack_label
 from stacks.settings import LocalHostSettings, Settings, SSHHostSettings
 
 
-def docker_host(settings: Settings) -> DockerHost:
-    """Registers the host.
+def docker_host(settings: Settings, labels: Labels) -> tuple[DockerHost, Labels]:
+    """Registers the host; returns it with `labels`, which are known once what has them can be made there.
 
     Raises:
         pulumi.RunError: with what to do, if it can't be had.
@@ -19,26 +21,24 @@ def docker_host(settings: Settings) -> DockerHost:
     match settings.host:
         case LocalHostSettings(socket=socket):
             local = LocalHost("host", {"socket": socket})
-            local.make_way(_servers(settings), stack_label())
-            return local
+            return local, local.claim(_claims(settings, labels))
         case SSHHostSettings() as remote:
-            return SSHHost(
-                "host",
-                {
-                    "address": remote.address,
-                    "user": remote.user,
-                    "port": remote.port,
-                    "identity_file": remote.identity_file,
-                    "host_key": remote.host_key,
-                },
-            )
+            return _ssh(remote), labels
         case AzureHostSettings() as machine:
-            return _azure(machine, settings)
+            return _azure(machine, settings), labels
 
 
-def stack_label() -> str:
-    """project/stack, by which containers and data know whose they are."""
-    return f"{pulumi.get_project()}/{pulumi.get_stack()}"
+def _ssh(remote: SSHHostSettings) -> DockerHost:
+    return SSHHost(
+        "host",
+        {
+            "address": remote.address,
+            "user": remote.user,
+            "port": remote.port,
+            "identity_file": remote.identity_file,
+            "host_key": remote.host_key,
+        },
+    )
 
 
 def azure_base(settings: Settings) -> str:
@@ -47,11 +47,17 @@ def azure_base(settings: Settings) -> str:
     return named or f"{pulumi.get_project()}-{pulumi.get_stack()}".lower()
 
 
-def _servers(settings: Settings) -> list[Server]:
-    return [
-        Server(container=settings.prefix + d.name, volume=settings.prefix + d.volume, port=d.port)
-        for d in settings.databases
-    ]
+def _claims(settings: Settings, labels: Labels) -> Claims:
+    prefix = settings.prefix
+    demo = DEMO_CONTAINERS if settings.stack == "demo" else ()
+    return {
+        "labels": labels,
+        "containers": [prefix + name for name in (*demo, *(d.name for d in settings.databases))],
+        "volumes": [prefix + volume.name for volume in settings.volumes],
+        "servers": [
+            Server(container=prefix + d.name, volume=prefix + d.volume, port=d.port) for d in settings.databases
+        ],
+    }
 
 
 def _azure(machine: AzureHostSettings, settings: Settings) -> DockerHost:

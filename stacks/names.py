@@ -14,6 +14,9 @@ RESERVED_OPTIONS = (
     "bind_address", "datadir", "init_file", "log_bin", "lower_case_table_names", "offline_mode", "port", "socket",
     "user",
 )  # fmt: skip
+# what runs besides the databases in the composition demo, and what each is
+WRITERS, READER = ("docker1", "docker2", "docker3"), "reader"
+DEMO_CONTAINERS = {**dict.fromkeys(WRITERS, "a writer of the demo"), READER: "the reader of the demo"}
 IMAGE = r"^[a-z0-9][a-z0-9._/:-]*(:[A-Za-z0-9_.-]+)?(@sha256:[0-9a-f]{64})?$"
 # the plugin's own vocabulary; a test compares it with the plugin's
 DRIVER_OPTIONS = (
@@ -30,6 +33,17 @@ OPTION_FORMS = {
     **dict.fromkeys(("actimeo", "gid", "nconnect", "port", "quota", "uid"), NUMBER),
     **dict.fromkeys(("create", "mfsymlinks", "nobrl", "nolock", "nosharesock", "seal"), SWITCH),
 }
+
+
+def form(pattern: str, words: str) -> AfterValidator:
+    """A check that text has the form `pattern`, which its complaint says in `words`."""
+
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(f"should be {words}")
+        return text
+
+    return AfterValidator(check)
 
 
 def _volume_name(name: str) -> str:
@@ -92,6 +106,27 @@ def _schema_name(name: str) -> str:
     return name
 
 
+# the patterns are for editors, as ECMAScript has them
+PREFIX, PLUGIN, ROOT = (
+    r"^([a-z0-9]+(-[a-z0-9]+)*-?)?$",
+    r"^[a-z0-9][a-z0-9_.-]*$",
+    r"^(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)+$",
+)
+Prefix = Annotated[
+    str,
+    Field(max_length=30, json_schema_extra={"pattern": PREFIX}),
+    form(PREFIX, "lowercase letters, digits and single hyphens, such as two-"),
+]
+PluginName = Annotated[
+    str,
+    Field(json_schema_extra={"pattern": PLUGIN}),
+    form(PLUGIN, "lowercase letters, digits, '_', '.' and '-', starting with a letter or digit, such as azurefile"),
+]
+PluginRoot = Annotated[
+    str,
+    Field(json_schema_extra={"pattern": ROOT}),
+    form(ROOT, "an absolute path of letters, digits, '_', '.' and '-', such as /var/lib/datadocker"),
+]
 VolumeName = Annotated[str, AfterValidator(_volume_name)]
 ShareName = Annotated[str, AfterValidator(share_name)]
 Folder = Annotated[str, AfterValidator(_folder)]

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from stacks.complaints import nearest
-from stacks.names import share_name
+from stacks.names import DEMO_CONTAINERS, share_name
 
 if TYPE_CHECKING:
     from stacks.settings import Settings
@@ -22,8 +22,7 @@ def check_together(settings: Settings, at: Places) -> Iterable[tuple[str, str]]:
     """
     taken: dict[str, str] = {}
     if settings.stack == "demo":
-        taken = {f"docker{n}": "a writer of the demo" for n in (1, 2, 3)}
-        taken["reader"] = "the reader of the demo"
+        taken = dict(DEMO_CONTAINERS)
         for needed in ("logs", "config"):
             if all(v.name != needed for v in settings.volumes):
                 yield (

@@ -17,7 +17,7 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from stacks.azure import AzureHostSettings, AzureSharesSettings
 from stacks.azure_names import Source
 from stacks.azure_relations import check_azure
-from stacks.complaints import SettingsError, complain
+from stacks.complaints import SettingsError, closest, complain
 from stacks.names import (
     IMAGE,
     OPTION_FORMS,
@@ -25,7 +25,10 @@ from stacks.names import (
     ContainerName,
     DriverOption,
     Folder,
+    PluginName,
+    PluginRoot,
     Port,
+    Prefix,
     SchemaName,
     Secret,
     ServerOption,
@@ -148,10 +151,8 @@ class ImagesSettings(Section):
 class PluginSettings(Section):
     """The azurefile volume plugin on the engine."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")] = Field(
-        default="azurefile", description="The driver's name in docker volume create -d."
-    )
-    root: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)+$")] = Field(
+    name: PluginName = Field(default="azurefile", description="The driver's name in docker volume create -d.")
+    root: PluginRoot = Field(
         default="/var/lib/datadocker",
         description="Folder on the host for the plugin's state and local shares.",
     )
@@ -183,7 +184,7 @@ class Settings(Section):
     databases: list[DatabaseSettings] = Field(default=[], description="MySQL servers.")
     images: ImagesSettings = ImagesSettings()
     plugin: PluginSettings = PluginSettings()
-    prefix: Annotated[str, Field(max_length=30, pattern=r"^([a-z0-9]+(-[a-z0-9]+)*-?)?$")] = Field(
+    prefix: Prefix = Field(
         default="",
         description="Put before every name on the engine, so that two stacks can share one.",
     )
@@ -200,6 +201,9 @@ class Settings(Section):
         if volume.exclusive is not None:
             return volume.exclusive
         return any(d.volume == volume.name for d in self.databases)
+
+
+SETTINGS = [field.alias or name for name, field in Settings.model_fields.items()]
 
 
 def parse(raw: Mapping[str, Any], *, file: str, secret: Iterable[str] = ()) -> Settings:
@@ -235,6 +239,9 @@ def _right_part(raw: Mapping[str, Any]) -> tuple[Settings, Places]:
     """The settings that are right by themselves, and where in the file its volumes and databases stand."""
     right: dict[str, Any] = {}
     at: Places = {k: [] for k in LISTS}
+    # what is merely misspelt is no reason to say that it is missing
+    given = {_meant(key, raw): key for key in raw}
+    raw = {key: raw[name] for key, name in given.items()}
     for key, value in raw.items():
         if key not in LISTS:
             if _right({key: value}):
@@ -244,7 +251,7 @@ def _right_part(raw: Mapping[str, Any]) -> tuple[Settings, Places]:
         for i, item in enumerate(value if isinstance(value, list) else []):
             if _right({key: [item]}):
                 right[key].append(item)
-                at[key].append(f"{key}[{i}]")
+                at[key].append(f"{given[key]}[{i}]")
     if right.get("volumes") != raw.get("volumes"):
         # a broken volume is no reason to say that others miss it
         right["stack"] = "databases"
@@ -253,6 +260,11 @@ def _right_part(raw: Mapping[str, Any]) -> tuple[Settings, Places]:
         right["databases"] = [right["databases"][i] for i in kept]
         at["databases"] = [at["databases"][i] for i in kept]
     return Settings.model_validate(right), at
+
+
+def _meant(key: str, raw: Mapping[str, Any]) -> str:
+    near = key if key in SETTINGS else closest(key.rsplit(":", 1)[-1], SETTINGS)
+    return near if near and near not in raw else key
 
 
 def _right(raw: dict[str, Any]) -> bool:
@@ -273,9 +285,14 @@ def read_settings() -> Settings:
     config = pulumi.runtime.config.CONFIG.get()
     raw: dict[str, Any] = {}
     for key, text in config.items():
+        namespace, name = key.split(":", 1)
+        if namespace != pulumi.get_project():
+            # those of others are not ours, such as docker:host, unless ours is meant
+            if closest(namespace, [pulumi.get_project()], cutoff=0.85):
+                raw[key] = _plain(text)
         # a key with nothing behind it says nothing
-        if key.startswith(prefix) and text != "":
-            raw[key.removeprefix(prefix)] = _plain(text)
+        elif text != "":
+            raw[name] = _plain(text)
     secret = {k for k in raw if pulumi.runtime.is_config_secret(prefix + k)}
     return parse(raw, file=f"Pulumi.{pulumi.get_stack()}.yaml", secret=secret)
 

@@ -11,8 +11,9 @@ from components.hosts import DockerHost
 from components.plugin import AzureFilePlugin
 from components.shares import FileShare, LocalShare
 from stacks.azure import AzureHostSettings, AzureSharesSettings
-from stacks.hosts import azure_base, stack_label
+from stacks.hosts import azure_base
 from stacks.login import subscription
+from stacks.owner import stack_label
 from stacks.settings import Settings
 
 # a storage account's name takes 24 characters, of which the hash gets what keeps two users in the world apart

@@ -111,10 +111,21 @@ class Backend:
                 # another run may have made it meanwhile
                 if not self._exists(cli, name):
                     say(f"creating stack {name}")
-                    self.pulumi(cli, "stack", "init", stack, "--no-select")
+                    self._init(cli, stack, name)
                     self._tell_of_salt(name)
         if select:
             self.pulumi(cli, "stack", "select", stack)
+
+    def _init(self, cli: Path, stack: str, name: str) -> None:
+        try:
+            self.pulumi(cli, "stack", "init", stack, "--no-select")
+        except ToolchainError as error:
+            if "incorrect passphrase" not in str(error):
+                raise
+            raise ToolchainError(
+                f"the encryptionsalt in Pulumi.{name}.yaml belongs to another passphrase: copy .state/passphrase of "
+                f"the checkout that it is from, or delete that line and what is encrypted (secure: …) in the file"
+            ) from None
 
     def _tell_of_salt(self, name: str) -> None:
         """Says what became of a tracked file: the CLI writes the passphrase's salt into it."""

@@ -48,6 +48,17 @@ def ensure() -> None:
             _start()
 
 
+def check_permission() -> None:
+    """Checks that nothing keeps us from an engine that is there; that there is none, or not yet, is no error.
+
+    Raises:
+        ToolchainError: if its socket is not for us, saying what to do.
+    """
+    host = os.environ.get("DOCKER_HOST", "")
+    if not host or host.startswith("unix://"):
+        _answers(host.removeprefix("unix://") or SOCKET)
+
+
 def require(hosts: Iterable[str]) -> None:
     """Checks that the engines at `hosts` answer, those of this machine: what asks no program can't say it better.
 

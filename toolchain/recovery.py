@@ -7,12 +7,11 @@ import os
 import select
 import signal
 import subprocess
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from toolchain.backend import PROJECT, Backend, is_pulumi
+from toolchain.backend import Backend, is_pulumi
 from toolchain.progress import ToolchainError, say
 
 CONTAINER = "docker:index/container:Container"
@@ -28,8 +27,6 @@ def recover(backend: Backend, cli: Path, stack: str) -> None:
     Raises:
         ToolchainError: if an engine can't be reached or the state can't be refreshed.
     """
-    dead = backend.dead_locks(stack)
-    began = min((file.stat().st_mtime for file in dead), default=0.0)
     backend.break_dead_locks(stack)
     backend.mend_files(stack)
     if backend.locked(stack):
@@ -45,7 +42,7 @@ def recover(backend: Backend, cli: Path, stack: str) -> None:
     for engine, ssh_options in backend.engines(stack).items() if containers or plugins else ():
         docker = _docker(engine, ssh_options)
         for operation in containers:
-            _remove_half_done(docker, operation, f"{PROJECT}/{stack}", began)
+            _remove_half_done(docker, operation)
         for plugin in plugins:
             _remove_half_installed(docker, str(plugin["inputs"].get("driver")))
     refresh = ["refresh", "--yes", "--skip-preview", "--clear-pending-creates", "--stack", stack]
@@ -81,22 +78,21 @@ def _docker(host: str, ssh_options: list[str]) -> list[str]:
     return ["ssh", *ssh_options, "-p", str(at.port or 22), f"{at.username}@{at.hostname}", "docker"]
 
 
-def _remove_half_done(docker: list[str], operation: dict[str, Any], stack: str, began: float) -> None:
+def _remove_half_done(docker: list[str], operation: dict[str, Any]) -> None:
     """Removes the container that the killed run was making, if it is one, or was deleting.
 
-    One being made is known by its name, the stack's label, and that it is no older than that run (seconds since the
-    epoch): two checkouts may have a stack of the same name. One being deleted has an id.
+    One being made is known by its name and its labels, which no stack of another checkout has. One being deleted has
+    an id.
     """
     resource = operation["resource"]
     name = resource.get("id") if operation["type"] == "deleting" else resource["inputs"].get("name")
-    shown = _call([*docker, "inspect", "-f", "'{{json .Created}} {{json .Config.Labels}}'", str(name)])
+    shown = _call([*docker, "inspect", "-f", "'{{json .Config.Labels}}'", str(name)])
     if operation["type"] not in ("creating", "deleting") or shown is None:
         return
-    created, labels = shown.strip().strip("'").split(" ", 1)
-    # to the microsecond; the engine writes nanoseconds
-    age = datetime.fromisoformat(json.loads(created)[:26].rstrip("Z") + "+00:00").timestamp()
-    ours = (json.loads(labels) or {}).get(LABEL) == stack
-    if not ours or (operation["type"] == "creating" and age < began - 1):
+    # over ssh a shell takes the quotes away
+    labels = json.loads(shown.strip().strip("'")) or {}
+    wanted = {label["label"]: label["value"] for label in resource["inputs"].get("labels") or []}
+    if LABEL not in wanted or not wanted.items() <= labels.items():
         return
     # stopped first: a server that is given time need not recover
     for command in (["stop", str(name)], ["rm", "-f", str(name)]):

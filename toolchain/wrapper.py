@@ -41,6 +41,10 @@ def main(arguments: list[str]) -> None:
 def _ready(arguments: list[str]) -> tuple[Path, dict[str, str]]:
     # an option's value may come first: ./pulumiw --color never up
     command = next((a for a in arguments if a in STACKLESS | OPERATIONS | {"config", "stack"}), "")
+    named = _named_stack(arguments)
+    if command in OPERATIONS and not (CHECKOUT / ".toolchain").exists() and _runs_here(named or DEFAULT_STACK):
+        # said before the minutes that building takes
+        engine.check_permission()
     venv = virtualenv.ensure(CHECKOUT)
     toolchain = clis.ensure(CHECKOUT, venv)
     env = environment(toolchain)
@@ -53,7 +57,6 @@ def _ready(arguments: list[str]) -> tuple[Path, dict[str, str]]:
     if command in STACKLESS or "--help" in arguments or "-h" in arguments:
         backend.choose_passphrase(DEFAULT_STACK)
         return cli, env
-    named = _named_stack(arguments)
     selected = backend.selected()
     stack = named or selected or DEFAULT_STACK
     name = stack.rsplit("/", 1)[-1]
@@ -102,11 +105,14 @@ def _named_stack(arguments: list[str]) -> str | None:
 
 
 def _runs_here(stack: str) -> bool:
-    """Whether the stack's host is this machine; in doubt it is."""
+    """Whether the stack's host is the engine that this machine has by default; in doubt it is."""
     try:
         text = (CHECKOUT / f"Pulumi.{stack}.yaml").read_text()
     except OSError:
         return True
     host = re.search(r"^([ \t]*)[\"']?datadocker:host[\"']?:(.*(?:\n\1[ \t]+.*)*)", text, re.MULTILINE)
-    kind = host and re.search(r"\bkind[\"']?:\s*[\"']?(\w+)", host[2])
-    return not (kind and kind[1] in ("ssh", "azure"))
+    if host is None:
+        return True
+    kind = re.search(r"\bkind[\"']?:\s*[\"']?(\w+)", host[2])
+    # a socket of its own is somebody's own engine
+    return not (kind and kind[1] in ("ssh", "azure")) and not re.search(r"\bsocket[\"']?:\s*[\"']?/", host[2])

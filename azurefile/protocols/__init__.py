@@ -1,5 +1,6 @@
 """The ways to reach a share. Each protocol is one module here and one line in `available`."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -38,7 +39,7 @@ def available(root: Path, takeover: float) -> dict[str, ShareProtocol]:
     return {"local": Local(root), "smb": Smb(root, takeover), "nfs": Nfs(root)}
 
 
-def find(protocols: dict[str, ShareProtocol], volume: str, name: str) -> ShareProtocol:
+def find(protocols: Mapping[str, ShareProtocol], volume: str, name: str) -> ShareProtocol:
     """The protocol of that name, or an error that says which there are."""
     try:
         return protocols[name]

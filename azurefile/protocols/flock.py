@@ -115,8 +115,9 @@ class FlockLock:
     def close(self) -> None:
         """Give the lock back."""
         if self.descriptor >= 0:
-            os.close(self.descriptor)
-            self.descriptor = -1
+            # Its number is free whatever close says, and soon another file's.
+            descriptor, self.descriptor = self.descriptor, -1
+            os.close(descriptor)
 
     def confirm(self) -> bool:
         """A local lock is never lost."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from azurefile.errors import ShareSilent
-from azurefile.options import RESERVED_FOLDER
+from azurefile.optionvalues import RESERVED_FOLDER
 from azurefile.protocols.flock import FlockLock, lock_file
 
 
@@ -86,8 +86,9 @@ class MountedLock:
         self._share = share
 
     def close(self) -> None:
-        """Give the lock back."""
-        self._lock.close()
+        """Give the lock back; on a share that fails its server finds out by itself."""
+        with contextlib.suppress(OSError):
+            self._lock.close()
 
     def confirm(self) -> bool:
         """Write through the lock's own descriptor: once the lock is lost, the kernel refuses that with EIO."""

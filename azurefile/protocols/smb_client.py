@@ -43,7 +43,7 @@ from smbprotocol.tree import TreeConnect
 from azurefile import network
 from azurefile.credentials import Credentials
 from azurefile.errors import ShareError, ShareMissing, ShareSilent
-from azurefile.options import RESERVED_FOLDER
+from azurefile.optionvalues import RESERVED_FOLDER
 
 log = logging.getLogger(__name__)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NotRequired, TypedDict
 from urllib.parse import quote
@@ -70,7 +71,7 @@ class MySQLDatabaseArgs(TypedDict):
     """Memory limit in MiB."""
     options: NotRequired[dict[str, pulumi.Input[str]]]
     """Options of mysqld."""
-    labels: dict[str, str]
+    labels: Mapping[str, pulumi.Input[str]]
     """Labels of the container."""
 
 
@@ -108,7 +109,7 @@ class MySQLDatabase(pulumi.ComponentResource):
             uploads.append(_secret_file("init.sql", self._statements(args)))
         if args.get("official"):
             uploads += [_program(ENTRYPOINT), _program(HEALTH)]
-        labels = args["labels"] | {"io.datadocker.database": args["container"]}
+        labels = {**args["labels"], "io.datadocker.database": args["container"]}
         container = docker.Container(
             f"{name}-container",
             name=args["container"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Any, NotRequired, TypedDict
+from typing import Any, NotRequired
 
 import pulumi
 import pulumi_docker as docker
@@ -13,7 +13,7 @@ from pulumi_azure_native import resources
 from components.custom import GracefulStop
 from components.hosts.azure_bootstrap import custom_data, read_custom_data
 from components.hosts.azure_machine import AzureMachine
-from components.hosts.azure_network import SSH_PORT, AzureNetwork, Opening
+from components.hosts.azure_network import SSH_PORT, AzureNetwork, NetworkSettings
 from components.hosts.host import DockerHost, Engine
 from components.hosts.keys import KeyPair, key_folder, read_public, write_key
 from components.hosts.ssh import ssh_options
@@ -22,41 +22,19 @@ from components.hosts.ssh import ssh_options
 LONGEST_CONTROL_PATH = 85
 
 
-class AzureHostArgs(TypedDict):
-    """Arguments of `AzureHost`."""
+class AzureHostArgs(NetworkSettings):
+    """Arguments of `AzureHost`, whose machine is named `base`."""
 
-    base: str
-    """What names begin with, and the machine's own."""
     stack: str
     """project/stack, as the label io.datadocker.stack says it."""
-    location: str
-    """Region."""
     group: NotRequired[str | None]
     """Name of a resource group that is made; by default `base`."""
     existing_group: NotRequired[str | None]
     """One that exists, instead."""
-    openings: list[Opening]
-    """What is open, SSH included."""
-    subnet_id: NotRequired[str | None]
-    """An existing subnet; by default a network is made."""
-    address_range: str
-    """Range of the network that is made."""
-    subnet_range: str
-    """Range of its subnet."""
-    nat_gateway: bool
-    """Make a way out for a machine without public address."""
-    public_ip: bool
-    """Make a static public address."""
-    dns_label: NotRequired[str | None]
-    """Its name in the region's domain."""
-    private_ip: NotRequired[str | None]
-    """Private address; by default Azure picks one."""
     jump_host: NotRequired[str | None]
     """[user@]host[:port] by which ssh reaches the private address."""
     private_route: bool
     """Log in by the private address."""
-    accelerated: bool
-    """Accelerated networking."""
     user: str
     """Who logs in."""
     identity_file: NotRequired[str | None]
@@ -79,8 +57,6 @@ class AzureHostArgs(TypedDict):
     """Give the machine an identity of its own."""
     identities: list[str]
     """Further identities."""
-    tags: dict[str, str]
-    """On everything."""
 
 
 class AzureHost(DockerHost):

@@ -25,13 +25,11 @@ class Opening(TypedDict):
     """Networks, or the one word Internet."""
 
 
-class AzureNetworkArgs(TypedDict):
-    """Arguments of `AzureNetwork`."""
+class NetworkSettings(TypedDict):
+    """What a machine's network is to be, where the network itself is not known yet."""
 
     base: str
     """What every name begins with."""
-    group: pulumi.Input[str]
-    """Resource group."""
     location: str
     """Region."""
     openings: Sequence[Opening]
@@ -54,6 +52,13 @@ class AzureNetworkArgs(TypedDict):
     """Accelerated networking."""
     tags: dict[str, str]
     """On all of it."""
+
+
+class AzureNetworkArgs(NetworkSettings):
+    """Arguments of `AzureNetwork`."""
+
+    group: pulumi.Input[str]
+    """Resource group."""
 
 
 class AzureNetwork(pulumi.ComponentResource):

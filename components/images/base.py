@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TypedDict
 
@@ -28,7 +29,7 @@ class BaseImageArgs(TypedDict):
     """Where it is needed."""
     suite: str
     """Debian's suite: bookworm or sid."""
-    labels: dict[str, str]
+    labels: Mapping[str, pulumi.Input[str]]
     """Labels of the image."""
 
 
@@ -45,13 +46,15 @@ class BaseImage(pulumi.ComponentResource):
         archive = ROOT_FILESYSTEMS / f"{suite}.tar"
         if archive.exists():
             # the folder's name is the key of what went into it
-            key = f"{archive.resolve().parent.name}\0{sorted(args['labels'].items())}"
-            tag = hashlib.sha256(key.encode()).hexdigest()[:16]
+            key = archive.resolve().parent.name
+            reference = pulumi.Output.all(args["labels"]).apply(
+                lambda known: f"datadocker/base-{suite}:{_tag(key, known[0])}"
+            )
             imported = ImportedImage(
                 f"{name}-import",
                 {
                     "engine": host.engine,
-                    "reference": f"datadocker/base-{suite}:{tag}",
+                    "reference": reference,
                     "archive": str(archive),
                     "content": f"{archive.resolve().parent.name}-{suite}",
                     "labels": args["labels"],
@@ -63,3 +66,7 @@ class BaseImage(pulumi.ComponentResource):
             pulled = docker.RemoteImage(f"{name}-pull", name=OFFICIAL[suite], keep_locally=True, opts=host.child(self))
             self.reference = pulled.name
         self.register_outputs({"reference": self.reference})
+
+
+def _tag(key: str, labels: dict[str, str]) -> str:
+    return hashlib.sha256(f"{key}\0{sorted(labels.items())}".encode()).hexdigest()[:16]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -26,7 +27,7 @@ class ContextImageArgs(TypedDict):
     """Folder with the Dockerfile, relative to the project."""
     base: pulumi.Input[str]
     """Image that the Dockerfile's ARG BASE names."""
-    labels: dict[str, str]
+    labels: Mapping[str, pulumi.Input[str]]
     """Labels of the image; they count as part of what is built."""
 
 
@@ -43,8 +44,8 @@ class ContextImage(pulumi.ComponentResource):
         super().__init__("datadocker:index:ContextImage", name, {}, opts)
         folder, labels = args["context"], args["labels"]
         digest = context_digest(Path(folder))
-        self.reference = pulumi.Output.from_input(args["base"]).apply(
-            lambda base: f"datadocker/{Path(folder).name}:{_tag(digest, base, labels)}"
+        self.reference = pulumi.Output.all(args["base"], labels).apply(
+            lambda known: f"datadocker/{Path(folder).name}:{_tag(digest, *known)}"
         )
         image = docker.RemoteImage(
             f"{name}-image",

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from _pytest.runner import CallInfo
 
+from tests.azure.cloud import Cloud
 from tests.azure.project import Project
+from tests.azure.samples import furnish
 from tests.azure.standin import StandIn
 
 
@@ -21,6 +23,14 @@ def azure() -> Iterator[StandIn]:
 @pytest.fixture
 def project(tmp_path: Path, azure: StandIn) -> Project:
     return Project(tmp_path, azure)
+
+
+@pytest.fixture
+def cloud() -> Cloud:
+    """A cloud with one of everything."""
+    made = Cloud()
+    furnish(made)
+    return made
 
 
 # a story: each test goes on where the one before it ended, so after a failure the rest has nothing to tell

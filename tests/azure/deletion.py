@@ -2,87 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from tests.azure.errors import AzureError, bad_request, conflict
+from tests.azure.errors import AzureError, conflict
 
 if TYPE_CHECKING:
     from tests.azure.cloud import Cloud
     from tests.azure.resource import Resource
 
-InUse = Callable[["Cloud", "Resource", "list[tuple[Resource, str]]"], AzureError]
+
+class InUse(NamedTuple):
+    """How a type's refusal is called, and what it says.
+
+    `{id}` and `{name}` are the resource's, `{user}` and `{part}` the first that uses it and the part of it that does,
+    `{users}` all that use it.
+    """
+
+    status: int
+    code: str
+    words: str
+    source: str
 
 
-def _subnet(cloud: Cloud, subnet: Resource, users: list[tuple[Resource, str]]) -> AzureError:
-    """https://github.com/microsoft/MCW-Business-continuity-and-disaster-recovery/issues/52"""
-    return bad_request(
+IN_USE = {
+    "azure-native:network:Subnet": InUse(
+        400,
         "InUseSubnetCannotBeDeleted",
-        f"Subnet {subnet.name} is in use by {cloud.inner_id(*users[0])} and cannot be deleted. In order to delete the "
-        "subnet, delete all the resources within the subnet. See aka.ms/deletesubnet.",
-    )
-
-
-def _interface(cloud: Cloud, interface: Resource, users: list[tuple[Resource, str]]) -> AzureError:
-    """https://aka.ms/deletenic"""
-    return bad_request(
+        "Subnet {name} is in use by {part} and cannot be deleted. In order to delete the subnet, delete all the "
+        "resources within the subnet. See aka.ms/deletesubnet.",
+        "https://github.com/microsoft/MCW-Business-continuity-and-disaster-recovery/issues/52",
+    ),
+    "azure-native:network:NetworkInterface": InUse(
+        400,
         "NicInUse",
-        f"Network Interface {interface.id} is used by existing resource {users[0][0].id}. In order to delete the "
-        "network interface, it must be dissociated from the resource. To learn more, see aka.ms/deletenic.",
-    )
-
-
-def _public_address(cloud: Cloud, address: Resource, users: list[tuple[Resource, str]]) -> AzureError:
-    """https://aka.ms/deletepublicip"""
-    return bad_request(
+        "Network Interface {id} is used by existing resource {user}. In order to delete the network interface, it "
+        "must be dissociated from the resource. To learn more, see aka.ms/deletenic.",
+        "https://aka.ms/deletenic",
+    ),
+    "azure-native:network:PublicIPAddress": InUse(
+        400,
         "PublicIPAddressCannotBeDeleted",
-        f"Public IP address {address.id} can not be deleted since it is still allocated to resource "
-        f"{cloud.inner_id(*users[0])}. In order to delete the public IP, disassociate/detach the Public IP address "
-        "from the resource.  To learn how to do this, see aka.ms/deletepublicip.",
-    )
-
-
-def _security_group(cloud: Cloud, group: Resource, users: list[tuple[Resource, str]]) -> AzureError:
-    """https://github.com/pulumi/pulumi-azure-native/issues/3051"""
-    return bad_request(
+        "Public IP address {id} can not be deleted since it is still allocated to resource {part}. In order to delete "
+        "the public IP, disassociate/detach the Public IP address from the resource.  To learn how to do this, see "
+        "aka.ms/deletepublicip.",
+        "https://aka.ms/deletepublicip",
+    ),
+    "azure-native:network:NetworkSecurityGroup": InUse(
+        400,
         "InUseNetworkSecurityGroupCannotBeDeleted",
-        f"Network security group {group.id} cannot be deleted because it is in use by the following resources: "
-        f"{', '.join(user.id for user, _ in users)}. In order to delete the Network security group, remove the "
-        "association with the resource(s). To learn how to do this, see aka.ms/deletensg.",
-    )
-
-
-def _gateway(cloud: Cloud, gateway: Resource, users: list[tuple[Resource, str]]) -> AzureError:
-    """https://github.com/stackshy/cloudemu/pull/967"""
-    return bad_request(
+        "Network security group {id} cannot be deleted because it is in use by the following resources: {users}. In "
+        "order to delete the Network security group, remove the association with the resource(s). To learn how to do "
+        "this, see aka.ms/deletensg.",
+        "https://github.com/pulumi/pulumi-azure-native/issues/3051",
+    ),
+    "azure-native:network:NatGateway": InUse(
+        400,
         "InUseNatGatewayCannotBeDeleted",
-        f"Nat gateway {gateway.id} cannot be deleted because it is in use by the following resources: "
-        f"{', '.join(user.id for user, _ in users)}.",
-    )
-
-
-def _availability_set(cloud: Cloud, group: Resource, users: list[tuple[Resource, str]]) -> AzureError:
-    """https://learn.microsoft.com/azure/virtual-machines/error-messages"""
-    return conflict(
+        "Nat gateway {id} cannot be deleted because it is in use by the following resources: {users}.",
+        "https://github.com/stackshy/cloudemu/pull/967",
+    ),
+    "azure-native:compute:AvailabilitySet": InUse(
+        409,
         "OperationNotAllowed",
-        f"Availability Set {group.name} cannot be deleted. Before deleting an Availability Set please ensure that it "
-        "does not contain any VM.",
-    )
-
-
-def _disk(cloud: Cloud, disk: Resource, users: list[tuple[Resource, str]]) -> AzureError:
-    """https://github.com/Azure/AKS/issues?q=OperationNotAllowed"""
-    return conflict("OperationNotAllowed", f"Disk {disk.name} is attached to VM {users[0][0].id}.")
-
-
-IN_USE: dict[str, InUse] = {
-    "azure-native:network:Subnet": _subnet,
-    "azure-native:network:NetworkInterface": _interface,
-    "azure-native:network:PublicIPAddress": _public_address,
-    "azure-native:network:NetworkSecurityGroup": _security_group,
-    "azure-native:network:NatGateway": _gateway,
-    "azure-native:compute:AvailabilitySet": _availability_set,
-    "azure-native:compute:Disk": _disk,
+        "Availability Set {name} cannot be deleted. Before deleting an Availability Set please ensure that it does not "
+        "contain any VM.",
+        "https://learn.microsoft.com/azure/virtual-machines/error-messages",
+    ),
+    "azure-native:compute:Disk": InUse(
+        409,
+        "OperationNotAllowed",
+        "Disk {name} is attached to VM {user}.",
+        "https://github.com/Azure/AKS/issues?q=OperationNotAllowed",
+    ),
 }
 
 
@@ -91,7 +82,15 @@ def refusal(cloud: Cloud, resource: Resource, going: frozenset[str] = frozenset(
     for part in [*cloud.inside(resource.id), resource]:
         users = [(user, path) for user, path in cloud.users(part.id) if user.key not in going and user.key != part.key]
         if users and part.kind.token in IN_USE:
-            return IN_USE[part.kind.token](cloud, part, users)
+            rule = IN_USE[part.kind.token]
+            words = rule.words.format(
+                id=part.id,
+                name=part.name,
+                user=users[0][0].id,
+                part=cloud.inner_id(*users[0]),
+                users=", ".join(user.id for user, _ in users),
+            )
+            return AzureError(rule.status, rule.code, words)
     return None
 
 

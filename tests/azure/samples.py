@@ -8,6 +8,7 @@ from typing import Any
 
 from tests.azure.cloud import Cloud
 from tests.azure.kinds import KINDS
+from tests.azure.machines import RecordingRoom
 from tests.azure.programs import KEY
 from tests.azure.resource import Resource
 
@@ -153,3 +154,9 @@ def furnish(cloud: Cloud, before: str | None = None) -> None:
         if token == before:
             return
         put(cloud, token)
+
+
+def room(cloud: Cloud) -> RecordingRoom:
+    """Returns what a cloud's machines would have done, where none is started."""
+    assert isinstance(cloud.machines, RecordingRoom)
+    return cloud.machines

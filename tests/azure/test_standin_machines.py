@@ -7,23 +7,11 @@ import pytest
 from tests.azure import effects
 from tests.azure.cloud import Cloud
 from tests.azure.errors import AzureError, PartialError
-from tests.azure.machines import Ran, RecordingRoom
+from tests.azure.machines import Ran
 from tests.azure.programs import KEY
-from tests.azure.samples import COMPUTE, NETWORK, furnish, put
+from tests.azure.samples import COMPUTE, NETWORK, put, room
 
 VM = "compute:VirtualMachine"
-
-
-@pytest.fixture
-def cloud() -> Cloud:
-    made = Cloud()
-    furnish(made)
-    return made
-
-
-def room(cloud: Cloud) -> RecordingRoom:
-    assert isinstance(cloud.machines, RecordingRoom)
-    return cloud.machines
 
 
 def test_a_machines_disk_stays_unless_it_says_otherwise(cloud: Cloud) -> None:

@@ -12,27 +12,14 @@ from tests.azure import effects, schema
 from tests.azure.cloud import Cloud
 from tests.azure.errors import AzureError
 from tests.azure.kinds import KINDS
-from tests.azure.machines import RecordingRoom
 from tests.azure.programs import KEY
 from tests.azure.rules import RULES
-from tests.azure.samples import COMPUTE, NETWORK, SAMPLES, furnish, put
+from tests.azure.samples import COMPUTE, NETWORK, SAMPLES, furnish, put, room
 from tests.azure.shares import RecordingShares
 
 VM = "compute:VirtualMachine"
 ACCOUNT = "storage:StorageAccount"
 GROUP = NETWORK.split("/providers/")[0]
-
-
-@pytest.fixture
-def cloud() -> Cloud:
-    made = Cloud()
-    furnish(made)
-    return made
-
-
-def room(cloud: Cloud) -> RecordingRoom:
-    assert isinstance(cloud.machines, RecordingRoom)
-    return cloud.machines
 
 
 # token, what changes, the code, words of the message

@@ -1,16 +1,12 @@
 """An NFS 4.1 server of the test's own on the loopback: nfs-ganesha, in user space."""
 
-import shutil
-import signal
-from types import TracebackType
-from typing import Self
+from collections.abc import Sequence
+from pathlib import Path
 
 from tests.machines import audit, nfs_log
-from tests.machines.ports import free_port
-from tests.machines.process import Supervised, scratch
+from tests.machines.share_server import ShareServer
 from toolchain import packages
 
-START_SECONDS = 30
 SETTINGS = """
 NFS_CORE_PARAM {{
     Protocols = 4;
@@ -48,7 +44,7 @@ EXPORT {{
 """
 
 
-class GaneshaServer:
+class GaneshaServer(ShareServer):
     """Exports are folders, mounted as `SERVER:/NAME` with `vers=4.1,port=…,proto=tcp,sec=sys`."""
 
     def __init__(
@@ -65,11 +61,9 @@ class GaneshaServer:
             audited: whether it logs for `writes`, which makes it slower.
         """
         packages.require(["ganesha.nfsd"], ["nfs-ganesha", "nfs-ganesha-vfs"], "test shares over NFS")
-        self.folder = scratch("nfs")
-        self.port = free_port()
+        super().__init__("nfs")
         self.lease = lease
         self.exports = {name: self.folder / "exports" / name for name in exports}
-        self._server: Supervised | None = None
         (self.folder / "recovery").mkdir()
         text = SETTINGS.format(
             port=self.port,
@@ -86,36 +80,10 @@ class GaneshaServer:
         (self.folder / "ganesha.conf").write_text(text)
         self.start()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def start(self) -> None:
-        """Starts the server on the port that it has. Nothing happens if it runs."""
-        if self._server is None:
-            files = ("-f", self.folder / "ganesha.conf", "-p", self.folder / "pid", "-L", self.folder / "ganesha.log")
-            self._server = Supervised(["ganesha.nfsd", "-F", *files], log=self.folder / "output.log")
-            self._server.wait_for_port(self.port, START_SECONDS)
-
-    def stop(self) -> None:
-        """Ends the server with all its connections; what it exports and who had locks stays."""
-        if self._server is not None:
-            self._server.kill()
-            self._server = None
-
-    def pause(self) -> None:
-        """Makes the server hang: connections stay, nothing is answered."""
-        assert self._server is not None
-        self._server.signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        """Ends a `pause`."""
-        assert self._server is not None
-        self._server.signal(signal.SIGCONT)
+    def command(self) -> tuple[Sequence[str | Path], Path]:
+        """What runs the server in the foreground, and the file for what it prints."""
+        files = ("-f", self.folder / "ganesha.conf", "-p", self.folder / "pid", "-L", self.folder / "ganesha.log")
+        return ["ganesha.nfsd", "-F", *files], self.folder / "output.log"
 
     @property
     def log(self) -> str:
@@ -128,8 +96,3 @@ class GaneshaServer:
         The server does not log which file a write is for: so a test's data may be told from a plugin's small records.
         """
         return audit.in_turn((w.time, w.client) for w in nfs_log.writes(self.log) if w.count >= minimum)
-
-    def close(self) -> None:
-        """Ends it and removes what it exported."""
-        self.stop()
-        shutil.rmtree(self.folder, ignore_errors=True)

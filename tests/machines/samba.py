@@ -7,17 +7,14 @@ import shutil
 import signal
 import subprocess
 import sysconfig
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from tests.machines import audit
-from tests.machines.ports import free_port
-from tests.machines.process import Supervised, scratch
+from tests.machines.share_server import ShareServer
 from toolchain import packages
 
-START_SECONDS = 30
 AUDIT_MODULE = Path(f"/usr/lib/{sysconfig.get_config_var('MULTIARCH')}/samba/vfs/full_audit.so")
 # what Azure has: SMB 3 with encryption, names without case, opens that survive a short loss of the connection
 GLOBAL = """
@@ -57,20 +54,18 @@ directory mask = 0777
 """
 
 
-class SambaServer:
+class SambaServer(ShareServer):
     """One storage account: shares are folders, and its key is the one password."""
 
     def __init__(self, account: str = "ddtestaccount", *, audited: bool = True) -> None:
         """Starts it on a free port of 127.0.0.1. Without `audited` it is faster and `uses` knows nothing."""
         if not (shutil.which("smbd") and AUDIT_MODULE.exists()):
             packages.install(["samba", "samba-vfs-modules"], "test shares over SMB")
+        super().__init__("smb")
         self.account = account
-        self.folder = scratch("smb")
-        self.port = free_port()
         self.key = ""
         self._audited = audited
         self._shares: dict[str, Path] = {}
-        self._server: Supervised | None = None
         for name in ("private", "state", "cache", "lock", "pid", "ncalrpc", "log", "shares"):
             (self.folder / name).mkdir()
         # samba wants a user of the machine behind each account: no user has to be made if that is root
@@ -78,14 +73,6 @@ class SambaServer:
         self._configure()
         self.set_key(new_key())
         self.start()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     @property
     def credentials(self) -> bytes:
@@ -129,27 +116,9 @@ class SambaServer:
             raise RuntimeError(f"smbpasswd: {done.stderr.decode().strip()}")
         self.key = key
 
-    def start(self) -> None:
-        """Starts the server on the port that it has. Nothing happens if it runs."""
-        if self._server is None:
-            self._server = Supervised(
-                ["smbd", "-F", "--no-process-group", "-s", self._file], log=self.folder / "smbd.log"
-            )
-            self._server.wait_for_port(self.port, START_SECONDS)
-
-    def stop(self) -> None:
-        """Ends the server with all its connections; what it has in its shares stays."""
-        if self._server is not None:
-            self._server.kill()
-            self._server = None
-
-    def pause(self) -> None:
-        """Makes the server hang: connections stay, nothing is answered."""
-        self._signal_all(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        """Ends a `pause`."""
-        self._signal_all(signal.SIGCONT)
+    def command(self) -> tuple[Sequence[str | Path], Path]:
+        """What runs the server in the foreground, and the file for what it prints."""
+        return ["smbd", "-F", "--no-process-group", "-s", self._file], self.folder / "smbd.log"
 
     def disconnect(self, ports: Iterable[int] | None = None) -> None:
         """Ends the connections that come from these ports (see `Machine.host_ports`), or all of them."""
@@ -185,7 +154,7 @@ class SambaServer:
         for path in self._shares.values():
             if path.is_mount():
                 subprocess.run(["umount", "-l", path], check=True)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        super().close()
 
     @property
     def _file(self) -> Path:
@@ -201,10 +170,6 @@ class SambaServer:
     def _control(self, *arguments: str) -> None:
         if self._server is not None:
             subprocess.run(["smbcontrol", "-s", self._file, *arguments], check=True, timeout=20)
-
-    def _signal_all(self, number: signal.Signals) -> None:
-        assert self._server is not None
-        os.killpg(self._server.pid, number)
 
 
 def new_key() -> str:

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.machines.plugin import MachinePlugin
-from tests.plugin.harness import FakeEngine, PluginProcess
+from tests.plugin.fake_engine import FakeEngine
+from tests.plugin.harness import PluginProcess
+from tests.plugin.shared import Machine, MemoryFolder, World
 
 MARKS = {
     "root": "needs root, since it makes real mounts",
@@ -79,3 +81,23 @@ def watched(start_plugin: Callable[..., PluginProcess], engine: FakeEngine) -> P
 def machine_plugin(tmp_path_factory: pytest.TempPathFactory) -> MachinePlugin:
     """The plugin of this tree, to be installed in machines."""
     return MachinePlugin(tmp_path_factory.mktemp("plugin"))
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def folder(world: World) -> MemoryFolder:
+    return MemoryFolder(world)
+
+
+@pytest.fixture
+def one(world: World, folder: MemoryFolder) -> Machine:
+    return Machine(world, folder, "one")
+
+
+@pytest.fixture
+def two(world: World, folder: MemoryFolder) -> Machine:
+    return Machine(world, folder, "two")

@@ -1,9 +1,14 @@
 """A share in memory with a clock of its own, and two hosts that claim its folders."""
 
+import json
+
 from azurefile import options
 from azurefile.errors import ShareError
-from azurefile.fence import Fence, Host
+from azurefile.fence import Fence
+from azurefile.identity import Host
 from azurefile.lease import Lease
+from azurefile.leasememory import LeaseMemory
+from azurefile.leases import Leases
 from azurefile.sharedstore import SharedStore
 from azurefile.volumes import Volume
 
@@ -74,14 +79,23 @@ class MemoryFolder:
 class Machine:
     """A host's fence, and the volumes that it claims on the one share."""
 
-    def __init__(self, world: World, folder: MemoryFolder, name: str, identity: str | None = None) -> None:
+    def __init__(
+        self,
+        world: World,
+        folder: MemoryFolder,
+        name: str,
+        identity: str | None = None,
+        takeover: float = TAKEOVER,
+        memory: LeaseMemory | None = None,
+    ) -> None:
         self.store = SharedStore(folder, "dbs")
-        host = Host(name, identity or f"id-{name}", TAKEOVER)
-        self.fence = Fence("azurefile", host, lambda _: False, lambda: False, clock=lambda: world.now)
+        host = Host(name, identity or f"id-{name}", takeover)
+        self.leases = Leases("azurefile", host, memory, clock=lambda: world.now)
+        self.fence = Fence(self.leases, lambda _: False, lambda: False)
 
     def claim(self, name: str = "dbs", **given: str) -> Lease:
         self.fence.claim(volume(name, **given), self.store, rejoin=False)
-        lease = self.fence.lease(name)
+        lease = self.leases.of(name)
         assert lease is not None
         return lease
 
@@ -89,3 +103,11 @@ class Machine:
 def volume(name: str, **given: str) -> Volume:
     texts = {"share": "dbs", "exclusive": "true", "protocol": "smb", **given}
     return Volume(name, options.parse(name, texts, {}), texts, "")
+
+
+def reboot(folder: MemoryFolder) -> None:
+    """The records of this boot become those of an earlier one, and connections end."""
+    folder.locks.clear()
+    for name, (data, written) in folder.files.items():
+        if name.endswith(".json"):
+            folder.files[name] = (json.dumps(json.loads(data) | {"boot": "earlier"}).encode(), written)

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from azurefile import mounts
-from tests.plugin.harness import FakeEngine, PluginProcess, Refused, eventually
+from tests.plugin.fake_engine import FakeEngine
+from tests.plugin.harness import PluginProcess, Refused, eventually
 
 pytestmark = pytest.mark.root
 

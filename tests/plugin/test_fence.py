@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from azurefile import liveness
 from azurefile.owner import overlap
-from tests.plugin.harness import FakeEngine, PluginProcess, Refused, holder_is
+from tests.plugin.fake_engine import FakeEngine
+from tests.plugin.harness import PluginProcess, Refused, holder_is
 
 pytestmark = pytest.mark.root
 

@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from azurefile import liveness
-from tests.plugin.harness import FakeEngine, PluginProcess, Refused, eventually, holder_is
+from tests.plugin.fake_engine import FakeEngine
+from tests.plugin.harness import PluginProcess, Refused, eventually, holder_is
 
 pytestmark = pytest.mark.root
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from azurefile import driver as driver_module
-from azurefile.driver import Driver, Settings
+from azurefile.driver import Driver
 from azurefile.errors import ShareError
 from azurefile.protocols.local import Local
+from azurefile.settings import Settings
 from azurefile.volumes import Volume
 
 pytestmark = pytest.mark.root

@@ -1,14 +1,18 @@
 """The fence and its flocks by themselves, for moments that a process can't be made to meet."""
 
+import errno
 import fcntl
+import os
 import time
 from pathlib import Path
 
 import pytest
 
 from azurefile import liveness, options
-from azurefile.fence import Fence, Host
+from azurefile.fence import Fence
 from azurefile.held import Held
+from azurefile.identity import Host
+from azurefile.leases import Leases
 from azurefile.owner import Container
 from azurefile.protocols.flock import FlockStore
 from azurefile.volumes import Volume
@@ -45,50 +49,53 @@ def test_a_lock_file_deleted_while_it_is_locked_excludes_nobody_and_is_not_used(
 @pytest.mark.parametrize("running", [True, None])
 def test_a_nameless_holder_is_looked_up_only_after_the_engine_restarted(tmp_path: Path, running: bool | None) -> None:
     answers: list[bool | None] = [running]
-    fence = Fence("azurefile", HOST, lambda _: answers[0], lambda: False)
+    leases = Leases("azurefile", HOST)
+    fence = Fence(leases, lambda _: answers[0], lambda: False)
     store = FlockStore(tmp_path)
     fence.claim(volume("one"), store, rejoin=False)
-    lease = fence.lease("one")
+    lease = leases.of("one")
     assert lease is not None
     lease.owner.since -= 60
     answers[0] = False
     with pytest.raises(Held):
         fence.claim(volume("two"), store, rejoin=False)
-    fence.engine_reconnected()
+    leases.engine_reconnected()
     answers[0] = running
     with pytest.raises(Held):
         fence.claim(volume("two"), store, rejoin=False)
     answers[0] = False
     fence.claim(volume("two"), store, rejoin=False)
-    assert fence.lease("one") is None
+    assert leases.of("one") is None
     assert not fence.alive("one")
 
 
 def test_renewing_shows_in_the_record_until_it_is_released(tmp_path: Path) -> None:
-    fence = Fence("azurefile", HOST, lambda _: True, lambda: False)
+    leases = Leases("azurefile", HOST)
+    fence = Fence(leases, lambda _: True, lambda: False)
     store = FlockStore(tmp_path)
     fence.claim(volume("one"), store, rejoin=False)
     before = store.records()[0].owner
-    lease = fence.lease("one")
+    lease = leases.of("one")
     assert lease is not None
-    fence.renew(lease)
+    leases.renew(lease)
     renewed = store.records()[0].owner
     assert renewed.renewed > before.renewed
     assert renewed.since == before.since
-    fence.release("one")
-    fence.renew(lease)
+    leases.release("one")
+    leases.renew(lease)
     released = store.records()[0].owner
     assert released.released is not None
     assert released.renewed == renewed.renewed
 
 
 def test_a_late_save_does_not_bring_a_removed_record_back(tmp_path: Path) -> None:
-    fence = Fence("azurefile", HOST, lambda _: True, lambda: False)
+    leases = Leases("azurefile", HOST)
+    fence = Fence(leases, lambda _: True, lambda: False)
     store = FlockStore(tmp_path)
     fence.claim(volume("one"), store, rejoin=False)
-    lease = fence.lease("one")
+    lease = leases.of("one")
     assert lease is not None
-    fence.forget(volume("one"), store)
+    leases.forget(volume("one"), store)
     lease.save()
     assert store.records() == []
 
@@ -101,13 +108,35 @@ def test_a_container_without_a_known_process_is_found_by_its_cgroup(
     (proc / "self").mkdir(parents=True)
     (proc / "77").mkdir()
     (proc / "77/cgroup").write_text("0::/docker/c0ffee\n" if alive else "0::/docker/other\n")
-    fence = Fence("azurefile", HOST, lambda _: False, lambda: False)
+    leases = Leases("azurefile", HOST)
+    fence = Fence(leases, lambda _: False, lambda: False)
     store = FlockStore(tmp_path / "fence")
     fence.claim(volume("one"), store, rejoin=False)
-    lease = fence.lease("one")
+    lease = leases.of("one")
     assert lease is not None
-    fence.identify("one", Container("c0ffee", "mydb"), time.time_ns())
+    leases.identify("one", Container("c0ffee", "mydb"), time.time_ns())
     lease.owner.since -= 60
-    fence.engine_reconnected()
+    leases.engine_reconnected()
     monkeypatch.setattr(liveness, "_PROC", proc)
     assert fence.alive("one") is alive
+
+
+def test_a_lock_that_closes_with_an_error_closes_nothing_else_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = FlockStore(tmp_path).lock("key")
+    assert lock is not None
+    close = os.close
+
+    def fails(descriptor: int) -> None:
+        close(descriptor)
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "close", fails)
+        with pytest.raises(OSError, match="Input/output"):
+            lock.close()
+    reused = os.open(tmp_path, os.O_RDONLY)
+    lock.close()
+    os.fstat(reused)
+    os.close(reused)

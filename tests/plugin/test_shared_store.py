@@ -9,7 +9,7 @@ import pytest
 
 from azurefile.credentials import Credentials
 from azurefile.errors import ShareError, ShareMissing
-from azurefile.options import RESERVED_FOLDER
+from azurefile.optionvalues import RESERVED_FOLDER
 from azurefile.protocols.nfs_folder import MountedFolder
 from azurefile.protocols.smb_client import SmbShare
 from azurefile.sharedstore import SharedFolder

@@ -1,6 +1,7 @@
 """What happens to the containers of a lost lease."""
 
 import json
+import os
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -12,8 +13,10 @@ from azurefile import liveness, stopper
 from azurefile.engine import Engine
 from azurefile.lease import Lease
 from azurefile.owner import Container
+from azurefile.stoppedmemory import Stopped, StoppedMemory
 from azurefile.stopper import Stopper
-from tests.plugin.harness import FakeContainer, FakeEngine, eventually
+from tests.plugin.fake_engine import FakeContainer, FakeEngine
+from tests.plugin.harness import eventually
 from tests.plugin.shared import Machine, MemoryFolder, World
 
 pytestmark = pytest.mark.root
@@ -30,6 +33,7 @@ class Site:
         self.lease = self.one.claim()
         self.mounts = mounts
         self.forgotten: list[Lease] = []
+        self.memory = StoppedMemory(mounts / "stopped")
 
     def run(self, name: str, restart: str = "unless-stopped") -> FakeContainer:
         container = FakeContainer(name, "dbs", restart=restart)
@@ -39,14 +43,28 @@ class Site:
     def lose(self, reason: str = "no renewal for 30 s") -> threading.Thread:
         self.lease.lost = reason
 
-        def forget(lease: Lease) -> None:
-            self.forgotten.append(lease)
-            self.one.fence.abandon(lease)
-
-        made = Stopper(Engine(str(self.engine.path)), lambda name: self.mounts / name, forget)
-        thread = threading.Thread(target=made.stop, args=(self.lease,))
+        thread = threading.Thread(target=self.plugin().stop, args=(self.lease,))
         thread.start()
         return thread
+
+    def plugin(self) -> Stopper:
+        """The stopper of one of the plugin's lives."""
+
+        def forget(lease: Lease) -> None:
+            self.forgotten.append(lease)
+            self.one.leases.drop(lease)
+
+        return Stopper(Engine(str(self.engine.path)), lambda name: self.mounts / name, forget, self.memory)
+
+    def stop_and_die(self, monkeypatch: pytest.MonkeyPatch) -> Stopped:
+        """The plugin stops what runs and ends while it waits for the share; returns what its next life finds."""
+        self.world.share_down = True
+        with monkeypatch.context() as patch:
+            patch.setattr(Stopper, "_start_again", lambda *_: None)
+            self.lose().join(10)
+        stopped = self.plugin().interrupted("dbs")
+        assert stopped is not None
+        return stopped
 
 
 @pytest.fixture
@@ -109,6 +127,45 @@ def test_a_holder_that_finds_itself_evicted_is_not_started_again(site: Site) -> 
     assert site.engine.started == []
 
 
+def test_what_the_plugin_stopped_comes_back_although_it_restarted_meanwhile(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.run("mydb")
+    site.run("once", restart="no")
+    site.plugin().resume(site.stop_and_die(monkeypatch), site.one.store)
+    assert site.engine.started == []
+    site.world.share_down = False
+    eventually(lambda: _assert_settled(site))
+    assert site.engine.started == ["mydb"]
+
+
+def test_it_stays_down_after_a_restart_too_if_another_took_the_folder(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.run("mydb")
+    stopped = site.stop_and_die(monkeypatch)
+    mark = json.dumps({"lease": site.lease.owner.lease, "by": "two"}).encode()
+    site.folder.files[f"{site.lease.owner.key}.taken"] = (mark, site.world.now)
+    site.world.share_down = False
+    site.plugin().resume(stopped, site.one.store)
+    eventually(lambda: _assert_settled(site))
+    assert site.engine.started == []
+
+
+def test_a_stop_that_the_plugin_did_not_survive_is_ended_by_its_next_life(site: Site) -> None:
+    """The containers are dead and named nowhere else, but the lease was resumed."""
+    mydb = site.run("mydb")
+    site.memory.save(site.lease, [mydb.id])
+    mydb.kill()
+    site.lose().join(10)
+    assert site.engine.started == ["mydb"]
+    _assert_settled(site)
+
+
+def _assert_settled(site: Site) -> None:
+    assert site.memory.load("dbs") is None
+
+
 def _known(container: FakeContainer) -> Container:
     pid = container.process.pid
     return Container(container.id, container.name, pid=pid, ticks=liveness.start_ticks(pid))
@@ -120,3 +177,20 @@ def _assert_dead(container: FakeContainer) -> None:
 
 def _assert_forgotten(site: Site) -> None:
     assert site.forgotten == [site.lease]
+
+
+def test_a_process_that_ends_just_before_it_is_killed_is_fine(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    mydb = FakeContainer("mydb", "dbs")
+    site.engine.silent = True
+    site.lease.owner.containers = [_known(mydb)]
+    kill = os.kill
+
+    def too_late(pid: int, number: int) -> None:
+        kill(pid, number)
+        raise ProcessLookupError
+
+    monkeypatch.setattr(os, "kill", too_late)
+    thread = site.lose()
+    eventually(lambda: _assert_forgotten(site), 15)
+    site.engine.silent = False
+    thread.join(20)

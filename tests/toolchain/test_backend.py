@@ -155,6 +155,8 @@ def test_the_stack_that_is_named(arguments: list[str], stack: str | None) -> Non
         ("config:\n  datadocker:host: {address: h, kind: ssh}\n", False),
         ("config:\n  datadocker:host:\n    address: h\n    kind: 'ssh' # remote\n  x: {kind: local}\n", False),
         ("config:\n  datadocker:host:\n    kind: local\n  datadocker:other: {kind: ssh}\n", True),
+        ("config:\n  datadocker:host: {kind: local, socket: /run/user/1000/docker.sock}\n", False),
+        ("config:\n  datadocker:host: {kind: local, socket: null}\n", True),
         ("config: {}\n", True),
     ],
 )
@@ -209,6 +211,30 @@ def test_a_user_who_may_not_use_the_socket_is_told_what_to_do(monkeypatch: pytes
     )
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be somebody else")
+@pytest.mark.parametrize(("arguments", "said"), [(["up"], True), (["up", "-s", "far"], False), (["about"], False)])
+def test_on_a_cold_machine_a_closed_socket_is_said_before_anything_is_built(
+    monkeypatch: pytest.MonkeyPatch, arguments: list[str], said: bool
+) -> None:
+    def build(*_: object) -> Path:
+        raise ToolchainError("building")
+
+    monkeypatch.setattr("toolchain.virtualenv.ensure", build)
+    with closed_socket() as path:
+        checkout = Path(path).parent
+        (checkout / "Pulumi.far.yaml").write_text("config:\n  datadocker:host: {kind: ssh, address: h}\n")
+        monkeypatch.setattr(wrapper, "CHECKOUT", checkout)
+        monkeypatch.setenv("DOCKER_HOST", f"unix://{path}")
+        told = told_as_nobody(lambda: wrapper._ready(arguments))
+    assert ("no permission to use the Docker engine's socket" in told) == said
+    assert told.endswith(": building") != said
+
+
+def test_on_a_cold_machine_without_an_engine_building_begins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    engine.check_permission()
+
+
 def test_the_engine_that_a_stack_stands_on_has_to_answer_before_it_is_destroyed(tmp_path: Path) -> None:
     engine.require(["ssh://ops@box:22"])
     with pytest.raises(ToolchainError, match=r"^no Docker engine answers at .*none.sock, where .*: start it$"):
@@ -233,6 +259,18 @@ def test_two_runs_that_would_make_a_stack_make_it_once(
     called = (tmp_path / "called").read_text().splitlines()
     assert called.count("stack init mine --no-select --non-interactive") == 1
     assert called.count("stack select mine --non-interactive") == 2
+
+
+def test_a_file_with_the_salt_of_another_passphrase_is_said_with_what_to_do(
+    tmp_path: Path, env: dict[str, str]
+) -> None:
+    made = backend(tmp_path, env)
+    (made.checkout / "Pulumi.mine.yaml").write_text("encryptionsalt: v1:x\n")
+    cli = tmp_path / "pulumi"
+    cli.write_text("#!/bin/sh\necho 'error: could not create secrets manager: incorrect passphrase'\nexit 255\n")
+    cli.chmod(0o755)
+    with pytest.raises(ToolchainError, match=r"encryptionsalt in Pulumi.mine.yaml .* copy .state/passphrase of the"):
+        made.ensure_stack(cli, "mine", select=False)
 
 
 def test_without_being_root_a_missing_engine_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,10 @@ from toolchain.progress import ToolchainError
 from toolchain.recovery import CONTAINER, PLUGIN, recover
 
 TAG = f"ddtest-recovery-{os.getpid()}-"
-OURS, THEIRS = "io.datadocker.stack=datadocker/one", "io.datadocker.stack=datadocker/two"
+LABELS = {"io.datadocker.stack": "datadocker/one", "io.datadocker.checkout": "here:/one#1"}
+OURS = [f"{k}={v}" for k, v in LABELS.items()]
+OTHER_STACK = ["io.datadocker.stack=datadocker/two", OURS[1]]
+OTHER_CHECKOUT = [OURS[0], "io.datadocker.checkout=here:/two#2"]
 DOCKER = shutil.which("docker")
 pytestmark = [
     pytest.mark.engine,
@@ -55,7 +57,9 @@ class Killed:
         self.state.parent.mkdir(parents=True)
 
     def during(self, operation: str, name: str, identity: str = "", kind: str = CONTAINER) -> None:
-        pending: dict[str, Any] = {"type": kind, "inputs": {"name": name, "driver": name}}
+        labels = [{"label": k, "value": v} for k, v in LABELS.items()]
+        inputs = {"name": name, "driver": name, "labels": labels}
+        pending: dict[str, Any] = {"type": kind, "inputs": inputs}
         provider = {"type": "pulumi:providers:docker", "inputs": {"host": "unix:///var/run/docker.sock"}}
         latest = {
             "resources": [provider],
@@ -92,7 +96,7 @@ def there(name: str) -> bool:
 
 
 def test_what_a_pending_create_left_is_removed(killed: Killed, container: Callable[..., str]) -> None:
-    container("mydb", OURS)
+    container("mydb", *OURS)
     killed.during("creating", f"{TAG}mydb")
     killed.recover()
     assert not there("mydb")
@@ -100,7 +104,7 @@ def test_what_a_pending_create_left_is_removed(killed: Killed, container: Callab
     assert "refresh --yes --skip-preview --clear-pending-creates --stack one" in killed.called.read_text()
 
 
-@pytest.mark.parametrize("labels", [[], [THEIRS], ["io.datadocker.stack"]])
+@pytest.mark.parametrize("labels", [[], OTHER_STACK, OTHER_CHECKOUT, [OURS[0]], ["io.datadocker.stack"]])
 def test_a_container_of_the_name_that_is_not_this_stacks_stays(
     killed: Killed, container: Callable[..., str], labels: list[str]
 ) -> None:
@@ -110,19 +114,8 @@ def test_a_container_of_the_name_that_is_not_this_stacks_stays(
     assert there("mydb")
 
 
-def test_one_that_is_older_than_the_run_belongs_to_another_checkout_and_stays(
-    killed: Killed, container: Callable[..., str]
-) -> None:
-    container("mydb", OURS)
-    later = time.time() + 60
-    os.utime(killed.lock, (later, later))
-    killed.during("creating", f"{TAG}mydb")
-    killed.recover()
-    assert there("mydb")
-
-
 def test_one_that_was_being_deleted_is_deleted_by_its_id(killed: Killed, container: Callable[..., str]) -> None:
-    old, _ = container("old", OURS), container("mydb", OURS)
+    old, _ = container("old", *OURS), container("mydb", *OURS)
     killed.during("deleting", f"{TAG}mydb", old)
     killed.recover()
     assert not there("old")
@@ -130,7 +123,7 @@ def test_one_that_was_being_deleted_is_deleted_by_its_id(killed: Killed, contain
 
 
 def test_one_that_was_being_changed_stays(killed: Killed, container: Callable[..., str]) -> None:
-    killed.during("updating", f"{TAG}mydb", container("mydb", OURS))
+    killed.during("updating", f"{TAG}mydb", container("mydb", *OURS))
     killed.recover()
     assert there("mydb")
 
@@ -156,7 +149,7 @@ def test_a_plugin_that_was_half_installed_is_removed_if_it_is_ours(
 
 
 def test_without_a_killed_run_nothing_is_touched(killed: Killed, container: Callable[..., str]) -> None:
-    container("mydb", OURS)
+    container("mydb", *OURS)
     killed.state.write_text(json.dumps({"checkpoint": {"latest": {"resources": []}}}))
     killed.recover()
     assert there("mydb")
@@ -164,7 +157,7 @@ def test_without_a_killed_run_nothing_is_touched(killed: Killed, container: Call
 
 
 def test_a_run_that_is_still_at_it_is_left_alone(killed: Killed, container: Callable[..., str]) -> None:
-    container("mydb", OURS)
+    container("mydb", *OURS)
     killed.during("creating", f"{TAG}mydb")
     killed.lock.write_text(json.dumps({"pid": 1, "hostname": "another.example"}))
     killed.recover()

@@ -77,8 +77,10 @@ def build(recorder: Recorder) -> Build:
         def wrapped() -> None:
             returned.update(program() or {})
 
-        wrapped()
         loop = asyncio.get_event_loop()
+        # what comes after an output that failed is awaited by nobody, and asyncio would print each
+        loop.set_exception_handler(lambda *_: None)
+        wrapped()
         result: dict[str, Any] = {}
         for name, value in returned.items():
             output = pulumi.Output.from_input(value)

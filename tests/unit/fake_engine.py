@@ -20,7 +20,12 @@ class FakeEngine(socketserver.ThreadingUnixStreamServer):
     def __init__(self, path: Path) -> None:
         super().__init__(str(path), _Handler)
         self.path = str(path)
-        self.answers: dict[str, Any] = {"/_ping": "OK", "/containers/json": [], "/images/": {}}
+        self.answers: dict[str, Any] = {
+            "/_ping": "OK",
+            "/containers/json": [],
+            "/images/": {},
+            "/volumes": {"Volumes": None},
+        }
         self.events: list[dict[str, Any]] = []
         self.log = b""
         self.posted: list[str] = []

@@ -98,7 +98,7 @@ def test_the_plugin_reads_the_file_and_nobody_else(made: list[dict[str, Any]], t
 
 def test_the_key_is_on_no_command_line_and_no_container_stays(made: list[dict[str, Any]]) -> None:
     AccountKey().create(PROPS)
-    AccountKey().update("mine", PROPS | {"key": "other=="})
+    AccountKey().update("mine", PROPS | {"key": "other=="}, PROPS)
     assert len(made) == 2
     for one in made:
         assert "==" not in str({k: v for k, v in one.items() if k != "container"})

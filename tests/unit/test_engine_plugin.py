@@ -51,7 +51,7 @@ def create(engine: PluginEngine) -> None:
 
 
 def upgrade(engine: PluginEngine) -> None:
-    EnginePlugin().update("azurefile", newer(engine))
+    EnginePlugin().update("azurefile", newer(engine), newer(engine))
 
 
 def test_where_there_is_none_it_is_made_and_enabled(engine: PluginEngine) -> None:

@@ -9,15 +9,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pulumi
+import pulumi_docker as docker
 import pytest
 
-from components.hosts import LocalHost, Server, SSHHost
+from components.hosts import Claims, LocalHost, Server, SSHHost
 from provider.connection import EngineConnection, EngineError
+from provider.owner import CHECKOUT_LABEL, STACK_LABEL
 from tests.unit.conftest import Build, Recorder
 from tests.unit.fake_engine import FakeEngine, fake_engine
 from tests.unit.nobody import closed_socket, told_as_nobody
 
 PROVIDER = "pulumi:providers:docker"
+VOLUME = "docker:index/volume:Volume"
 
 
 @pytest.fixture
@@ -30,8 +33,24 @@ def server(name: str, volume: str, port: int) -> Server:
     return Server(container=name, volume=volume, port=port)
 
 
-def running(name: str, volume: str, port: int) -> dict[str, object]:
-    return {"Id": f"{name}-id", "Names": [f"/{name}"], "Ports": [{"PublicPort": port}], "Mounts": [{"Name": volume}]}
+LABELS = {STACK_LABEL: "datadocker/unit", CHECKOUT_LABEL: "here:/one#1"}
+THEIRS = {STACK_LABEL: "datadocker/unit", CHECKOUT_LABEL: "here:/two#2"}
+
+
+def claims(*servers: Server, containers: list[str] | None = None) -> Claims:
+    return {
+        "labels": LABELS,
+        "containers": [server["container"] for server in servers] + (containers or []),
+        "volumes": [server["volume"] for server in servers],
+        "servers": list(servers),
+    }
+
+
+def running(name: str, volume: str, port: int, labels: dict[str, str] = LABELS) -> dict[str, object]:
+    return {
+        "Id": f"{name}-id", "Names": [f"/{name}"], "State": "running", "Labels": labels,
+        "Ports": [{"PublicPort": port}], "Mounts": [{"Name": volume}],
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -48,9 +67,9 @@ def running(name: str, volume: str, port: int) -> dict[str, object]:
 def test_a_database_whose_volume_or_port_goes_to_another_is_stopped_first(
     build: Build, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch, wanted: list[Server], stopped: list[str]
 ) -> None:
-    monkeypatch.setattr("components.hosts.local._free", lambda _: True)
+    monkeypatch.setattr("components.hosts.claims._free", lambda _: True)
     engine.answers["/containers/json"] = [running("mydb", "dbs", 1), running("other", "more", 2)]
-    build(lambda: LocalHost("host", {"socket": engine.path}).make_way(wanted, "datadocker/unit"))
+    build(lambda: LocalHost("host", {"socket": engine.path}).claim(claims(*wanted)) and None)
     assert engine.posted == [f"/v1.41/containers/{name}-id/stop?t=60" for name in stopped]
 
 
@@ -116,8 +135,7 @@ def listening() -> Iterator[int]:
 
 def test_a_port_in_use_is_said_before_anything_is_made(build: Build, engine: FakeEngine, listening: int) -> None:
     def program() -> None:
-        host = LocalHost("host", {"socket": engine.path})
-        host.make_way([server("mydb", "dbs", listening)], "datadocker/unit")
+        LocalHost("host", {"socket": engine.path}).claim(claims(server("mydb", "dbs", listening)))
 
     with pytest.raises(pulumi.RunError, match=f"port {listening} for mydb is in use on 127.0.0.1: stop"):
         build(program)
@@ -127,10 +145,57 @@ def test_a_port_that_we_publish_ourselves_is_free(build: Build, engine: FakeEngi
     engine.answers["/containers/json"] = [running("mydb", "dbs", listening)]
 
     def program() -> None:
-        host = LocalHost("host", {"socket": engine.path})
-        host.make_way([server("mydb", "dbs", listening)], "datadocker/unit")
+        LocalHost("host", {"socket": engine.path}).claim(claims(server("mydb", "dbs", listening)))
 
     build(program)
+
+
+def refused(build: Build, recorder: Recorder, engine: FakeEngine, wanted: Claims) -> str:
+    def program() -> None:
+        host = LocalHost("host", {"socket": engine.path})
+        labels = [docker.VolumeLabelArgs(label=label, value=value) for label, value in host.claim(wanted).items()]
+        docker.Volume("first", labels=labels, opts=host.child(host))
+
+    with pytest.raises(pulumi.RunError) as caught:
+        build(program)
+    assert recorder.all(VOLUME) == {}
+    assert engine.posted == []
+    return str(caught.value)
+
+
+def test_what_another_checkouts_stack_has_is_one_line_that_names_it(
+    build: Build, recorder: Recorder, engine: FakeEngine, listening: int
+) -> None:
+    engine.answers["/containers/json"] = [running("mydb", "dbs", listening, THEIRS), running("docker1", "x", 1, THEIRS)]
+    engine.answers["/volumes"] = {"Volumes": [{"Name": "dbs", "Labels": THEIRS}, {"Name": "more", "Labels": THEIRS}]}
+    said = refused(build, recorder, engine, claims(server("mydb", "dbs", listening), containers=["docker1"]))
+    assert said == (
+        f"container mydb, port {listening}, container docker1, volume dbs: taken on this engine by stack "
+        "datadocker/unit of here:/two: destroy that stack first, or give this stack names and ports of its own "
+        "(datadocker:prefix, databases[].port)"
+    )
+
+
+def test_a_container_by_hand_that_has_a_name_of_ours_is_one_line(
+    build: Build, recorder: Recorder, engine: FakeEngine
+) -> None:
+    engine.answers["/containers/json"] = [running("mydb", "x", 1, {})]
+    said = refused(build, recorder, engine, claims(server("mydb", "dbs", 2)))
+    assert said.startswith(
+        "container mydb: taken on this engine by container mydb, made by hand: remove it first (docker rm -f mydb), or"
+    )
+
+
+def test_under_other_names_two_checkouts_stand_side_by_side(
+    build: Build, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("components.hosts.claims._free", lambda _: True)
+    engine.answers["/containers/json"] = [running("mydb", "dbs", 1, THEIRS)]
+    engine.answers["/volumes"] = {"Volumes": [{"Name": "dbs", "Labels": THEIRS}]}
+    wanted = claims(server("b-mydb", "b-dbs", 2))
+    build(lambda: LocalHost("host", {"socket": engine.path}).claim(wanted) and None)
+    # not even one that has what is ours
+    assert engine.posted == []
 
 
 def test_an_ssh_host_pins_the_key_without_a_file(build: Build, recorder: Recorder) -> None:

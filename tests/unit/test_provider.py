@@ -55,7 +55,11 @@ def test_another_key_file_replaces_no_plugin() -> None:
     plugin = {"engine": ENGINE, "driver": "azurefile", "config": "{}", "root": "/r", "socket": "/s", "enabled": True}
     moved = diff("EnginePlugin", plugin, engine=ENGINE | {"ssh_opts": ["-i", "/new"]})
     assert list(moved.replaces) == []
-    assert list(diff("EnginePlugin", plugin, engine={"url": "unix:///x", "ssh_opts": []}).replaces) == ["engine.url"]
+    elsewhere = diff("EnginePlugin", plugin, engine={"url": "unix:///x", "ssh_opts": []})
+    assert list(elsewhere.replaces) == ["engine.url"]
+    # it may turn out that the other engine can't be reached
+    assert not elsewhere.deleteBeforeReplace
+    assert diff("EnginePlugin", plugin, driver="other").deleteBeforeReplace
 
 
 def test_a_disabled_plugin_is_a_drift() -> None:

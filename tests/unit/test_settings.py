@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import jsonschema
+import pulumi
 import pytest
 import yaml
 
@@ -13,7 +14,8 @@ from azurefile import options
 from stacks import schema
 from stacks.complaints import SettingsError
 from stacks.names import DRIVER_OPTIONS
-from stacks.settings import Settings, parse
+from stacks.settings import Settings, parse, read_settings
+from tests.unit.conftest import Recorder
 
 VOLUMES = ["logs", "dbs", "config", "simpledb"]
 MYDB = {"name": "mydb", "volume": "dbs", "port": 6603}
@@ -35,6 +37,42 @@ def test_the_committed_dev_stack_is_right() -> None:
     assert settings.shares.retain is True
 
 
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        (
+            {"volmes": VOLUMES, "databases": [MYDB]},
+            ["volmes: no such setting; did you mean volumes?"],
+        ),
+        (
+            {"volmes": [*VOLUMES, "x"], "databases": [{"name": "mydb", "volume": "dbs", "prot": 1}]},
+            [
+                "databases[0].prot: no such setting; did you mean port?",
+                "volmes: no such setting; did you mean volumes?",
+            ],
+        ),
+        (
+            {"datadokcer:volumes": VOLUMES, "databases": [MYDB]},
+            ["datadokcer:volumes: no such setting; did you mean datadocker:volumes?"],
+        ),
+    ],
+)
+def test_a_misspelt_key_is_one_line_and_not_missing_too(
+    recorder: Recorder, raw: dict[str, Any], expected: list[str]
+) -> None:
+    assert complaints(raw) == [f"Pulumi.dev.yaml: {line}" for line in expected]
+
+
+def test_only_a_misspelt_namespace_of_ours_is_looked_at(recorder: Recorder) -> None:
+    config = {"datadocker:volumes": '["logs", "config"]', "docker:host": "x", "azure-native:location": "y"}
+    pulumi.runtime.set_all_config(config)
+    assert [v.name for v in read_settings().volumes] == ["logs", "config"]
+    pulumi.runtime.set_all_config(config | {"datadcoker:prefix": "two-"})
+    with pytest.raises(SettingsError, match="datadcoker:prefix: no such setting; did you mean datadocker:prefix"):
+        read_settings()
+    pulumi.runtime.set_all_config({})
+
+
 def test_nothing_at_all_but_the_demos_volumes_is_right() -> None:
     settings = parse({"volumes": ["logs", "config"]}, file="f")
     assert settings.host.kind == "local"
@@ -45,6 +83,9 @@ def test_nothing_at_all_but_the_demos_volumes_is_right() -> None:
     ("change", "expected"),
     [
         ({"volmues": []}, "volmues: no such setting; did you mean volumes?"),
+        ({"prefix": "Two_"}, "prefix: 'Two_': should be lowercase letters, digits and single hyphens, such as two-"),
+        ({"plugin": {"name": "My"}}, "plugin.name: 'My': should be lowercase letters"),
+        ({"plugin": {"root": "x"}}, "plugin.root: 'x': should be an absolute path of letters"),
         ({"host": {"kind": "lokal"}}, "host.kind: 'lokal': should be local or ssh"),
         ({"host": {}}, "host.kind: is missing; should be local or ssh"),
         ({"host": {"kind": "ssh"}}, "host.address: is missing; it takes kind, address, user,"),

@@ -11,6 +11,7 @@ import pytest
 
 from components.databases import readiness
 from components.images import base
+from provider.owner import CHECKOUT_LABEL, STACK_LABEL
 from stacks.build import build as build_stack
 from stacks.settings import parse
 from tests.unit.conftest import Build, Recorder
@@ -29,7 +30,7 @@ def exported(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     made: dict[str, Any] = {}
     monkeypatch.setattr(pulumi, "export", made.__setitem__)
     monkeypatch.setattr(readiness, "_wait", lambda *_: None)
-    monkeypatch.setattr("components.hosts.local._free", lambda _: True)
+    monkeypatch.setattr("components.hosts.claims._free", lambda _: True)
     return made
 
 
@@ -109,6 +110,35 @@ def test_a_prefix_is_before_every_name_on_the_engine(
     names = [x["name"] for kind in (CONTAINER, VOLUME) for x in recorder.all(kind).values()]
     assert all(name.startswith("two-") for name in names)
     assert out["databases"].keys() == {"mydb"}
+
+
+def test_two_checkouts_share_no_tag_and_no_label_of_a_container(
+    build: Build, recorder: Recorder, engine: FakeEngine, exported: dict[str, Any]
+) -> None:
+    tags, labels = [], []
+    for _ in range(2):
+        recorder.made.clear()
+        stand(build, engine, exported)
+        images = [*recorder.all(IMAGE).values(), *recorder.all("datadocker-engine:index:ImportedImage").values()]
+        tags.append({i.get("reference") or i["name"] for i in images if not i.get("keepLocally")})
+        containers = [*recorder.all(CONTAINER).values(), *recorder.all(VOLUME).values()]
+        labels.append({label["value"] for c in containers for label in c["labels"] if label["label"] == CHECKOUT_LABEL})
+        # what an image has, a container made by hand from it has too
+        assert all(CHECKOUT_LABEL not in i["build"]["label"] for i in images if "build" in i)
+    assert len(labels[0]) == len(labels[1]) == 1
+    assert not labels[0] & labels[1]
+    assert len(tags[0]) >= 4
+    assert not tags[0] & tags[1]
+
+
+def test_nothing_is_deleted_before_the_volumes_guard_is(
+    build: Build, recorder: Recorder, engine: FakeEngine, exported: dict[str, Any]
+) -> None:
+    stand(build, engine, exported, prefix="two-")
+    guard = recorder.made[-1]
+    assert guard.typ == "datadocker-engine:index:VolumeGuard"
+    assert guard.inputs["volumes"] == ["two-logs", "two-dbs", "two-config", "two-simpledb"]
+    assert guard.inputs["labels"].keys() == {STACK_LABEL, CHECKOUT_LABEL}
 
 
 def test_an_official_image_is_used_as_it_is(

@@ -166,7 +166,7 @@ class World:
             self.folder: {"canary", "plugin"},
             self.plugin.folder: {"root", "mounts", "plugin.sock", "log"},
             self.plugin.root: {"azurefile", "credentials", "fence", "shares"},
-            state: {"host-id", "leases", "mounts", "plugin.lock", "volumes"},
+            state: {"host-id", "leases", "mounts", "plugin.lock", "stopped", "volumes"},
             state / "volumes": {f"{name}.json" for name in self.model.volumes},
             state / "mounts": {f"{name}.json" for name in self.model.mounted()},
         }

@@ -1,0 +1,185 @@
+"""The leases of this plugin process, and what becomes known of their holders."""
+
+import dataclasses
+import logging
+import os
+import threading
+import time
+import uuid
+from collections.abc import Callable
+
+from azurefile import liveness
+from azurefile.errors import PluginError
+from azurefile.identity import Host
+from azurefile.lease import Lease
+from azurefile.leasememory import LeaseMemory
+from azurefile.owner import Container, Owner, facts, record_key
+from azurefile.store import LockStore
+from azurefile.volumes import Volume
+
+log = logging.getLogger(__name__)
+
+# What is renewed this many times in a takeover time has stopped after two and a half are missed.
+RENEWALS = 6
+# A hold that excludes nobody is given up later, so that a short outage stops no log writer.
+_SHARED_PATIENCE = 10
+
+
+class Leases:
+    """At most one lease a volume."""
+
+    def __init__(
+        self,
+        plugin: str,
+        host: Host,
+        memory: LeaseMemory | None = None,
+        clock: Callable[[], float] = liveness.clock,
+    ) -> None:
+        """Begin with none. `memory` keeps those on shared stores for the plugin's next life."""
+        self.plugin = plugin
+        self.host = host
+        self.boot = liveness.boot_id()
+        self._memory = memory
+        self._clock = clock
+        self._leases: dict[str, Lease] = {}
+        # Notified when a record on a shared store has to be written anew.
+        self.changes = threading.Condition()
+
+    def of(self, volume: str) -> Lease | None:
+        """The volume's lease, if it has one."""
+        return self._leases.get(volume)
+
+    def all(self) -> list[Lease]:
+        """All of them."""
+        return list(self._leases.values())
+
+    def held(self) -> list[str]:
+        """The volumes with a lease."""
+        return list(self._leases)
+
+    def own(self, owner: Owner) -> Lease | None:
+        """The lease of this very process that a record tells of."""
+        lease = self._leases.get(owner.volume)
+        ours = lease is not None and (lease.owner.key, lease.owner.lease) == (owner.key, owner.lease)
+        return lease if ours else None
+
+    def grant(self, volume: Volume, store: LockStore) -> Lease:
+        """Write the volume's record and take its lock; who calls has looked at what is in the way."""
+        started = self._clock()
+        owner = self.owner(volume, store)
+        lock = store.lock(owner.key)
+        lease = Lease(owner, store, lock, time.time_ns(), confirmed=started, changes=self.changes)
+        self._leases[volume.name] = lease
+        try:
+            store.write(owner)
+            self._remember(lease)
+        except BaseException:
+            # With its lock, a record that was written after all would look like a living holder's.
+            self.drop(lease)
+            raise
+        return lease
+
+    def adopt(self, lease: Lease) -> None:
+        """Go on with a lease of the plugin's last life."""
+        self._leases[lease.owner.volume] = lease
+
+    def release(self, volume: str) -> None:
+        """Give the volume's folder back at once."""
+        lease = self._leases.get(volume)
+        if lease is not None:
+            self.drop(lease)
+
+    def unmounted(self, volume: str, mounts: int) -> None:
+        """Note that one of several mounts of a volume has ended."""
+        lease = self._leases.get(volume)
+        if lease is not None:
+            owner = lease.owner
+            owner.mounts = mounts
+            owner.containers = [c for c in owner.containers if not c.dead()]
+            lease.save()
+
+    def forget(self, volume: Volume, store: LockStore) -> None:
+        """Remove the record of a volume that no longer exists. Raises ShareError if the share can't be asked."""
+        self.release(volume.name)
+        store.delete(self.key(volume.name, store))
+
+    def overdue(self, lease: Lease) -> bool:
+        """Whether a holder on a shared store must stop, since another host may soon take over."""
+        return lease.store.shared and lease.silence(self._clock()) > lease.owner.takeover / 2
+
+    def renew(self, lease: Lease) -> None:
+        """Confirm one lease with its share. Raises ShareError or TakenOver."""
+        if lease.store.shared:
+            lease.renew(self._clock)
+            try:
+                self._remember(lease)
+            except OSError as error:
+                # What is remembered is only older than it could be.
+                log.warning("renewal not remembered", extra=facts(lease.owner) | {"error": error})
+        else:
+            lease.owner.renewed = time.time()
+            lease.save()
+
+    def identify(self, volume: str, container: Container, at_ns: int) -> None:
+        """Note which container a mount was for, as the engine told it at `at_ns`."""
+        lease = self._leases.get(volume)
+        # An event older than the grant speaks of an earlier holder.
+        if lease is None or at_ns < lease.granted_ns:
+            return
+        owner = lease.owner
+        known = {c.id: c for c in owner.containers} if not owner.exclusive else {}
+        before = next((c for c in owner.containers if c.id == container.id), None)
+        if before is not None and container.pid is None:
+            container = dataclasses.replace(container, pid=before.pid, ticks=before.ticks)
+        if before == container:
+            return
+        known[container.id] = container
+        owner.containers = list(known.values())
+        lease.save()
+        if container.pid is not None:
+            log.info("holder", extra=facts(owner))
+
+    def engine_reconnected(self) -> None:
+        """Trust only what is known by process: another engine may have started meanwhile."""
+        for lease in self.all():
+            lease.restored = True
+
+    def drop(self, lease: Lease) -> None:
+        """Give a lease back; one that is lost is only forgotten, once nothing writes under it any more."""
+        try:
+            lease.release()
+        except PluginError as error:
+            # The record runs out by itself; this host's own claims look at its processes.
+            log.warning("release not told to the share", extra=facts(lease.owner) | {"error": error})
+        if self._leases.get(lease.owner.volume) is lease:
+            del self._leases[lease.owner.volume]
+            if self._memory is not None and lease.store.shared:
+                self._memory.forget(lease.owner.volume)
+
+    def owner(self, volume: Volume, store: LockStore) -> Owner:
+        """A new record of the volume's hold."""
+        now = time.time()
+        patience = 1 if volume.options.exclusive else _SHARED_PATIENCE
+        return Owner(
+            volume=volume.name,
+            share=volume.options.share,
+            folder=volume.options.folder,
+            exclusive=volume.options.exclusive,
+            plugin=self.plugin,
+            plugin_pid=os.getpid(),
+            host=self.host.name,
+            boot=self.boot,
+            since=now,
+            renewed=now,
+            host_id=self.host.identity if store.shared else "",
+            lease=uuid.uuid4().hex if store.shared else "",
+            takeover=self.host.takeover * patience if store.shared else 0.0,
+        )
+
+    def key(self, volume: str, store: LockStore) -> str:
+        """The name of a volume's record."""
+        return record_key(self.plugin, volume, self.host.identity if store.shared else "")
+
+    def _remember(self, lease: Lease) -> None:
+        if self._memory is not None and lease.store.shared and lease.owner.released is None:
+            self._memory.save(lease)

@@ -1,0 +1,181 @@
+"""Puts volumes on their mount points and takes them off, each under a hold on its folder. All of it may block."""
+
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from azurefile import mounts, protocols
+from azurefile.attachments import Attachments
+from azurefile.errors import InUse, ShareError, ShareMissing, StaleKey
+from azurefile.fence import Fence
+from azurefile.keeper import Keeper
+from azurefile.leasememory import LeaseMemory
+from azurefile.leases import Leases
+from azurefile.owner import holder_names
+from azurefile.protocols import ShareProtocol
+from azurefile.restoration import restore
+from azurefile.status import status
+from azurefile.stopper import Stopper
+from azurefile.volumes import Volume
+
+log = logging.getLogger(__name__)
+
+_FLUSH_SECONDS = 20.0
+
+
+class Mounter:
+    """What happens between the protocol's calls and the shares. One call at a time for each volume."""
+
+    def __init__(
+        self,
+        attachments: Attachments,
+        ways: Mapping[str, ShareProtocol],
+        leases: Leases,
+        fence: Fence,
+        keeper: Keeper,
+        stopper: Stopper,
+    ) -> None:
+        """Mount in `ways`, by protocol; `keeper` renews what is held on shared stores, `stopper` ends what is lost."""
+        self._stopper = stopper
+        self._attachments = attachments
+        self._ways = ways
+        self._leases = leases
+        self._fence = fence
+        self._keeper = keeper
+        # When each volume's share was last seen to work.
+        self._contact: dict[str, float] = {}
+        # What the status of a mounted volume says of its server.
+        self._where: dict[str, dict[str, str]] = {}
+
+    def way(self, volume: str, protocol: str) -> ShareProtocol:
+        """The protocol of that name, or an error that says which there are."""
+        return protocols.find(self._ways, volume, protocol)
+
+    def restore(self, volume: Volume, memory: LeaseMemory) -> None:
+        """Take a running container's lock back, or clear what a killed plugin left."""
+        attachment = self._attachments.load(volume.name)
+        way = self._way(volume)
+        way.prepare()
+        store = way.locks(volume)
+        if restore(volume, store, self._leases, memory, len(attachment.ids)):
+            self._keeper.keep(store)
+            self._where[volume.name] = way.where(volume)
+        else:
+            attachment.void()
+        stopped = self._stopper.interrupted(volume.name)
+        lease = self._leases.of(volume.name)
+        if stopped is not None and lease is not None:
+            reason = "the plugin ended while it stopped its containers"
+            self._keeper.give_up(lease, reason, restart=stopped.restart)
+        elif stopped is not None:
+            self._stopper.resume(stopped, store)
+
+    def mount(self, volume: Volume, mount_id: str) -> None:
+        """Mount for one more ID. Raises Held, ShareError or OSError, and leaves no hold behind then."""
+        attachment = self._attachments.of(volume.name)
+        way = self._way(volume)
+        store = way.locks(volume)
+        try:
+            kept = self._fence.claim(volume, store, rejoin=mount_id in attachment.ids)
+        except ShareMissing:
+            if volume.options.create is not True:
+                raise
+            way.create(volume)
+            kept = self._fence.claim(volume, store, rejoin=mount_id in attachment.ids)
+        lease = self._leases.of(volume.name)
+        try:
+            if not kept:
+                attachment.void()
+            self._keeper.keep(store)
+            if not mounts.is_mounted(attachment.target):
+                attachment.target.mkdir(mode=0o755, exist_ok=True)
+                way.mount(volume, attachment.target)
+                self._where[volume.name] = way.where(volume)
+            if lease is None or lease.lost:
+                raise ShareError("the share stopped answering while it was mounted; try again")
+            attachment.add(mount_id, time.time())
+            self._contact[volume.name] = time.monotonic()
+        except BaseException:
+            if attachment.ids:
+                self._leases.unmounted(volume.name, len(attachment.ids))
+            elif lease is None or not lease.lost:
+                # Else who stops its containers does that: given to another now, its mount would be cut for the old one.
+                try:
+                    mounts.detach(attachment.target)
+                finally:
+                    self._leases.release(volume.name)
+            raise
+
+    def unmount(self, volume: Volume, mount_id: str) -> bool:
+        """End one mount, with the last also the hold; says whether the ID was known."""
+        attachment = self._attachments.of(volume.name)
+        known = attachment.remove(mount_id)
+        if attachment.ids:
+            self._leases.unmounted(volume.name, len(attachment.ids))
+        else:
+            self._let_go(volume.name)
+        return known
+
+    def remove(self, volume: Volume) -> None:
+        """Unmount and forget what a volume has here and on its share, unless it is in use."""
+        attachment = self._attachments.of(volume.name)
+        if attachment.ids and self._fence.alive(volume.name):
+            lease = self._leases.of(volume.name)
+            holders = holder_names(lease.owner.containers) if lease else ""
+            raise InUse(
+                f'volume "{volume.name}": it is mounted for {holders or "a container"}; remove the container first'
+            )
+        attachment.void()
+        try:
+            self._leases.forget(volume, self._way(volume).locks(volume))
+        except ShareError as error:
+            # A share that is gone for good must not keep its volumes; its record runs out by itself.
+            log.warning("record left on the share", extra={"volume": volume.name, "error": error})
+        self._attachments.forget(volume.name)
+
+    def sweep(self, volume: Volume) -> None:
+        """Unmount what a dead container left; a living one's mount gets what changed since."""
+        lease = self._leases.of(volume.name)
+        attachment = self._attachments.of(volume.name)
+        if (lease is None and not attachment.ids) or (lease is not None and lease.lost):
+            return
+        if not self._fence.alive(volume.name):
+            attachment.clear()
+            self._let_go(volume.name)
+            log.info("dead container's mount cleared", extra={"volume": volume.name})
+        elif lease is not None:
+            try:
+                self._way(volume).refresh(volume, attachment.target)
+            except StaleKey as error:
+                self._keeper.give_up(lease, str(error), restart=True)
+
+    def in_use(self) -> set[str]:
+        """The volumes that a sweep has to look at."""
+        return {*self._leases.held(), *self._attachments.counted()}
+
+    def contact(self, volume: str) -> float | None:
+        """When the volume's share was last seen to work, by the monotonic clock."""
+        return self._contact.get(volume)
+
+    def status(self, volume: Volume) -> dict[str, Any]:
+        """What `docker volume inspect` shows, from memory."""
+        name = volume.name
+        return status(volume, self._leases.of(name), self._attachments.of(name), self._where.get(name))
+
+    def _let_go(self, volume: str) -> None:
+        """Unmount and give the folder back; on a share that others reach nothing is written after that."""
+        target = self._attachments.target(volume)
+        lease = self._leases.of(volume)
+        if lease is not None and lease.lost:
+            # Who stops its containers does that too.
+            return
+        if lease is not None and lease.store.shared and not mounts.settled(target, _FLUSH_SECONDS):
+            log.warning("share does not take the last writes", extra={"volume": volume})
+            mounts.cut(target)
+        mounts.detach(target)
+        self._leases.release(volume)
+        self._contact[volume] = time.monotonic()
+
+    def _way(self, volume: Volume) -> ShareProtocol:
+        return self.way(volume.name, volume.options.protocol)

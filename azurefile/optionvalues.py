@@ -1,0 +1,99 @@
+"""What the values of options may be. Each function returns the value, or raises ValueError with what is accepted."""
+
+import re
+from collections.abc import Callable
+
+_SHARE_NAME = re.compile(r"[a-z0-9](-?[a-z0-9])*")
+_MODE = re.compile(r"[0-7]{3,4}")
+_NUMBER = re.compile(r"[0-9]{1,10}")
+_FOLDER_BYTES = 1024
+_NAME_BYTES = 255
+# Azure refuses these in file names, so a folder that has one could never move to a real share.
+_FOLDER_FORBIDDEN = re.compile(r'[\\:*?"<>|]')
+# Holds the fence where a share's own root is mounted.
+RESERVED_FOLDER = ".azurefile"
+
+
+def boolean(text: str) -> bool:
+    """true, false, or nothing, which means true."""
+    # `-o exclusive` without a value reaches the driver as an empty string.
+    choices = {"": True, "true": True, "false": False}
+    if text.lower() not in choices:
+        raise ValueError("true or false")
+    return choices[text.lower()]
+
+
+def number(low: int, high: int) -> Callable[[str], int]:
+    """Whole numbers within bounds."""
+
+    def parse(text: str) -> int:
+        if not _NUMBER.fullmatch(text) or not low <= int(text) <= high:
+            raise ValueError(f"a whole number from {low} to {high}")
+        return int(text)
+
+    return parse
+
+
+def choice(*choices: str) -> Callable[[str], str]:
+    """One of some words, in any case."""
+
+    def parse(text: str) -> str:
+        if text.lower() not in choices:
+            raise ValueError(choices[0] if len(choices) == 1 else "one of " + ", ".join(choices))
+        return text.lower()
+
+    return parse
+
+
+def matching(pattern: re.Pattern[str], length: int, accepted: str) -> Callable[[str], str]:
+    """Texts of a pattern; `accepted` says in words of which."""
+
+    def parse(text: str) -> str:
+        if len(text) > length or not pattern.fullmatch(text):
+            raise ValueError(accepted)
+        return text
+
+    return parse
+
+
+def mode(text: str) -> int:
+    """A file mode."""
+    if not _MODE.fullmatch(text):
+        raise ValueError("an octal mode of three or four digits such as 0750")
+    return int(text, 8)
+
+
+def share(text: str) -> str:
+    """A share's name, as Azure allows it."""
+    if not 3 <= len(text) <= 63 or not _SHARE_NAME.fullmatch(text):
+        raise ValueError(
+            "3 to 63 lowercase letters, digits and single hyphens, beginning and ending with a letter or digit"
+        )
+    return text
+
+
+def folder(text: str) -> str:
+    """A folder below the share."""
+    accepted = (
+        "a relative path below the share such as mysql/orders, "
+        'without "..", empty parts, control characters or any of \\ : * ? " < > |'
+    )
+    parts = text.split("/")
+    for part in parts:
+        if part in ("", ".", "..") or not part.isprintable() or _FOLDER_FORBIDDEN.search(part):
+            raise ValueError(accepted)
+        if part != part.strip() or part.endswith("."):
+            raise ValueError("a path whose parts neither end in a dot nor begin or end in a space")
+        if len(part.encode()) > _NAME_BYTES:
+            raise ValueError(f"a path whose parts have at most {_NAME_BYTES} bytes each")
+    if len(text.encode()) > _FOLDER_BYTES:
+        raise ValueError(f"a path of at most {_FOLDER_BYTES} bytes")
+    if parts[0].lower() == RESERVED_FOLDER:
+        raise ValueError(f"another path: {RESERVED_FOLDER} is where the fence keeps its records")
+    return text
+
+
+def remotepath(text: str) -> str:
+    """A folder as 0.5.1 wrote it."""
+    # 0.5.1 joined it to the share's address, so a leading slash did no harm there.
+    return folder(text.strip("/"))

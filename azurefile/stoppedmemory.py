@@ -1,0 +1,62 @@
+"""What this plugin stopped itself and has not started again, for its next life."""
+
+import contextlib
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from azurefile import files
+from azurefile.lease import Lease
+from azurefile.owner import Owner
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """The containers of one lost lease, by id."""
+
+    owner: Owner
+    containers: tuple[str, ...]
+    # They start again whatever their restart policy.
+    restart: bool
+
+
+class StoppedMemory:
+    """One file a volume. Unlike a lease it outlives a reboot: the engine does not start what was killed."""
+
+    def __init__(self, folder: Path) -> None:
+        """Use `folder`, made when it is missing."""
+        self._folder = folder
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def save(self, lease: Lease, containers: Iterable[str]) -> Stopped:
+        """Remember what is stopped for a lost lease; on a full disk only this life knows."""
+        stopped = Stopped(lease.owner, tuple(sorted(containers)), lease.restart)
+        value = {"owner": lease.owner.to_json(), "containers": stopped.containers, "restart": stopped.restart}
+        try:
+            files.write_json(self._path(lease.owner.volume), value, durable=True)
+        except OSError as error:
+            log.error("stop not remembered", extra={"volume": lease.owner.volume, "error": error})
+        return stopped
+
+    def load(self, volume: str) -> Stopped | None:
+        """What was stopped for a volume and not started again."""
+        path = self._path(volume)
+        try:
+            data = files.read_json(path)
+            return Stopped(Owner.from_json(data["owner"]), tuple(map(str, data["containers"])), bool(data["restart"]))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            log.warning("file of stopped containers not readable", extra={"file": path.name, "error": error})
+            return None
+
+    def forget(self, volume: str) -> None:
+        """It is settled what becomes of them."""
+        with contextlib.suppress(OSError):
+            files.remove(self._path(volume))
+
+    def _path(self, volume: str) -> Path:
+        return self._folder / f"{volume}.json"

@@ -1,0 +1,57 @@
+"""What is looked at every now and then: local leases, dead containers' mounts, changed keys."""
+
+import asyncio
+import logging
+from functools import partial
+
+from azurefile.errors import PluginError
+from azurefile.lanes import Lanes
+from azurefile.leases import Leases
+from azurefile.mounter import Mounter
+from azurefile.owner import facts
+from azurefile.volumes import VolumeStore
+
+log = logging.getLogger(__name__)
+
+_PERIOD_SECONDS = 20.0
+
+
+class Sweeper:
+    """Renews what no keeper renews, and lets go of what dead containers left: after a crash the engine may forget."""
+
+    def __init__(self, volumes: VolumeStore, leases: Leases, mounter: Mounter, lanes: Lanes) -> None:
+        """Work in the volumes' own lanes."""
+        self._volumes = volumes
+        self._leases = leases
+        self._mounter = mounter
+        self._lanes = lanes
+
+    async def run(self) -> None:
+        """Go on for ever."""
+        while True:
+            await asyncio.sleep(_PERIOD_SECONDS)
+            try:
+                await self.round()
+            except Exception:
+                log.exception("sweep failed")
+
+    async def round(self) -> None:
+        """Look at everything once; what hangs goes on beside the next round."""
+        for lease in self._leases.all():
+            if not lease.store.shared:
+                try:
+                    await self._lanes.in_thread(partial(self._leases.renew, lease))
+                except (PluginError, OSError) as error:
+                    log.warning("lease not renewed", extra=facts(lease.owner) | {"error": error})
+        sweeps = [asyncio.create_task(self._sweep(name)) for name in self._mounter.in_use()]
+        if sweeps:
+            await asyncio.wait(sweeps, timeout=_PERIOD_SECONDS)
+
+    async def _sweep(self, name: str) -> None:
+        try:
+            async with self._lanes.lock(name):
+                volume = self._volumes.get(name)
+                if volume is not None:
+                    await self._lanes.in_thread(partial(self._mounter.sweep, volume))
+        except (PluginError, OSError) as error:
+            log.warning("sweep failed", extra={"volume": name, "error": error})

@@ -1,0 +1,226 @@
+"""Shares over SMB and NFS in a machine: a volume of the plugin beside the same mount by hand, and beside rclone's."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shlex
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench.machine import BenchError, load, say
+from bench.measured import Comparison, Series
+from tests.machines.machine import Machine
+from tests.machines.nfs import GaneshaServer
+from tests.machines.plugin import MachinePlugin
+from tests.machines.samba import SambaServer
+from tests.plugin.site import Site, create, mount_calls, query, run_mysql, wait_for_holder
+
+IDLE_VOLUMES = 200
+TRANSACTION_SECONDS = 20
+SHARE = "bench"
+HAND, RCLONE = "/mnt/hand", "/mnt/rclone"
+CREDENTIALS = "/root/credentials"
+
+# each prints one line that ends with dd's figure; the file of 32 MiB is dropped from memory before it is read
+WRITE = "dd if=/dev/zero of={0}/file bs=1M count=32 conv=fsync"
+READ = "sync; echo 3 >/proc/sys/vm/drop_caches; dd if={0}/file of=/dev/null bs=1M"
+SMALL = "dd if=/dev/zero of={0}/small bs=4k count=100 oflag=dsync"
+TASKS = {"32 MiB written, then fsync": WRITE, "32 MiB read back": READ, "4 KiB writes, each synced": SMALL}
+# each on the server before the next: rclone takes no notice of fsync, but close waits for it
+FILES = """python3 - {0} <<'END'
+import os, sys, time
+began = time.monotonic()
+for number in range(50):
+    file = os.open(f"{{sys.argv[1]}}/small-{{number}}", os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
+    os.write(file, bytes(4096))
+    os.fsync(file)
+    os.close(file)
+print(f"{{50 * 4096}} bytes in all, {{time.monotonic() - began}} s,")
+END
+"""
+
+# what the kernel shows of a mount and does not take, or takes in another form
+NOT_TAKEN = ("rw", "relatime", "addr", "clientaddr", "namlen", "username")
+
+# one row a transaction, each on the disk before the next: the server's own defaults
+TRANSACTIONS = """
+create schema if not exists bench;
+create table bench.rows_ (n int auto_increment primary key, text varchar(100));
+delimiter //
+create procedure bench.write_rows(seconds int)
+begin
+  declare stop datetime(6) default sysdate(6) + interval seconds second;
+  declare done int default 0;
+  while sysdate(6) < stop do
+    insert into bench.rows_ (text) values (repeat('x', 100));
+    set done = done + 1;
+  end while;
+  select done;
+end//
+delimiter ;
+"""
+
+
+def measure_shares(rounds: int) -> Iterator[Comparison]:
+    """Mounts, files, memory and MySQL over SMB and NFS, and MySQL on the machine's own disk beside them."""
+    with tempfile.TemporaryDirectory() as folder:
+        plugin = MachinePlugin(Path(folder))
+        for kind in (SambaServer, GaneshaServer):
+            with _server(kind) as server:
+                yield from _over(Site(plugin, server), rounds)
+                yield _transactions(Site(plugin, server), [f"share={SHARE}"])
+        with _server(SambaServer) as server:
+            yield _transactions(Site(plugin, server), [f"share={SHARE}", "protocol=local"])
+
+
+@contextlib.contextmanager
+def _server(kind: type[SambaServer | GaneshaServer]) -> Iterator[SambaServer | GaneshaServer]:
+    if kind is GaneshaServer:
+        with GaneshaServer(SHARE) as server:
+            yield server
+    else:
+        with SambaServer(audited=False) as server:
+            server.add_share(SHARE)
+            yield server
+
+
+def _over(site: Site, rounds: int) -> Iterator[Comparison]:
+    smb = isinstance(site.server, SambaServer)
+    name = "SMB 3.1.1, encrypted" if smb else "NFS 4.1"
+    say(f"files over {name}")
+    with site.machines("bench") as (machine,):
+        began = load()
+        create(machine, "files", f"share={SHARE}", *(["nosharesock=true"] if smb else []))
+        plugin = machine.run(["docker", "plugin", "inspect", "-f", "{{.Id}}", "azurefile"]).out.strip()
+        ours = f"/var/lib/docker/plugins/{plugin}/propagated-mount/files"
+        _attach(machine)
+        by_hand = _mount_line(machine, site, _shown_options(machine, ours))
+        _detach(machine)
+        yield _mounting(machine, by_hand, name, rounds, began)
+        _attach(machine)
+        machine.run(by_hand)
+        if different := _shown_options(machine, ours) ^ _shown_options(machine, HAND):
+            raise BenchError(f"the mount by hand is not the same: {' '.join(sorted(different))}")
+        for title, task in TASKS.items():
+            yield _compare(machine, f"{title}, {name}", task, (ours, HAND), rounds, "mount by hand", 0.95, began)
+        if smb:
+            with _rclone(machine, site):
+                title = f"Files of 4 KiB, each on the server before the next, {name}"
+                yield _compare(machine, title, FILES, (ours, RCLONE), rounds, "rclone mount", 5, began)
+            yield _memory(machine, began)
+
+
+def _shown_options(machine: Machine, target: str) -> frozenset[str]:
+    """How the kernel describes a mount."""
+    # the plugin's mount reaches the machine on two ways, and is shown twice
+    return frozenset(machine.run(["findmnt", "-no", "OPTIONS", target]).out.split()[0].split(","))
+
+
+def _mount_line(machine: Machine, site: Site, shown: frozenset[str]) -> str:
+    """The command that makes the plugin's mount by hand."""
+    options = [option for option in sorted(shown) if option.split("=")[0] not in NOT_TAKEN]
+    options.append(f"port={site.server.port}")
+    if isinstance(site.server, SambaServer):
+        machine.put(site.server.credentials, CREDENTIALS, 0o600)
+        options += [f"credentials={CREDENTIALS}", "nosharesock"]
+        kind, source = "cifs", f"//{Machine.share_address}/{SHARE}"
+    else:
+        kind, source = "nfs4", f"{Machine.share_address}:/{SHARE}"
+    return f"mkdir -p {HAND} && mount -t {kind} -o {','.join(options)} {source} {HAND}"
+
+
+def _attach(machine: Machine) -> float:
+    """Has the plugin mount the volume; returns the seconds of its answer."""
+    answer, seconds = mount_calls(machine, "files", 1)[0]
+    if "Mountpoint" not in answer:
+        raise BenchError(f"the plugin does not mount the share: {answer}")
+    return seconds
+
+
+def _detach(machine: Machine) -> None:
+    body = shlex.quote('{"Name":"files","ID":"t1"}')
+    machine.run(f"curl -s --unix-socket /run/docker/plugins/*/azurefile.sock -d {body} http://x/VolumeDriver.Unmount")
+
+
+def _mounting(machine: Machine, by_hand: str, name: str, rounds: int, began: float) -> Comparison:
+    ours, peer = Series("Mount at the plugin's socket"), Series("mount by hand")
+    clock = f"s=$(date +%s%N); {by_hand} && echo $(($(date +%s%N) - s)) && umount {HAND}"
+    # the first one of each loads what the others find loaded
+    for number in range(rounds + 1):
+        seconds = int(machine.run(clock).out) / 1e9, _attach(machine)
+        _detach(machine)
+        if number:
+            peer.values.append(seconds[0])
+            ours.values.append(seconds[1])
+    return Comparison(f"Mounting a share, {name}", "s", ours, peer, 0.05, difference=True, load=began)
+
+
+def _compare(
+    machine: Machine,
+    title: str,
+    task: str,
+    places: tuple[str, str],
+    rounds: int,
+    peer_name: str,
+    target: float,
+    began: float,
+) -> Comparison:
+    say(title)
+    ours, peer = Series("volume of the plugin"), Series(peer_name)
+    for number in range(rounds):
+        pair = [(ours, places[0]), (peer, places[1])]
+        # whoever comes second may find the server busy with what the first one left
+        for series, place in pair if number % 2 else reversed(pair):
+            said = machine.run(f"exec 2>&1; export LC_ALL=C; {task.format(place)}", timeout=300).out
+            size, seconds = re.findall(r"^(\d+) bytes .*, ([\d.e-]+) s,", said, re.MULTILINE)[-1]
+            series.values.append(float(size) / float(seconds) / 1e6)
+    return Comparison(title, "MB/s", ours, peer, target, at_least=True, load=began)
+
+
+@contextlib.contextmanager
+def _rclone(machine: Machine, site: Site) -> Iterator[None]:
+    """The same share mounted by rclone, whose own SMB client uploads a file when it is closed."""
+    server = site.server
+    assert isinstance(server, SambaServer)
+    hidden = machine.run("rclone obscure -", input=server.key.encode()).out.strip()
+    place = f"type = smb\nhost = {Machine.share_address}\nport = {server.port}\nuser = {server.account}"
+    machine.put(f"[bench]\n{place}\npass = {hidden}\n".encode(), "/root/.config/rclone/rclone.conf", 0o600)
+    machine.run(f"mkdir -p {RCLONE} && rclone mount --daemon bench:{SHARE} {RCLONE}")
+    try:
+        yield
+    finally:
+        machine.run(["umount", RCLONE])
+
+
+def _memory(machine: Machine, began: float) -> Comparison:
+    say(f"memory with {IDLE_VOLUMES} volumes on the share")
+    series = Series(f"the plugin with {IDLE_VOLUMES} volumes")
+    body = f'{{"Name":"idle-\'$n\'","Opts":{{"share":"{SHARE}","folder":"\'$n\'","exclusive":"true"}}}}'
+    call = f"curl -sf --unix-socket /run/docker/plugins/*/azurefile.sock -d '{body}' http://x/VolumeDriver.Create"
+    machine.run(f"for n in $(seq {IDLE_VOLUMES}); do {call} >/dev/null || exit; done", timeout=300)
+    script = (
+        "id=$(docker plugin inspect -f '{{.Id}}' azurefile); for p in $(grep -l $id /proc/[0-9]*/cgroup); do "
+        "awk '/^Pss:/ {print $2}' ${p%cgroup}smaps_rollup; done"
+    )
+    series.values.append(sum(int(line) for line in machine.run(script).out.split()) * 1024 / 1e6)
+    return Comparison("Memory of the plugin (PSS), SMB", "MB", series, target=64, load=began)
+
+
+def _transactions(site: Site, options: list[str]) -> Comparison:
+    name = "its own disk" if "protocol=local" in options else type(site.server).__name__
+    names = {"SambaServer": "SMB 3.1.1, encrypted", "GaneshaServer": "NFS 4.1"}
+    title = f"MySQL, one row a transaction, {names.get(name, name)}"
+    say(title)
+    began = load()
+    with site.machines("bench", database=True) as (machine,):
+        create(machine, "dbs", *options, "exclusive=true", "for=database")
+        run_mysql(machine, "mydb", "dbs", 6603)
+        query(machine, "mydb", "select 1", 600)
+        wait_for_holder(machine, "dbs", "mydb")
+        client = "docker exec -i mydb mysql -uroot -pmypassword -h127.0.0.1 -N"
+        machine.run(client, input=TRANSACTIONS.encode(), timeout=120)
+        line = f"{client} -e 'call bench.write_rows({TRANSACTION_SECONDS})'"
+        done = int(machine.run(line, timeout=TRANSACTION_SECONDS + 60).out.split()[-1])
+    return Comparison(title, "transactions/s", Series("MySQL 9.7", [done / TRANSACTION_SECONDS]), load=began)

@@ -1,0 +1,125 @@
+"""What a stack needs of an engine that others use too: names, volumes and ports that nobody else has."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TypedDict
+
+import pulumi
+
+from provider.connection import STOP_SECONDS, EngineConnection
+from provider.owner import CHECKOUT_LABEL, is_of, owner_of
+
+RUNNING = ("paused", "restarting", "running")
+
+
+class Server(TypedDict):
+    """A database server as it is going to be."""
+
+    container: str
+    """Name of its container."""
+    volume: str
+    """Name of its volume on the engine."""
+    port: int
+    """Port on 127.0.0.1."""
+
+
+class Claims(TypedDict):
+    """What a stack is going to have on an engine."""
+
+    labels: Mapping[str, pulumi.Input[str]]
+    """Labels of all that is the stack's: what has others is somebody else's."""
+    containers: list[str]
+    """Names of its containers."""
+    volumes: list[str]
+    """Names of its volumes."""
+    servers: list[Server]
+    """Its databases."""
+
+
+def make_way(connection: EngineConnection, claims: Claims, labels: Mapping[str, str]) -> None:
+    """Checks that all of `claims` can be had, and stops containers that hold what another of the stack gets.
+
+    Pulumi makes what is new before it deletes what is old. So a database that was renamed, or gave its volume or
+    port to another, is stopped first: the fence and the port let go, and the new one can start.
+
+    Raises:
+        pulumi.RunError: a line for each owner of what is taken, and for each port that something else listens on.
+        EngineError: if the engine does not say what it has.
+    """
+    listed = connection.get("/containers/json", all=1)
+    others = [container for container in listed if not is_of(container["Labels"], labels)]
+    ours = [container for container in listed if is_of(container["Labels"], labels) and container["State"] in RUNNING]
+    volumes = connection.get("/volumes", filters={"label": [CHECKOUT_LABEL]})["Volumes"] or []
+    taken = dict.fromkeys(_taken(claims, others, [v for v in volumes if not is_of(v["Labels"], labels)]))
+    lines = []
+    for owner in dict.fromkeys(owner for owner, _ in taken):
+        things = ", ".join(thing for other, thing in taken if other == owner)
+        lines.append(
+            f"{things}: taken on this engine by {owner}, or give this stack names and ports of its own "
+            "(datadocker:prefix, databases[].port)"
+        )
+    lines += _busy(claims["servers"], listed)
+    if lines:
+        raise pulumi.RunError("\n".join(lines))
+    if not pulumi.runtime.is_dry_run():
+        _stop_what_holds(connection, claims["servers"], ours)
+
+
+def _taken(claims: Claims, containers: list[Any], volumes: list[Any]) -> Iterator[tuple[str, str]]:
+    """Yields what somebody else has: who that is and what makes them let go, and the thing."""
+    for container in containers:
+        name = _name(container)
+        stack = owner_of(container["Labels"])
+        owner = _stack(stack) if stack else f"container {name}, made by hand: remove it first (docker rm -f {name})"
+        if name in claims["containers"]:
+            yield owner, f"container {name}"
+        for port in sorted({s["port"] for s in claims["servers"]} & _ports(container)):
+            yield owner, f"port {port}"
+    for volume in volumes:
+        if volume["Name"] in claims["volumes"]:
+            yield _stack(owner_of(volume["Labels"])), f"volume {volume['Name']}"
+
+
+def _stack(name: str) -> str:
+    return f"{name}: destroy that stack first"
+
+
+def _busy(servers: Iterable[Server], containers: list[Any]) -> Iterator[str]:
+    published = {port for container in containers for port in _ports(container)}
+    for server in servers:
+        port = server["port"]
+        if port not in published and not _free(port):
+            yield (
+                f"port {port} for {server['container']} is in use on 127.0.0.1: stop what listens there "
+                f"(ss -ltnp 'sport = :{port}' names it), or set another port"
+            )
+
+
+def _stop_what_holds(connection: EngineConnection, servers: Iterable[Server], ours: list[Any]) -> None:
+    for container in ours:
+        others = [server for server in servers if server["container"] != _name(container)]
+        volumes = {mount.get("Name") for mount in container.get("Mounts", [])}
+        ports = _ports(container)
+        if any(other["volume"] in volumes or other["port"] in ports for other in others):
+            pulumi.log.info(f"stopping {_name(container)}: what it holds goes to another database")
+            connection.post(f"/containers/{container['Id']}/stop?t={STOP_SECONDS}", timeout=STOP_SECONDS + 30)
+
+
+def _name(container: Any) -> str:
+    return str(container["Names"][0]).lstrip("/")
+
+
+def _ports(container: Any) -> set[int]:
+    return {port["PublicPort"] for port in container["Ports"] if port.get("PublicPort")}
+
+
+def _free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True

@@ -1,0 +1,52 @@
+"""The check, before anything of a stack is deleted, that nobody else uses its volumes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from provider.connection import connect
+from provider.owner import is_of, owner_of
+from provider.resource import EngineResource, Failure, Props
+
+
+class VolumeGuard(EngineResource):
+    """Props: `engine`, `volumes` (names on the engine), `labels` (of the stack's containers).
+
+    The engine refuses to remove a volume that a container has, and the Docker provider asks it for half a minute.
+    """
+
+    updated_by = ("engine", "volumes", "labels")
+
+    def create(self, props: Props) -> str:
+        return "volumes"
+
+    def read(self, identity: str, props: Props) -> Props | None:
+        return props
+
+    def update(self, identity: str, props: Props, before: Props) -> None:
+        # Pulumi deletes what the stack no longer has after all updates
+        _refuse_if_used(props, set(before["volumes"]) - set(props["volumes"]))
+
+    def delete(self, identity: str, props: Props) -> None:
+        _refuse_if_used(props, props["volumes"])
+
+
+def _refuse_if_used(props: Props, volumes: Iterable[str]) -> None:
+    used: dict[str, str] = {}
+    names = sorted(volumes)
+    if not names:
+        return
+    with connect(props["engine"]["url"], props["engine"]["ssh_opts"]) as engine:
+        listed = engine.get("/containers/json", all=1, filters={"volume": names})
+    for container in listed:
+        if is_of(container["Labels"], props["labels"]):
+            continue
+        name = container["Names"][0].lstrip("/")
+        has = sorted({m["Name"] for m in container["Mounts"] if m.get("Name") in names})
+        maker = owner_of(container["Labels"]) or "made by hand"
+        used[name] = f"{', '.join(has)} by {name} ({maker}, {container['State']})"
+    if used:
+        raise Failure(
+            f"volumes of this stack are in use: {'; '.join(used.values())}: "
+            f"remove what uses them (docker rm -f {' '.join(used)}) and say it again; none of them was deleted"
+        )

@@ -1,0 +1,149 @@
+"""An engine that others use too: another checkout's stack of the same name, and containers made by hand."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pulumi import automation as auto
+
+from tests.engine.conftest import Project, _clean, changes, docker, free_port
+
+pytestmark = pytest.mark.engine
+
+NAME = "same"
+
+
+@pytest.fixture(scope="module")
+def config(project: Project) -> dict[str, Any]:
+    return project.config(stack="databases", volumes=["dbs", "files"], shares={"kind": "local", "retain": False})
+
+
+@pytest.fixture(scope="module")
+def first(project: Project, config: dict[str, Any]) -> Iterator[auto.Stack]:
+    stack = project.stack(NAME, config)
+    stack.up()
+    project.sql(stack, "CREATE DATABASE talk; CREATE TABLE talk.t (n INT); INSERT INTO talk.t VALUES (42)")
+    yield stack
+    stack.destroy()
+
+
+@pytest.fixture(scope="module")
+def second(project: Project, first: auto.Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    folder = tmp_path_factory.mktemp("second") / "checkout"
+    shutil.copytree(project.folder, folder, symlinks=True, ignore=shutil.ignore_patterns("backend", "workspaces"))
+    (folder / "backend").mkdir()
+    made = replace(project, folder=folder)
+    yield made
+    _clean(replace(made, prefix=f"{project.prefix}b-"))
+
+
+def there(prefix: str) -> list[str]:
+    """Ids of all containers and names of all volumes and image tags of ours; tests that failed leave untagged ones."""
+    containers = docker("ps", "-aq", "--no-trunc", "--filter", f"name={prefix}").split()
+    volumes = docker("volume", "ls", "-q", "--filter", f"name={prefix}").split()
+    tags = docker(
+        "images", "--format", "{{.Repository}}:{{.Tag}}", "--filter", f"label=io.datadocker.stack=datadocker/{NAME}"
+    )
+    return sorted(containers + volumes + [tag for tag in tags.split() if "<none>" not in tag])
+
+
+@pytest.mark.parametrize("command", ["preview", "up"])
+def test_a_name_that_another_checkouts_stack_has_is_one_line_and_changes_nothing(
+    project: Project, second: Project, config: dict[str, Any], command: str
+) -> None:
+    before = there(project.prefix)
+    second.stack(NAME, config)
+    done = second.cli(command, "--stack", NAME, *(["--yes", "--skip-preview"] if command == "up" else []))
+    assert done.returncode != 0
+    diagnostics = done.stdout.split("Diagnostics:")[1]
+    said = [line for line in diagnostics.splitlines() if "taken on this engine by" in line]
+    assert len(said) == 1, done.stdout + done.stderr
+    for thing in (f"container {project.prefix}mydb", f"volume {project.prefix}dbs", f"port {project.ports[0]}"):
+        assert thing in said[0]
+    assert f"by stack datadocker/{NAME} of " in said[0]
+    assert f":{project.folder}: destroy that stack first, or give this stack names" in said[0]
+    assert "Traceback" not in done.stdout + done.stderr
+    assert there(project.prefix) == before
+
+
+def test_another_checkouts_port_is_one_line_and_its_database_is_not_stopped(
+    project: Project, first: auto.Stack, second: Project, config: dict[str, Any]
+) -> None:
+    second.stack(NAME, config | {"prefix": f"{project.prefix}b-"})
+    done = second.cli("up", "--yes", "--skip-preview", "--stack", NAME)
+    assert done.returncode != 0
+    assert f"port {project.ports[0]}: taken on this engine by stack datadocker/{NAME} of " in done.stdout
+    assert project.sql(first, "SELECT n FROM talk.t") == "42"
+
+
+def test_under_another_prefix_both_stand_and_one_that_goes_leaves_the_other(
+    project: Project, first: auto.Stack, second: Project, config: dict[str, Any]
+) -> None:
+    before, plugin = there(project.prefix), docker("plugin", "inspect", "-f", "{{.Id}}", project.driver)
+    databases = [{"name": "mydb", "volume": "dbs", "port": free_port()}]
+    stack = second.stack(NAME, config | {"prefix": f"{project.prefix}b-", "databases": databases})
+    stack.up()
+    other = replace(second, prefix=f"{project.prefix}b-")
+    assert "talk" not in other.sql(stack, "SHOW DATABASES").split()
+    assert project.sql(first, "SELECT n FROM talk.t") == "42"
+    assert set(before) < set(there(project.prefix))
+    stack.destroy()
+    assert there(project.prefix) == before
+    assert docker("plugin", "inspect", "-f", "{{.Id}}", project.driver) == plugin
+    # the image's tag, the plugin and the volume are all still good for a start
+    docker("restart", f"{project.prefix}mydb")
+    assert changes(first.refresh()) == changes(first.up()) == {}
+
+
+@pytest.fixture
+def by_hand(project: Project, first: auto.Stack) -> Iterator[str]:
+    name = f"{project.prefix}byhand"
+    image = docker("inspect", "-f", "{{.Config.Image}}", f"{project.prefix}mydb")
+    docker("run", "-d", "--name", name, "-v", f"{project.prefix}files:/x", "--entrypoint", "sleep", image, "600")
+    yield name
+    docker("rm", "-f", name, check=False)
+
+
+def refused(project: Project, by_hand: str, *command: str) -> None:
+    before, began = there(project.prefix), time.monotonic()
+    done = project.cli(*command, "--yes", "--skip-preview", "--stack", NAME)
+    assert done.returncode != 0
+    assert f"{project.prefix}files by {by_hand} (made by hand, running)" in done.stdout
+    assert f"remove what uses them (docker rm -f {by_hand}) and say it again" in done.stdout
+    assert there(project.prefix) == before
+    # the Docker provider would try for half a minute
+    assert time.monotonic() - began < 15
+
+
+def test_a_destroy_is_refused_at_once_while_a_container_by_hand_has_a_volume(project: Project, by_hand: str) -> None:
+    refused(project, by_hand, "destroy")
+
+
+def test_so_is_an_up_that_no_longer_has_the_volume(project: Project, by_hand: str, config: dict[str, Any]) -> None:
+    project.write(NAME, config | {"volumes": ["dbs"]})
+    try:
+        refused(project, by_hand, "up")
+    finally:
+        project.write(NAME, config)
+
+
+def test_a_volume_that_others_use_does_not_keep_others_from_being_added(
+    project: Project, by_hand: str, config: dict[str, Any], first: auto.Stack
+) -> None:
+    project.write(NAME, config | {"volumes": ["dbs", "files", "more"]})
+    assert changes(first.up()) == {"create": 4, "update": 1}
+    project.write(NAME, config)
+    assert changes(first.up()) == {"delete": 4, "update": 1}
+
+
+def test_the_destroy_works_once_it_is_gone(project: Project, first: auto.Stack) -> None:
+    first.destroy()
+    assert there(project.prefix) == []
+    assert project.driver not in docker("plugin", "ls")
+    assert not list(Path(project.root, "shares").glob("*"))

@@ -1,0 +1,156 @@
+"""A stand-in for the engine's socket: containers with real processes, and events."""
+
+import contextlib
+import json
+import os
+import queue
+import socketserver
+import subprocess
+import time
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from threading import Thread
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+
+class FakeContainer:
+    """A container as the engine would tell of it, with a real process as its first."""
+
+    def __init__(
+        self, name: str, volume: str, labels: dict[str, str] | None = None, restart: str = "unless-stopped"
+    ) -> None:
+        self.id = os.urandom(32).hex()
+        self.name = name
+        self.volume = volume
+        self.labels = labels or {}
+        self.restart = restart
+        self.process = subprocess.Popen(["sleep", "1000"])
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def listed(self) -> dict[str, Any]:
+        return {
+            "Id": self.id,
+            "Names": [f"/{self.name}"],
+            "Labels": self.labels,
+            "Mounts": [{"Type": "volume", "Name": self.volume, "Driver": "azurefile"}],
+        }
+
+    def inspected(self) -> dict[str, Any]:
+        running = self.process.poll() is None
+        return {
+            **self.listed(),
+            "Name": f"/{self.name}",
+            "State": {"Pid": self.process.pid if running else 0},
+            "Config": {"Labels": self.labels},
+            "HostConfig": {"RestartPolicy": {"Name": self.restart}},
+        }
+
+
+class FakeEngine:
+    """The calls that the plugin makes to an engine, over a real socket."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.containers: list[FakeContainer] = []
+        self.silent = False
+        self.started: list[str] = []
+        self._streams: list[queue.Queue[dict[str, Any] | None]] = []
+        engine = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                # A plugin that is killed hangs up.
+                with contextlib.suppress(BrokenPipeError):
+                    engine._answer(self)
+
+            def do_POST(self) -> None:
+                with contextlib.suppress(BrokenPipeError):
+                    engine._act(self)
+
+            def address_string(self) -> str:
+                return "unix"
+
+            def log_message(self, format: str, *arguments: Any) -> None:
+                pass
+
+        class Server(socketserver.ThreadingUnixStreamServer):
+            daemon_threads = True
+            block_on_close = False
+
+        self._server = Server(str(path), Handler)
+        Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def run(self, name: str, volume: str, **labels: str) -> FakeContainer:
+        """A container that has its mount already: tell of the mount, then of the start."""
+        container = FakeContainer(name, volume, {f"io.datadocker.{k}": v for k, v in labels.items()})
+        self.containers.append(container)
+        self.tell("volume", "mount", volume, container=container.id)
+        self.tell("container", "start", container.id, name=name)
+        return container
+
+    def tell(self, kind: str, action: str, actor: str, **attributes: str) -> None:
+        event = {
+            "Type": kind,
+            "Action": action,
+            "Actor": {"ID": actor, "Attributes": attributes},
+            "timeNano": time.time_ns(),
+        }
+        for stream in self._streams:
+            stream.put(event)
+
+    def wait_for_listener(self) -> None:
+        for _ in range(500):
+            if self._streams:
+                return
+            time.sleep(0.01)
+        raise TimeoutError
+
+    def drop(self) -> None:
+        """End every event stream, as an engine that restarts does."""
+        streams, self._streams = self._streams, []
+        for stream in streams:
+            stream.put(None)
+
+    def close(self) -> None:
+        self.drop()
+        self._server.shutdown()
+        self._server.server_close()
+        for container in self.containers:
+            container.kill()
+
+    def _act(self, request: BaseHTTPRequestHandler) -> None:
+        _, _, identifier, action = request.path.split("/")
+        container = next(c for c in self.containers if c.id == identifier)
+        if action == "kill":
+            container.kill()
+        else:
+            self.started.append(container.name)
+        request.send_response(204)
+        request.end_headers()
+
+    def _answer(self, request: BaseHTTPRequestHandler) -> None:
+        url = urlsplit(request.path)
+        while self.silent:
+            time.sleep(0.05)
+        request.send_response(200)
+        request.end_headers()
+        if url.path == "/events":
+            stream: queue.Queue[dict[str, Any] | None] = queue.Queue()
+            self._streams.append(stream)
+            while (event := stream.get()) is not None:
+                request.wfile.write(json.dumps(event).encode() + b"\n")
+                request.wfile.flush()
+        elif url.path == "/containers/json":
+            filters = json.loads(parse_qs(url.query).get("filters", ["{}"])[0])
+            found = [
+                c.listed() for c in self.containers if (c.id in filters["id"] if filters else c.process.poll() is None)
+            ]
+            request.wfile.write(json.dumps(found).encode())
+        else:
+            wanted = url.path.split("/")[2]
+            found = [c.inspected() for c in self.containers if c.id == wanted]
+            request.wfile.write(json.dumps(found[0]).encode())

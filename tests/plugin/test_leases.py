@@ -1,0 +1,106 @@
+"""Leases on a share that other hosts reach: renewed, overdue, taken, given back."""
+
+import pytest
+
+from azurefile.errors import ShareError
+from azurefile.held import Held
+from azurefile.lease import TakenOver
+from azurefile.owner import Owner
+from azurefile.sharedstore import SharedStore
+from tests.plugin.shared import TAKEOVER, Machine, MemoryFolder, World
+
+
+def test_an_evicted_holder_finds_out_and_never_writes_its_record_again(
+    world: World, folder: MemoryFolder, one: Machine, two: Machine
+) -> None:
+    lease = one.claim()
+    world.now += TAKEOVER
+    two.claim()
+    before = dict(folder.files)
+    with pytest.raises(TakenOver, match="taken over by two"):
+        one.leases.renew(lease)
+    assert folder.files == before
+    lease.lost = "taken"
+    one.leases.drop(lease)
+    assert folder.files == before
+    with pytest.raises(Held, match="host two"):
+        one.claim()
+
+
+def test_a_holder_stops_itself_half_of_its_time_after_its_last_renewal(world: World, one: Machine) -> None:
+    lease = one.claim()
+    world.now += TAKEOVER / 6
+    one.leases.renew(lease)
+    world.share_down = True
+    world.now += TAKEOVER / 2
+    with pytest.raises(ShareError):
+        one.leases.renew(lease)
+    assert not one.leases.overdue(lease)
+    world.now += 0.1
+    assert one.leases.overdue(lease)
+
+
+def test_a_hold_that_excludes_nobody_outlasts_a_short_outage(world: World, one: Machine, two: Machine) -> None:
+    lease = one.claim(exclusive="false")
+    world.now += TAKEOVER
+    assert not one.leases.overdue(lease)
+    with pytest.raises(Held):
+        two.claim()
+    world.now += TAKEOVER * 9
+    assert one.leases.overdue(lease)
+    two.claim()
+
+
+def test_a_lost_lock_is_taken_again_with_the_next_renewal(folder: MemoryFolder, one: Machine) -> None:
+    lease = one.claim()
+    folder.locks.clear()
+    one.leases.renew(lease)
+    assert list(folder.locks) == ["id-one.azurefile.dbs.lock"]
+
+
+def test_a_share_that_fails_keeps_nothing_held_at_the_release(world: World, one: Machine, two: Machine) -> None:
+    one.claim()
+    world.share_down = True
+    one.leases.release("dbs")
+    assert one.leases.of("dbs") is None
+    world.share_down = False
+    with pytest.raises(Held):
+        two.claim()
+    one.claim()
+
+
+def test_a_record_that_cant_be_written_leaves_no_lock_behind(
+    world: World, folder: MemoryFolder, one: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the lock, its own record would look like a living holder's until the plugin ends."""
+
+    def cut_off(owner: Owner) -> None:
+        SharedStore.write(one.store, owner)
+        raise ShareError("the share does not answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(one.store, "write", cut_off)
+        with pytest.raises(ShareError):
+            one.claim()
+    assert folder.locks == {}
+    one.claim("other")
+
+
+def test_a_claim_that_fails_after_its_grant_holds_nothing(
+    folder: MemoryFolder, one: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.lock("mutex")
+    records = one.store.records
+    looks: list[object] = []
+
+    def fails_at_the_second_look() -> object:
+        looks.append(None)
+        if len(looks) > 1:
+            raise ShareError("the share does not answer")
+        return records()
+
+    monkeypatch.setattr(one.store, "records", fails_at_the_second_look)
+    with pytest.raises(ShareError):
+        one.claim()
+    assert one.leases.all() == []
+    assert list(folder.locks) == ["mutex"]

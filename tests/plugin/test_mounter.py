@@ -1,0 +1,182 @@
+"""What a Mount leaves behind when something goes wrong in the middle of it."""
+
+import asyncio
+import dataclasses
+import errno
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from azurefile import files, liveness
+from azurefile.driver import Driver
+from azurefile.errors import ShareError
+from azurefile.protocols.local import Local
+from azurefile.settings import Settings
+from azurefile.sharedstore import SharedStore
+from azurefile.stoppedmemory import StoppedMemory
+from azurefile.volumes import Volume
+from tests.plugin.fake_engine import FakeContainer, FakeEngine
+from tests.plugin.harness import eventually
+from tests.plugin.shared import Machine, MemoryFolder, World
+
+pytestmark = pytest.mark.root
+
+
+class OnShare(Local):
+    """Folders of the host whose fence other hosts reach too."""
+
+    def __init__(self, root: Path, store: SharedStore) -> None:
+        super().__init__(root)
+        self.store = store
+
+    def locks(self, volume: Volume) -> Any:
+        return self.store
+
+
+class Prompted(Local):
+    """Folders of the host, and something that happens once one is mounted."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.then: Callable[[], None] = lambda: None
+
+    def mount(self, volume: Volume, target: Path) -> None:
+        super().mount(volume, target)
+        self.then()
+
+
+@pytest.fixture
+def driver(tmp_path: Path) -> Driver:
+    settings = Settings(
+        root=tmp_path / "root",
+        mounts=tmp_path / "mounts",
+        engine=str(tmp_path / "engine.sock"),
+        state="azurefile",
+        host="host",
+        takeover=60,
+        defaults="protocol=local",
+    )
+    made = Driver(settings)
+    (tmp_path / "root/shares").mkdir()
+    made._protocols["local"] = Prompted(tmp_path / "root")
+    return made
+
+
+def share(driver: Driver) -> Prompted:
+    found = driver._protocols["local"]
+    assert isinstance(found, Prompted)
+    return found
+
+
+async def make(driver: Driver, name: str) -> None:
+    await driver.create(name, {"share": "dbs", "exclusive": "true"})
+
+
+def test_a_lease_that_is_lost_in_a_mount_is_left_to_who_stops_its_containers(driver: Driver) -> None:
+    """Given to another before that is over, its mount would be cut and its IDs forgotten with the old ones."""
+
+    def lose() -> None:
+        lease = driver._leases.of("dbs")
+        assert lease is not None
+        lease.lost = "no renewal"
+
+    async def calls() -> None:
+        await make(driver, "dbs")
+        share(driver).then = lose
+        with pytest.raises(ShareError, match="stopped answering"):
+            await driver.mount("dbs", "a")
+
+    asyncio.run(calls())
+    lease = driver._leases.of("dbs")
+    assert lease is not None
+    driver._stopped(lease)
+    assert driver._leases.of("dbs") is None
+    driver._attachments.of("dbs").void()
+
+
+def test_a_full_disk_leaves_no_hold_behind(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = files.write_json
+
+    def full(path: Path, value: Any, *, durable: bool) -> None:
+        if path.parent.name == "mounts":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(path, value, durable=durable)
+
+    async def calls() -> None:
+        await make(driver, "dbs")
+        await make(driver, "other")
+        monkeypatch.setattr(files, "write_json", full)
+        with pytest.raises(OSError, match="No space left"):
+            await driver.mount("dbs", "a")
+        monkeypatch.setattr(files, "write_json", write)
+        assert "mounts" not in driver.get("dbs")["Status"]
+        await driver.mount("other", "b")
+        await driver.unmount("other", "b")
+
+    asyncio.run(calls())
+    assert driver._leases.all() == []
+
+
+def test_what_somebody_put_below_a_mount_point_stays_and_is_in_nobodys_way(driver: Driver) -> None:
+    async def calls() -> None:
+        await make(driver, "dbs")
+        target = Path(driver.path("dbs"))
+        target.mkdir()
+        (target / "kept").touch()
+        (target.parent / "stray").write_text("no mount point at all")
+        await driver.mount("dbs", "a")
+        assert not (target / "kept").exists()
+        await driver.unmount("dbs", "a")
+        await driver.remove("dbs")
+        assert (target / "kept").exists()
+
+    asyncio.run(calls())
+    driver.restore()
+
+
+def test_a_lease_that_cant_be_renewed_keeps_no_other_volume_from_its_sweep(
+    driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    swept: list[str] = []
+
+    def fails(_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    async def calls() -> None:
+        await make(driver, "dbs")
+        await driver.mount("dbs", "a")
+        with monkeypatch.context() as patch:
+            patch.setattr(driver._leases, "renew", fails)
+            patch.setattr(driver._mounter, "sweep", lambda volume: swept.append(volume.name))
+            await driver._sweeper.round()
+        await driver.unmount("dbs", "a")
+
+    asyncio.run(calls())
+    assert swept == ["dbs"]
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+def test_a_restarted_plugin_starts_what_it_had_stopped(
+    driver: Driver, engine: FakeEngine, tmp_path: Path, world: World, folder: MemoryFolder, resumed: bool
+) -> None:
+    """Whether the stop was over (no mount is counted) or not (its lease is resumed)."""
+    one = Machine(world, folder, "one")
+    driver._protocols["local"] = OnShare(tmp_path / "root", one.store)
+    asyncio.run(make(driver, "dbs"))
+    lease = one.claim(protocol="local")
+    mydb = FakeContainer("mydb", "dbs", restart="always")
+    engine.containers.append(mydb)
+    mydb.kill()
+    StoppedMemory(tmp_path / "root/azurefile/stopped").save(lease, [mydb.id])
+    if resumed:
+        driver._attachments.of("dbs").add("a", 1.0)
+        driver._memory.save(dataclasses.replace(lease, confirmed=liveness.clock()))
+    driver.restore()
+
+    def started() -> None:
+        assert engine.started == ["mydb"]
+
+    eventually(started, 10)
+    assert not (tmp_path / "mounts/dbs").exists()

@@ -1,0 +1,42 @@
+"""What a restarted plugin does with the leases of its last life."""
+
+import pytest
+
+from azurefile.held import Held
+from azurefile.restoration import clear, resume
+from tests.plugin.shared import TAKEOVER, Machine, MemoryFolder, World
+
+
+def test_a_restarted_plugin_goes_on_with_its_lease(world: World, folder: MemoryFolder, one: Machine) -> None:
+    lease = one.claim()
+    folder.locks.clear()
+    again = Machine(world, folder, "one")
+    assert resume(again.leases, lease.owner, again.store, 1, lease.confirmed)
+    resumed = again.leases.of("dbs")
+    assert resumed is not None
+    assert resumed.changed
+    again.leases.renew(resumed)
+    assert resumed.lock is not None
+    world.now += TAKEOVER
+    assert again.leases.overdue(resumed)
+
+
+def test_a_restarted_plugin_gives_back_what_nothing_is_mounted_under(
+    world: World, folder: MemoryFolder, one: Machine, two: Machine
+) -> None:
+    lease = one.claim()
+    folder.locks.clear()
+    again = Machine(world, folder, "one")
+    assert not resume(again.leases, lease.owner, again.store, 0, lease.confirmed)
+    clear(lease.owner, again.store)
+    two.claim()
+
+
+def test_a_copys_first_start_does_not_give_the_originals_folder_back(
+    world: World, folder: MemoryFolder, one: Machine, two: Machine
+) -> None:
+    lease = one.claim()
+    copy = Machine(world, folder, "copy", identity="id-one")
+    clear(lease.owner, copy.store)
+    with pytest.raises(Held):
+        two.claim()

@@ -1,0 +1,87 @@
+"""Whose things on an engine are, and that no volume goes while others use it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from provider.guard import VolumeGuard
+from provider.image import _quoted
+from provider.owner import CHECKOUT_LABEL, IMAGE_LABEL, STACK_LABEL, is_of, owner_of
+from provider.resource import Failure
+from tests.unit.fake_engine import FakeEngine, fake_engine
+
+OWNER = {STACK_LABEL: "datadocker/dev", CHECKOUT_LABEL: "here:/one#1"}
+OTHER = OWNER | {CHECKOUT_LABEL: "here:/two#2"}
+# what a container by hand inherits from our image
+INHERITED = {STACK_LABEL: "datadocker/dev", IMAGE_LABEL: "here:/one#1"}
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[FakeEngine]:
+    with fake_engine(tmp_path) as made:
+        yield made
+
+
+def props(engine: FakeEngine, *volumes: str) -> dict[str, Any]:
+    return {
+        "engine": {"url": f"unix://{engine.path}", "ssh_opts": []},
+        "volumes": list(volumes),
+        "labels": OWNER,
+    }
+
+
+def container(name: str, labels: dict[str, str], *volumes: str, state: str = "running") -> dict[str, Any]:
+    mounts = [{"Type": "volume", "Name": volume} for volume in volumes]
+    return {"Names": [f"/{name}"], "Labels": labels, "Mounts": [*mounts, {"Type": "bind"}], "State": state}
+
+
+@pytest.mark.parametrize(
+    ("labels", "whose"),
+    [
+        (OWNER | {"more": "x"}, "stack datadocker/dev of here:/one"),
+        (OTHER, "stack datadocker/dev of here:/two"),
+        (INHERITED, ""),
+        ({}, ""),
+        (None, ""),
+    ],
+)
+def test_a_container_is_its_stacks_by_labels_that_no_image_has(labels: dict[str, str] | None, whose: str) -> None:
+    assert owner_of(labels) == whose
+    assert is_of(labels, OWNER) == (whose == "stack datadocker/dev of here:/one")
+
+
+def test_volumes_that_only_the_stack_uses_may_go(engine: FakeEngine) -> None:
+    engine.answers["/containers/json"] = [container("mydb", OWNER, "dbs")]
+    VolumeGuard().delete("volumes", props(engine, "dbs"))
+
+
+def test_who_else_uses_them_is_one_line(engine: FakeEngine) -> None:
+    engine.answers["/containers/json"] = [
+        container("mydb2", INHERITED, "dbs", "theirs", state="created"),
+        container("b-mydb", OTHER, "logs"),
+        container("mydb", OWNER, "dbs"),
+    ]
+    with pytest.raises(Failure) as caught:
+        VolumeGuard().delete("volumes", props(engine, "dbs", "logs"))
+    assert str(caught.value) == (
+        "volumes of this stack are in use: dbs by mydb2 (made by hand, created); logs by b-mydb (stack datadocker/dev "
+        "of here:/two, running): remove what uses them (docker rm -f mydb2 b-mydb) and say it again; none of them was "
+        "deleted"
+    )
+
+
+def test_an_update_asks_only_for_volumes_that_go(engine: FakeEngine) -> None:
+    engine.answers["/containers/json"] = [container("byhand", {}, "dbs")]
+    with pytest.raises(Failure, match="dbs by byhand"):
+        VolumeGuard().update("volumes", props(engine), props(engine, "dbs"))
+    # nobody is asked: there is no such engine
+    gone = props(engine, "dbs", "more") | {"engine": {"url": "unix:///nowhere", "ssh_opts": []}}
+    VolumeGuard().update("volumes", gone, props(engine, "dbs"))
+
+
+def test_a_label_is_quoted_as_a_dockerfile_reads_it() -> None:
+    assert _quoted('a "b" $c \\') == r'"a \"b\" \$c \\"'
