@@ -71,7 +71,7 @@ class GaneshaServer:
         self.exports = {name: self.folder / "exports" / name for name in exports}
         self._server: Supervised | None = None
         (self.folder / "recovery").mkdir()
-        text = SETTINGS.format(
+        self._settings = SETTINGS.format(
             port=self.port,
             folder=self.folder,
             lease=lease,
@@ -79,11 +79,7 @@ class GaneshaServer:
             graceless=str(graceless).lower(),
             audit=nfs_log.SETTINGS if audited else "",
         )
-        for number, (name, path) in enumerate(self.exports.items(), 1):
-            path.mkdir(parents=True)
-            path.chmod(0o777)
-            text += EXPORT.format(number=number, name=name, path=path)
-        (self.folder / "ganesha.conf").write_text(text)
+        self._configure()
         self.start()
 
     def __enter__(self) -> Self:
@@ -106,6 +102,29 @@ class GaneshaServer:
         if self._server is not None:
             self._server.kill()
             self._server = None
+
+    def add_export(self, name: str) -> None:
+        """Exports a folder more. The server restarts; nothing happens if it has that one."""
+        if name not in self.exports:
+            self.exports[name] = self.folder / "exports" / name
+            self._configure()
+            self.stop()
+            self.start()
+
+    def remove_export(self, name: str) -> None:
+        """Deletes what it exports under this name. The server restarts."""
+        self.stop()
+        shutil.rmtree(self.exports.pop(name))
+        self._configure()
+        self.start()
+
+    def _configure(self) -> None:
+        text = self._settings
+        for number, (name, path) in enumerate(self.exports.items(), 1):
+            path.mkdir(parents=True, exist_ok=True)
+            path.chmod(0o777)
+            text += EXPORT.format(number=number, name=name, path=path)
+        (self.folder / "ganesha.conf").write_text(text)
 
     def pause(self) -> None:
         """Makes the server hang: connections stay, nothing is answered."""
