@@ -46,11 +46,11 @@ def main() -> None:
 def _rooms(stack: contextlib.ExitStack) -> dict[str, Any]:
     # only here: they want QEMU and samba
     from tests.azure.qemu import QemuRoom
-    from tests.azure.samba import SambaShares
+    from tests.azure.served import ServedShares
 
     machines = QemuRoom()
     stack.callback(machines.close)
-    shares = SambaShares(machines)
+    shares = ServedShares(machines)
     stack.callback(shares.close)
     return {"machines": machines, "shares": shares}
 

@@ -13,7 +13,7 @@ from tests.azure.standin import StandIn
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 NOT_NEEDED = ("tests/", "bench/", "docs/")
-SECONDS = 900
+SECONDS = 1800
 
 
 class Clone:

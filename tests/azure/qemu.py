@@ -66,7 +66,7 @@ class QemuRoom:
         self.before = ""
         """A shell line that is run in each new machine before cloud-init."""
         self._open: dict[str, set[tuple[str, int]]] = {}
-        self._names: dict[str, tuple[str, int]] = {}
+        self._names: dict[tuple[str, int], tuple[str, int]] = {}
         self._claims: dict[str, socket.socket] = {}
         self._lock = threading.Lock()
 
@@ -80,8 +80,8 @@ class QemuRoom:
             self._open[order.id.lower()] = set()
             names = dict(self._names)
         self.forward(order.id, order.address, order.ports)
-        for name, (address, port) in names.items():
-            _tell(machine, name, address, port)
+        for (name, usual), (address, port) in names.items():
+            _tell(machine, name, address, usual, port)
         for path, content in _files(order).items():
             machine.put(content, path, 0o600)
         ran = machine.run(f"{self.before}\n{START}", check=False, timeout=BOOT_SECONDS)
@@ -147,16 +147,16 @@ class QemuRoom:
         if running:
             running.close()
 
-    def serve(self, name: str, address: str, port: int) -> None:
-        """Lets every machine find a server of this one under a name, at its usual port 445.
+    def serve(self, name: str, address: str, usual: int, port: int) -> None:
+        """Lets every machine find a server of this one under a name, at its usual port.
 
         `address` is one that nobody else has; `port` is where the server listens on 127.0.0.1.
         """
         with self._lock:
-            self._names[name] = (address, port)
+            self._names[name, usual] = (address, port)
             running = list(self.machines.values())
         for machine in running:
-            _tell(machine, name, address, port)
+            _tell(machine, name, address, usual, port)
 
     def close(self) -> None:
         """Ends all machines."""
@@ -197,8 +197,8 @@ def _few(ports: frozenset[int]) -> frozenset[int]:
     return ports if len(ports) <= MOST_PORTS else ports & LIKELY
 
 
-def _tell(machine: Machine, name: str, address: str, port: int) -> None:
-    rule = f"OUTPUT -d {address} -p tcp --dport 445 -j DNAT --to-destination {machine.share_address}:{port}"
+def _tell(machine: Machine, name: str, address: str, usual: int, port: int) -> None:
+    rule = f"OUTPUT -d {address} -p tcp --dport {usual} -j DNAT --to-destination {machine.share_address}:{port}"
     machine.run(
         f"grep -q ' {name}$' /etc/hosts || echo '{address} {name}' >>/etc/hosts; "
         f"iptables -w -t nat -C {rule} 2>/dev/null || iptables -w -t nat -A {rule}"

@@ -1,24 +1,32 @@
-"""Storage accounts that are served: each by a samba of its own, which machines find under Azure's name and port."""
+"""Storage accounts that are served: each by servers of its own, which machines find under Azure's name and ports."""
 
 from __future__ import annotations
 
 import threading
 
 from tests.azure.qemu import QemuRoom
+from tests.machines.nfs import GaneshaServer
 from tests.machines.samba import SambaServer
 
 NETWORK = "198.18.0"
 """Of RFC 2544: nobody else's."""
+SMB_PORT, NFS_PORT = 445, 2049
 
 
-class SambaShares:
-    """One server an account. It knows one password at a time, so `key` says which of the two keys lets in."""
+class ServedShares:
+    """One samba an account, and one ganesha where it has NFS shares.
+
+    Samba knows one password at a time, so `key` says which of the two keys lets in.
+    """
 
     def __init__(self, machines: QemuRoom, *, key: int = 0) -> None:
         """`machines` are told where the servers are. Call `close` at the end."""
         self.servers: dict[str, SambaServer] = {}
+        self.exports: dict[str, GaneshaServer] = {}
+        """What serves an account's shares over NFS."""
         self.key = key
         self._machines = machines
+        self._addresses: dict[str, str] = {}
         self._lock = threading.Lock()
 
     def set_account(self, account: str, keys: tuple[str, str], https_only: bool, subnets: tuple[str, ...]) -> None:
@@ -26,33 +34,54 @@ class SambaShares:
             server = self.servers.get(account)
             if server is None:
                 server = self.servers[account] = SambaServer(account)
-                address = f"{NETWORK}.{len(self.servers)}"
-                self._machines.serve(f"{account}.file.core.windows.net", address, server.port)
+                self._machines.serve(_name(account), self._address(account), SMB_PORT, server.port)
             if server.key != keys[self.key]:
                 server.set_key(keys[self.key])
 
     def add_share(self, account: str, share: str, protocol: str, quota: int) -> None:
-        if protocol != "SMB":
-            raise NotImplementedError("NFS shares are served by tests.machines.nfs, which is not connected yet")
         with self._lock:
+            if protocol == "NFS":
+                self._export(account, share)
+                return
             server = self.servers[account]
             try:
                 server.share(share)
             except KeyError:
                 server.add_share(share)
 
+    def _export(self, account: str, share: str) -> None:
+        # learn.microsoft.com: "mount NFS Azure file shares": SERVER:/ACCOUNT/SHARE
+        path = f"{account}/{share}"
+        if account in self.exports:
+            self.exports[account].add_export(path)
+            return
+        # every share is there before a machine has mounted the first, so nobody has locks to reclaim
+        made = self.exports[account] = GaneshaServer(path, graceless=True)
+        self._machines.serve(_name(account), self._address(account), NFS_PORT, made.port)
+
     def delete_share(self, account: str, share: str) -> None:
         with self._lock:
-            if account in self.servers:
+            exported = self.exports.get(account)
+            if exported and f"{account}/{share}" in exported.exports:
+                exported.remove_export(f"{account}/{share}")
+            elif account in self.servers:
                 self.servers[account].delete_share(share)
 
     def delete_account(self, account: str) -> None:
         with self._lock:
-            server = self.servers.pop(account, None)
-        if server:
-            server.close()
+            found = self.servers.pop(account, None), self.exports.pop(account, None)
+        for server in found:
+            if server:
+                server.close()
 
     def close(self) -> None:
         """Ends all servers and removes what is in their shares."""
         for account in list(self.servers):
             self.delete_account(account)
+
+    def _address(self, account: str) -> str:
+        return self._addresses.setdefault(account, f"{NETWORK}.{len(self._addresses) + 1}")
+
+
+def _name(account: str) -> str:
+    return f"{account}.file.core.windows.net"

@@ -21,7 +21,7 @@ from tests.azure import prebuilt
 from tests.azure.clone import Clone
 from tests.azure.cloud import Cloud
 from tests.azure.qemu import QemuRoom
-from tests.azure.samba import SambaShares
+from tests.azure.served import ServedShares
 from tests.azure.standin import StandIn
 from tests.machines.machine import Machine
 from tests.machines.samba import SambaServer
@@ -35,7 +35,7 @@ class Staging(Clone):
     def __init__(self, folder: Path) -> None:
         """Clones into `folder`. Call `close`."""
         self.machines = QemuRoom()
-        self.shares = SambaShares(self.machines)
+        self.shares = ServedShares(self.machines)
         self.azure = StandIn(folder / "cloud.json", machines=self.machines, shares=self.shares)
         super().__init__(folder, self.azure, "staging")
 

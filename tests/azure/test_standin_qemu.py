@@ -14,8 +14,8 @@ import pytest
 from tests.azure import effects
 from tests.azure.cloud import Cloud
 from tests.azure.qemu import QemuRoom
-from tests.azure.samba import SambaShares
 from tests.azure.samples import COMPUTE, NETWORK, SAMPLES, put
+from tests.azure.served import ServedShares
 
 VM = "compute:VirtualMachine"
 CUSTOM = """#cloud-config
@@ -35,8 +35,8 @@ def room() -> Iterator[QemuRoom]:
 
 
 @pytest.fixture
-def shares(room: QemuRoom) -> Iterator[SambaShares]:
-    made = SambaShares(room)
+def shares(room: QemuRoom) -> Iterator[ServedShares]:
+    made = ServedShares(room)
     yield made
     made.close()
 
@@ -49,7 +49,7 @@ def answers(address: str, port: int) -> bool:
         return False
 
 
-def test_a_machine_from_its_creation_to_its_deletion(tmp_path: Path, room: QemuRoom, shares: SambaShares) -> None:
+def test_a_machine_from_its_creation_to_its_deletion(tmp_path: Path, room: QemuRoom, shares: ServedShares) -> None:
     key = tmp_path / "key"
     host_key = tmp_path / "host"
     for file in (key, host_key):
@@ -98,6 +98,15 @@ def test_a_machine_from_its_creation_to_its_deletion(tmp_path: Path, room: QemuR
         protectedParameters=[{"name": "login", "value": login_data}],
     )
     assert (shares.servers["demodata1"].share("logs") / "file").read_text() == "there\n"
+    # a premium account's by NFS, too
+    premium = {"accountName": "demonfs1", "kind": "FileStorage", "sku": {"name": "Premium_LRS"}}
+    put(cloud, "storage:StorageAccount", **premium, enableHttpsTrafficOnly=False)
+    for name in ("one", "two"):
+        nfs = {"accountName": "demonfs1", "shareName": name, "enabledProtocols": "NFS", "shareQuota": 100}
+        put(cloud, "storage:FileShare", **nfs)
+    mount = "mount -t nfs4 -o vers=4.1,sec=sys,proto=tcp demonfs1.file.core.windows.net:/demonfs1/two /srv"
+    put(cloud, command, runCommandName="nfs", source={"script": f"{mount} && echo there >/srv/file"})
+    assert (shares.exports["demonfs1"].exports["demonfs1/two"] / "file").read_text() == "there\n"
     # another size is another boot of the same disk
     put(cloud, VM, **custom, hardwareProfile__vmSize="Standard_D2s_v5")
     assert subprocess.run([*login, "true"], timeout=120, check=False).returncode == 0

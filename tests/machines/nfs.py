@@ -1,5 +1,6 @@
 """An NFS 4.1 server of the test's own on the loopback: nfs-ganesha, in user space."""
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -65,7 +66,7 @@ class GaneshaServer(ShareServer):
         self.lease = lease
         self.exports = {name: self.folder / "exports" / name for name in exports}
         (self.folder / "recovery").mkdir()
-        text = SETTINGS.format(
+        self._settings = SETTINGS.format(
             port=self.port,
             folder=self.folder,
             lease=lease,
@@ -73,17 +74,36 @@ class GaneshaServer(ShareServer):
             graceless=str(graceless).lower(),
             audit=nfs_log.SETTINGS if audited else "",
         )
-        for number, (name, path) in enumerate(self.exports.items(), 1):
-            path.mkdir(parents=True)
-            path.chmod(0o777)
-            text += EXPORT.format(number=number, name=name, path=path)
-        (self.folder / "ganesha.conf").write_text(text)
+        self._configure()
         self.start()
 
     def command(self) -> tuple[Sequence[str | Path], Path]:
         """What runs the server in the foreground, and the file for what it prints."""
         files = ("-f", self.folder / "ganesha.conf", "-p", self.folder / "pid", "-L", self.folder / "ganesha.log")
         return ["ganesha.nfsd", "-F", *files], self.folder / "output.log"
+
+    def add_export(self, name: str) -> None:
+        """Exports a folder more. The server restarts; nothing happens if it has that one."""
+        if name not in self.exports:
+            self.exports[name] = self.folder / "exports" / name
+            self._configure()
+            self.stop()
+            self.start()
+
+    def remove_export(self, name: str) -> None:
+        """Deletes what it exports under this name. The server restarts."""
+        self.stop()
+        shutil.rmtree(self.exports.pop(name))
+        self._configure()
+        self.start()
+
+    def _configure(self) -> None:
+        text = self._settings
+        for number, (name, path) in enumerate(self.exports.items(), 1):
+            path.mkdir(parents=True, exist_ok=True)
+            path.chmod(0o777)
+            text += EXPORT.format(number=number, name=name, path=path)
+        (self.folder / "ganesha.conf").write_text(text)
 
     @property
     def log(self) -> str:
