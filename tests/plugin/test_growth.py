@@ -9,9 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from azurefile.driver import Driver
-from azurefile.settings import Settings
-from tests.plugin.harness import PluginProcess, open_descriptors, resident_kilobytes
+from tests.plugin.harness import PluginProcess, driver_in, open_descriptors, resident_kilobytes
 
 pytestmark = pytest.mark.root
 
@@ -41,17 +39,7 @@ def test_cycles_leave_memory_and_descriptors_flat(plugin: PluginProcess) -> None
 
 def test_cycles_leave_no_object_behind(tmp_path: Path) -> None:
     """Counted by Python itself, whose memory as the kernel sees it goes in steps."""
-    settings = Settings(
-        root=tmp_path / "root",
-        mounts=tmp_path / "mounts",
-        engine=str(tmp_path / "no-engine"),
-        state="azurefile",
-        host="host",
-        takeover=60,
-        defaults="protocol=local",
-    )
-    driver = Driver(settings)
-    (tmp_path / "root/shares").mkdir()
+    driver = driver_in(tmp_path)
 
     async def cycles(count: int) -> int:
         for number in range(count):

@@ -11,8 +11,8 @@ from azurefile import driver as driver_module
 from azurefile.driver import Driver
 from azurefile.errors import ShareError
 from azurefile.protocols.local import Local
-from azurefile.settings import Settings
 from azurefile.volumes import Volume
+from tests.plugin.harness import driver_in
 
 pytestmark = pytest.mark.root
 
@@ -33,17 +33,7 @@ class Hanging(Local):
 @pytest.fixture
 def driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Driver:
     monkeypatch.setattr(driver_module, "_MOUNT_SECONDS", 0.5)
-    settings = Settings(
-        root=tmp_path / "root",
-        mounts=tmp_path / "mounts",
-        engine=str(tmp_path / "no-engine"),
-        state="azurefile",
-        host="host",
-        takeover=60,
-        defaults="protocol=local",
-    )
-    made = Driver(settings)
-    (tmp_path / "root/shares").mkdir()
+    made = driver_in(tmp_path)
     made._protocols["local"] = Hanging(tmp_path / "root")
     return made
 

@@ -13,12 +13,11 @@ from azurefile import files, liveness
 from azurefile.driver import Driver
 from azurefile.errors import ShareError
 from azurefile.protocols.local import Local
-from azurefile.settings import Settings
 from azurefile.sharedstore import SharedStore
 from azurefile.stoppedmemory import StoppedMemory
 from azurefile.volumes import Volume
 from tests.plugin.fake_engine import FakeContainer, FakeEngine
-from tests.plugin.harness import eventually
+from tests.plugin.harness import driver_in, eventually
 from tests.plugin.shared import Machine, MemoryFolder, World
 
 pytestmark = pytest.mark.root
@@ -49,17 +48,7 @@ class Prompted(Local):
 
 @pytest.fixture
 def driver(tmp_path: Path) -> Driver:
-    settings = Settings(
-        root=tmp_path / "root",
-        mounts=tmp_path / "mounts",
-        engine=str(tmp_path / "engine.sock"),
-        state="azurefile",
-        host="host",
-        takeover=60,
-        defaults="protocol=local",
-    )
-    made = Driver(settings)
-    (tmp_path / "root/shares").mkdir()
+    made = driver_in(tmp_path)
     made._protocols["local"] = Prompted(tmp_path / "root")
     return made
 

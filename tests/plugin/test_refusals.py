@@ -11,9 +11,9 @@ from azurefile import mounts
 from azurefile.driver import Driver
 from azurefile.held import Held
 from azurefile.protocols.smb import Smb
-from azurefile.settings import Settings
 from azurefile.volumes import Volume
 from tests.machines.samba import SambaServer
+from tests.plugin.harness import driver_in
 
 pytestmark = [pytest.mark.machines, pytest.mark.root]
 
@@ -39,17 +39,9 @@ def host(folder: Path, server: SambaServer) -> Driver:
     credentials = folder / "root/credentials" / server.account
     credentials.touch(mode=0o600)
     credentials.write_text(f"key={server.key}\n")
-    settings = Settings(
-        root=folder / "root",
-        mounts=folder / "mounts",
-        engine=str(folder / "no-engine"),
-        state="azurefile",
-        host=folder.name,
-        takeover=TAKEOVER,
-        defaults=f"protocol=smb,server=127.0.0.1,port={server.port}",
-    )
-    driver = Driver(settings)
-    driver._protocols["smb"] = Bound(settings.root, TAKEOVER)
+    defaults = f"protocol=smb,server=127.0.0.1,port={server.port}"
+    driver = driver_in(folder, host=folder.name, takeover=TAKEOVER, defaults=defaults)
+    driver._protocols["smb"] = Bound(folder / "root", TAKEOVER)
     return driver
 
 
