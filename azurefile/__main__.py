@@ -2,16 +2,20 @@
 
 import argparse
 import fcntl
+import logging
 import os
 import signal
 import socket
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import TextIO
 
 from azurefile import logs
 from azurefile.errors import PluginError
 
+_REMOVED_SECONDS = 1.0
 # A claim waits for it within the two minutes that the engine gives a Mount.
 _TAKEOVER = (3, 90)
 
@@ -76,6 +80,7 @@ def main() -> int:
 
 def _serve(arguments: argparse.Namespace) -> None:
     root = Path(arguments.root)
+    threading.Thread(target=_end_when_removed, name="removed", daemon=True).start()
     lock = _only_one(root / arguments.state)
     # The engine tries to connect 0.5 s after the start and then three times more, every 3 s. So the socket
     # listens before anything slow is imported; what arrives waits until the state is restored.
@@ -138,6 +143,18 @@ def _takeover(text: str) -> float:
             f"{_TAKEOVER[0]} to {_TAKEOVER[1]}"
         )
     return float(text)
+
+
+def _end_when_removed() -> None:
+    """End once the program's own files are gone.
+
+    An engine that is told to remove a plugin while it enables it loses the process, which would keep
+    the next one from its folders for ever.
+    """
+    while os.path.exists(__file__):
+        time.sleep(_REMOVED_SECONDS)
+    logging.getLogger("azurefile").warning("the plugin was removed from the engine: its process ends")
+    os._exit(0)
 
 
 def _only_one(state: Path) -> TextIO:

@@ -11,7 +11,7 @@ import json
 import tarfile
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,16 @@ class EnginePlugin(EngineResource):
 
     replaced_by = ("engine.url", "driver")
     updated_by = ("engine", "config", "root", "socket", "defaults", "enabled")
+
+    def check(self, before: Props, props: Props) -> str:
+        same = before["driver"] == props["driver"] and _url(before) == _url(props)
+        if not same or before["root"] == props["root"]:
+            return ""
+        return (
+            f"plugin {props['driver']} has its volumes and local shares in {before['root']}, and would find none of "
+            f"them in {props['root']}: set datadocker:plugin.root back, or destroy the stack before it changes "
+            f"(what shares keep stays in {before['root']})"
+        )
 
     def create(self, props: Props) -> str:
         with turn(props["root"]), engine_client(props["engine"]) as engine:
@@ -69,6 +79,12 @@ class EnginePlugin(EngineResource):
                 _remove(engine, identity)
 
 
+def _url(props: Props) -> str:
+    engine = props["engine"]
+    # in a preview, that of a machine to come is unknown
+    return str(engine["url"]) if isinstance(engine, dict) else ""
+
+
 def _bring_about(engine: DockerClient, props: Props) -> None:
     """Makes the engine have just this build of the plugin, enabled. One that is not ours is left alone."""
     from docker.errors import DockerException
@@ -99,6 +115,8 @@ def _bring_about(engine: DockerClient, props: Props) -> None:
                     _remove(engine, driver)
                 _install(engine, props, archive)
             except (DockerException, Failure) as error:
+                if found is None:
+                    _remove_half_made(engine, driver)
                 raise _not_installed(engine, driver, error) from error
     elif not found["Enabled"]:
         engine.api.enable_plugin(driver, timeout=30)
@@ -133,6 +151,7 @@ def _install_there(engine: DockerClient, props: Props) -> None:
         ):
             _enable(engine, props)
     except (DockerException, Failure) as error:
+        _remove_half_made(engine, driver)
         raise _not_installed(engine, driver, error) from error
 
 
@@ -223,6 +242,15 @@ def _remove(engine: DockerClient, driver: str) -> None:
     if _find(engine, driver)["Enabled"]:  # type: ignore[index]
         engine.api.disable_plugin(driver, force=True)
     engine.api.remove_plugin(driver, force=True)
+
+
+def _remove_half_made(engine: DockerClient, driver: str) -> None:
+    """Removes what a first installation left: it is in no state, so no destroy would."""
+    from docker.errors import DockerException
+
+    with suppress(DockerException):
+        if _find(engine, driver):
+            _remove(engine, driver)
 
 
 def _volumes(engine: DockerClient, driver: str) -> list[dict[str, Any]]:

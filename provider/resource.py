@@ -26,6 +26,10 @@ class EngineResource:
     updated_by: ClassVar[tuple[str, ...]] = ()
     """Properties whose change is brought about in place."""
 
+    def check(self, before: Props, props: Props) -> str:
+        """Returns why `props` can't be had, or nothing; they were `before`."""
+        return ""
+
     def create(self, props: Props) -> str:
         """Makes it, or adopts what is there already, and returns its id."""
         raise NotImplementedError

@@ -52,7 +52,10 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.ConfigureResponse(acceptSecrets=False, supportsPreview=False)
 
     def Check(self, request: Any, context: grpc.ServicerContext) -> Any:
-        return provider_pb2.CheckResponse(inputs=request.news)
+        answer = provider_pb2.CheckResponse(inputs=request.news)
+        if request.olds.fields and (reason := _resource(request.urn).check(_plain(request.olds), _plain(request.news))):
+            answer.failures.add(reason=reason)
+        return answer
 
     def Diff(self, request: Any, context: grpc.ServicerContext) -> Any:
         resource, olds, news = _resource(request.urn), _plain(request.olds), _plain(request.news)

@@ -52,7 +52,8 @@ def make_way(connection: EngineConnection, claims: Claims, labels: Mapping[str, 
     others = [container for container in listed if not is_of(container["Labels"], labels)]
     ours = [container for container in listed if is_of(container["Labels"], labels) and container["State"] in RUNNING]
     volumes = connection.get("/volumes", filters={"label": [CHECKOUT_LABEL]})["Volumes"] or []
-    taken = dict.fromkeys(_taken(claims, others, [v for v in volumes if not is_of(v["Labels"], labels)]))
+    theirs = [volume for volume in volumes if not is_of(volume["Labels"], labels)]
+    taken = dict.fromkeys(_taken(claims, others, theirs, labels))
     lines = []
     for owner in dict.fromkeys(owner for owner, _ in taken):
         things = ", ".join(thing for other, thing in taken if other == owner)
@@ -67,23 +68,37 @@ def make_way(connection: EngineConnection, claims: Claims, labels: Mapping[str, 
         _stop_what_holds(connection, claims["servers"], ours)
 
 
-def _taken(claims: Claims, containers: list[Any], volumes: list[Any]) -> Iterator[tuple[str, str]]:
+def _taken(
+    claims: Claims, containers: list[Any], volumes: list[Any], ours: Mapping[str, str]
+) -> Iterator[tuple[str, str]]:
     """Yields what somebody else has: who that is and what makes them let go, and the thing."""
     for container in containers:
         name = _name(container)
-        stack = owner_of(container["Labels"])
-        owner = _stack(stack) if stack else f"container {name}, made by hand: remove it first (docker rm -f {name})"
+        owner = (
+            _stack(container["Labels"], ours)
+            or f"container {name}, made by hand: remove it first (docker rm -f {name})"
+        )
         if name in claims["containers"]:
             yield owner, f"container {name}"
         for port in sorted({s["port"] for s in claims["servers"]} & _ports(container)):
             yield owner, f"port {port}"
     for volume in volumes:
         if volume["Name"] in claims["volumes"]:
-            yield _stack(owner_of(volume["Labels"])), f"volume {volume['Name']}"
+            yield _stack(volume["Labels"], ours), f"volume {volume['Name']}"
 
 
-def _stack(name: str) -> str:
-    return f"{name}: destroy that stack first"
+def _stack(labels: Mapping[str, str], ours: Mapping[str, str]) -> str:
+    """The stack that made what has `labels` and what makes it let go; nothing if none made it."""
+    owner = owner_of(labels)
+    if not owner:
+        return ""
+    if owner != owner_of(ours):
+        return f"{owner}: destroy that stack first"
+    filtered = f"--filter 'label={CHECKOUT_LABEL}={labels[CHECKOUT_LABEL]}'"
+    return (
+        f"an earlier life of this stack, whose state is gone: remove what it left (docker rm -f $(docker ps -aq "
+        f"{filtered}); docker volume rm $(docker volume ls -q {filtered})); its shares keep their data"
+    )
 
 
 def _busy(servers: Iterable[Server], containers: list[Any]) -> Iterator[str]:

@@ -43,8 +43,11 @@ class PluginProcess:
         state: str = "azurefile",
         engine: Path | None = None,
         defaults: str = "protocol=local",
+        program: Path = REPOSITORY,
     ) -> None:
+        """`program` is the folder in which its package is."""
         self.folder = folder
+        self._program = program
         folder.mkdir(parents=True, exist_ok=True)
         self.root = root or folder / "root"
         self.socket = folder / "plugin.sock"
@@ -73,7 +76,7 @@ class PluginProcess:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "azurefile"] + [f"--{name}={value}" for name, value in arguments.items()],
-                cwd=REPOSITORY,
+                cwd=self._program,
                 stderr=log,
                 stdout=log,
             )
@@ -87,6 +90,11 @@ class PluginProcess:
             else:
                 return self
         raise TimeoutError(self.log.read_text())
+
+    def wait(self) -> int:
+        """Its exit code, once it has ended by itself."""
+        assert self._process is not None
+        return self._process.wait(20)
 
     def kill(self) -> None:
         """End it without warning."""

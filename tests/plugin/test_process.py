@@ -1,6 +1,7 @@
 """The plugin as a process: its files, its log, its size, and how it ends."""
 
 import json
+import shutil
 import signal
 import stat
 import subprocess
@@ -12,10 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.plugin.harness import (
-    PluginProcess,
-    Refused,
-)
+from tests.plugin.harness import REPOSITORY, PluginProcess, Refused
 
 pytestmark = pytest.mark.root
 
@@ -69,6 +67,17 @@ def test_sigterm_ends_cleanly_and_keeps_running_mounts(start_plugin: StartPlugin
     assert plugin.status("logs")["mounts"] == 1
     plugin.unmount("logs", "a")
     assert plugin.mounted("logs") == 0
+
+
+def test_one_whose_files_were_removed_makes_way_for_the_next(start_plugin: StartPlugin, tmp_path: Path) -> None:
+    program = tmp_path / "program"
+    shutil.copytree(REPOSITORY / "azurefile", program / "azurefile")
+    root = tmp_path / "root"
+    removed = start_plugin(root=root, program=program)
+    shutil.rmtree(program)
+    assert removed.wait() == 0
+    assert "the plugin was removed" in removed.log.read_text()
+    start_plugin(root=root).create("logs", share="logs")
 
 
 def test_logs_are_key_value_lines(plugin: PluginProcess) -> None:

@@ -181,6 +181,14 @@ def test_a_failed_upgrade_says_what_to_do_and_the_next_one_starts_what_it_stoppe
     assert engine.volumes == {}
 
 
+@pytest.mark.parametrize("step", ["plugins/azurefile/set", "plugins/azurefile/enable"])
+def test_a_first_installation_that_fails_leaves_no_plugin(engine: PluginEngine, step: str) -> None:
+    engine.broken = step
+    with pytest.raises(Failure, match="no space left on device"):
+        create(engine)
+    assert engine.plugin is None
+
+
 class Killed(BaseException):
     """Nothing catches it, as nothing catches SIGKILL."""
 

@@ -176,6 +176,16 @@ def test_what_another_checkouts_stack_has_is_one_line_that_names_it(
     )
 
 
+def test_what_is_left_of_a_state_that_is_gone_is_one_line_that_says_how_to_remove_it(
+    build: Build, recorder: Recorder, engine: FakeEngine
+) -> None:
+    before = LABELS | {CHECKOUT_LABEL: "here:/one#0"}
+    engine.answers["/containers/json"] = [running("mydb", "dbs", 1, before)]
+    said = refused(build, recorder, engine, claims(server("mydb", "dbs", 2)))
+    assert "an earlier life of this stack, whose state is gone" in said
+    assert "docker rm -f $(docker ps -aq --filter 'label=io.datadocker.checkout=here:/one#0')" in said
+
+
 def test_a_container_by_hand_that_has_a_name_of_ours_is_one_line(
     build: Build, recorder: Recorder, engine: FakeEngine
 ) -> None:

@@ -18,13 +18,33 @@ ENGINE = {"url": "ssh://ops@box:22", "ssh_opts": ["-i", "/old"]}
 SHARE = {"engine": ENGINE, "root": "/var/lib/datadocker", "image": "i:1", "share": "dbs", "retain": False}
 
 
-def diff(kind: str, olds: dict[str, Any], **change: Any) -> Any:
-    def struct(props: dict[str, Any]) -> struct_pb2.Struct:
-        return json_format.ParseDict(props, struct_pb2.Struct())
+PLUGIN = {"engine": ENGINE, "driver": "azurefile", "config": "{}", "root": "/r", "socket": "/s", "enabled": True}
+URN = "urn:pulumi:dev::datadocker::datadocker:index:LocalShare$datadocker-engine:index:{}::x"
 
-    urn = f"urn:pulumi:dev::datadocker::datadocker:index:LocalShare$datadocker-engine:index:{kind}::x"
-    request = provider_pb2.DiffRequest(urn=urn, olds=struct(olds), news=struct(olds | change))
+
+def struct(props: dict[str, Any]) -> struct_pb2.Struct:
+    return json_format.ParseDict(props, struct_pb2.Struct())
+
+
+def diff(kind: str, olds: dict[str, Any], **change: Any) -> Any:
+    request = provider_pb2.DiffRequest(urn=URN.format(kind), olds=struct(olds), news=struct(olds | change))
     return server.Servicer().Diff(request, None)  # type: ignore[arg-type]
+
+
+def check(olds: dict[str, Any], **change: Any) -> list[str]:
+    request = provider_pb2.CheckRequest(urn=URN.format("EnginePlugin"), olds=struct(olds), news=struct(PLUGIN | change))
+    return [failure.reason for failure in server.Servicer().Check(request, None).failures]  # type: ignore[arg-type]
+
+
+def test_the_folder_of_a_plugin_that_is_there_stays() -> None:
+    reason = "set datadocker:plugin.root back"
+    assert reason in check(PLUGIN, root="/elsewhere")[0]
+    assert check(PLUGIN) == []
+    assert check({}, root="/elsewhere") == []
+    assert check(PLUGIN, root="/elsewhere", driver="azf2") == []
+    assert check(PLUGIN, root="/elsewhere", engine={"url": "unix:///x", "ssh_opts": []}) == []
+    # a machine that is being replaced
+    assert check(PLUGIN, root="/elsewhere", engine="04da6b54-80e4-46f7-96ec-b56ff0331ba9") == []
 
 
 @pytest.mark.parametrize(
@@ -52,14 +72,13 @@ def test_nothing_new_changes_nothing() -> None:
 
 
 def test_another_key_file_replaces_no_plugin() -> None:
-    plugin = {"engine": ENGINE, "driver": "azurefile", "config": "{}", "root": "/r", "socket": "/s", "enabled": True}
-    moved = diff("EnginePlugin", plugin, engine=ENGINE | {"ssh_opts": ["-i", "/new"]})
+    moved = diff("EnginePlugin", PLUGIN, engine=ENGINE | {"ssh_opts": ["-i", "/new"]})
     assert list(moved.replaces) == []
-    elsewhere = diff("EnginePlugin", plugin, engine={"url": "unix:///x", "ssh_opts": []})
+    elsewhere = diff("EnginePlugin", PLUGIN, engine={"url": "unix:///x", "ssh_opts": []})
     assert list(elsewhere.replaces) == ["engine.url"]
     # it may turn out that the other engine can't be reached
     assert not elsewhere.deleteBeforeReplace
-    assert diff("EnginePlugin", plugin, driver="other").deleteBeforeReplace
+    assert diff("EnginePlugin", PLUGIN, driver="other").deleteBeforeReplace
 
 
 def test_a_disabled_plugin_is_a_drift() -> None:
