@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import select
@@ -38,15 +39,20 @@ def recover(backend: Backend, cli: Path, stack: str) -> None:
     say(f"a run of stack {stack} was killed during {len(pending)} operations: putting the state right")
     _end_orphans(backend.checkout)
     containers = [p for p in pending if p["resource"]["type"] == CONTAINER]
-    plugins = [p["resource"] for p in pending if p["resource"]["type"] == PLUGIN]
-    for engine, ssh_options in backend.engines(stack).items() if containers or plugins else ():
-        docker = _docker(engine, ssh_options)
+    drivers = [str(p["resource"]["inputs"].get("driver")) for p in pending if p["resource"]["type"] == PLUGIN]
+    engines = [_docker(*e) for e in backend.engines(stack).items()] if containers or drivers else []
+    for docker in engines:
         for operation in containers:
             _remove_half_done(docker, operation)
-        for plugin in plugins:
-            _remove_half_installed(docker, str(plugin["inputs"].get("driver")))
+    _remove_half_installed(engines, drivers)
     refresh = ["refresh", "--yes", "--skip-preview", "--clear-pending-creates", "--stack", stack]
-    backend.pulumi(cli, *refresh)
+    try:
+        backend.pulumi(cli, *refresh)
+    except ToolchainError:
+        # the engine may have gone on with what the killed run asked of it, and have a plugin off since
+        if not _remove_half_installed(engines, drivers):
+            raise
+        backend.pulumi(cli, *refresh)
 
 
 def _end_orphans(checkout: Path) -> None:
@@ -100,15 +106,19 @@ def _remove_half_done(docker: list[str], operation: dict[str, Any]) -> None:
     say(f"removed container {resource['inputs'].get('name')}, which that run was making or deleting")
 
 
-def _remove_half_installed(docker: list[str], driver: str) -> None:
-    """Removes the plugin that the killed run was exchanging, if it is off: what is on its volumes can't be looked at.
+def _remove_half_installed(engines: list[list[str]], drivers: list[str]) -> bool:
+    """Removes the plugins that the killed run was exchanging, if they are off: their volumes can't be looked at.
 
-    All that it knows is on the host, and the next run installs it.
+    All that they know is on the host, and the next run installs them. Returns whether there was one.
     """
-    shown = _call([*docker, "plugin", "inspect", "-f", "'{{.Enabled}} {{.Config.Description}}'", driver])
-    if shown and shown.strip("'").startswith("false ") and OURS in shown:
-        _call([*docker, "plugin", "rm", "-f", driver])
-        say(f"removed plugin {driver}, which that run was installing")
+    removed = False
+    for docker, driver in itertools.product(engines, drivers):
+        shown = _call([*docker, "plugin", "inspect", "-f", "'{{.Enabled}} {{.Config.Description}}'", driver])
+        if shown and shown.strip("'").startswith("false ") and OURS in shown:
+            _call([*docker, "plugin", "rm", "-f", driver])
+            say(f"removed plugin {driver}, which that run was installing")
+            removed = True
+    return removed
 
 
 def _call(command: list[str]) -> str | None:
