@@ -135,15 +135,32 @@ def test_a_plugin_that_was_half_installed_is_removed_if_it_is_ours(
     killed: Killed, tmp_path: Path, description: str, stays: bool
 ) -> None:
     name = f"{TAG}plugin"
-    (tmp_path / "plugin/rootfs").mkdir(parents=True)
-    interface = {"types": ["docker.volumedriver/1.0"], "socket": "x.sock"}
-    config = {"description": description, "entrypoint": ["/x"], "interface": interface}
-    (tmp_path / "plugin/config.json").write_text(json.dumps(config))
-    docker("plugin", "create", name, str(tmp_path / "plugin"))
+    docker("plugin", "create", name, plugin_folder(tmp_path, description))
     try:
         killed.during("updating", name, name, PLUGIN)
         killed.recover()
         assert (name in docker("plugin", "ls", "--format", "{{.Name}}")) == stays
+    finally:
+        subprocess.run(["docker", "plugin", "rm", "-f", name], capture_output=True, check=False)
+
+
+def plugin_folder(folder: Path, description: str) -> str:
+    (folder / "plugin/rootfs").mkdir(parents=True)
+    interface = {"types": ["docker.volumedriver/1.0"], "socket": "x.sock"}
+    config = {"description": description, "entrypoint": ["/x"], "interface": interface}
+    (folder / "plugin/config.json").write_text(json.dumps(config))
+    return str(folder / "plugin")
+
+
+def test_a_plugin_that_is_off_only_when_the_state_is_read_is_removed_then(killed: Killed, tmp_path: Path) -> None:
+    name, folder = f"{TAG}late", plugin_folder(tmp_path, "Azure Files (datadocker/azurefile:1)")
+    first = f"if mkdir {tmp_path}/first; then docker plugin create {name} {folder}; exit 1; fi"
+    killed.cli.write_text(f'#!/bin/sh\n{first} 2>/dev/null\necho "$@" >> {killed.called}\n')
+    try:
+        killed.during("updating", name, name, PLUGIN)
+        killed.recover()
+        assert name not in docker("plugin", "ls", "--format", "{{.Name}}")
+        assert killed.called.read_text().startswith("refresh ")
     finally:
         subprocess.run(["docker", "plugin", "rm", "-f", name], capture_output=True, check=False)
 
