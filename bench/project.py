@@ -18,7 +18,13 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 KEEP = f"{PREFIX}keep"
 DEMO = f"{PREFIX}demo"
 CONTAINER = "docker:index/container:Container"
-MADE_EACH_TIME = (CONTAINER, "docker:index/volume:Volume", "datadocker:index:ShareFolder", "pulumi:index:Stash")
+# by the ends of their types: the stack's own mark is kept in a Stash too, and stays with the images that have it
+MADE_EACH_TIME = (
+    CONTAINER,
+    "docker:index/volume:Volume",
+    "datadocker-engine:index:ShareFolder",
+    "Password$pulumi:index:Stash",
+)
 
 
 class Project:
