@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from stacks.azure import AzureHostSettings
@@ -11,11 +11,12 @@ from stacks.azure_names import INTERNET
 
 if TYPE_CHECKING:
     from stacks.relations import Places
-    from stacks.settings import Settings
+    from stacks.settings import DatabaseSettings, Settings
 
 NOT = "not in production"
 # README.md publishes it
 PUBLISHED = "datadocker"
+ENCRYPT = "set it by pulumi config set --path --secret, or leave it out and one is made"
 
 
 def check_production(settings: Settings, at: Places, encrypted: frozenset[str]) -> Iterable[tuple[str, str]]:
@@ -48,13 +49,19 @@ def check_production(settings: Settings, at: Places, encrypted: frozenset[str]) 
         here = at["databases"][i]
         if INTERNET in database.allow_from:
             yield f"{here}.allowFrom", f"{INTERNET}: {NOT}: the whole world could try passwords; name your own networks"
-        if "databases" in encrypted:
-            continue
-        readable = [f"{here}.rootPassword"] if database.root_password else []
-        readable += [f"{here}.users[{k}].password" for k, user in enumerate(database.users) if user.password]
-        for setting in readable:
-            yield (
-                setting,
-                f"{NOT}: it is readable in the file; set it by pulumi config set --path --secret, or leave it out and "
-                "one is made",
-            )
+    for setting in readable_passwords(settings.databases, at["databases"], encrypted):
+        yield setting, f"{NOT}: it is readable in the file; {ENCRYPT}"
+
+
+def readable_passwords(
+    databases: Iterable[DatabaseSettings], at: Iterable[str], encrypted: frozenset[str]
+) -> Iterator[str]:
+    """Yields the settings of passwords that stand in the file as they are; `at` says where each database stands."""
+    if "databases" in encrypted:
+        return
+    for here, database in zip(at, databases, strict=True):
+        if database.root_password:
+            yield f"{here}.rootPassword"
+        for k, user in enumerate(database.users):
+            if user.password:
+                yield f"{here}.users[{k}].password"

@@ -35,7 +35,7 @@ from stacks.names import (
     ShareName,
     VolumeName,
 )
-from stacks.production import check_production
+from stacks.production import ENCRYPT, check_production, readable_passwords
 from stacks.relations import Places, check_together
 from stacks.section import Section
 
@@ -294,7 +294,12 @@ def read_settings() -> Settings:
         elif text != "":
             raw[name] = _plain(text)
     secret = {k for k in raw if pulumi.runtime.is_config_secret(prefix + k)}
-    return parse(raw, file=f"Pulumi.{pulumi.get_stack()}.yaml", secret=secret)
+    file = f"Pulumi.{pulumi.get_stack()}.yaml"
+    settings = parse(raw, file=file, secret=secret)
+    at = [f"databases[{i}]" for i in range(len(settings.databases))]
+    for setting in readable_passwords(settings.databases, at, frozenset(secret)):
+        pulumi.log.warn(f"{file}: {setting} is readable there and in the history of the state; {ENCRYPT}")
+    return settings
 
 
 def _plain(text: str) -> object:

@@ -73,6 +73,22 @@ def test_only_a_misspelt_namespace_of_ours_is_looked_at(recorder: Recorder) -> N
     pulumi.runtime.set_all_config({})
 
 
+def test_a_password_that_is_readable_in_the_file_is_said(recorder: Recorder) -> None:
+    database = MYDB | {"users": [{"name": "app", "password": "canary"}]}
+    config = {"datadocker:volumes": json.dumps(VOLUMES), "datadocker:databases": json.dumps([database])}
+    said: list[str] = []
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(pulumi.log, "warn", said.append)
+        for secret in ([], ["datadocker:databases"]):
+            pulumi.runtime.set_all_config(config, secret)
+            read_settings()
+    pulumi.runtime.set_all_config({})
+    assert said == [
+        "Pulumi.unit.yaml: databases[0].users[0].password is readable there and in the history of the state; "
+        "set it by pulumi config set --path --secret, or leave it out and one is made"
+    ]
+
+
 def test_nothing_at_all_but_the_demos_volumes_is_right() -> None:
     settings = parse({"volumes": ["logs", "config"]}, file="f")
     assert settings.host.kind == "local"
