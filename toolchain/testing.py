@@ -29,10 +29,11 @@ PARTS = {
     "plugin": ["tests/plugin", "-m", "not machines"],
     "images": ["tests/images"],
     "toolchain": ["tests/toolchain"],
+    "standin": ["tests/azure", "-m", "not machines"],
     "engine": ["tests/engine"],
 }
 SHARES = ("between_hosts", "cycles", "faults", "nfs", "refusals", "smb")
-# run when named: they boot machines, and have not all been seen to pass together yet
+# run when named: they boot machines; azure is standin and the story that is told in them
 NAMED = {
     "machines": ["tests/machines", *(f"tests/plugin/test_{name}.py" for name in SHARES)],
     "azure": ["tests/azure"],
