@@ -134,6 +134,8 @@ class QemuRoom:
         return Ran(ran.code, ran.out, ran.err)
 
     def restart(self, machine: str, size: str) -> None:
+        # Azure shuts it down; what is cut off here must be on its disk
+        self.machines[machine.lower()].run("sync")
         self.machines[machine.lower()].reboot_hard()
         with self._lock:
             again, self._open[machine.lower()] = self._open[machine.lower()], set()

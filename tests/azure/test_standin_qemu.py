@@ -27,6 +27,9 @@ runcmd:
 """
 
 
+pytestmark = pytest.mark.machines
+
+
 @pytest.fixture
 def room() -> Iterator[QemuRoom]:
     made = QemuRoom()
