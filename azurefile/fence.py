@@ -25,7 +25,7 @@ from azurefile.held import Held
 from azurefile.lease import Lease
 from azurefile.leases import RENEWALS, Leases
 from azurefile.owner import Owner, conflict, facts
-from azurefile.store import LockStore, Record
+from azurefile.store import LockStore, Record, is_locked
 from azurefile.volumes import Volume
 
 log = logging.getLogger(__name__)
@@ -104,7 +104,7 @@ class Fence:
             # Memory knows a container a moment before the record does.
             owner = own.owner
         distant = store.shared and own is None and owner.host_id != self._leases.host.identity
-        locked = own is None and not distant and store.locked(owner.key)
+        locked = own is None and not distant and is_locked(store, owner.key)
         restored = own.restored if own is not None else not locked
         if own is not None and own.lost:
             raise Held(volume, owner, passing=True)

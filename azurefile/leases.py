@@ -42,6 +42,8 @@ class Leases:
         self._memory = memory
         self._clock = clock
         self._leases: dict[str, Lease] = {}
+        # The engine's events and its mounts tell of one holder at once.
+        self._telling = threading.Lock()
         # Notified when a record on a shared store has to be written anew.
         self.changes = threading.Condition()
 
@@ -93,9 +95,9 @@ class Leases:
         """Note that one of several mounts of a volume has ended."""
         lease = self._leases.get(volume)
         if lease is not None:
-            owner = lease.owner
-            owner.mounts = mounts
-            owner.containers = [c for c in owner.containers if not c.dead()]
+            with self._telling:
+                lease.owner.mounts = mounts
+                lease.owner.containers = [c for c in lease.owner.containers if not c.dead()]
             lease.save()
 
     def forget(self, volume: Volume, store: LockStore) -> None:
@@ -127,14 +129,15 @@ class Leases:
         if lease is None or at_ns < lease.granted_ns:
             return
         owner = lease.owner
-        known = {c.id: c for c in owner.containers} if not owner.exclusive else {}
-        before = next((c for c in owner.containers if c.id == container.id), None)
-        if before is not None and container.pid is None:
-            container = dataclasses.replace(container, pid=before.pid, ticks=before.ticks)
-        if before == container:
-            return
-        known[container.id] = container
-        owner.containers = list(known.values())
+        with self._telling:
+            known = {c.id: c for c in owner.containers} if not owner.exclusive else {}
+            before = next((c for c in owner.containers if c.id == container.id), None)
+            if before is not None and container.pid is None:
+                container = dataclasses.replace(container, pid=before.pid, ticks=before.ticks)
+            if before == container:
+                return
+            known[container.id] = container
+            owner.containers = list(known.values())
         lease.save()
         if container.pid is not None:
             log.info("holder", extra=facts(owner))

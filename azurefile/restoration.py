@@ -10,7 +10,7 @@ from azurefile.lease import Lease
 from azurefile.leasememory import LeaseMemory
 from azurefile.leases import Leases
 from azurefile.owner import Owner, facts
-from azurefile.store import LockStore
+from azurefile.store import LockStore, is_locked
 from azurefile.volumes import Volume
 
 log = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ def clear(owner: Owner, store: LockStore) -> None:
     """Give back what an earlier life of this plugin held, unless a copy of this machine holds it."""
     # Under the mutex: this host's first claim after a boot looks at the same record and lock.
     with store.mutex() as alone:
-        if not alone or store.locked(owner.key):
+        if not alone or is_locked(store, owner.key):
             return
         record = store.read(owner.key)
         if record is not None and record.in_force and record.owner.lease == owner.lease:

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from azurefile.errors import ShareError
 from azurefile.owner import Owner
-from azurefile.store import Lock, Record
+from azurefile.store import Lock, Record, is_locked
 
 log = logging.getLogger(__name__)
 
@@ -95,14 +95,6 @@ class SharedStore:
         """Take the lock beside a record."""
         return self._folder.lock(f"{_name(key)}.lock")
 
-    def locked(self, key: str) -> bool:
-        """Whether some client has that lock."""
-        lock = self.lock(key)
-        if lock is None:
-            return True
-        lock.close()
-        return False
-
     def delete(self, key: str) -> None:
         """Remove a record, its lock file and its mark."""
         for suffix in ("json", "taken", "lock"):
@@ -118,7 +110,7 @@ class SharedStore:
         try:
             owner = Owner.from_json(json.loads(data))
         except (ValueError, TypeError, KeyError) as error:
-            if self.locked(key):
+            if is_locked(self, key):
                 raise ShareError(
                     f'share "{self._share}": the owner record {name}.json of a plugin that runs can\'t be read; '
                     "use the same version of the plugin on every host"

@@ -57,8 +57,14 @@ class LockStore(Protocol):
     def lock(self, key: str) -> Lock | None:
         """Take the lock beside a record, or None while another process has it."""
 
-    def locked(self, key: str) -> bool:
-        """Whether some process has that lock."""
-
     def delete(self, key: str) -> None:
         """Remove a record and its lock."""
+
+
+def is_locked(store: LockStore, key: str) -> bool:
+    """Whether some process has the lock beside a record."""
+    lock = store.lock(key)
+    if lock is None:
+        return True
+    lock.close()
+    return False

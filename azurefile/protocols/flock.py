@@ -11,7 +11,7 @@ from pathlib import Path
 from azurefile import files
 from azurefile.errors import ShareError
 from azurefile.owner import Owner
-from azurefile.store import Record
+from azurefile.store import Record, is_locked
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ class FlockStore:
         except FileNotFoundError:
             return None
         except (OSError, ValueError, TypeError, KeyError) as error:
-            if self.locked(key):
+            if is_locked(self, key):
                 raise ShareError(
                     f'share "{self._folder.name}": the owner record {key}.json of a plugin that '
                     "runs can't be read; use the same version of the plugin for both"
@@ -78,14 +78,6 @@ class FlockStore:
     def lock(self, key: str) -> "FlockLock | None":
         """Take the flock beside a record."""
         return lock_file(self._folder / f"{key}.lock")
-
-    def locked(self, key: str) -> bool:
-        """Whether a process has that flock."""
-        lock = self.lock(key)
-        if lock is None:
-            return True
-        lock.close()
-        return False
 
     def delete(self, key: str) -> None:
         """Remove a record and its lock file."""

@@ -59,7 +59,7 @@ class Nfs:
         with self._guard:
             if key not in self._stores:
                 control = _Control(volume)
-                self._stores[key] = SharedStore(MountedFolder(control.root, volume.options.share), volume.options.share)
+                self._stores[key] = SharedStore(MountedFolder(control, volume.options.share), volume.options.share)
             return self._stores[key]
 
     def where(self, volume: Volume) -> dict[str, str]:
@@ -78,12 +78,19 @@ class _Control:
         self._root: Path | None = None
         self._guard = threading.Lock()
 
-    def root(self) -> Path:
+    def path(self) -> Path:
         """Where it is mounted, at the latest now. Raises ShareError."""
         with self._guard:
             if self._root is None:
                 self._root = self._mount()
             return self._root
+
+    def drop(self) -> None:
+        """Unmount it; what is open there stays open until it is closed."""
+        with self._guard:
+            root, self._root = self._root, None
+        if root is not None:
+            mounts.detach(root)
 
     def _mount(self) -> Path:
         options = self._volume.options

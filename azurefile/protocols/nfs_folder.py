@@ -3,19 +3,30 @@
 import contextlib
 import errno
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 
 from azurefile.errors import ShareSilent
 from azurefile.optionvalues import RESERVED_FOLDER
 from azurefile.protocols.flock import FlockLock, lock_file
 
 
+class Root(Protocol):
+    """Where a share's root is mounted."""
+
+    def path(self) -> Path:
+        """The folder, mounted at the latest now. Raises ShareError."""
+
+    def drop(self) -> None:
+        """Forget a mount whose share the server no longer has, so that the next call mounts it anew."""
+
+
 class MountedFolder:
     """Files in the fence's folder below a mount. Raises ShareError for a share that fails."""
 
-    def __init__(self, root: Callable[[], Path], share: str) -> None:
-        """`root` mounts the share if need be and says where; `share` is named in errors."""
+    def __init__(self, root: Root, share: str) -> None:
+        """Use the mount of `root`; `share` is named in errors."""
         self._root = root
         self._share = share
 
@@ -61,7 +72,7 @@ class MountedFolder:
             return MountedLock(lock, self._share) if lock is not None else None
 
     def _folder(self) -> Path:
-        return self._root() / RESERVED_FOLDER
+        return self._root.path() / RESERVED_FOLDER
 
     def _made(self) -> Path:
         folder = self._folder()
@@ -74,6 +85,9 @@ class MountedFolder:
         try:
             yield
         except OSError as error:
+            if error.errno == errno.ESTALE:
+                # The share was made anew on its server: this handle never comes back.
+                self._root.drop()
             raise ShareSilent(f'share "{self._share}" fails: {error.strerror or error}') from error
 
 

@@ -56,6 +56,8 @@ _NOBODY = 0
 _READ = FilePipePrinterAccessMask.FILE_READ_DATA | FilePipePrinterAccessMask.FILE_READ_ATTRIBUTES
 _WRITE = FilePipePrinterAccessMask.FILE_WRITE_DATA | FilePipePrinterAccessMask.FILE_READ_ATTRIBUTES
 _FILE_BYTES = 256 * 1024
+# MS-ERREF 2.3.1, STATUS_QUOTA_EXCEEDED and STATUS_DISK_FULL: an answer, after which the connection and its locks stand.
+_FULL = (0xC0000044, 0xC000007F)
 # The share answers, but the connection that asked is of no more use.
 _BROKEN = (SMBException, OSError, ValueError)
 
@@ -206,15 +208,21 @@ class SmbShare:
             try:
                 return work(self._tree)
             except _BROKEN as error:
-                self._break()
+                self._failed(error)
                 if fresh:
                     raise ShareSilent(f'share "{self._share}" fails: {_words(error)}') from error
             self.connect()
             try:
                 return work(self._tree)
             except _BROKEN as error:
-                self._break()
+                self._failed(error)
                 raise ShareSilent(f'share "{self._share}" fails: {_words(error)}') from error
+
+    def _failed(self, error: Exception) -> None:
+        """End the connection, unless the server only said that the share is full: then raise that."""
+        if isinstance(error, SMBResponseException) and error.status in _FULL:
+            raise ShareError(f'share "{self._share}" is full; raise its quota or make room') from error
+        self._break()
 
     def _connect(self) -> Any:
         credentials = self._credentials()

@@ -1,11 +1,14 @@
 """Leases on a share that other hosts reach: renewed, overdue, taken, given back."""
 
+import threading
+import time
+
 import pytest
 
 from azurefile.errors import ShareError
 from azurefile.held import Held
 from azurefile.lease import TakenOver
-from azurefile.owner import Owner
+from azurefile.owner import Container, Owner
 from azurefile.sharedstore import SharedStore
 from tests.plugin.shared import TAKEOVER, Machine, MemoryFolder, World
 
@@ -104,3 +107,20 @@ def test_a_claim_that_fails_after_its_grant_holds_nothing(
         one.claim()
     assert one.leases.all() == []
     assert list(folder.locks) == ["mutex"]
+
+
+def test_a_container_named_while_another_mount_ends_is_not_forgotten(one: Machine) -> None:
+    lease = one.claim(exclusive="false")
+    lease.owner.mounts = 2
+    told = threading.Thread(target=one.leases.identify, args=("dbs", Container("2", "second"), time.time_ns()))
+
+    class Looked(Container):
+        def dead(self) -> bool:
+            told.start()
+            told.join(0.2)
+            return False
+
+    lease.owner.containers = [Looked("1", "first")]
+    one.leases.unmounted("dbs", 1)
+    told.join()
+    assert [container.name for container in lease.owner.containers] == ["first", "second"]

@@ -1,5 +1,7 @@
 """The files and locks under a shared fence, on a real SMB server and in a mounted folder."""
 
+import errno
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +23,19 @@ pytestmark = pytest.mark.root
 Connect = Callable[[], SharedFolder]
 
 
+class Mounted:
+    """A folder in the place of a mounted share, which its server may have made anew."""
+
+    def __init__(self, *places: Path) -> None:
+        self.places = list(places)
+
+    def path(self) -> Path:
+        return self.places[0]
+
+    def drop(self) -> None:
+        del self.places[0]
+
+
 @pytest.fixture(scope="module")
 def samba() -> Iterator[SambaServer]:
     with SambaServer() as server:
@@ -37,7 +52,7 @@ def smb(samba: SambaServer, share: str = "dbs", **given: object) -> SmbShare:
 def connect(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Connect]:
     """Each call is another client of the same folder."""
     if request.param == "folder":
-        yield lambda: MountedFolder(lambda: tmp_path, "dbs")
+        yield lambda: MountedFolder(Mounted(tmp_path), "dbs")
         return
     server = request.getfixturevalue("samba")
     opened: list[SmbShare] = []
@@ -187,6 +202,41 @@ def test_a_new_key_is_used_for_the_next_connection(samba: SambaServer) -> None:
     keys[0] = "second=="
     assert share.read("a.json") is not None
     share.close()
+
+
+def test_a_full_share_is_told_and_keeps_its_locks(samba: SambaServer) -> None:
+    small = samba.add_share("small", limit=64 * 1024)
+    try:
+        one = smb(samba, "small")
+        lock = one.lock("a.lock")
+        assert lock is not None
+        (small / "data").write_bytes(bytes(32 * 1024))
+        with pytest.raises(ShareError, match='share "small" is full; raise its quota or make room'):
+            one.write("b.json", bytes(60 * 1024))
+        assert lock.confirm()
+        assert smb(samba, "small").lock("a.lock") is None
+        one.close()
+    finally:
+        samba.delete_share("small")
+
+
+def test_a_share_that_was_made_anew_is_mounted_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel answers ESTALE for ever to who has the old one open."""
+    old, new = tmp_path / "old", tmp_path / "new"
+    new.mkdir()
+    share = MountedFolder(Mounted(old, new), "dbs")
+    listdir = os.listdir
+
+    def stale(path: Path) -> list[str]:
+        if path.is_relative_to(old):
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+        return listdir(path)
+
+    monkeypatch.setattr(os, "listdir", stale)
+    with pytest.raises(ShareError, match="Stale file handle"):
+        share.names()
+    share.write("a.json", b"{}\n")
+    assert share.names() == ["a.json"]
 
 
 def test_what_refuses_says_why(samba: SambaServer) -> None:
