@@ -56,7 +56,7 @@ _NOBODY = 0
 _READ = FilePipePrinterAccessMask.FILE_READ_DATA | FilePipePrinterAccessMask.FILE_READ_ATTRIBUTES
 _WRITE = FilePipePrinterAccessMask.FILE_WRITE_DATA | FilePipePrinterAccessMask.FILE_READ_ATTRIBUTES
 _FILE_BYTES = 256 * 1024
-# MS-ERREF 2.3.1, STATUS_QUOTA_EXCEEDED and STATUS_DISK_FULL: an answer, after which the connection and its locks stand.
+# MS-ERREF 2.3.1, STATUS_QUOTA_EXCEEDED and STATUS_DISK_FULL: answers after which the connection and its locks stand.
 _FULL = (0xC0000044, 0xC000007F)
 # The share answers, but the connection that asked is of no more use.
 _BROKEN = (SMBException, OSError, ValueError)
@@ -189,7 +189,12 @@ class SmbShare:
         def work(tree: Any) -> bool:
             if lock.generation != self.generation:
                 return False
-            lock.file.write(b"\n")
+            try:
+                lock.file.write(b"\n")
+            except SMBResponseException as error:
+                # That a full share takes no byte was said by way of the open, which so stands.
+                if error.status not in _FULL:
+                    raise
             return True
 
         return self._call(work)
