@@ -1,11 +1,26 @@
 """Reads the settings of the selected stack and builds the one composition that they name."""
 
+import asyncio
+import importlib
+from typing import Any
+
+import pulumi
+
 from components.custom import start_provider
 
 # it starts while the rest is being loaded
 start_provider()
 
-from stacks.build import build  # noqa: E402
-from stacks.settings import read_settings  # noqa: E402
 
-build(read_settings())
+async def program() -> None:
+    """Loads each step while the engine is at work on the one before."""
+    settings = (await _load("stacks.settings")).read_settings()
+    host, labels = (await _load("stacks.hosts")).docker_host(settings)
+    (await _load("stacks.build")).build(settings, host, labels)
+
+
+async def _load(module: str) -> Any:
+    return await asyncio.to_thread(importlib.import_module, module)
+
+
+pulumi.run(program)

@@ -1,16 +1,18 @@
 """The compositions by the name that the setting `datadocker:stack` gives them."""
 
 from components.custom import VolumeGuard
+from components.hosts import DockerHost
 from stacks.databases import databases
 from stacks.demo import demo
+from stacks.owner import Labels
 from stacks.settings import Settings
 
 COMPOSITIONS = {"demo": demo, "databases": databases}
 
 
-def build(settings: Settings) -> None:
-    """Registers every resource of the composition that `settings.stack` names."""
-    stack = COMPOSITIONS[settings.stack](settings)
+def build(settings: Settings, host: DockerHost, labels: Labels) -> None:
+    """Registers every resource of the composition that `settings.stack` names on a host, with the stack's labels."""
+    stack = COMPOSITIONS[settings.stack](settings, host, labels)
     # it depends on all that uses the volumes, so that it is the first to be deleted and nothing is if it refuses
     VolumeGuard(
         "volumes",

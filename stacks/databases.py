@@ -12,8 +12,7 @@ from components.hosts import DockerHost
 from components.images import BaseImage, ContextImage
 from components.plugin import AzureFilePlugin
 from components.volumes import MappedVolume
-from stacks.hosts import docker_host
-from stacks.owner import Labels, image_labels, owner_labels
+from stacks.owner import Labels, image_labels
 from stacks.settings import DatabaseSettings, Settings, VolumeSettings
 from stacks.shares import driver_defaults, file_shares
 
@@ -32,10 +31,9 @@ class Foundation:
     """What uses the volumes."""
 
 
-def databases(settings: Settings) -> Foundation:
-    """Registers the stack's host, plugin, volumes and databases, and exports how to reach them."""
-    # 1. a Docker host
-    host, labels = docker_host(settings, owner_labels())
+def databases(settings: Settings, host: DockerHost, labels: Labels) -> Foundation:
+    """Registers the stack's plugin, volumes and databases on its host, and exports how to reach them."""
+    # 1. a Docker host: its provider is on the way
     built = image_labels(labels)
 
     # 2. with the volume plugin

@@ -6,17 +6,19 @@ from dataclasses import replace
 
 import pulumi
 
+from components.hosts import DockerHost
 from components.images import ContextImage
 from components.readers import LogReader
 from components.writers import LogWriter
 from stacks.databases import Foundation, databases
 from stacks.names import READER, WRITERS
+from stacks.owner import Labels
 from stacks.settings import Settings
 
 
-def demo(settings: Settings) -> Foundation:
+def demo(settings: Settings, host: DockerHost, labels: Labels) -> Foundation:
     """Registers the whole demo; returns what it stands on, with what uses its volumes."""
-    stack = databases(settings)
+    stack = databases(settings, host, labels)
     # a database takes longest to be ready, so its container starts first
     last = pulumi.ResourceOptions(depends_on=[*stack.databases.values()])
     # three containers write one file

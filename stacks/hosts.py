@@ -8,16 +8,17 @@ from components.hosts import Claims, DockerHost, LocalHost, Server, SSHHost
 from stacks.azure import AzureHostSettings
 from stacks.login import subscription
 from stacks.names import DEMO_CONTAINERS
-from stacks.owner import Labels, stack_label
+from stacks.owner import Labels, owner_labels, stack_label
 from stacks.settings import LocalHostSettings, Settings, SSHHostSettings
 
 
-def docker_host(settings: Settings, labels: Labels) -> tuple[DockerHost, Labels]:
-    """Registers the host; returns it with `labels`, which are known once what has them can be made there.
+def docker_host(settings: Settings) -> tuple[DockerHost, Labels]:
+    """Registers the host; returns it with the stack's labels, known once what has them can be made there.
 
     Raises:
         pulumi.RunError: with what to do, if it can't be had.
     """
+    labels = owner_labels()
     match settings.host:
         case LocalHostSettings(socket=socket):
             local = LocalHost("host", {"socket": socket})

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any, NotRequired
 
 import pulumi
-import pulumi_docker as docker
 from pulumi_azure_native import resources
 
 from components.custom import GracefulStop
 from components.hosts.azure_bootstrap import custom_data, read_custom_data
 from components.hosts.azure_machine import AzureMachine
 from components.hosts.azure_network import SSH_PORT, AzureNetwork, NetworkSettings
+from components.hosts.docker_provider import DockerProvider
 from components.hosts.host import DockerHost, Engine
 from components.hosts.keys import KeyPair, key_folder, read_public, write_key
 from components.hosts.ssh import ssh_options
@@ -156,11 +156,11 @@ class AzureHost(DockerHost):
             },
             pulumi.ResourceOptions(parent=self, depends_on=[made.ready]),
         )
-        self.provider = docker.Provider(
+        self.provider = DockerProvider(
             f"{name}-engine",
-            host=url,
-            ssh_opts=pulumi.Output.all(plain, made.life).apply(lambda known: known[0] + _shared_connection(known[1])),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[self._settled]),
+            url,
+            pulumi.Output.all(plain, made.life).apply(lambda known: known[0] + _shared_connection(known[1])),
+            pulumi.ResourceOptions(parent=self, depends_on=[self._settled]),
         )
         self.fate = {
             # skipped with the machine, which a destroy needs not reach then

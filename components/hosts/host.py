@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import TypedDict
 
 import pulumi
-import pulumi_docker as docker
+
+from components.hosts.docker_provider import DockerProvider
 
 
 class Engine(TypedDict):
@@ -27,7 +28,7 @@ class DockerHost(pulumi.ComponentResource):
     """Where ports that containers publish on 127.0.0.1 of the host are reached from here."""
     engine: pulumi.Output[Engine]
     """How to reach the engine, for providers of our own."""
-    provider: docker.Provider
+    provider: DockerProvider
     """The Docker provider of this host."""
     public_address: pulumi.Output[str]
     """Where ports that containers publish on every address of the host are reached."""

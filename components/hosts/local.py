@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import NotRequired, TypedDict
 
 import pulumi
-import pulumi_docker as docker
 
 from components.hosts.claims import Claims, make_way
+from components.hosts.docker_provider import DockerProvider
 from components.hosts.host import DockerHost, Engine
 from provider.connection import EngineConnection, EngineError
 
@@ -40,7 +40,7 @@ class LocalHost(DockerHost):
         except EngineError as error:
             raise pulumi.RunError(str(error)) from None
         url = f"unix://{path}"
-        self.provider = docker.Provider(f"{name}-engine", host=url, opts=pulumi.ResourceOptions(parent=self))
+        self.provider = DockerProvider(f"{name}-engine", url, None, pulumi.ResourceOptions(parent=self))
         self.docker_host = pulumi.Output.from_input(url)
         self.address = self.public_address = pulumi.Output.from_input("127.0.0.1")
         self.engine = pulumi.Output.from_input(Engine(url=url, ssh_opts=[]))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, NotRequired, TypedDict
 
 import pulumi
-import pulumi_docker as docker
 
+from components.hosts.docker_provider import DockerProvider
 from components.hosts.host import DockerHost, Engine
 
 
@@ -39,12 +39,7 @@ class SSHHost(DockerHost):
             identity_file=args.get("identity_file"),
             host_key=args.get("host_key"),
         ).apply(ssh_options)
-        self.provider = docker.Provider(
-            f"{name}-engine",
-            host=url,
-            ssh_opts=ssh_opts,
-            opts=pulumi.ResourceOptions(parent=self),
-        )
+        self.provider = DockerProvider(f"{name}-engine", url, ssh_opts, pulumi.ResourceOptions(parent=self))
         self.docker_host = url
         self.address = pulumi.Output.from_input("127.0.0.1")
         self.public_address = pulumi.Output.from_input(args["address"])

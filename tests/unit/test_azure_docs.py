@@ -11,6 +11,7 @@ import pulumi
 import pytest
 
 from stacks.build import build as build_stack
+from stacks.hosts import docker_host
 from stacks.settings import parse
 from tests.unit.azure_parts import AzureRecorder, logged_in, settings_of
 from tests.unit.azure_picture import draw
@@ -30,7 +31,8 @@ def recorder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AzureRecorder:
 
 
 def test_the_picture_is_the_stacks_own(build: Build, recorder: AzureRecorder) -> None:
-    build(lambda: build_stack(parse(settings_of("staging"), file="Pulumi.staging.yaml")))
+    settings = parse(settings_of("staging"), file="Pulumi.staging.yaml")
+    build(lambda: build_stack(settings, *docker_host(settings)))
     drawn = draw(recorder)
     if os.environ.get("DATADOCKER_DRAW"):
         PICTURE.write_text(drawn)

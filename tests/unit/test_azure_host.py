@@ -13,6 +13,7 @@ import pytest
 
 from stacks import login
 from stacks.build import build as build_stack
+from stacks.hosts import docker_host
 from stacks.settings import parse
 from tests.unit.azure_parts import (
     ADDRESS,
@@ -56,7 +57,8 @@ def stand(
     raw = settings_of("staging") | {"host": HOST} | change
 
     def program() -> dict[str, Any]:
-        build_stack(parse(raw, file=file))
+        settings = parse(raw, file=file)
+        build_stack(settings, *docker_host(settings))
         return exported
 
     return dict(build(program))

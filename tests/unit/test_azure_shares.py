@@ -192,6 +192,6 @@ def test_an_accounts_name_is_the_same_each_time_and_nobody_elses() -> None:
 
 
 def test_dev_imports_none_of_azures_sdk() -> None:
-    program = "import stacks.build, sys; print([m for m in sys.modules if m.startswith('pulumi_azure')])"
+    program = "import stacks.build, stacks.hosts, sys; print([m for m in sys.modules if m.startswith('pulumi_azure')])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -7,12 +7,14 @@ import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pulumi
 import pulumi_docker as docker
 import pytest
 
 from components.hosts import Claims, LocalHost, Server, SSHHost
+from components.hosts.docker_provider import DockerProvider
 from provider.connection import EngineConnection, EngineError
 from provider.owner import CHECKOUT_LABEL, STACK_LABEL
 from tests.unit.conftest import Build, Recorder
@@ -206,6 +208,27 @@ def test_under_other_names_two_checkouts_stand_side_by_side(
     build(lambda: LocalHost("host", {"socket": engine.path}).claim(wanted) and None)
     # not even one that has what is ours
     assert engine.posted == []
+
+
+def test_the_provider_is_the_packages_own(build: Build, recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    versions: list[str | None] = []
+    register = pulumi.ProviderResource.__init__
+
+    def noted(self: pulumi.ProviderResource, *given: Any) -> None:
+        versions.append(given[3].version)
+        register(self, *given)
+
+    monkeypatch.setattr(pulumi.ProviderResource, "__init__", noted)
+
+    def program() -> None:
+        options = pulumi.Output.secret(["-o", "BatchMode=yes"]).apply(lambda known: known)
+        DockerProvider("ours", "ssh://box", options, pulumi.ResourceOptions())
+        docker.Provider("theirs", host="ssh://box", ssh_opts=options)
+
+    build(program)
+    assert recorder.one(PROVIDER, "ours") == recorder.one(PROVIDER, "theirs")
+    assert recorder.is_secret(PROVIDER, "ours", "sshOpts")
+    assert versions[0] == versions[1] is not None
 
 
 def test_an_ssh_host_pins_the_key_without_a_file(build: Build, recorder: Recorder) -> None:

@@ -13,6 +13,7 @@ from components.databases import readiness
 from components.images import base
 from provider.owner import CHECKOUT_LABEL, STACK_LABEL
 from stacks.build import build as build_stack
+from stacks.hosts import docker_host
 from stacks.settings import parse
 from tests.unit.conftest import Build, Recorder
 from tests.unit.fake_engine import FakeEngine, fake_engine
@@ -44,7 +45,8 @@ def stand(build: Build, engine: FakeEngine, exported: dict[str, Any], **change: 
     raw = TALK | {"host": {"kind": "local", "socket": engine.path}} | change
 
     def program() -> dict[str, Any]:
-        build_stack(parse(raw, file="f"))
+        settings = parse(raw, file="f")
+        build_stack(settings, *docker_host(settings))
         return exported
 
     return dict(build(program))
