@@ -7,6 +7,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.machines.snapshot import Snapshot
 from tests.plugin.harness import REPOSITORY
 
@@ -56,15 +58,12 @@ def run_until_it_is_up(end: signal.Signals | None) -> str:
     return folder
 
 
-def test_nothing_is_left_of_a_killed_test_run(machine_snapshot: Snapshot) -> None:
-    folder = run_until_it_is_up(signal.SIGKILL)
-    end = time.monotonic() + 20
+@pytest.mark.parametrize("end", [signal.SIGKILL, None], ids=["killed", "ended"])
+def test_nothing_is_left_of_a_test_run_that_closed_nothing(
+    machine_snapshot: Snapshot, end: signal.Signals | None
+) -> None:
+    folder = run_until_it_is_up(end)
+    deadline = time.monotonic() + 20
     while (left := mentioned(folder)) or Path(folder).exists():
-        assert time.monotonic() < end, left or [*map(str, Path(folder).rglob("*"))]
+        assert time.monotonic() < deadline, left or [*map(str, Path(folder).rglob("*"))]
         time.sleep(0.1)
-
-
-def test_nothing_is_left_of_a_test_run_that_closed_nothing(machine_snapshot: Snapshot) -> None:
-    folder = run_until_it_is_up(None)
-    assert not mentioned(folder)
-    assert not Path(folder).exists()
