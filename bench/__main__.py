@@ -1,4 +1,4 @@
-"""Runs the measurements that are named. All of PARTS, the default, and the shares have a page each."""
+"""Runs the measurements that are named. All of PARTS, the default, have a page, and each of PAGES has one."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench import compose, machine, picture, report
+from bench.azure import measure_azure
 from bench.database import measure_database
 from bench.machine import BenchError, load, say
 from bench.measured import Comparison
@@ -21,17 +22,23 @@ from toolchain import cache, engine
 
 FOLDER = Path(__file__).parent
 PARTS = ("stack", "empty", "database", "run", "throughput", "memory")
-SHARES = "shares"
+# each has a page of its own and boots machines
+PAGES = {
+    "shares": ("SHARES.md", measure_shares, report.shares_page),
+    "azure": ("AZURE.md", measure_azure, report.azure_page),
+}
 
 
 def main() -> int:
     """Measures, and leaves nothing behind."""
     parser = argparse.ArgumentParser(prog="bench/run", description=__doc__)
-    parser.add_argument("parts", nargs="*", help=f"{', '.join(PARTS)} (all of them by default), or {SHARES} alone")
+    alone = " or ".join(PAGES)
+    parser.add_argument("parts", nargs="*", help=f"{', '.join(PARTS)} (all of them by default), or {alone} alone")
     parser.add_argument("--rounds", type=int, default=5, help="how often (5)")
     options = parser.parse_args()
-    if options.parts != [SHARES] and (unknown := set(options.parts) - set(PARTS)):
-        parser.error(f"no such measurement: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}; {SHARES} alone")
+    paged = options.parts[0] if len(options.parts) == 1 and options.parts[0] in PAGES else None
+    if not paged and (unknown := set(options.parts) - set(PARTS)):
+        parser.error(f"no such measurement: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}; {alone} alone")
     # an end by SIGTERM cleans up as Ctrl-C does
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     began = load()
@@ -39,9 +46,10 @@ def main() -> int:
         engine.ensure()
         machine.remove_everything()
         try:
-            if options.parts == [SHARES]:
-                comparisons = list(_said(measure_shares(options.rounds)))
-                (FOLDER / "SHARES.md").write_text(report.shares_page(comparisons, options.rounds, began))
+            if paged:
+                file, measure, page = PAGES[paged]
+                comparisons = list(_said(measure(options.rounds)))
+                (FOLDER / file).write_text(page(comparisons, options.rounds, began))
                 return 0
             compose.build()
             comparisons = list(_measure(options.parts or PARTS, options.rounds))

@@ -10,7 +10,7 @@ import io
 import json
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -103,21 +103,27 @@ def _bring_about(engine: DockerClient, props: Props) -> None:
             f"plugin {others[0]} uses the folder {props['root']} already, and one of two would never start: "
             "set datadocker:plugin.name to its name, or datadocker:plugin.root to a folder of its own"
         )
-    if found is None and props["engine"]["url"].startswith("ssh:"):
-        _install_there(engine, props)
-    elif found is None or not _is_build(found, props["config"]) or _settings(found) != _wanted(props):
-        # packed first: what can't be packed stops nothing and removes nothing
-        with _packed(engine, props) as archive:
+    if found is None or not _is_build(found, props["config"]):
+        with _made_ready(engine, props) as make:
             if found is not None:
                 pause.stop_users(engine, driver)
             try:
                 if found is not None:
                     _remove(engine, driver)
-                _install(engine, props, archive)
+                make()
+                _set_and_enable(engine, props)
             except (DockerException, Failure) as error:
                 if found is None:
                     _remove_half_made(engine, driver)
                 raise _not_installed(engine, driver, error) from error
+    elif _settings(found) != _wanted(props):
+        pause.stop_users(engine, driver)
+        try:
+            if found["Enabled"]:
+                engine.api.disable_plugin(driver, force=True)
+            _set_and_enable(engine, props)
+        except DockerException as error:
+            raise _not_installed(engine, driver, error) from error
     elif not found["Enabled"]:
         engine.api.enable_plugin(driver, timeout=30)
     # also those that a run stopped which was killed or failed
@@ -132,41 +138,38 @@ def _not_installed(engine: DockerClient, driver: str, error: Exception) -> Failu
 
 
 @contextmanager
-def _packed(engine: DockerClient, props: Props) -> Iterator[Any]:
-    """The archive of the plugin that `props` describe; its folder on the host is made, which its mount needs."""
-    with ran(engine, props["image"], props["root"], "prepare") as container, tempfile.TemporaryFile() as archive:
-        _pack(container.export(chunk_size=1 << 20), props["config"], archive)
-        archive.seek(0)
-        yield archive
+def _made_ready(engine: DockerClient, props: Props) -> Iterator[Callable[[], None]]:
+    """Yields what makes the plugin, not enabled, once all has been done that stops and removes nothing."""
+    # the plugin's mount needs its folder on the host, which this makes
+    with ran(engine, props["image"], props["root"], "prepare") as container:
+        if props["engine"]["url"].startswith("ssh:"):
+            yield lambda: _create_there(engine, props)
+            return
+        with tempfile.TemporaryFile() as archive:
+            _pack(container.export(chunk_size=1 << 20), props["config"], archive)
+            archive.seek(0)
+            yield lambda: _create(engine, props, archive)
 
 
-def _install_there(engine: DockerClient, props: Props) -> None:
-    """Installs it without its files leaving the host: over the network they would take longer than all the rest."""
-    from docker.errors import DockerException
-
-    driver = props["driver"]
-    try:
-        with ran(
-            engine, props["image"], props["root"], "install", driver, socket=props["socket"], CONFIG=props["config"]
-        ):
-            _enable(engine, props)
-    except (DockerException, Failure) as error:
-        _remove_half_made(engine, driver)
-        raise _not_installed(engine, driver, error) from error
+def _create_there(engine: DockerClient, props: Props) -> None:
+    """Makes it without its files leaving the host: over the network they would take longer than all the rest."""
+    arguments = ("install", props["driver"])
+    with ran(engine, props["image"], props["root"], *arguments, socket=props["socket"], CONFIG=props["config"]):
+        pass
 
 
-def _install(engine: DockerClient, props: Props, archive: Any) -> None:
-    driver = props["driver"]
+def _create(engine: DockerClient, props: Props, archive: Any) -> None:
     # the SDK's create_plugin packs a folder; ours is packed, with owners that only root could unpack
     answer = engine.api.post(
-        f"{engine.api.base_url}/v{engine.api.api_version}/plugins/create", params={"name": driver}, data=archive
+        f"{engine.api.base_url}/v{engine.api.api_version}/plugins/create",
+        params={"name": props["driver"]},
+        data=archive,
     )
     if not answer.ok:
         raise Failure(f"the Docker engine refused the plugin: {answer.json()['message']}")
-    _enable(engine, props)
 
 
-def _enable(engine: DockerClient, props: Props) -> None:
+def _set_and_enable(engine: DockerClient, props: Props) -> None:
     driver = props["driver"]
     wanted = [f"{k}={v}" for k, v in _wanted(props).items()]
     engine.api.configure_plugin(driver, wanted)  # type: ignore[no-untyped-call]

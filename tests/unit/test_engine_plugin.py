@@ -46,6 +46,12 @@ def newer(engine: PluginEngine) -> Props:
     return props(engine, config=json.dumps({"description": "datadocker/azurefile:2"}))
 
 
+def in_order(engine: PluginEngine, *steps: str) -> bool:
+    """Whether the engine was asked for all of them, in this order."""
+    places = [engine.done.index(step) for step in steps]
+    return places == sorted(places)
+
+
 def create(engine: PluginEngine) -> None:
     EnginePlugin().create(props(engine))
 
@@ -61,19 +67,57 @@ def test_where_there_is_none_it_is_made_and_enabled(engine: PluginEngine) -> Non
     assert "POST /plugins/azurefile/set" in engine.done
 
 
-def test_on_another_machine_it_is_made_of_what_is_there(engine: PluginEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def there(engine: PluginEngine, monkeypatch: pytest.MonkeyPatch) -> Props:
+    """The same on another machine."""
+
     @contextlib.contextmanager
     def connected(url: str, options: list[str]) -> Iterator[EngineConnection]:
         yield EngineConnection(engine.path)
 
     monkeypatch.setattr("provider.resource.connect", connected)
-    there = {"url": "ssh://ops@box:22", "ssh_opts": []}
-    EnginePlugin().create(props(engine, socket="/var/run/docker.sock") | {"engine": there})
+    return newer(engine) | {"socket": "/var/run/docker.sock", "engine": {"url": "ssh://ops@box:22", "ssh_opts": []}}
+
+
+def test_on_another_machine_it_is_made_of_what_is_there(engine: PluginEngine, there: Props) -> None:
+    EnginePlugin().create(there)
     assert engine.plugin is not None
     assert engine.plugin["Enabled"]
     assert engine.oneoff["Cmd"] == ["install", "azurefile"]
     assert "/var/run/docker.sock:/run/engine/docker.sock:ro" in engine.oneoff["HostConfig"]["Binds"]
     assert not any("export" in step or step == "POST /plugins/create" for step in engine.done)
+
+
+def test_on_another_machine_it_is_upgraded_with_what_is_there(engine: PluginEngine, there: Props) -> None:
+    engine.has()
+    engine.runs("mydb")
+    EnginePlugin().update("azurefile", there, there)
+    assert engine.plugin is not None
+    assert engine.plugin["Config"]["Description"] == "datadocker/azurefile:2"
+    assert engine.oneoff["Cmd"] == ["install", "azurefile"]
+    assert not any("export" in step or step == "POST /plugins/create" for step in engine.done)
+    assert in_order(engine, "POST /containers/mydb/stop", "DELETE /plugins/azurefile", "POST /containers/mydb/start")
+
+
+def test_an_image_that_does_not_run_there_leaves_the_plugin_as_it_was(engine: PluginEngine, there: Props) -> None:
+    engine.has()
+    engine.runs("mydb")
+    engine.broken = "POST /containers/oneoff/start"
+    with pytest.raises(Failure, match="no space left on device"):
+        EnginePlugin().update("azurefile", there, there)
+    assert engine.plugin is not None
+    assert engine.running() == ["mydb"]
+
+
+def test_other_settings_make_no_new_plugin(engine: PluginEngine) -> None:
+    engine.has(defaults="protocol=smb")
+    engine.runs("mydb")
+    EnginePlugin().update("azurefile", props(engine), props(engine))
+    assert in_order(
+        engine, "POST /containers/mydb/stop", "POST /plugins/azurefile/disable", "POST /plugins/azurefile/set",
+        "POST /plugins/azurefile/enable", "POST /containers/mydb/start",
+    )  # fmt: skip
+    assert "DELETE /plugins/azurefile" not in engine.done
 
 
 def test_an_identical_one_is_adopted(engine: PluginEngine) -> None:
@@ -130,11 +174,10 @@ def test_an_upgrade_stops_our_containers_on_its_volumes_and_starts_them_again(en
     upgrade(engine)
     assert engine.plugin is not None
     assert engine.plugin["Config"]["Description"] == "datadocker/azurefile:2"
-    order = [engine.done.index(step) for step in (
-        "POST /containers/mydb/stop", "POST /plugins/azurefile/disable", "DELETE /plugins/azurefile",
+    assert in_order(
+        engine, "POST /containers/mydb/stop", "POST /plugins/azurefile/disable", "DELETE /plugins/azurefile",
         "POST /plugins/create", "POST /plugins/azurefile/enable", "POST /containers/mydb/start",
-    )]  # fmt: skip
-    assert order == sorted(order)
+    )  # fmt: skip
     assert "POST /containers/elsewhere/stop" not in engine.done
     assert engine.volumes == {}
 

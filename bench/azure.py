@@ -1,0 +1,159 @@
+"""Stack staging against the stand-in for Azure: its preview, and the way from a booted machine to the running demo."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench.machine import BenchError, Stopwatch, load, say
+from bench.measured import Comparison, Series
+from tests.azure.clone import Clone
+from tests.azure.prebuilt import ACCOUNT, CONTEXTS, PLUGIN, ROOT
+from tests.azure.staging import Staging
+from tests.azure.standin import StandIn
+
+EMPTY = "import pulumi\nfrom pulumi_azure_native import compute, network, resources, storage\n"
+BOOTED = "VirtualMachineRunCommandByVirtualMachine"
+WRITERS = ("docker1", "docker2", "docker3")
+SECONDS = 300
+
+# as a machine is when its bootstrap is done
+STRIP = f"""
+docker rm -f $(docker ps -aq) && docker volume rm $(docker volume ls -q) && docker plugin disable -f {PLUGIN}
+sync; echo 3 | sudo tee /proc/sys/vm/drop_caches
+"""
+KEY = f"sudo sh -c 'umask 077; mkdir -p {ROOT}/credentials; cat >{ROOT}/credentials/{ACCOUNT}'"
+HAND = f"""
+set -eu
+docker plugin enable {PLUGIN}
+for name in logs config simpledb; do docker volume create -d {PLUGIN} -o share=$name -o for=files $name; done
+docker volume create -d {PLUGIN} -o share=dbs -o exclusive=true -o for=database dbs
+docker run -d --name mydb --restart unless-stopped -v dbs:/var/lib/mysql -p 127.0.0.1:6603:3306 \\
+  -e MYSQL_ROOT_PASSWORD=mypassword hand/mysql
+for name in {" ".join(WRITERS)}; do
+  docker run -d --name $name --hostname $name --restart unless-stopped -v logs:/logs -v config:/config hand/writer
+done
+docker run -d --name reader --restart unless-stopped -v logs:/logs:ro hand/reader
+until [ "$(docker inspect -f '{{{{.State.Health.Status}}}}' mydb)" = healthy ]; do sleep 0.1; done
+"""
+
+
+def measure_azure(rounds: int) -> Iterator[Comparison]:
+    """The preview beside that of an empty program, and `up` on a booted machine beside the same steps by hand."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield _preview(Path(folder), rounds)
+        yield _booted(Path(folder), rounds)
+
+
+def _preview(folder: Path, rounds: int) -> Comparison:
+    ours, peer = Series("pulumi preview"), Series("an empty program with the same imports")
+    began = load()
+    with StandIn() as azure:
+        clones = {series.name: Clone(folder / str(n), azure, "staging") for n, series in enumerate((ours, peer))}
+        (clones[peer.name].checkout / "__main__.py").write_text(EMPTY)
+        for clone in clones.values():
+            # makes the stack, and compiles what is imported
+            clone.pulumi("preview")
+        for number in range(rounds):
+            say(f"preview of staging, round {number + 1} of {rounds}")
+            for series in (ours, peer) if number % 2 else (peer, ours):
+                clock = Stopwatch()
+                clones[series.name].pulumi("preview")
+                series.values.append(clock.seconds)
+        if azure.cloud.resources:
+            raise BenchError("a preview made something")
+    return Comparison("Preview of staging, nothing made yet", "s", ours, peer, 1.5, load=began)
+
+
+def _booted(folder: Path, rounds: int) -> Comparison:
+    ours, peer = Series("pulumi up, from the machine's bootstrap on"), Series("the same by hand over ssh")
+    began = load()
+    staging = Staging(folder / "booted")
+    try:
+        # accounts and shares are there, and the machines' disk
+        staging.change("up")
+        for number in range(rounds):
+            say(f"staging, round {number + 1} of {rounds}")
+            staging.change("destroy")
+            before = staging.written()
+            with _Seen(staging.log, BOOTED) as seen:
+                staging.change("up")
+                _wait_until_written(staging, before)
+                ours.values.append(time.monotonic() - seen.at)
+            login = shlex.split(os.path.expandvars(staging.outputs()["ssh"]))
+            login += ["-o", "ControlMaster=auto", "-o", f"ControlPath={folder}/s", "-o", "ControlPersist=60"]
+            bases = _bases(login)
+            _ssh(login, STRIP)
+            before = staging.written()
+            clock = Stopwatch()
+            _by_hand(login, staging, bases)
+            _wait_until_written(staging, before)
+            peer.values.append(clock.seconds)
+    finally:
+        staging.close()
+    return Comparison("From a booted machine to the running demo, SMB", "s", ours, peer, 1.3, load=began)
+
+
+class _Seen:
+    """When a resource of a type was made, as the CLI says it."""
+
+    def __init__(self, log: Path, kind: str) -> None:
+        self.at = 0.0
+        self._log, self._kind = log, kind
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._follow)
+
+    def __enter__(self) -> _Seen:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        self._thread.join()
+
+    def _follow(self) -> None:
+        with self._log.open() as log:
+            log.seek(0, os.SEEK_END)
+            while not self._end.is_set() and not self.at:
+                line = log.readline()
+                if self._kind in line and " created" in line:
+                    self.at = time.monotonic()
+                elif not line:
+                    time.sleep(0.02)
+
+
+def _wait_until_written(staging: Staging, before: dict[str, int]) -> None:
+    end = time.monotonic() + SECONDS
+    while any(staging.written().get(writer, 0) <= before.get(writer, 0) for writer in WRITERS):
+        if time.monotonic() > end:
+            raise BenchError(f"the writers do not write: {before}, {staging.written()}")
+        time.sleep(0.05)
+
+
+def _bases(login: list[str]) -> dict[str, str]:
+    """Suite → the base image that the stack has on the machine."""
+    listed = _ssh(login, "docker image ls --format '{{.Repository}}:{{.Tag}}' | grep ^datadocker/base-").split()
+    return {tag.partition(":")[0].removeprefix("datadocker/base-"): tag for tag in listed}
+
+
+def _by_hand(login: list[str], staging: Staging, bases: dict[str, str]) -> None:
+    server = staging.server
+    _ssh(login, KEY, f"username={server.account}\npassword={server.key}\n".encode())
+    for context, suite in CONTEXTS.items():
+        folder = staging.checkout / context
+        packed = subprocess.run(["tar", "-C", folder, "-c", "."], capture_output=True, check=True).stdout
+        _ssh(login, f"docker build -q -t hand/{folder.name} --build-arg BASE={bases[suite]} -", packed)
+    _ssh(login, HAND)
+
+
+def _ssh(login: list[str], line: str, sent: bytes = b"") -> str:
+    done = subprocess.run([*login, line], input=sent, capture_output=True, timeout=SECONDS, check=False)
+    if done.returncode:
+        raise BenchError(f"{line.strip().splitlines()[0]}: {done.stdout.decode()}{done.stderr.decode()}")
+    return done.stdout.decode()
