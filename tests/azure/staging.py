@@ -27,6 +27,9 @@ from tests.machines.machine import Machine
 from tests.machines.samba import SambaServer
 
 VM = "compute:VirtualMachine"
+WRITERS = {"docker1", "docker2", "docker3"}
+SAID = "disconbobulating"
+ROW = f"CREATE DATABASE demo; CREATE TABLE demo.talk (said TEXT); INSERT INTO demo.talk VALUES ('{SAID}')"
 
 
 class Staging(Clone):
@@ -61,9 +64,15 @@ class Staging(Clone):
 
     @property
     def server(self) -> SambaServer:
-        """What serves the one storage account."""
+        """What serves the one storage account over SMB."""
         (found,) = self.shares.servers.values()
         return found
+
+    def share(self, share: str) -> Path:
+        """Where the share's files are on this side, whatever serves them."""
+        (account,) = self.shares.servers
+        exported = self.shares.exports.get(account)
+        return exported.exports[f"{account}/{share}"] if exported else self.server.share(share)
 
     def ssh(self, line: str) -> str:
         """Runs a shell line on the host by the `ssh` line of the outputs."""
@@ -74,9 +83,35 @@ class Staging(Clone):
 
     def written(self) -> dict[str, int]:
         """Writer → its last number, as the share's folder on this side has it."""
-        file = self.server.share("logs") / "testfile"
+        file = self.share("logs") / "testfile"
         lines = file.read_text().splitlines()[:-1] if file.exists() else []
         return {name: int(number) for name, number in (line.split() for line in lines)}
+
+    def assert_demo_runs(self, kind: str = "cifs", version: str = "vers=3.1.1") -> None:
+        """Writers write to the share, the reader reads them over what it is meant to."""
+        before = self.written()
+        end = time.monotonic() + 120
+        while any(self.written().get(w, 0) <= before.get(w, 0) for w in WRITERS):
+            assert time.monotonic() < end, (before, self.written(), self.ssh("docker ps -a"))
+            time.sleep(1)
+        read = self.ssh("docker logs --tail 20 reader")
+        assert {line.split()[0] for line in read.splitlines()} >= WRITERS, read
+        mounts = self.ssh("docker exec reader cat /proc/mounts")
+        (logs,) = [line for line in mounts.splitlines() if " /logs " in line]
+        assert kind in logs
+        assert version in logs
+
+    def store_row(self) -> None:
+        """Makes a database of its own, and a row in it."""
+        with self.database() as cursor:
+            for statement in ROW.split("; "):
+                cursor.execute(statement)
+
+    def rows(self) -> list[str]:
+        """What the rows of that database say."""
+        with self.database() as cursor:
+            cursor.execute("SELECT said FROM demo.talk")
+            return [said for (said,) in cursor.fetchall()]
 
     @contextlib.contextmanager
     def database(self) -> Iterator[pymysql.cursors.Cursor]:

@@ -5,15 +5,12 @@ One story, told in order: each test goes on where the one before it ended.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 import pytest
 
-from tests.azure.staging import VM, Staging
+from tests.azure.staging import SAID, VM, WRITERS, Staging
 
-WRITERS = {"docker1", "docker2", "docker3"}
-ROW = "CREATE DATABASE demo; CREATE TABLE demo.talk (said TEXT); INSERT INTO demo.talk VALUES ('disconbobulating')"
 # what `retain` names: data's group, account and shares
 RETAINED = {
     "resources:ResourceGroup": 1,
@@ -33,35 +30,13 @@ def staging(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Staging]:
     print("\n" + "\n".join(f"{seconds:6.0f} s  ./pulumiw {what}" for what, seconds in made.seconds))
 
 
-def assert_demo_runs(staging: Staging) -> None:
-    """Writers write to the share, the reader reads them, the database answers."""
-    before = staging.written()
-    end = time.monotonic() + 120
-    while any(staging.written().get(w, 0) <= before.get(w, 0) for w in WRITERS):
-        assert time.monotonic() < end, (before, staging.written(), staging.ssh("docker ps -a"))
-        time.sleep(1)
-    read = staging.ssh("docker logs --tail 20 reader")
-    assert {line.split()[0] for line in read.splitlines()} >= WRITERS, read
-    mounts = staging.ssh("docker exec reader cat /proc/mounts")
-    assert "cifs" in next(line for line in mounts.splitlines() if " /logs " in line)
-    assert "vers=3.1.1" in mounts
-
-
-def rows(staging: Staging) -> list[str]:
-    with staging.database() as cursor:
-        cursor.execute("SELECT said FROM demo.talk")
-        return [said for (said,) in cursor.fetchall()]
-
-
 def test_up_ends_with_the_talks_demo_running(staging: Staging) -> None:
     staging.have_no_plugin(True)
     staging.change("up")
     staging.have_no_plugin(False)
-    assert_demo_runs(staging)
-    with staging.database() as cursor:
-        for statement in ROW.split("; "):
-            cursor.execute(statement)
-    assert rows(staging) == ["disconbobulating"]
+    staging.assert_demo_runs()
+    staging.store_row()
+    assert staging.rows() == [SAID]
 
 
 def test_a_second_up_and_a_refresh_change_nothing(staging: Staging) -> None:
@@ -84,8 +59,8 @@ def test_destroy_leaves_what_is_retained_and_nothing_else(staging: Staging) -> N
 def test_the_next_up_has_yesterdays_data(staging: Staging) -> None:
     yesterday = staging.written()
     staging.change("up")
-    assert rows(staging) == ["disconbobulating"]
-    assert_demo_runs(staging)
+    assert staging.rows() == [SAID]
+    staging.assert_demo_runs()
     assert all(staging.written()[w] > yesterday[w] for w in WRITERS)
 
 
@@ -94,10 +69,10 @@ def test_another_zone_replaces_the_machine_and_the_data_is_back_in_the_same_up(s
     staging.pulumi("config", "set", "--path", "datadocker:host.zone", "1")
     staging.change("up")
     assert staging.cloud.only(VM).facts["vmId"] != before
-    assert rows(staging) == ["disconbobulating"]
+    assert staging.rows() == [SAID]
     # it was stopped, not cut off
     assert "crash recovery" not in staging.ssh("docker logs mydb")
-    assert_demo_runs(staging)
+    staging.assert_demo_runs()
     staging.change("up", "--expect-no-changes")
 
 
@@ -107,8 +82,8 @@ def test_a_machine_that_was_deleted_behind_our_back_is_made_anew(staging: Stagin
     staging.cloud.remove(machine.id)
     staging.change("up", "--refresh")
     assert staging.cloud.only(VM).facts["vmId"] != before
-    assert rows(staging) == ["disconbobulating"]
-    assert_demo_runs(staging)
+    assert staging.rows() == [SAID]
+    staging.assert_demo_runs()
 
 
 def test_destroy_needs_no_machine_that_answers(staging: Staging) -> None:
