@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -20,6 +21,7 @@ INSIDE = {"publicIp": False, "privateRoute": True}
 RAW: dict[str, Any] = {"host": HOST, "shares": SHARES, "volumes": ["logs", "config", "dbs"]}
 MYDB = {"name": "mydb", "volume": "dbs", "port": 6603}
 LOCAL = {"kind": "local"}
+PROD = "Pulumi.prod.yaml"
 OTHER = {"name": "more", "options": {"account": "other"}}
 PLAIN = {"name": "more", "options": {"seal": False}}
 OLD = {"name": "more", "options": {"vers": "2.1"}}
@@ -27,7 +29,8 @@ OLD = {"name": "more", "options": {"vers": "2.1"}}
 
 @pytest.fixture(autouse=True)
 def passphrase(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("PULUMI_CONFIG_PASSPHRASE", raising=False)
+    for variable in ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"):
+        monkeypatch.delenv(variable, raising=False)
 
 
 def complaints(raw: dict[str, Any], file: str = "Pulumi.staging.yaml", secret: tuple[str, ...] = ()) -> list[str]:
@@ -176,10 +179,19 @@ def test_what_is_encrypted_may_be_in_production() -> None:
     assert parse(RAW | SECURE, file="Pulumi.prod.yaml", secret=["databases"]).databases[0].root_password
 
 
-def test_the_published_passphrase_is_not_for_production(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "datadocker")
+@pytest.mark.parametrize("variable", ["PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"])
+def test_the_published_passphrase_is_not_for_production(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str
+) -> None:
+    file = tmp_path / "passphrase"
+    file.write_text("datadocker\n")
+    monkeypatch.setenv(variable, str(file) if variable.endswith("FILE") else "datadocker")
+    monkeypatch.chdir(tmp_path)
     parse(RAW, file="Pulumi.staging.yaml")
-    assert "is the one that this project publishes for dev" in complaints(RAW, file="Pulumi.prod.yaml")[0]
+    assert f"{variable} is the passphrase that this project publishes for dev" in complaints(RAW, PROD)[0]
+    # it encrypts nothing where a key vault does
+    Path(PROD).write_text("secretsprovider: azurekeyvault://VAULT.vault.azure.net/keys/KEY\n")
+    parse(RAW, file=PROD)
 
 
 def test_any_stack_can_be_production() -> None:
