@@ -42,10 +42,9 @@ def _ssh(remote: SSHHostSettings) -> DockerHost:
     )
 
 
-def azure_base(settings: Settings) -> str:
+def default_base() -> str:
     """What names on Azure begin with."""
-    named = settings.host.name if isinstance(settings.host, AzureHostSettings) else None
-    return named or f"{pulumi.get_project()}-{pulumi.get_stack()}".lower()
+    return f"{pulumi.get_project()}-{pulumi.get_stack()}".lower()
 
 
 def _claims(settings: Settings, labels: Labels) -> Claims:
@@ -76,7 +75,7 @@ def _azure(machine: AzureHostSettings, settings: Settings) -> DockerHost:
     return AzureHost(
         "host",
         {
-            "base": azure_base(settings),
+            "base": machine.name or default_base(),
             "stack": stack_label(),
             "location": machine.location,
             "group": machine.resource_group,
