@@ -79,6 +79,7 @@ def test_only_prod_is_production_by_its_name() -> None:
         (INSIDE | {"dnsLabel": "mine"}, "dnsLabel names a public address"),
         (INSIDE | {"network": {"subnetId": SUBNET}}, "the machine needs a way out to Debian's mirrors"),
         ({"network": {"outbound": "natGateway"}}, "is for a host without publicIp"),
+        (INSIDE | {"network": {"outbound": "given"}}, "outbound: given is a way out of a subnet of yours"),
         ({"network": {"addressSpace": "10.0.0.0/33"}}, "network.addressSpace: '10.0.0.0/33': should be an IPv4"),
         ({"network": {"addressSpace": "10.1.0.1/16"}}, "did you mean 10.1.0.0/16?"),
         ({"network": {"addressSpace": "169.254.0.0/20"}}, "Azure keeps this range for itself"),
@@ -220,5 +221,5 @@ def test_the_ranges_that_are_made() -> None:
     assert small.network.subnet_range == "10.9.0.0/26"
     assert AzureHostSettings.model_validate(HOST | INSIDE).nat_gateway is True
     assert host.nat_gateway is False
-    given = HOST | INSIDE | {"network": {"outbound": "given"}}
+    given = HOST | INSIDE | {"network": {"outbound": "given", "subnetId": SUBNET}}
     assert AzureHostSettings.model_validate(given).nat_gateway is False
