@@ -19,14 +19,18 @@ def docker_host(settings: Settings) -> tuple[DockerHost, Labels]:
         pulumi.RunError: with what to do, if it can't be had.
     """
     labels = owner_labels()
+    host = _host(settings)
+    return host, host.claim(_claims(settings, labels))
+
+
+def _host(settings: Settings) -> DockerHost:
     match settings.host:
         case LocalHostSettings(socket=socket):
-            local = LocalHost("host", {"socket": socket})
-            return local, local.claim(_claims(settings, labels))
+            return LocalHost("host", {"socket": socket})
         case SSHHostSettings() as remote:
-            return _ssh(remote), labels
+            return _ssh(remote)
         case AzureHostSettings() as machine:
-            return _azure(machine, settings), labels
+            return _azure(machine, settings)
 
 
 def _ssh(remote: SSHHostSettings) -> DockerHost:
