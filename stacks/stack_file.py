@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pulumi
+import yaml
 
 
 class StackFile:
@@ -28,7 +29,7 @@ class StackFile:
                 here = here[step]
             except (KeyError, IndexError, TypeError):
                 return True
-        return not isinstance(here, str | int | float)
+        return here is None or (isinstance(here, dict) and "secure" in here)
 
     def has_secrets_provider(self) -> bool:
         """Whether a key service encrypts its secrets instead of a passphrase."""
@@ -36,11 +37,8 @@ class StackFile:
 
     @cached_property
     def _content(self) -> dict[str, Any]:
-        # most runs need not wait for its import
-        import yaml
-
         try:
             found = yaml.safe_load(Path(self._name).read_text())
-        except OSError:
+        except (OSError, yaml.YAMLError):
             return {}
         return found if isinstance(found, dict) else {}
