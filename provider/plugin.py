@@ -73,10 +73,14 @@ class EnginePlugin(EngineResource):
         with turn(props["root"]), engine_client(props["engine"]) as engine:
             found = _find(engine, identity)
             reap(engine, props["root"])
-            pause.forget(engine, identity)
-            # another stack's volumes may need it still
-            if found is not None and _is_ours(found) and not _volumes(engine, identity):
-                _remove(engine, identity)
+            ours = found is not None and _is_ours(found)
+            if not _volumes(engine, identity):
+                pause.forget(engine, identity)
+                if ours:
+                    _remove(engine, identity)
+            # another stack's volumes need it still, and what a killed upgrade stopped may be that stack's
+            elif found is not None and found["Enabled"]:
+                pause.resume(engine, identity)
 
 
 def _url(props: Props) -> str:

@@ -64,6 +64,8 @@ class AzureNetworkSettings(Section):
     def _is_one_network(self) -> AzureNetworkSettings:
         if self.subnet_id and (self.address_space or self.subnet):
             raise ValueError("subnetId is a network that exists: leave addressSpace and subnet out")
+        if not self.subnet_id and self.outbound == "given":
+            raise ValueError("outbound: given is a way out of a subnet of yours: name it by subnetId, or leave it out")
         if self.subnet_id and self.outbound == "natGateway":
             raise ValueError("outbound: natGateway is made in a network of ours only; with subnetId write given")
         if not self.subnet_id and not network(self.subnet_range).subnet_of(network(self.address_range)):
@@ -161,7 +163,7 @@ class AzureHostSettings(Section):
     @property
     def nat_gateway(self) -> bool:
         """Whether a way out is made."""
-        return not self.public_ip and not self.network.subnet_id and self.network.outbound != "given"
+        return not self.public_ip and not self.network.subnet_id
 
 
 class AzureSharesSettings(Section):

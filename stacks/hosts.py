@@ -19,14 +19,18 @@ def docker_host(settings: Settings) -> tuple[DockerHost, Labels]:
         pulumi.RunError: with what to do, if it can't be had.
     """
     labels = owner_labels()
+    host = _host(settings)
+    return host, host.claim(_claims(settings, labels))
+
+
+def _host(settings: Settings) -> DockerHost:
     match settings.host:
         case LocalHostSettings(socket=socket):
-            local = LocalHost("host", {"socket": socket})
-            return local, local.claim(_claims(settings, labels))
+            return LocalHost("host", {"socket": socket})
         case SSHHostSettings() as remote:
-            return _ssh(remote), labels
+            return _ssh(remote)
         case AzureHostSettings() as machine:
-            return _azure(machine, settings), labels
+            return _azure(machine, settings)
 
 
 def _ssh(remote: SSHHostSettings) -> DockerHost:
@@ -42,10 +46,9 @@ def _ssh(remote: SSHHostSettings) -> DockerHost:
     )
 
 
-def azure_base(settings: Settings) -> str:
+def default_base() -> str:
     """What names on Azure begin with."""
-    named = settings.host.name if isinstance(settings.host, AzureHostSettings) else None
-    return named or f"{pulumi.get_project()}-{pulumi.get_stack()}".lower()
+    return f"{pulumi.get_project()}-{pulumi.get_stack()}".lower()
 
 
 def _claims(settings: Settings, labels: Labels) -> Claims:
@@ -76,7 +79,7 @@ def _azure(machine: AzureHostSettings, settings: Settings) -> DockerHost:
     return AzureHost(
         "host",
         {
-            "base": azure_base(settings),
+            "base": machine.name or default_base(),
             "stack": stack_label(),
             "location": machine.location,
             "group": machine.resource_group,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stacks.azure import AzureHostSettings
 from stacks.azure_names import INTERNET
+from stacks.stack_file import StackFile
 
 if TYPE_CHECKING:
     from stacks.relations import Places
@@ -19,18 +21,19 @@ PUBLISHED = "datadocker"
 ENCRYPT = "set it by pulumi config set --path --secret, or leave it out and one is made"
 
 
-def check_production(settings: Settings, at: Places, encrypted: frozenset[str]) -> Iterable[tuple[str, str]]:
+def check_production(settings: Settings, at: Places, encrypted: frozenset[str], file: str) -> Iterable[tuple[str, str]]:
     """Yields (setting, complaint) for what would be right in a trial, and is not in production.
 
-    `at` says where in the file each volume and database stands; `encrypted` names the settings set with --secret.
+    `at` says where in `file` each volume and database stands; `encrypted` names the settings with a secret in them.
     """
     if not settings.production:
         yield "production", f"false: {NOT}: a stack named prod is production; give this one another name"
-    if os.environ.get("PULUMI_CONFIG_PASSPHRASE") == PUBLISHED:
+    variable = _published_passphrase()
+    if variable and not StackFile(file).has_secrets_provider():
         yield (
             "encryptionsalt",
-            f"{NOT}: PULUMI_CONFIG_PASSPHRASE is the one that this project publishes for dev; unset it, or have a key "
-            "vault encrypt the secrets",
+            f"{NOT}: {variable} is the passphrase that this project publishes for dev; unset it, or have a key vault "
+            "encrypt the secrets",
         )
     if isinstance(settings.host, AzureHostSettings) and INTERNET in settings.host.ssh_from:
         yield "host.sshFrom", f"{INTERNET}: {NOT}: the whole world could try to log in; name your own networks"
@@ -49,19 +52,31 @@ def check_production(settings: Settings, at: Places, encrypted: frozenset[str]) 
         here = at["databases"][i]
         if INTERNET in database.allow_from:
             yield f"{here}.allowFrom", f"{INTERNET}: {NOT}: the whole world could try passwords; name your own networks"
-    for setting in readable_passwords(settings.databases, at["databases"], encrypted):
+    for setting in readable_passwords(settings.databases, at["databases"], encrypted, file):
         yield setting, f"{NOT}: it is readable in the file; {ENCRYPT}"
 
 
+def _published_passphrase() -> str:
+    """The variable by which the published passphrase is in use, or nothing."""
+    if os.environ.get("PULUMI_CONFIG_PASSPHRASE") == PUBLISHED:
+        return "PULUMI_CONFIG_PASSPHRASE"
+    try:
+        text = Path(os.environ.get("PULUMI_CONFIG_PASSPHRASE_FILE", "")).read_text()
+    except OSError:
+        return ""
+    return "PULUMI_CONFIG_PASSPHRASE_FILE" if text.strip() == PUBLISHED else ""
+
+
 def readable_passwords(
-    databases: Iterable[DatabaseSettings], at: Iterable[str], encrypted: frozenset[str]
+    databases: Iterable[DatabaseSettings], at: Iterable[str], encrypted: frozenset[str], file: str
 ) -> Iterator[str]:
-    """Yields the settings of passwords that stand in the file as they are; `at` says where each database stands."""
-    if "databases" in encrypted:
-        return
+    """Yields the settings of passwords that stand in `file` as they are; `at` says where each database stands."""
+    as_written = StackFile(file)
     for here, database in zip(at, databases, strict=True):
-        if database.root_password:
-            yield f"{here}.rootPassword"
-        for k, user in enumerate(database.users):
-            if user.password:
-                yield f"{here}.users[{k}].password"
+        setting, _, place = here.rstrip("]").partition("[")
+        given: list[tuple[str | int, ...]] = [("rootPassword",)] if database.root_password else []
+        given += [("users", k, "password") for k, user in enumerate(database.users) if user.password]
+        for steps in given:
+            # Pulumi calls all of a setting secret where any part of it is
+            if setting not in encrypted or not as_written.is_encrypted([setting, int(place), *steps]):
+                yield here + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)

@@ -1,7 +1,7 @@
 """Every setting of a stack, as pydantic models. Nothing else reads `pulumi.Config`.
 
 `read_settings()` checks the whole of `Pulumi.<stack>.yaml` before the first resource exists and reports
-all that is wrong together, a line each. Values are plain: no Outputs, no network, no files.
+all that is wrong together, a line each. Values are plain: no Outputs, no network.
 """
 
 from __future__ import annotations
@@ -228,7 +228,7 @@ def parse(raw: Mapping[str, Any], *, file: str, secret: Iterable[str] = ()) -> S
     if not lines or all(_right({key: raw[key]}) for key in ("host", "shares") if key in raw):
         found += check_azure(settings, at)
     if file == PRODUCTION_FILE or settings.production:
-        found += check_production(settings, at, encrypted)
+        found += check_production(settings, at, encrypted, file)
     lines += [f"{file}: {setting}: {what}" for setting, what in found]
     if lines:
         raise SettingsError(lines)
@@ -297,7 +297,7 @@ def read_settings() -> Settings:
     file = f"Pulumi.{pulumi.get_stack()}.yaml"
     settings = parse(raw, file=file, secret=secret)
     at = [f"databases[{i}]" for i in range(len(settings.databases))]
-    for setting in readable_passwords(settings.databases, at, frozenset(secret)):
+    for setting in readable_passwords(settings.databases, at, frozenset(secret), file):
         pulumi.log.warn(f"{file}: {setting} is readable there and in the history of the state; {ENCRYPT}")
     return settings
 

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 
 import pulumi
 
 from components.hosts import DockerHost
 from components.plugin import AzureFilePlugin
 from components.shares import FileShare, LocalShare
+from components.state import recorded
 from stacks.azure import AzureHostSettings, AzureSharesSettings
-from stacks.hosts import azure_base
+from stacks.hosts import default_base
 from stacks.login import subscription
 from stacks.owner import stack_label
-from stacks.settings import Settings
+from stacks.settings import LocalSharesSettings, Settings
 
+# types of the resources that have the data
+FOLDER, FILES = "datadocker-engine:index:ShareFolder", "azure-native:storage:FileShare"
 # a storage account's name takes 24 characters, of which the hash gets what keeps two users in the world apart
 READABLE, HASHED = 12, 12
 
@@ -32,6 +36,8 @@ def file_shares(settings: Settings, host: DockerHost, plugin: AzureFilePlugin) -
     """Registers the shares of all volumes, name → share."""
     names = list(dict.fromkeys(settings.share_of(v) for v in settings.volumes))
     shares = settings.shares
+    if not shares.retain or isinstance(shares, AzureSharesSettings):
+        _refuse_loss(shares, names)
     if isinstance(shares, AzureSharesSettings):
         return _azure(settings, shares, names, host, plugin)
     return {
@@ -41,6 +47,42 @@ def file_shares(settings: Settings, host: DockerHost, plugin: AzureFilePlugin) -
         )
         for name in names
     }
+
+
+def _refuse_loss(shares: LocalSharesSettings | AzureSharesSettings, names: list[str]) -> None:
+    """Pulumi deletes what the program does not name any more; what was not retained would go with its data.
+
+    Raises:
+        pulumi.RunError: if the state has such a share besides `names`.
+    """
+    ours = FOLDER if shares.kind == "local" else FILES
+    lost = []
+    for (typ, _), known in recorded().items():
+        share = known.get("share") if typ == FOLDER else known.get("name")
+        # a folder was told whether it stays; of Azure's, Pulumi alone knows
+        stays = known.get("retain") is not False if typ == FOLDER else shares.retain
+        if typ in (FOLDER, FILES) and not stays and (typ != ours or share not in names):
+            lost.append(str(share))
+    if lost:
+        raise pulumi.RunError(
+            f"share {', '.join(lost)} would be deleted with its data: no volume is on it any more, and it is not "
+            "retained: name it by share: of a volume; or, to keep the data, put the volume back, set "
+            "datadocker:shares.retain to true, say pulumi up, and then take the volume out"
+        )
+
+
+def _refuse_move(location: str, names: Mapping[tuple[str, str], str]) -> None:
+    """Azure moves neither a group nor an account: another region would replace them, and what is in them.
+
+    Raises:
+        pulumi.RunError: if one of `names` (type and name of a resource → its name on Azure) is elsewhere.
+    """
+    for key, name in names.items():
+        known = recorded().get(key, {})
+        # Azure says it in either form, West Europe or westeurope
+        there = str(known.get("location") or location).replace(" ", "").lower()
+        if known.get("name") == name and there != location:
+            raise pulumi.RunError(f"{name}: the data is in {there}: set datadocker:shares.location to it")
 
 
 def account_name(project: str, stack: str, subscription_id: str) -> str:
@@ -58,18 +100,22 @@ def _azure(
     settings: Settings, shares: AzureSharesSettings, names: list[str], host: DockerHost, plugin: AzureFilePlugin
 ) -> dict[str, FileShare]:
     # its SDK takes a second to import
-    from components.shares.azure import AzureFileShares, AzureShare
+    from components.shares.azure import ACCOUNT, GROUP, AzureFileShares, AzureShare
 
     machine = settings.host if isinstance(settings.host, AzureHostSettings) else None
+    account, location = _account(shares), shares.location or (machine.location if machine else "")
+    # of the stack's own name: the machine may get another
+    group = shares.resource_group or f"{default_base()}-data"
+    _refuse_move(location, {(ACCOUNT, "files-account"): account, (GROUP, "files-group"): group})
     files = AzureFileShares(
         "files",
         {
             "host": host,
             "plugin": plugin,
             "stack": stack_label(),
-            "account": _account(shares),
-            "group": shares.resource_group or f"{azure_base(settings)}-data",
-            "location": shares.location or (machine.location if machine else ""),
+            "account": account,
+            "group": group,
+            "location": location,
             "nfs": shares.protocol == "nfs",
             "premium": shares.performance == "premium",
             "redundancy": shares.redundancy,

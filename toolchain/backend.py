@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -57,8 +58,14 @@ class Backend:
         home = self.state / "home"
         home.mkdir(mode=0o700, exist_ok=True)
         self.env["PULUMI_HOME"] = str(home)
-        if plugins.exists():
-            cache.link(home / "plugins", plugins)
+        theirs = home / "plugins"
+        if theirs.is_dir() and not theirs.is_symlink():
+            # the CLI's own downloads, of the official toolchain
+            self._add_plugins(theirs, plugins)
+        elif plugins.exists():
+            cache.link(theirs, plugins)
+        else:
+            theirs.unlink(missing_ok=True)
 
     def _add_plugins(self, theirs: Path, plugins: Path) -> None:
         """Gives the user's own home the plugins that it lacks; what it has stays."""
@@ -70,7 +77,16 @@ class Backend:
                 aside.rename(theirs / plugin.name)
 
     def choose_passphrase(self, stack: str) -> None:
-        """Sets the passphrase of `stack`, unless the user did or its secrets are not kept by one."""
+        """Sets the passphrase of `stack`, unless the user did or its secrets are not kept by one.
+
+        Raises:
+            ToolchainError: if the user set the published one for a stack that it is not for.
+        """
+        if stack != DEFAULT_STACK and (variable := self._published()) and self._by_passphrase(stack):
+            raise ToolchainError(
+                f"{variable} is the passphrase that this project publishes for dev, and would encrypt nothing of stack "
+                f"{stack}: unset it"
+            )
         if any(p in self.env for p in PASSPHRASES) or self.files is None:
             return
         if stack == DEFAULT_STACK:
@@ -86,6 +102,26 @@ class Backend:
             aside.unlink()
             say(f"made a passphrase for stacks other than dev: {file} (keep it with the state)")
         self.env["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(file)
+
+    def _published(self) -> str:
+        """The variable by which the user set the published passphrase, or nothing."""
+        by_value, by_file = PASSPHRASES
+        if self.env.get(by_value) == DEV_PASSPHRASE:
+            return by_value
+        try:
+            return by_file if Path(self.env.get(by_file, "")).read_text().strip() == DEV_PASSPHRASE else ""
+        except OSError:
+            return ""
+
+    def _by_passphrase(self, stack: str) -> bool:
+        """Whether the secrets of `stack` are kept by a passphrase, not by Pulumi's service or a key service."""
+        if (self.env.get("PULUMI_BACKEND_URL") or self.login).startswith("http"):
+            return False
+        try:
+            text = (self.checkout / f"Pulumi.{stack}.yaml").read_text()
+        except OSError:
+            return True
+        return not re.search(r"^secretsprovider:.*://", text, re.MULTILINE)
 
     def selected(self) -> str | None:
         """Returns the selected stack, as the CLI remembers it for this folder."""
@@ -122,6 +158,12 @@ class Backend:
         except ToolchainError as error:
             if "incorrect passphrase" not in str(error):
                 raise
+            if name == DEFAULT_STACK:
+                # published: whatever else is set can't be meant
+                variable = next((p for p in PASSPHRASES if p in self.env), PASSPHRASES[0])
+                raise ToolchainError(
+                    f"{variable} is not the passphrase of dev, which README.md gives: unset it"
+                ) from None
             raise ToolchainError(
                 f"the encryptionsalt in Pulumi.{name}.yaml belongs to another passphrase: copy .state/passphrase of "
                 f"the checkout that it is from, or delete that line and what is encrypted (secure: …) in the file"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NotRequired
 
@@ -13,6 +14,7 @@ from components.custom import GracefulStop
 from components.hosts.azure_bootstrap import custom_data, read_custom_data
 from components.hosts.azure_machine import AzureMachine
 from components.hosts.azure_network import SSH_PORT, AzureNetwork, NetworkSettings
+from components.hosts.claims import Claims, hand_over
 from components.hosts.docker_provider import DockerProvider
 from components.hosts.host import DockerHost, Engine
 from components.hosts.keys import KeyPair, key_folder, read_public, write_key
@@ -179,6 +181,10 @@ class AzureHost(DockerHost):
             lambda k: _config_block(self.alias, user, str(k[1]), k[0])
         )
         self.register_outputs({"dockerHost": self.docker_host, "address": self.public_address})
+
+    def claim(self, claims: Claims) -> Mapping[str, pulumi.Input[str]]:
+        """See `DockerHost`; a machine that is replaced is ready before."""
+        return hand_over(pulumi.Output.all(self.engine, self._settled.id).apply(lambda known: known[0]), claims)
 
     def resident(self, parent: pulumi.Resource, **more: Any) -> pulumi.ResourceOptions:
         """See `DockerHost`; nothing comes before the machine is ready."""

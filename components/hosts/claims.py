@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import pulumi
 
-from provider.connection import STOP_SECONDS, EngineConnection
+from components.state import recorded
+from provider.connection import STOP_SECONDS, EngineConnection, EngineError, connect
 from provider.owner import CHECKOUT_LABEL, is_of, owner_of
 
+if TYPE_CHECKING:
+    from components.hosts.host import Engine
+
+CONTAINER = "docker:index/container:Container"
 RUNNING = ("paused", "restarting", "running")
 
 
@@ -38,6 +44,40 @@ class Claims(TypedDict):
     """Its databases."""
 
 
+def hand_over(engine: pulumi.Output[Engine], claims: Claims) -> Mapping[str, pulumi.Input[str]]:
+    """Returns the labels of `claims`, on an engine far away: known once what another of the stack gets is let go.
+
+    What the state has tells whether anything has to be, so that most updates need no login for it.
+    """
+    containers = [_as_listed(known) for (typ, _), known in recorded().items() if typ == CONTAINER]
+    if pulumi.runtime.is_dry_run() or not list(_holders(claims["servers"], containers)):
+        return claims["labels"]
+
+    async def stop(known: list[Any]) -> dict[str, str]:
+        await asyncio.to_thread(_stop_on, known[0], claims["servers"], known[1])
+        return dict(known[1])
+
+    done: pulumi.Output[dict[str, str]] = pulumi.Output.all(engine, claims["labels"]).apply(stop)
+    return {label: done[label] for label in claims["labels"]}
+
+
+def _stop_on(engine: Engine, servers: Iterable[Server], labels: Mapping[str, str]) -> None:
+    try:
+        with connect(engine["url"], engine["ssh_opts"]) as connection:
+            _stop_what_holds(connection, servers, _running(connection.get("/containers/json"), labels))
+    except EngineError as error:
+        raise pulumi.RunError(str(error)) from None
+
+
+def _as_listed(known: Mapping[str, Any]) -> dict[str, Any]:
+    """A container of the state in the form of an engine's list."""
+    return {
+        "Names": [known.get("name", "")],
+        "Mounts": [{"Name": volume.get("volumeName")} for volume in known.get("volumes") or []],
+        "Ports": [{"PublicPort": port.get("external")} for port in known.get("ports") or []],
+    }
+
+
 def make_way(connection: EngineConnection, claims: Claims, labels: Mapping[str, str]) -> None:
     """Checks that all of `claims` can be had, and stops containers that hold what another of the stack gets.
 
@@ -50,7 +90,6 @@ def make_way(connection: EngineConnection, claims: Claims, labels: Mapping[str, 
     """
     listed = connection.get("/containers/json", all=1)
     others = [container for container in listed if not is_of(container["Labels"], labels)]
-    ours = [container for container in listed if is_of(container["Labels"], labels) and container["State"] in RUNNING]
     volumes = connection.get("/volumes", filters={"label": [CHECKOUT_LABEL]})["Volumes"] or []
     theirs = [volume for volume in volumes if not is_of(volume["Labels"], labels)]
     taken = dict.fromkeys(_taken(claims, others, theirs, labels))
@@ -65,7 +104,7 @@ def make_way(connection: EngineConnection, claims: Claims, labels: Mapping[str, 
     if lines:
         raise pulumi.RunError("\n".join(lines))
     if not pulumi.runtime.is_dry_run():
-        _stop_what_holds(connection, claims["servers"], ours)
+        _stop_what_holds(connection, claims["servers"], _running(listed, labels))
 
 
 def _taken(
@@ -112,14 +151,24 @@ def _busy(servers: Iterable[Server], containers: list[Any]) -> Iterator[str]:
             )
 
 
+def _running(listed: list[Any], labels: Mapping[str, str]) -> list[Any]:
+    return [container for container in listed if is_of(container["Labels"], labels) and container["State"] in RUNNING]
+
+
 def _stop_what_holds(connection: EngineConnection, servers: Iterable[Server], ours: list[Any]) -> None:
-    for container in ours:
+    for container in _holders(servers, ours):
+        pulumi.log.info(f"stopping {_name(container)}: what it holds goes to another database")
+        connection.post(f"/containers/{container['Id']}/stop?t={STOP_SECONDS}", timeout=STOP_SECONDS + 30)
+
+
+def _holders(servers: Iterable[Server], containers: list[Any]) -> Iterator[Any]:
+    """Yields those of `containers` whose volume or port another of `servers` gets."""
+    for container in containers:
         others = [server for server in servers if server["container"] != _name(container)]
         volumes = {mount.get("Name") for mount in container.get("Mounts", [])}
         ports = _ports(container)
         if any(other["volume"] in volumes or other["port"] in ports for other in others):
-            pulumi.log.info(f"stopping {_name(container)}: what it holds goes to another database")
-            connection.post(f"/containers/{container['Id']}/stop?t={STOP_SECONDS}", timeout=STOP_SECONDS + 30)
+            yield container
 
 
 def _name(container: Any) -> str:

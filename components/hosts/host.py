@@ -7,6 +7,7 @@ from typing import TypedDict
 
 import pulumi
 
+from components.hosts.claims import Claims, hand_over
 from components.hosts.docker_provider import DockerProvider
 
 
@@ -40,6 +41,10 @@ class DockerHost(pulumi.ComponentResource):
     """The host's name in that block."""
     fate: Mapping[str, object] = {}
     """Options that tie what is on the host to its life: where it is replaced, they are made anew."""
+
+    def claim(self, claims: Claims) -> Mapping[str, pulumi.Input[str]]:
+        """Returns the labels of `claims`, known once what has them can be made here."""
+        return hand_over(self.engine, claims)
 
     def child(self, parent: pulumi.Resource, **more: object) -> pulumi.ResourceOptions:
         """Options of a Docker resource on this host whose parent is `parent`."""

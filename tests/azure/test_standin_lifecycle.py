@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 
 import pytest
 
 from tests.azure.kinds import KINDS
 from tests.azure.machines import Ran, RecordingRoom
-from tests.azure.programs import GROUP, NETWORK, SHARES, machine, shares
+from tests.azure.programs import GROUP, KEY, NETWORK, SHARES, machine, shares
 from tests.azure.project import Project
 from tests.azure.standin import StandIn
 
@@ -154,6 +156,31 @@ def test_a_bootstrap_that_fails_fails_the_up_and_can_be_mended(project: Project,
     # the same command is not run again: its failure stands
     assert "E: no such package" in project.fails()
     project.up(machine() + READY.replace("--wait", "--wait --long"))
+    project.up(None, "--expect-no-changes")
+
+
+def test_a_new_machine_mends_a_bootstrap_by_the_line_that_the_guide_gives(project: Project, azure: StandIn) -> None:
+    program = (
+        NETWORK
+        + f"""
+import sys
+sys.path.insert(0, {os.getcwd()!r})
+from components.hosts.azure_machine import AzureMachine
+AzureMachine("host-machine", {{
+    "base": "demo", "group": group.name, "location": "westeurope", "card_id": nic.id, "size": "Standard_B2s_v2",
+    "image": "Debian:debian-12:12-gen2:latest", "disk_gib": 32, "disk_type": "StandardSSD_LRS", "user": "datadocker",
+    "public_key": {KEY!r}, "custom_data": "I2Nsb3VkLWNvbmZpZwo=", "system_identity": False, "identities": [],
+    "tags": {{}},
+}})
+"""
+    )
+    (guided,) = re.findall(r"`\./pulumiw up --stack staging (--replace) '([^']+)'`", Path("docs/azure.md").read_text())
+    azure.faults.bootstrap = Ran(2, "step one", "E: no such package")
+    assert "E: no such package" in project.fails(program)
+    azure.faults.bootstrap = None
+    assert "E: no such package" in project.fails()
+    project.up(None, *guided)
+    assert [call[0] for call in room(azure).calls].count("start") == 2
     project.up(None, "--expect-no-changes")
 
 

@@ -81,6 +81,11 @@ def test_the_demo_over_ssh(project: Project, server: SSHServer) -> None:
         assert f"{project.prefix}reader" in docker("ps", "--format", "{{.Names}}")
         assert changes(stack.up()) == {}
         assert changes(stack.refresh()) == {}
+        project.sql(stack, "CREATE DATABASE talk; CREATE TABLE talk.t (n INT); INSERT INTO talk.t VALUES (42)")
+        # the one that holds its volume and port is stopped by ssh first
+        stack = project.stack("ssh", config | {"databases": [{**config["databases"][0], "name": "renamed"}]})
+        stack.up()
+        assert project.sql(stack, "SELECT n FROM talk.t", "renamed") == "42"
     finally:
         stack.destroy()
     assert docker("ps", "-aq", "--filter", f"name={project.prefix}") == ""

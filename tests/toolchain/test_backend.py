@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.nobody import closed_socket, told_as_nobody
-from toolchain import engine, wrapper
+from toolchain import wrapper
 from toolchain.backend import Backend
 from toolchain.progress import ToolchainError
 
@@ -52,6 +52,22 @@ def test_a_home_of_the_users_own_gets_the_plugins_that_it_lacks(tmp_path: Path, 
     assert (tmp_path / "own/plugins/resource-docker-v5.2.0/binary").read_text() == "x"
 
 
+def test_the_toolchain_can_be_exchanged_for_the_other_and_back(tmp_path: Path, env: dict[str, str]) -> None:
+    built, theirs = tmp_path / "plugins/resource-docker-v5.2.0", tmp_path / "checkout/.state/home/plugins"
+    built.mkdir(parents=True)
+    backend(tmp_path, dict(env))
+    assert (theirs / built.name).is_dir()
+    # the official one has no such folder: the CLI downloads into its home
+    built.rmdir()
+    built.parent.rmdir()
+    backend(tmp_path, dict(env))
+    assert not theirs.is_symlink()
+    (theirs / "resource-azure-native-v3.0.0").mkdir(parents=True)
+    built.mkdir(parents=True)
+    backend(tmp_path, dict(env))
+    assert sorted(p.name for p in theirs.iterdir()) == ["resource-azure-native-v3.0.0", built.name]
+
+
 def test_a_login_is_respected(tmp_path: Path, env: dict[str, str]) -> None:
     credentials = tmp_path / "credentials/credentials.json"
     credentials.parent.mkdir()
@@ -84,6 +100,26 @@ def test_the_users_passphrase_is_respected(tmp_path: Path, env: dict[str, str]) 
     env["PULUMI_CONFIG_PASSPHRASE"] = "mine"
     backend(tmp_path, env).choose_passphrase("dev")
     assert env["PULUMI_CONFIG_PASSPHRASE"] == "mine"
+
+
+@pytest.mark.parametrize("variable", ["PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"])
+def test_the_published_passphrase_is_for_dev_alone(tmp_path: Path, env: dict[str, str], variable: str) -> None:
+    (tmp_path / "published").write_text("datadocker\n")
+    env[variable] = str(tmp_path / "published") if variable.endswith("FILE") else "datadocker"
+    made = backend(tmp_path, env)
+    made.choose_passphrase("dev")
+    with pytest.raises(ToolchainError, match=rf"^{variable} is the passphrase .* stack staging: unset it$"):
+        made.choose_passphrase("staging")
+    # nothing is encrypted by it where a key vault does, or Pulumi's service
+    file = made.checkout / "Pulumi.staging.yaml"
+    file.write_text("secretsprovider: azurekeyvault://VAULT.vault.azure.net/keys/KEY\n")
+    made.choose_passphrase("staging")
+    file.unlink()
+    env["PULUMI_BACKEND_URL"] = "azblob://state"
+    with pytest.raises(ToolchainError):
+        backend(tmp_path, env).choose_passphrase("staging")
+    env["PULUMI_BACKEND_URL"] = "https://api.pulumi.com"
+    backend(tmp_path, env).choose_passphrase("staging")
 
 
 def test_the_lock_of_a_dead_process_is_broken(tmp_path: Path, env: dict[str, str]) -> None:
@@ -194,23 +230,6 @@ def test_a_stack_that_was_removed_does_not_come_back(tmp_path: Path, env: dict[s
     assert not made._exists(Path("pulumi"), "dev")
 
 
-def test_no_engine_at_docker_host_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
-    with pytest.raises(ToolchainError, match=r"no Docker engine answers at DOCKER_HOST=.*: start it, or unset it"):
-        engine.ensure()
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be somebody else")
-def test_a_user_who_may_not_use_the_socket_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    with closed_socket() as path:
-        monkeypatch.setenv("DOCKER_HOST", f"unix://{path}")
-        said = told_as_nobody(engine.ensure)
-    assert said == (
-        f"ToolchainError: no permission to use the Docker engine's socket {path}: "
-        "add yourself to the group docker (sudo usermod -aG docker $USER, then log in again)"
-    )
-
-
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be somebody else")
 @pytest.mark.parametrize(("arguments", "said"), [(["up"], True), (["up", "-s", "far"], False), (["about"], False)])
 def test_on_a_cold_machine_a_closed_socket_is_said_before_anything_is_built(
@@ -228,17 +247,6 @@ def test_on_a_cold_machine_a_closed_socket_is_said_before_anything_is_built(
         told = told_as_nobody(lambda: wrapper._ready(arguments))
     assert ("no permission to use the Docker engine's socket" in told) == said
     assert told.endswith(": building") != said
-
-
-def test_on_a_cold_machine_without_an_engine_building_begins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
-    engine.check_permission()
-
-
-def test_the_engine_that_a_stack_stands_on_has_to_answer_before_it_is_destroyed(tmp_path: Path) -> None:
-    engine.require(["ssh://ops@box:22"])
-    with pytest.raises(ToolchainError, match=r"^no Docker engine answers at .*none.sock, where .*: start it$"):
-        engine.require(["ssh://ops@box:22", f"unix://{tmp_path}/none.sock"])
 
 
 def test_two_runs_that_would_make_a_stack_make_it_once(
@@ -273,19 +281,12 @@ def test_a_file_with_the_salt_of_another_passphrase_is_said_with_what_to_do(
         made.ensure_stack(cli, "mine", select=False)
 
 
-def test_without_being_root_a_missing_engine_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.delenv("DOCKER_HOST", raising=False)
-    monkeypatch.setattr(engine, "SOCKET", str(tmp_path / "none.sock"))
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    with pytest.raises(ToolchainError, match=r"start it .*, install it .*, or name another"):
-        engine.ensure()
-
-
-def test_pid_files_of_the_dead_are_removed_and_of_the_living_kept(tmp_path: Path) -> None:
-    file = tmp_path / "docker.pid"
-    file.write_text(str(os.getpid()))
-    engine._forget_dead("dockerd", file)
-    assert not file.exists()
-    file.write_text(str(os.getpid()))
-    engine._forget_dead(Path("/proc/self/comm").read_text().strip(), file)
-    assert file.exists()
+def test_another_passphrase_than_devs_is_said_with_what_to_do(tmp_path: Path, env: dict[str, str]) -> None:
+    env["PULUMI_CONFIG_PASSPHRASE"] = ""
+    made = backend(tmp_path, env)
+    (made.checkout / "Pulumi.dev.yaml").write_text("encryptionsalt: v1:x\n")
+    cli = tmp_path / "pulumi"
+    cli.write_text("#!/bin/sh\necho 'error: could not create secrets manager: incorrect passphrase'\nexit 255\n")
+    cli.chmod(0o755)
+    with pytest.raises(ToolchainError, match=r"^PULUMI_CONFIG_PASSPHRASE is not the passphrase of dev, .*: unset it$"):
+        made.ensure_stack(cli, "dev", select=False)

@@ -1,4 +1,4 @@
-"""Starting an engine where there is none, also after one of ours was killed without warning."""
+"""Starting an engine where there is none, also after one of ours was killed without warning; what can't be started."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
+from tests.unit.nobody import closed_socket, told_as_nobody
+from toolchain import engine
+from toolchain.progress import ToolchainError
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 # mounts and a network of its own: the machine's engine is not disturbed
@@ -49,3 +53,49 @@ def test_an_engine_is_started_and_started_again_after_it_was_killed(tmp_path: Pa
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["answers"] * 3
     assert done.stderr.count("starting the Docker engine: done") == 3
+
+
+def test_no_engine_at_docker_host_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    with pytest.raises(ToolchainError, match=r"no Docker engine answers at DOCKER_HOST=.*: start it, or unset it"):
+        engine.ensure()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be somebody else")
+def test_a_user_who_may_not_use_the_socket_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    with closed_socket() as path:
+        monkeypatch.setenv("DOCKER_HOST", f"unix://{path}")
+        said = told_as_nobody(engine.ensure)
+    assert said == (
+        f"ToolchainError: no permission to use the Docker engine's socket {path}: "
+        "add yourself to the group docker (sudo usermod -aG docker $USER, then log in again)"
+    )
+
+
+def test_on_a_cold_machine_without_an_engine_building_begins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    engine.check_permission()
+
+
+def test_the_engine_that_a_stack_stands_on_has_to_answer_before_it_is_destroyed(tmp_path: Path) -> None:
+    engine.require(["ssh://ops@box:22"])
+    with pytest.raises(ToolchainError, match=r"^no Docker engine answers at .*none.sock, where .*: start it$"):
+        engine.require(["ssh://ops@box:22", f"unix://{tmp_path}/none.sock"])
+
+
+def test_without_being_root_a_missing_engine_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    monkeypatch.setattr(engine, "SOCKET", str(tmp_path / "none.sock"))
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    with pytest.raises(ToolchainError, match=r"start it .*, install it .*, or name another"):
+        engine.ensure()
+
+
+def test_pid_files_of_the_dead_are_removed_and_of_the_living_kept(tmp_path: Path) -> None:
+    file = tmp_path / "docker.pid"
+    file.write_text(str(os.getpid()))
+    engine._forget_dead("dockerd", file)
+    assert not file.exists()
+    file.write_text(str(os.getpid()))
+    engine._forget_dead(Path("/proc/self/comm").read_text().strip(), file)
+    assert file.exists()

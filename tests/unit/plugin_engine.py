@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from provider.resource import Props
 from tests.unit.fake_engine import FakeEngine
 
 OURS = "datadocker/azurefile:1"
@@ -139,3 +140,26 @@ class PluginEngine(FakeEngine):
                 return json_answer({"message": f"No such container: {name}"}, 404)
             self.containers[name]["State"] = {"start": "running", "stop": "exited"}[action]
         return json_answer({"Id": name, "Config": {}})
+
+
+def props(engine: PluginEngine, **change: Any) -> Props:
+    return {
+        "engine": {"url": f"unix://{engine.path}", "ssh_opts": []},
+        "driver": "azurefile",
+        "image": "datadocker/azurefile:tag",
+        "config": json.dumps({"description": OURS}),
+        "root": "/r",
+        "socket": engine.path,
+        "defaults": "protocol=local",
+        "enabled": True,
+    } | change
+
+
+def newer(engine: PluginEngine) -> Props:
+    return props(engine, config=json.dumps({"description": "datadocker/azurefile:2"}))
+
+
+def in_order(engine: PluginEngine, *steps: str) -> bool:
+    """Whether the engine was asked for all of them, in this order."""
+    places = [engine.done.index(step) for step in steps]
+    return places == sorted(places)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -20,6 +21,7 @@ INSIDE = {"publicIp": False, "privateRoute": True}
 RAW: dict[str, Any] = {"host": HOST, "shares": SHARES, "volumes": ["logs", "config", "dbs"]}
 MYDB = {"name": "mydb", "volume": "dbs", "port": 6603}
 LOCAL = {"kind": "local"}
+PROD = "Pulumi.prod.yaml"
 OTHER = {"name": "more", "options": {"account": "other"}}
 PLAIN = {"name": "more", "options": {"seal": False}}
 OLD = {"name": "more", "options": {"vers": "2.1"}}
@@ -27,7 +29,8 @@ OLD = {"name": "more", "options": {"vers": "2.1"}}
 
 @pytest.fixture(autouse=True)
 def passphrase(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("PULUMI_CONFIG_PASSPHRASE", raising=False)
+    for variable in ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"):
+        monkeypatch.delenv(variable, raising=False)
 
 
 def complaints(raw: dict[str, Any], file: str = "Pulumi.staging.yaml", secret: tuple[str, ...] = ()) -> list[str]:
@@ -76,6 +79,7 @@ def test_only_prod_is_production_by_its_name() -> None:
         (INSIDE | {"dnsLabel": "mine"}, "dnsLabel names a public address"),
         (INSIDE | {"network": {"subnetId": SUBNET}}, "the machine needs a way out to Debian's mirrors"),
         ({"network": {"outbound": "natGateway"}}, "is for a host without publicIp"),
+        (INSIDE | {"network": {"outbound": "given"}}, "outbound: given is a way out of a subnet of yours"),
         ({"network": {"addressSpace": "10.0.0.0/33"}}, "network.addressSpace: '10.0.0.0/33': should be an IPv4"),
         ({"network": {"addressSpace": "10.1.0.1/16"}}, "did you mean 10.1.0.0/16?"),
         ({"network": {"addressSpace": "169.254.0.0/20"}}, "Azure keeps this range for itself"),
@@ -176,10 +180,19 @@ def test_what_is_encrypted_may_be_in_production() -> None:
     assert parse(RAW | SECURE, file="Pulumi.prod.yaml", secret=["databases"]).databases[0].root_password
 
 
-def test_the_published_passphrase_is_not_for_production(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "datadocker")
+@pytest.mark.parametrize("variable", ["PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"])
+def test_the_published_passphrase_is_not_for_production(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str
+) -> None:
+    file = tmp_path / "passphrase"
+    file.write_text("datadocker\n")
+    monkeypatch.setenv(variable, str(file) if variable.endswith("FILE") else "datadocker")
+    monkeypatch.chdir(tmp_path)
     parse(RAW, file="Pulumi.staging.yaml")
-    assert "is the one that this project publishes for dev" in complaints(RAW, file="Pulumi.prod.yaml")[0]
+    assert f"{variable} is the passphrase that this project publishes for dev" in complaints(RAW, PROD)[0]
+    # it encrypts nothing where a key vault does
+    Path(PROD).write_text("secretsprovider: azurekeyvault://VAULT.vault.azure.net/keys/KEY\n")
+    parse(RAW, file=PROD)
 
 
 def test_any_stack_can_be_production() -> None:
@@ -208,5 +221,5 @@ def test_the_ranges_that_are_made() -> None:
     assert small.network.subnet_range == "10.9.0.0/26"
     assert AzureHostSettings.model_validate(HOST | INSIDE).nat_gateway is True
     assert host.nat_gateway is False
-    given = HOST | INSIDE | {"network": {"outbound": "given"}}
+    given = HOST | INSIDE | {"network": {"outbound": "given", "subnetId": SUBNET}}
     assert AzureHostSettings.model_validate(given).nat_gateway is False

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
-import re
 import tarfile
 import threading
 from collections.abc import Iterator
@@ -19,7 +17,7 @@ from provider.plugin import EnginePlugin, _pack
 from provider.resource import Failure, Props
 from provider.turns import turn
 from tests.unit.fake_engine import served
-from tests.unit.plugin_engine import OURS, PluginEngine
+from tests.unit.plugin_engine import PluginEngine, newer, props
 
 
 @pytest.fixture
@@ -29,35 +27,8 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PluginEn
         yield made
 
 
-def props(engine: PluginEngine, **change: Any) -> Props:
-    return {
-        "engine": {"url": f"unix://{engine.path}", "ssh_opts": []},
-        "driver": "azurefile",
-        "image": "datadocker/azurefile:tag",
-        "config": json.dumps({"description": OURS}),
-        "root": "/r",
-        "socket": engine.path,
-        "defaults": "protocol=local",
-        "enabled": True,
-    } | change
-
-
-def newer(engine: PluginEngine) -> Props:
-    return props(engine, config=json.dumps({"description": "datadocker/azurefile:2"}))
-
-
-def in_order(engine: PluginEngine, *steps: str) -> bool:
-    """Whether the engine was asked for all of them, in this order."""
-    places = [engine.done.index(step) for step in steps]
-    return places == sorted(places)
-
-
 def create(engine: PluginEngine) -> None:
     EnginePlugin().create(props(engine))
-
-
-def upgrade(engine: PluginEngine) -> None:
-    EnginePlugin().update("azurefile", newer(engine), newer(engine))
 
 
 def test_where_there_is_none_it_is_made_and_enabled(engine: PluginEngine) -> None:
@@ -86,38 +57,6 @@ def test_on_another_machine_it_is_made_of_what_is_there(engine: PluginEngine, th
     assert engine.oneoff["Cmd"] == ["install", "azurefile"]
     assert "/var/run/docker.sock:/run/engine/docker.sock:ro" in engine.oneoff["HostConfig"]["Binds"]
     assert not any("export" in step or step == "POST /plugins/create" for step in engine.done)
-
-
-def test_on_another_machine_it_is_upgraded_with_what_is_there(engine: PluginEngine, there: Props) -> None:
-    engine.has()
-    engine.runs("mydb")
-    EnginePlugin().update("azurefile", there, there)
-    assert engine.plugin is not None
-    assert engine.plugin["Config"]["Description"] == "datadocker/azurefile:2"
-    assert engine.oneoff["Cmd"] == ["install", "azurefile"]
-    assert not any("export" in step or step == "POST /plugins/create" for step in engine.done)
-    assert in_order(engine, "POST /containers/mydb/stop", "DELETE /plugins/azurefile", "POST /containers/mydb/start")
-
-
-def test_an_image_that_does_not_run_there_leaves_the_plugin_as_it_was(engine: PluginEngine, there: Props) -> None:
-    engine.has()
-    engine.runs("mydb")
-    engine.broken = "POST /containers/oneoff/start"
-    with pytest.raises(Failure, match="no space left on device"):
-        EnginePlugin().update("azurefile", there, there)
-    assert engine.plugin is not None
-    assert engine.running() == ["mydb"]
-
-
-def test_other_settings_make_no_new_plugin(engine: PluginEngine) -> None:
-    engine.has(defaults="protocol=smb")
-    engine.runs("mydb")
-    EnginePlugin().update("azurefile", props(engine), props(engine))
-    assert in_order(
-        engine, "POST /containers/mydb/stop", "POST /plugins/azurefile/disable", "POST /plugins/azurefile/set",
-        "POST /plugins/azurefile/enable", "POST /containers/mydb/start",
-    )  # fmt: skip
-    assert "DELETE /plugins/azurefile" not in engine.done
 
 
 def test_an_identical_one_is_adopted(engine: PluginEngine) -> None:
@@ -167,126 +106,12 @@ def test_two_plugins_of_ours_can_not_have_one_folder(
     assert engine.done == []
 
 
-def test_an_upgrade_stops_our_containers_on_its_volumes_and_starts_them_again(engine: PluginEngine) -> None:
-    engine.has()
-    engine.runs("mydb")
-    engine.runs("elsewhere", driver="local")
-    upgrade(engine)
-    assert engine.plugin is not None
-    assert engine.plugin["Config"]["Description"] == "datadocker/azurefile:2"
-    assert in_order(
-        engine, "POST /containers/mydb/stop", "POST /plugins/azurefile/disable", "DELETE /plugins/azurefile",
-        "POST /plugins/create", "POST /plugins/azurefile/enable", "POST /containers/mydb/start",
-    )  # fmt: skip
-    assert "POST /containers/elsewhere/stop" not in engine.done
-    assert engine.volumes == {}
-
-
-def test_an_upgrade_is_refused_while_containers_of_nobodys_stack_use_its_volumes(engine: PluginEngine) -> None:
-    engine.has()
-    engine.runs("mydb")
-    engine.runs("byhand", labels={})
-    with pytest.raises(Failure, match=r"^plugin azurefile has to be upgraded, but .*: stop byhand first$"):
-        upgrade(engine)
-    assert engine.running() == ["byhand", "mydb"]
-    assert engine.plugin is not None
-
-
-def test_what_can_not_be_packed_leaves_the_plugin_and_its_containers_as_they_were(engine: PluginEngine) -> None:
-    engine.has()
-    engine.runs("mydb")
-    engine.broken = "GET /containers/oneoff/export"
-    with pytest.raises(Failure, match="no space left on device"):
-        upgrade(engine)
-    assert engine.plugin is not None
-    assert "POST /containers/mydb/stop" not in engine.done
-
-
-@pytest.mark.parametrize("step", ["POST /plugins/create", "plugins/azurefile/enable"])
-def test_a_failed_upgrade_says_what_to_do_and_the_next_one_starts_what_it_stopped(
-    engine: PluginEngine, step: str
-) -> None:
-    engine.has()
-    engine.runs("mydb")
-    engine.runs("docker1")
-    engine.broken = step
-    with pytest.raises(Failure) as caught:
-        upgrade(engine)
-    assert re.fullmatch(
-        r"plugin azurefile was not installed: .*no space left on device; say pulumi up again when that is mended: "
-        "it also starts docker1, mydb, stopped for the upgrade",
-        str(caught.value),
-    )
-    assert engine.running() == []
-    engine.broken = ""
-    upgrade(engine)
-    assert engine.running() == ["docker1", "mydb"]
-    assert engine.volumes == {}
-
-
 @pytest.mark.parametrize("step", ["plugins/azurefile/set", "plugins/azurefile/enable"])
 def test_a_first_installation_that_fails_leaves_no_plugin(engine: PluginEngine, step: str) -> None:
     engine.broken = step
     with pytest.raises(Failure, match="no space left on device"):
         create(engine)
     assert engine.plugin is None
-
-
-class Killed(BaseException):
-    """Nothing catches it, as nothing catches SIGKILL."""
-
-
-@pytest.mark.parametrize("step", ["containers/mydb/stop", "plugins/azurefile/disable", "plugins/create",
-                                  "plugins/azurefile/enable", "containers/docker1/start"])  # fmt: skip
-def test_after_an_upgrade_that_was_killed_the_next_one_finishes_it(
-    engine: PluginEngine, monkeypatch: pytest.MonkeyPatch, step: str
-) -> None:
-    engine.has()
-    engine.runs("docker1")
-    engine.runs("mydb")
-    engine.runs("byhand", labels={})
-    engine.containers["byhand"]["State"] = "exited"
-
-    def killed(_: Any, url: str, *args: Any, **more: Any) -> Any:
-        if url.endswith(step):
-            raise Killed
-        return send(_, url, *args, **more)
-
-    from docker import APIClient
-
-    send = APIClient.post
-    with monkeypatch.context() as patched:
-        patched.setattr(APIClient, "post", killed)
-        with pytest.raises(Killed):
-            upgrade(engine)
-    upgrade(engine)
-    assert engine.running() == ["docker1", "mydb"]
-    assert engine.volumes == {}
-
-
-def test_what_was_stopped_and_is_gone_is_not_missed(engine: PluginEngine) -> None:
-    engine.has()
-    engine.runs("mydb")
-    engine.broken = "plugins/create"
-    with pytest.raises(Failure):
-        upgrade(engine)
-    engine.broken = ""
-    engine.containers.clear()
-    upgrade(engine)
-    assert engine.volumes == {}
-
-
-def test_one_that_does_not_start_is_named(engine: PluginEngine) -> None:
-    engine.has()
-    engine.runs("mydb")
-    engine.broken = "containers/mydb/start"
-    with pytest.raises(
-        Failure, match="container mydb, stopped for the plugin's upgrade, does not start: no space left"
-    ):
-        upgrade(engine)
-    engine.broken = ""
-    upgrade(engine)
-    assert engine.running() == ["mydb"]
 
 
 @pytest.mark.parametrize(

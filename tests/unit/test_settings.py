@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from datetime import date
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -87,6 +89,37 @@ def test_a_password_that_is_readable_in_the_file_is_said(recorder: Recorder) -> 
         "Pulumi.unit.yaml: databases[0].users[0].password is readable there and in the history of the state; "
         "set it by pulumi config set --path --secret, or leave it out and one is made"
     ]
+
+
+def test_one_encrypted_password_does_not_hide_a_readable_one(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    first = MYDB | {"rootPassword": "open"}
+    second = {"name": "b2", "volume": "simpledb", "port": 2, "users": [{"name": "app", "password": "open"}]}
+    secure = {"secure": "v1:x"}
+    config = {"datadocker:volumes": json.dumps(VOLUMES), "datadocker:databases": json.dumps([first, second])}
+    pulumi.runtime.set_all_config(config, ["datadocker:databases"])
+    said: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", said.append)
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "Pulumi.unit.yaml"
+    # Pulumi may have read another file, or all of the setting may be encrypted
+    for written in (None, [], secure, [first | {"rootPassword": secure}, second | {"users": [{"password": secure}]}]):
+        file.write_text(yaml.safe_dump({"config": {"datadocker:databases": written}}))
+        read_settings()
+        assert said == []
+    # YAML takes some texts for something else
+    for key, text in (("datadocker:databases", "open"), ("databases", date(2026, 1, 1))):
+        as_written = [first | {"rootPassword": secure}, second | {"users": [{"name": "app", "password": text}]}]
+        file.write_text(yaml.safe_dump({"config": {key: as_written}}))
+        read_settings()
+        assert said.pop().startswith("Pulumi.unit.yaml: databases[1].users[0].password is readable there")
+    pulumi.runtime.set_all_config(config | {"datadocker:production": "true"}, ["datadocker:databases"])
+    with pytest.raises(SettingsError) as refused:
+        read_settings()
+    pulumi.runtime.set_all_config({})
+    (line,) = refused.value.lines
+    assert "databases[1].users[0].password: not in production: it is readable in the file" in line
 
 
 def test_nothing_at_all_but_the_demos_volumes_is_right() -> None:

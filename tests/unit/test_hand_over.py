@@ -1,0 +1,135 @@
+"""On a host far away, too, a database whose volume or port goes to another is stopped first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+
+from components.hosts import Claims, Server, SSHHost
+from provider.connection import EngineConnection, EngineError
+from provider.owner import CHECKOUT_LABEL, STACK_LABEL
+from stacks.build import build as build_stack
+from stacks.hosts import docker_host
+from stacks.settings import parse
+from tests.unit.azure_parts import STOP, logged_in, settings_of
+from tests.unit.conftest import Build, Recorder
+from tests.unit.fake_engine import FakeEngine, fake_engine
+
+LABELS = {STACK_LABEL: "datadocker/unit", CHECKOUT_LABEL: "here:/one#1"}
+THEIRS = {STACK_LABEL: "datadocker/unit", CHECKOUT_LABEL: "here:/two#2"}
+STATE = {
+    ("docker:index/container:Container", f"{name}-container"): {
+        "name": name, "volumes": [{"volumeName": volume}], "ports": [{"internal": 3306, "external": port}]
+    }
+    for name, volume, port in (("mydb", "dbs", 1.0), ("other", "more", 2.0))
+}  # fmt: skip
+
+
+def server(name: str, volume: str, port: int) -> Server:
+    return Server(container=name, volume=volume, port=port)
+
+
+def claims(*servers: Server) -> Claims:
+    return {"labels": LABELS, "containers": [], "volumes": [], "servers": list(servers)}
+
+
+def running(name: str, labels: dict[str, str] = LABELS) -> dict[str, Any]:
+    volume, port = {"other": ("more", 2)}.get(name, ("dbs", 1))
+    return {
+        "Id": f"{name}-id", "Names": [f"/{name}"], "State": "running", "Labels": labels,
+        "Ports": [{"PublicPort": port}], "Mounts": [{"Name": volume}],
+    }  # fmt: skip
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[FakeEngine]:
+    with fake_engine(tmp_path) as made:
+        made.answers["/containers/json"] = [running("mydb"), running("other"), running("theirs", THEIRS)]
+        yield made
+
+
+@pytest.fixture
+def logins(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Where was logged in to."""
+    made: list[str] = []
+
+    @contextmanager
+    def login(url: str, options: list[str]) -> Iterator[EngineConnection]:
+        made.append(url)
+        yield EngineConnection(engine.path)
+
+    monkeypatch.setattr("components.hosts.claims.connect", login)
+    monkeypatch.setattr("components.hosts.claims.recorded", lambda: STATE)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("wanted", "stopped"),
+    [
+        ([server("mydb", "dbs", 1)], []),
+        ([server("renamed", "dbs", 1)], ["mydb"]),
+        ([server("mydb", "dbs", 2), server("other", "more", 1)], ["mydb", "other"]),
+    ],
+)
+@pytest.mark.parametrize("preview", [False, True])
+def test_over_ssh_nobody_logs_in_without_need(
+    build: Build,
+    engine: FakeEngine,
+    logins: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    wanted: list[Server],
+    stopped: list[str],
+    preview: bool,
+) -> None:
+    monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: preview)
+    said = build(lambda: dict(SSHHost("host", {"address": "box.example"}).claim(claims(*wanted))))
+    assert {label: said[label] for label in LABELS} == LABELS
+    expected = [] if preview else stopped
+    assert engine.posted == [f"/v1.41/containers/{name}-id/stop?t=60" for name in expected]
+    assert logins == (["ssh://root@box.example:22"] if expected else [])
+
+
+def test_what_keeps_ssh_out_when_something_has_to_be_stopped_is_one_line(
+    build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def login(*_: object) -> None:
+        raise EngineError("ssh to root@box.example failed: no route")
+
+    monkeypatch.setattr("components.hosts.claims.connect", login)
+    monkeypatch.setattr("components.hosts.claims.recorded", lambda: STATE)
+    wanted = claims(server("renamed", "dbs", 1))
+    with pytest.raises(pulumi.RunError, match=r"^ssh to root@box.example failed: no route$"):
+        build(lambda: dict(SSHHost("host", {"address": "box.example"}).claim(wanted)))
+
+
+@pytest.mark.parametrize("moved", [True, False])
+def test_on_azure_it_waits_for_the_machine(
+    build: Build, logins: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, moved: bool
+) -> None:
+    recorder = logged_in(monkeypatch, tmp_path)
+    made: list[str] = []
+    register = Recorder.new_resource
+
+    def noted(self: Recorder, args: pulumi.runtime.MockResourceArgs) -> Any:
+        made.append(args.typ + ("" if not logins else " after the login"))
+        return register(self, args)
+
+    monkeypatch.setattr(Recorder, "new_resource", noted)
+    raw = settings_of("staging") | {"host": settings_of("staging")["host"] | {"sshFrom": ["203.0.113.7/32"]}}
+    raw["databases"] = [{"name": "renamed" if moved else "mydb", "volume": "dbs", "port": 1}]
+
+    def program() -> None:
+        settings = parse(raw, file="Pulumi.staging.yaml")
+        build_stack(settings, *docker_host(settings))
+
+    build(program)
+    assert logins == (["ssh://datadocker@203.0.113.10:22"] if moved else [])
+    assert STOP in made
+    container = "docker:index/container:Container"
+    assert (f"{container} after the login" if moved else container) in made
+    assert recorder.one(container, "renamed-container" if moved else "mydb-container")

@@ -1,0 +1,216 @@
+"""The managed plugin is exchanged: containers stand still for it and start again, also after a kill or a failure."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from provider import pause
+from provider.connection import EngineConnection
+from provider.plugin import EnginePlugin
+from provider.resource import Failure, Props, engine_client
+from tests.unit.fake_engine import served
+from tests.unit.plugin_engine import PluginEngine, in_order, newer, props
+
+
+@pytest.fixture
+def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PluginEngine]:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with served(PluginEngine(tmp_path / "docker.sock")) as made:
+        yield made
+
+
+def upgrade(engine: PluginEngine) -> None:
+    EnginePlugin().update("azurefile", newer(engine), newer(engine))
+
+
+def pause_and_die(engine: PluginEngine) -> None:
+    with engine_client(props(engine)["engine"]) as client:
+        pause.stop_users(client, "azurefile")
+
+
+@pytest.fixture
+def there(engine: PluginEngine, monkeypatch: pytest.MonkeyPatch) -> Props:
+    """The same on another machine."""
+
+    @contextlib.contextmanager
+    def connected(url: str, options: list[str]) -> Iterator[EngineConnection]:
+        yield EngineConnection(engine.path)
+
+    monkeypatch.setattr("provider.resource.connect", connected)
+    return newer(engine) | {"socket": "/var/run/docker.sock", "engine": {"url": "ssh://ops@box:22", "ssh_opts": []}}
+
+
+def test_on_another_machine_it_is_upgraded_with_what_is_there(engine: PluginEngine, there: Props) -> None:
+    engine.has()
+    engine.runs("mydb")
+    EnginePlugin().update("azurefile", there, there)
+    assert engine.plugin is not None
+    assert engine.plugin["Config"]["Description"] == "datadocker/azurefile:2"
+    assert engine.oneoff["Cmd"] == ["install", "azurefile"]
+    assert not any("export" in step or step == "POST /plugins/create" for step in engine.done)
+    assert in_order(engine, "POST /containers/mydb/stop", "DELETE /plugins/azurefile", "POST /containers/mydb/start")
+
+
+def test_an_image_that_does_not_run_there_leaves_the_plugin_as_it_was(engine: PluginEngine, there: Props) -> None:
+    engine.has()
+    engine.runs("mydb")
+    engine.broken = "POST /containers/oneoff/start"
+    with pytest.raises(Failure, match="no space left on device"):
+        EnginePlugin().update("azurefile", there, there)
+    assert engine.plugin is not None
+    assert engine.running() == ["mydb"]
+
+
+def test_other_settings_make_no_new_plugin(engine: PluginEngine) -> None:
+    engine.has(defaults="protocol=smb")
+    engine.runs("mydb")
+    EnginePlugin().update("azurefile", props(engine), props(engine))
+    assert in_order(
+        engine, "POST /containers/mydb/stop", "POST /plugins/azurefile/disable", "POST /plugins/azurefile/set",
+        "POST /plugins/azurefile/enable", "POST /containers/mydb/start",
+    )  # fmt: skip
+    assert "DELETE /plugins/azurefile" not in engine.done
+
+
+def test_an_upgrade_stops_our_containers_on_its_volumes_and_starts_them_again(engine: PluginEngine) -> None:
+    engine.has()
+    engine.runs("mydb")
+    engine.runs("elsewhere", driver="local")
+    upgrade(engine)
+    assert engine.plugin is not None
+    assert engine.plugin["Config"]["Description"] == "datadocker/azurefile:2"
+    assert in_order(
+        engine, "POST /containers/mydb/stop", "POST /plugins/azurefile/disable", "DELETE /plugins/azurefile",
+        "POST /plugins/create", "POST /plugins/azurefile/enable", "POST /containers/mydb/start",
+    )  # fmt: skip
+    assert "POST /containers/elsewhere/stop" not in engine.done
+    assert engine.volumes == {}
+
+
+def test_an_upgrade_is_refused_while_containers_of_nobodys_stack_use_its_volumes(engine: PluginEngine) -> None:
+    engine.has()
+    engine.runs("mydb")
+    engine.runs("byhand", labels={})
+    with pytest.raises(Failure, match=r"^plugin azurefile has to be upgraded, but .*: stop byhand first$"):
+        upgrade(engine)
+    assert engine.running() == ["byhand", "mydb"]
+    assert engine.plugin is not None
+
+
+def test_what_can_not_be_packed_leaves_the_plugin_and_its_containers_as_they_were(engine: PluginEngine) -> None:
+    engine.has()
+    engine.runs("mydb")
+    engine.broken = "GET /containers/oneoff/export"
+    with pytest.raises(Failure, match="no space left on device"):
+        upgrade(engine)
+    assert engine.plugin is not None
+    assert "POST /containers/mydb/stop" not in engine.done
+
+
+@pytest.mark.parametrize("step", ["POST /plugins/create", "plugins/azurefile/enable"])
+def test_a_failed_upgrade_says_what_to_do_and_the_next_one_starts_what_it_stopped(
+    engine: PluginEngine, step: str
+) -> None:
+    engine.has()
+    engine.runs("mydb")
+    engine.runs("docker1")
+    engine.broken = step
+    with pytest.raises(Failure) as caught:
+        upgrade(engine)
+    assert re.fullmatch(
+        r"plugin azurefile was not installed: .*no space left on device; say pulumi up again when that is mended: "
+        "it also starts docker1, mydb, stopped for the upgrade",
+        str(caught.value),
+    )
+    assert engine.running() == []
+    engine.broken = ""
+    upgrade(engine)
+    assert engine.running() == ["docker1", "mydb"]
+    assert engine.volumes == {}
+
+
+class Killed(BaseException):
+    """Nothing catches it, as nothing catches SIGKILL."""
+
+
+@pytest.mark.parametrize("step", ["containers/mydb/stop", "plugins/azurefile/disable", "plugins/create",
+                                  "plugins/azurefile/enable", "containers/docker1/start"])  # fmt: skip
+def test_after_an_upgrade_that_was_killed_the_next_one_finishes_it(
+    engine: PluginEngine, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    engine.has()
+    engine.runs("docker1")
+    engine.runs("mydb")
+    engine.runs("byhand", labels={})
+    engine.containers["byhand"]["State"] = "exited"
+
+    def killed(_: Any, url: str, *args: Any, **more: Any) -> Any:
+        if url.endswith(step):
+            raise Killed
+        return send(_, url, *args, **more)
+
+    from docker import APIClient
+
+    send = APIClient.post
+    with monkeypatch.context() as patched:
+        patched.setattr(APIClient, "post", killed)
+        with pytest.raises(Killed):
+            upgrade(engine)
+    upgrade(engine)
+    assert engine.running() == ["docker1", "mydb"]
+    assert engine.volumes == {}
+
+
+def test_what_was_stopped_and_is_gone_is_not_missed(engine: PluginEngine) -> None:
+    engine.has()
+    engine.runs("mydb")
+    engine.broken = "plugins/create"
+    with pytest.raises(Failure):
+        upgrade(engine)
+    engine.broken = ""
+    engine.containers.clear()
+    upgrade(engine)
+    assert engine.volumes == {}
+
+
+def test_one_that_does_not_start_is_named(engine: PluginEngine) -> None:
+    engine.has()
+    engine.runs("mydb")
+    engine.broken = "containers/mydb/start"
+    with pytest.raises(
+        Failure, match="container mydb, stopped for the plugin's upgrade, does not start: no space left"
+    ):
+        upgrade(engine)
+    engine.broken = ""
+    upgrade(engine)
+    assert engine.running() == ["mydb"]
+
+
+@pytest.mark.parametrize(("volumes", "running"), [(["theirs"], ["docker1", "mydb"]), ([], [])])
+def test_what_an_upgrade_that_was_killed_stopped_starts_again_when_its_stack_is_destroyed_and_others_stay(
+    engine: PluginEngine, volumes: list[str], running: list[str]
+) -> None:
+    engine.has()
+    engine.runs("docker1")
+    engine.runs("mydb")
+    pause_and_die(engine)
+    engine.volumes |= {name: {"Name": name, "Driver": "azurefile:latest"} for name in volumes}
+    EnginePlugin().delete("azurefile", props(engine))
+    assert engine.running() == running
+    assert sorted(engine.volumes) == volumes
+
+
+def test_what_can_not_start_without_its_plugin_stays_noted(engine: PluginEngine) -> None:
+    engine.has()
+    engine.runs("mydb")
+    pause_and_die(engine)
+    engine.volumes["theirs"] = {"Name": "theirs", "Driver": "azurefile"}
+    engine.plugin = None
+    EnginePlugin().delete("azurefile", props(engine))
+    assert sorted(engine.volumes) == ["azurefile-paused-mydb", "theirs"]
