@@ -3,7 +3,8 @@
 Every mounted volume keeps an owner record where all plugins that can reach the share see it, and
 beside it a lock that lives as long as the plugin process that wrote it. To claim a folder, a
 plugin takes the share's mutex, reads the records, and refuses if one that overlaps is in the way
-and its holder may still write:
+and its holder may still write. On a share that other hosts reach it reads them again after it
+wrote its own, and withdraws if another did the same meanwhile:
 
 - the folders overlap if they are equal or one contains the other;
 - two claims exclude each other if they overlap and either is exclusive;
@@ -65,7 +66,7 @@ class Fence:
         options = volume.options
         if store.shared:
             self._refuse_from_memory(volume, store, rejoin=rejoin)
-        with store.mutex() as alone:
+        with store.mutex():
             lease = self._leases.of(volume.name)
             if lease is not None and lease.lost:
                 raise Held(volume, lease.owner, passing=True)
@@ -80,7 +81,7 @@ class Fence:
                     self._refuse_or_evict(volume, record, store)
             self._leases.release(volume.name)
             lease = self._leases.grant(volume, store)
-            if not alone:
+            if store.shared:
                 try:
                     self._withdraw_if_raced(volume, store, lease)
                 except BaseException:
@@ -128,15 +129,13 @@ class Fence:
             raise Held(volume, record.owner, silent=record.age, wait=wait)
 
     def _withdraw_if_raced(self, volume: Volume, store: LockStore, lease: Lease) -> None:
+        """Look again after writing: of two claims that the mutex did not keep apart at least one sees the other."""
         for record in store.records():
-            mine = record.owner.lease == lease.owner.lease
-            if (
-                not mine
-                and record.in_force
-                and self._leases.own(record.owner) is None
-                and conflict(record.owner, volume.options)
-            ):
-                raise Held(volume, record.owner, passing=True)
+            owner = record.owner
+            # A sibling that was being granted while it was judged is held, marked or not.
+            held = record.in_force or self._leases.own(owner) is not None
+            if owner.lease != lease.owner.lease and held and conflict(owner, volume.options):
+                raise Held(volume, owner, passing=True)
 
     def _void(self, owner: Owner, *, locked: bool) -> bool:
         """Whether this process let the hold go, and the share could not be told."""

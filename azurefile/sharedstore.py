@@ -58,8 +58,8 @@ class SharedStore:
     def mutex(self) -> Iterator[bool]:
         """Hold the share's mutex, or go on without after a second.
 
-        A server may keep the lock of a host that vanished for minutes. Who claims without the
-        mutex looks at the records once more after it has written its own.
+        A server may keep the lock of a host that vanished for minutes, and drops that of a
+        connection that breaks. So a claim does not rely on it: it looks again after it wrote.
         """
         deadline = time.monotonic() + _MUTEX_SECONDS
         while (lock := self._folder.lock(_MUTEX)) is None and time.monotonic() < deadline:
