@@ -74,6 +74,7 @@ class Driver:
             except Exception:
                 # One bad volume must not keep the others from coming back.
                 log.exception("volume not restored", extra={"volume": volume.name})
+                self._mounter.stop_unfenced(volume, self._memory)
         self._attachments.detach_others({volume.name for volume in self._volumes.all()})
         self._keeper.settle()
         self._keeper.start()

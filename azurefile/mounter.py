@@ -15,8 +15,10 @@ from azurefile.leases import Leases
 from azurefile.owner import holder_names
 from azurefile.protocols import ShareProtocol
 from azurefile.restoration import restore
+from azurefile.sharedstore import SharedStore
 from azurefile.status import status
 from azurefile.stopper import Stopper
+from azurefile.unusable import UnusableFolder
 from azurefile.volumes import Volume
 
 log = logging.getLogger(__name__)
@@ -70,6 +72,14 @@ class Mounter:
             self._keeper.give_up(lease, reason, restart=stopped.restart)
         elif stopped is not None:
             self._stopper.resume(stopped, store)
+
+    def stop_unfenced(self, volume: Volume, memory: LeaseMemory) -> None:
+        """Stop what uses a volume of a shared store that could not be restored: nobody would renew its lease."""
+        if self._leases.of(volume.name) is None:
+            store = SharedStore(UnusableFolder(), volume.options.share)
+            restore(volume, store, self._leases, memory, len(self._attachments.of(volume.name).ids))
+            if (lease := self._leases.of(volume.name)) is not None:
+                self._keeper.give_up(lease, "it could not be restored after a restart of the plugin")
 
     def mount(self, volume: Volume, mount_id: str) -> None:
         """Mount for one more ID. Raises Held, ShareError or OSError, and leaves no hold behind then."""

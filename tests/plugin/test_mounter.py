@@ -12,13 +12,14 @@ import pytest
 from azurefile import files, liveness
 from azurefile.driver import Driver
 from azurefile.errors import ShareError
+from azurefile.lease import Lease
 from azurefile.protocols.local import Local
 from azurefile.sharedstore import SharedStore
 from azurefile.stoppedmemory import StoppedMemory
 from azurefile.volumes import Volume
 from tests.plugin.fake_engine import FakeContainer, FakeEngine
 from tests.plugin.harness import driver_in, eventually
-from tests.plugin.shared import Machine, MemoryFolder, World
+from tests.plugin.shared import TAKEOVER, Machine, MemoryFolder, World
 
 pytestmark = pytest.mark.root
 
@@ -169,3 +170,58 @@ def test_a_restarted_plugin_starts_what_it_had_stopped(
 
     eventually(started, 10)
     assert not (tmp_path / "mounts/dbs").exists()
+
+
+async def _resume(driver: Driver, world: World, folder: MemoryFolder, **given: str) -> None:
+    """What a life of the plugin leaves that ended while volume `dbs` was mounted."""
+    await driver.create("dbs", {"share": "dbs", "exclusive": "true", **given})
+    lease = Machine(world, folder, "one").claim()
+    driver._attachments.of("dbs").add("a", 1.0)
+    driver._memory.save(dataclasses.replace(lease, confirmed=liveness.clock()))
+
+
+def test_a_lease_whose_account_is_unclear_is_resumed_and_given_up_in_time(
+    driver: Driver, tmp_path: Path, world: World, folder: MemoryFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asyncio.run(_resume(driver, world, folder, protocol="smb", server="127.0.0.1", port="9"))
+    for account in ("first", "second"):
+        path = tmp_path / "root/credentials" / account
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("key=x\n")
+        path.chmod(0o600)
+    lost: list[Lease] = []
+    monkeypatch.setattr(driver._keeper, "_lost", lost.append)
+    driver.restore()
+    lease = driver._leases.of("dbs")
+    assert lease is not None
+    driver._keeper.look()
+    assert not lease.lost
+    lease.confirmed -= TAKEOVER / 2
+    driver._keeper.look()
+    assert lease.lost == "no renewal for 30 s"
+    eventually(lambda: _assert_stopped(lost, lease))
+
+
+def test_what_uses_a_volume_that_cant_be_restored_is_stopped(
+    driver: Driver, engine: FakeEngine, world: World, folder: MemoryFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asyncio.run(_resume(driver, world, folder))
+    mydb = FakeContainer("mydb", "dbs")
+    engine.containers.append(mydb)
+
+    def broken(_: Volume) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(share(driver), "locks", broken)
+    driver.restore()
+
+    def stopped() -> None:
+        assert mydb.process.poll() is not None
+        assert driver._leases.of("dbs") is None
+
+    eventually(stopped, 10)
+    engine.containers.remove(mydb)
+
+
+def _assert_stopped(lost: list[Lease], lease: Lease) -> None:
+    assert lost == [lease]
