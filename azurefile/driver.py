@@ -121,7 +121,7 @@ class Driver:
                 # A container that restarts is not mounted again after an error: a share that was there
                 # a moment ago is waited for.
                 contact = self._mounter.contact(name)
-                if contact is None or time.monotonic() - contact > _MOUNT_SECONDS:
+                if contact is None or time.monotonic() + _LOOK_SECONDS > min(deadline, contact + _MOUNT_SECONDS):
                     raise self._failed(name, started, error) from error
                 await asyncio.sleep(_LOOK_SECONDS)
             except ShareError as error:

@@ -60,6 +60,9 @@ class Mounter:
         way = self._way(volume)
         way.prepare()
         store = way.locks(volume)
+        if memory.load(volume.name) is not None:
+            # Its share was well a moment ago, in the plugin's last life.
+            self._contact[volume.name] = time.monotonic()
         if restore(volume, store, self._leases, memory, len(attachment.ids)):
             self._keeper.keep(store)
             self._where[volume.name] = way.where(volume)
@@ -94,6 +97,7 @@ class Mounter:
             way.create(volume)
             kept = self._fence.claim(volume, store, rejoin=mount_id in attachment.ids)
         lease = self._leases.of(volume.name)
+        self._contact[volume.name] = time.monotonic()
         try:
             if not kept:
                 attachment.void()
@@ -105,7 +109,6 @@ class Mounter:
             if lease is None or lease.lost:
                 raise ShareError("the share stopped answering while it was mounted; try again")
             attachment.add(mount_id, time.time())
-            self._contact[volume.name] = time.monotonic()
         except BaseException:
             if attachment.ids:
                 self._leases.unmounted(volume.name, len(attachment.ids))

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from azurefile import driver as driver_module
 from azurefile import files, liveness
 from azurefile.driver import Driver
-from azurefile.errors import ShareError
+from azurefile.errors import ShareError, ShareSilent
 from azurefile.lease import Lease
 from azurefile.protocols.local import Local
 from azurefile.sharedstore import SharedStore
@@ -170,6 +171,44 @@ def test_a_restarted_plugin_starts_what_it_had_stopped(
 
     eventually(started, 10)
     assert not (tmp_path / "mounts/dbs").exists()
+
+
+@pytest.mark.parametrize("times", [1, 1000])
+def test_a_share_that_falls_silent_after_the_claim_is_waited_for_but_not_for_ever(
+    driver: Driver, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    failures = [ShareSilent("the server restarts")] * times
+
+    def flap() -> None:
+        if failures:
+            raise failures.pop()
+
+    monkeypatch.setattr(driver_module, "_LOOK_SECONDS", 0.01)
+    if times > 1:
+        monkeypatch.setattr(driver_module, "_MOUNT_SECONDS", 0.3)
+
+    async def calls() -> None:
+        await make(driver, "dbs")
+        share(driver).then = flap
+        if times > 1:
+            with pytest.raises(ShareError, match="the server restarts"):
+                await driver.mount("dbs", "a")
+        else:
+            await driver.mount("dbs", "a")
+            await driver.unmount("dbs", "a")
+
+    asyncio.run(calls())
+
+
+def test_a_restarted_plugin_knows_that_its_shares_were_well(
+    driver: Driver, tmp_path: Path, world: World, folder: MemoryFolder
+) -> None:
+    """A machine's start may meet a share that is back a moment later."""
+    driver._protocols["local"] = OnShare(tmp_path / "root", Machine(world, folder, "one").store)
+    asyncio.run(_resume(driver, world, folder))
+    driver._attachments.of("dbs").clear()
+    driver.restore()
+    assert driver._mounter.contact("dbs") is not None
 
 
 async def _resume(driver: Driver, world: World, folder: MemoryFolder, **given: str) -> None:
