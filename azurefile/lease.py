@@ -26,6 +26,8 @@ class Lease:
     restored: bool = False
     # When the last renewal that the share confirmed was begun, by a clock that never jumps.
     confirmed: float = 0.0
+    # The last renewal failed, which is logged once an outage.
+    failing: bool = False
     # Why the hold ended without being given back, and whether another has the folder since.
     lost: str = ""
     taken: bool = False
