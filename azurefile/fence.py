@@ -115,17 +115,19 @@ class Fence:
             raise Held(volume, owner, passing=passing)
         if distant or (store.shared and locked):
             # Beyond this host's sight: a lock that no process here should have is a copy of this machine's.
-            self._refuse_unless_silent(volume, record)
+            self._refuse_unless_silent(volume, record, distant=distant)
         log.warning("dead holder's folder given", extra=facts(owner) | {"host": owner.host, "to": volume.name})
         if own is not None:
             self._leases.drop(own)
         else:
             store.take(owner, self._leases.host.name)
 
-    def _refuse_unless_silent(self, volume: Volume, record: Record) -> None:
+    def _refuse_unless_silent(self, volume: Volume, record: Record, *, distant: bool) -> None:
         takeover = record.owner.takeover or self._leases.host.takeover
         if record.age < takeover:
-            wait = takeover - record.age if record.age >= takeover * _SILENT else 0
+            # This host's own is most likely dead, and the engine mounts a database only once after a crash.
+            waits = not distant or record.age >= takeover * _SILENT
+            wait = takeover - record.age if waits else 0
             raise Held(volume, record.owner, silent=record.age, wait=wait)
 
     def _withdraw_if_raced(self, volume: Volume, store: LockStore, lease: Lease) -> None:
