@@ -121,6 +121,11 @@ class Fence:
             self._leases.drop(own)
         else:
             store.take(owner, self._leases.host.name)
+            again = store.read(owner.key) if distant else None
+            if again is not None and (again.owner.lease, again.owner.renewed) != (owner.lease, owner.renewed):
+                # It came back before the mark was there, and may not have seen it: it goes on, and keeps the folder.
+                store.spare(again.owner)
+                raise Held(volume, again.owner, silent=0)
 
     def _refuse_unless_silent(self, volume: Volume, record: Record, *, distant: bool) -> None:
         takeover = record.owner.takeover or self._leases.host.takeover

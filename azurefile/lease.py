@@ -62,7 +62,7 @@ class Lease:
             self.changed = False
             self.owner.renewed = time.time()
             self.store.write(self.owner)
-            # Whoever took the folder marked it before looking at the record again.
+            # Who takes the folder marks it before looking at the record again: one of the two sees the other.
             self._check()
             self.confirmed = started
         with self.changes:

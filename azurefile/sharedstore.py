@@ -91,6 +91,10 @@ class SharedStore:
         """Mark a hold as void."""
         self._folder.write(f"{_name(owner.key)}.taken", _encode({"lease": owner.lease, "by": by}))
 
+    def spare(self, owner: Owner) -> None:
+        """Remove the mark."""
+        self._folder.remove(f"{_name(owner.key)}.taken")
+
     def lock(self, key: str) -> Lock | None:
         """Take the lock beside a record."""
         return self._folder.lock(f"{_name(key)}.lock")

@@ -9,7 +9,7 @@ from azurefile import liveness
 from azurefile.errors import ShareError
 from azurefile.held import Held
 from azurefile.lease import TakenOver
-from azurefile.owner import Container
+from azurefile.owner import Container, Owner
 from tests.plugin.shared import TAKEOVER, Machine, MemoryFolder, World, reboot, volume
 
 
@@ -91,6 +91,41 @@ def test_a_holder_that_comes_back_before_its_time_is_over_keeps_the_folder(
     with pytest.raises(Held) as caught:
         two.claim()
     assert caught.value.wait == 0
+
+
+@pytest.mark.parametrize("moment", ["before the mark", "after the mark"])
+def test_a_holder_that_comes_back_while_its_folder_is_taken_keeps_it_or_stops(
+    world: World, one: Machine, two: Machine, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """As a machine does that was suspended: at most one of the two goes on."""
+    lease = one.claim()
+    world.now += TAKEOVER
+    take = two.store.take
+    ended: list[TakenOver] = []
+
+    def renew() -> None:
+        try:
+            one.leases.renew(lease)
+        except TakenOver as taken:
+            ended.append(taken)
+
+    def meanwhile(owner: Owner, by: str) -> None:
+        if moment == "before the mark":
+            renew()
+        take(owner, by)
+        if moment == "after the mark":
+            renew()
+
+    monkeypatch.setattr(two.store, "take", meanwhile)
+    if moment == "before the mark":
+        for _ in range(2):
+            with pytest.raises(Held, match="renewed 0 s ago"):
+                two.claim()
+        assert two.leases.of("dbs") is None
+        one.leases.renew(lease)
+    else:
+        two.claim()
+        assert len(ended) == 1
 
 
 def test_after_a_reboot_the_folder_is_given_at_once(folder: MemoryFolder, one: Machine, world: World) -> None:
