@@ -77,7 +77,7 @@ class Fence:
                     lease.save()
                 return True
             for record in store.records():
-                if record.in_force and conflict(record.owner, options):
+                if (record.in_force or _marked_too_early(record)) and conflict(record.owner, options):
                     self._refuse_or_evict(volume, record, store)
             self._leases.release(volume.name)
             lease = self._leases.grant(volume, store)
@@ -160,3 +160,9 @@ class Fence:
             return False
         # Some mount has no container yet, or never got one.
         return starting or self._running(owner.volume) is not False
+
+
+def _marked_too_early(record: Record) -> bool:
+    """Whether another host voided a hold that was renewed, and then failed before it could see that."""
+    by_another = record.taken_by not in ("", record.owner.host)
+    return by_another and record.owner.released is None and record.age < record.owner.takeover

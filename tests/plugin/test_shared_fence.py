@@ -128,6 +128,31 @@ def test_a_holder_that_comes_back_while_its_folder_is_taken_keeps_it_or_stops(
         assert len(ended) == 1
 
 
+def test_a_mark_that_came_too_early_gives_the_folder_to_nobody(
+    world: World, one: Machine, two: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who made it failed before it saw that the holder was back, which finds the mark with its next renewal only."""
+    lease = one.claim()
+    world.now += TAKEOVER
+    take = two.store.take
+
+    def interrupted(owner: Owner, by: str) -> None:
+        one.leases.renew(lease)
+        take(owner, by)
+        raise ShareError("the share does not answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(two.store, "take", interrupted)
+        with pytest.raises(ShareError):
+            two.claim()
+    with pytest.raises(Held):
+        two.claim()
+    with pytest.raises(TakenOver):
+        one.leases.renew(lease)
+    world.now += TAKEOVER
+    two.claim()
+
+
 def test_after_a_reboot_the_folder_is_given_at_once(folder: MemoryFolder, one: Machine, world: World) -> None:
     one.claim()
     reboot(folder)
