@@ -12,7 +12,8 @@ from pathlib import Path
 
 from azurefile.errors import ShareError
 
-_ACCOUNT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+# No dot: abc.bak and abc.old are no accounts.
+_ACCOUNT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _LINE = re.compile(r"([a-z]+)\s*=\s*(.*)")
 _NAMES = ("key", "server", "account")
 _PUBLIC_SUFFIX = "file.core.windows.net"

@@ -74,6 +74,7 @@ class Driver:
             except Exception:
                 # One bad volume must not keep the others from coming back.
                 log.exception("volume not restored", extra={"volume": volume.name})
+                self._mounter.stop_unfenced(volume, self._memory)
         self._attachments.detach_others({volume.name for volume in self._volumes.all()})
         self._keeper.settle()
         self._keeper.start()
@@ -120,7 +121,7 @@ class Driver:
                 # A container that restarts is not mounted again after an error: a share that was there
                 # a moment ago is waited for.
                 contact = self._mounter.contact(name)
-                if contact is None or time.monotonic() - contact > _MOUNT_SECONDS:
+                if contact is None or time.monotonic() + _LOOK_SECONDS > min(deadline, contact + _MOUNT_SECONDS):
                     raise self._failed(name, started, error) from error
                 await asyncio.sleep(_LOOK_SECONDS)
             except ShareError as error:

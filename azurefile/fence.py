@@ -3,7 +3,8 @@
 Every mounted volume keeps an owner record where all plugins that can reach the share see it, and
 beside it a lock that lives as long as the plugin process that wrote it. To claim a folder, a
 plugin takes the share's mutex, reads the records, and refuses if one that overlaps is in the way
-and its holder may still write:
+and its holder may still write. On a share that other hosts reach it reads them again after it
+wrote its own, and withdraws if another did the same meanwhile:
 
 - the folders overlap if they are equal or one contains the other;
 - two claims exclude each other if they overlap and either is exclusive;
@@ -65,7 +66,7 @@ class Fence:
         options = volume.options
         if store.shared:
             self._refuse_from_memory(volume, store, rejoin=rejoin)
-        with store.mutex() as alone:
+        with store.mutex():
             lease = self._leases.of(volume.name)
             if lease is not None and lease.lost:
                 raise Held(volume, lease.owner, passing=True)
@@ -76,11 +77,11 @@ class Fence:
                     lease.save()
                 return True
             for record in store.records():
-                if record.in_force and conflict(record.owner, options):
+                if (record.in_force or _marked_too_early(record)) and conflict(record.owner, options):
                     self._refuse_or_evict(volume, record, store)
             self._leases.release(volume.name)
             lease = self._leases.grant(volume, store)
-            if not alone:
+            if store.shared:
                 try:
                     self._withdraw_if_raced(volume, store, lease)
                 except BaseException:
@@ -114,29 +115,34 @@ class Fence:
             raise Held(volume, owner, passing=passing)
         if distant or (store.shared and locked):
             # Beyond this host's sight: a lock that no process here should have is a copy of this machine's.
-            self._refuse_unless_silent(volume, record)
+            self._refuse_unless_silent(volume, record, distant=distant)
         log.warning("dead holder's folder given", extra=facts(owner) | {"host": owner.host, "to": volume.name})
         if own is not None:
             self._leases.drop(own)
         else:
             store.take(owner, self._leases.host.name)
+            again = store.read(owner.key) if distant else None
+            if again is not None and (again.owner.lease, again.owner.renewed) != (owner.lease, owner.renewed):
+                # It came back before the mark was there, and may not have seen it: it goes on, and keeps the folder.
+                store.spare(again.owner)
+                raise Held(volume, again.owner, silent=0)
 
-    def _refuse_unless_silent(self, volume: Volume, record: Record) -> None:
+    def _refuse_unless_silent(self, volume: Volume, record: Record, *, distant: bool) -> None:
         takeover = record.owner.takeover or self._leases.host.takeover
         if record.age < takeover:
-            wait = takeover - record.age if record.age >= takeover * _SILENT else 0
+            # This host's own is most likely dead, and the engine mounts a database only once after a crash.
+            waits = not distant or record.age >= takeover * _SILENT
+            wait = takeover - record.age if waits else 0
             raise Held(volume, record.owner, silent=record.age, wait=wait)
 
     def _withdraw_if_raced(self, volume: Volume, store: LockStore, lease: Lease) -> None:
+        """Look again after writing: of two claims that the mutex did not keep apart at least one sees the other."""
         for record in store.records():
-            mine = record.owner.lease == lease.owner.lease
-            if (
-                not mine
-                and record.in_force
-                and self._leases.own(record.owner) is None
-                and conflict(record.owner, volume.options)
-            ):
-                raise Held(volume, record.owner, passing=True)
+            owner = record.owner
+            # A sibling that was being granted while it was judged is held, marked or not.
+            held = record.in_force or self._leases.own(owner) is not None
+            if owner.lease != lease.owner.lease and held and conflict(owner, volume.options):
+                raise Held(volume, owner, passing=True)
 
     def _void(self, owner: Owner, *, locked: bool) -> bool:
         """Whether this process let the hold go, and the share could not be told."""
@@ -154,3 +160,9 @@ class Fence:
             return False
         # Some mount has no container yet, or never got one.
         return starting or self._running(owner.volume) is not False
+
+
+def _marked_too_early(record: Record) -> bool:
+    """Whether another host voided a hold that was renewed, and then failed before it could see that."""
+    by_another = record.taken_by not in ("", record.owner.host)
+    return by_another and record.owner.released is None and record.age < record.owner.takeover

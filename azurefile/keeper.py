@@ -28,6 +28,7 @@ class Keeper:
         """Renew `leases`; `lost` is called in a thread for each that must stop."""
         self._leases = leases
         self._period = takeover / RENEWALS
+        self._retry = min(1.0, self._period / 4)
         self._lost = lost
         self._stores: dict[int, LockStore] = {}
         self._guard = threading.Lock()
@@ -56,24 +57,31 @@ class Keeper:
             if self._leases.overdue(lease):
                 self.give_up(lease, f"no renewal for {lease.owner.takeover / 2:.0f} s")
 
-    def renew(self, store: LockStore, *, all_of_it: bool = True) -> None:
-        """Renew the leases on one store, or only write the records that changed."""
+    def renew(self, store: LockStore, *, all_of_it: bool = True) -> bool:
+        """Renew the leases on one store, or only write the records that changed; says whether all were confirmed."""
+        confirmed = True
         for lease in self._leases.all():
             if lease.store is not store or lease.lost or not (all_of_it or lease.changed):
                 continue
             try:
                 self._leases.renew(lease)
+                lease.failing = False
             except TakenOver as taken:
                 lease.taken = True
                 self.give_up(lease, str(taken))
             except PluginError as error:
-                # Tried again with the next period, whatever became of the change.
-                lease.changed = False
-                log.warning("lease not renewed", extra=facts(lease.owner) | {"error": error})
+                # Tried again soon, whatever became of the change.
+                lease.changed = confirmed = False
+                level = logging.DEBUG if lease.failing else logging.WARNING
+                log.log(level, "lease not renewed", extra=facts(lease.owner) | {"error": error})
+                lease.failing = True
             except Exception:
                 # The others' leases run on.
-                lease.changed = False
-                log.exception("lease not renewed", extra=facts(lease.owner))
+                lease.changed = confirmed = False
+                if not lease.failing:
+                    log.exception("lease not renewed", extra=facts(lease.owner))
+                lease.failing = True
+        return confirmed
 
     def give_up(self, lease: Lease, reason: str, *, restart: bool = False) -> None:
         """Stop what holds a lease; with `restart` it starts again at once, whatever its restart policy."""
@@ -87,7 +95,7 @@ class Keeper:
 
     def _watch(self) -> None:
         while True:
-            time.sleep(min(1.0, self._period / 4))
+            time.sleep(self._retry)
             try:
                 self.look()
             except Exception:
@@ -98,12 +106,18 @@ class Keeper:
         while True:
             with self._leases.changes:
                 changed = self._leases.changes.wait_for(lambda: self._changed(store), max(0.0, due - time.monotonic()))
+            # A round may take seconds, which must not be added to each period.
+            began = time.monotonic()
             try:
-                self.renew(store, all_of_it=not changed)
+                confirmed = self.renew(store, all_of_it=not changed)
             except Exception:
                 log.exception("renewal failed")
-            if not changed:
-                due = time.monotonic() + self._period
+                confirmed = False
+            if not confirmed:
+                # Half of the takeover time is what an outage may last, not what is left of it after a period.
+                due = began + self._retry
+            elif not changed:
+                due = began + self._period
 
     def _changed(self, store: LockStore) -> bool:
         return any(lease.changed and lease.store is store and not lease.lost for lease in self._leases.all())

@@ -2,7 +2,7 @@
 
 import errno
 
-from azurefile.errors import ShareError
+from azurefile.errors import ShareError, ShareSilent
 from azurefile.kernelmount import KernelError
 from azurefile.volumes import Volume
 
@@ -28,17 +28,24 @@ _NFS = {
 }
 _BOTH = {
     errno.ETIMEDOUT: 'option "server": it stopped answering; check it and the network between',
+    errno.EHOSTDOWN: 'option "server": it does not answer; check it and the network between',
     errno.ECONNREFUSED: 'option "port": nothing answers there; check server and port',
     errno.EHOSTUNREACH: 'option "server": no route leads there; check the network',
     errno.ENETUNREACH: 'option "server": no route leads there; check the network',
     errno.ECONNRESET: 'option "server": it closed the connection; check that it allows this host',
+    errno.ECONNABORTED: 'option "server": it closed the connection; check that it allows this host',
     errno.EPIPE: 'option "server": it closed the connection; check that it allows this host',
     errno.ENOMEM: "the host is out of memory; free some",
 }
+# What a server that restarts, or a network that is away for a moment, makes the kernel say.
+_SILENT = {
+    errno.ETIMEDOUT, errno.ECONNREFUSED, errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE, errno.EHOSTDOWN,
+    errno.EHOSTUNREACH, errno.ENETUNREACH,
+}  # fmt: skip
 
 
 def share_error(volume: Volume, fstype: str, error: KernelError) -> ShareError:
-    """The error of a Mount that the kernel refused."""
+    """The error of a Mount that the kernel refused; ShareSilent if the server was not to be reached."""
     options = volume.options
     place = f'share "{options.share}"' + (f" on {options.server}" if options.server else "")
     where = f"{place} can't be mounted"
@@ -53,5 +60,6 @@ def share_error(volume: Volume, fstype: str, error: KernelError) -> ShareError:
     known = _BOTH | (_NFS if fstype == "nfs4" else _SMB)
     said = f" (the kernel says: {error.words})" if error.words else ""
     if error.errno in known:
-        return ShareError(f"{where}: {known[error.errno]}{said}")
+        kind = ShareSilent if error.errno in _SILENT else ShareError
+        return kind(f"{where}: {known[error.errno]}{said}")
     return ShareError(f"{where}: {error.strerror} at {error.step}{said}; see the kernel's log on the host (dmesg)")

@@ -26,6 +26,8 @@ class Lease:
     restored: bool = False
     # When the last renewal that the share confirmed was begun, by a clock that never jumps.
     confirmed: float = 0.0
+    # The last renewal failed, which is logged once an outage.
+    failing: bool = False
     # Why the hold ended without being given back, and whether another has the folder since.
     lost: str = ""
     taken: bool = False
@@ -60,7 +62,7 @@ class Lease:
             self.changed = False
             self.owner.renewed = time.time()
             self.store.write(self.owner)
-            # Whoever took the folder marked it before looking at the record again.
+            # Who takes the folder marks it before looking at the record again: one of the two sees the other.
             self._check()
             self.confirmed = started
         with self.changes:

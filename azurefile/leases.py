@@ -71,9 +71,10 @@ class Leases:
         owner = self.owner(volume, store)
         lock = store.lock(owner.key)
         lease = Lease(owner, store, lock, time.time_ns(), confirmed=started, changes=self.changes)
-        self._leases[volume.name] = lease
         try:
             store.write(owner)
+            # Not before: its keeper would find the record of the hold before, and take it for another's.
+            self._leases[volume.name] = lease
             self._remember(lease)
         except BaseException:
             # With its lock, a record that was written after all would look like a living holder's.

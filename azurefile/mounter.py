@@ -15,8 +15,10 @@ from azurefile.leases import Leases
 from azurefile.owner import holder_names
 from azurefile.protocols import ShareProtocol
 from azurefile.restoration import restore
+from azurefile.sharedstore import SharedStore
 from azurefile.status import status
 from azurefile.stopper import Stopper
+from azurefile.unusable import UnusableFolder
 from azurefile.volumes import Volume
 
 log = logging.getLogger(__name__)
@@ -58,6 +60,9 @@ class Mounter:
         way = self._way(volume)
         way.prepare()
         store = way.locks(volume)
+        if memory.load(volume.name) is not None:
+            # Its share was well a moment ago, in the plugin's last life.
+            self._contact[volume.name] = time.monotonic()
         if restore(volume, store, self._leases, memory, len(attachment.ids)):
             self._keeper.keep(store)
             self._where[volume.name] = way.where(volume)
@@ -70,6 +75,14 @@ class Mounter:
             self._keeper.give_up(lease, reason, restart=stopped.restart)
         elif stopped is not None:
             self._stopper.resume(stopped, store)
+
+    def stop_unfenced(self, volume: Volume, memory: LeaseMemory) -> None:
+        """Stop what uses a volume of a shared store that could not be restored: nobody would renew its lease."""
+        if self._leases.of(volume.name) is None:
+            store = SharedStore(UnusableFolder(), volume.options.share)
+            restore(volume, store, self._leases, memory, len(self._attachments.of(volume.name).ids))
+            if (lease := self._leases.of(volume.name)) is not None:
+                self._keeper.give_up(lease, "it could not be restored after a restart of the plugin")
 
     def mount(self, volume: Volume, mount_id: str) -> None:
         """Mount for one more ID. Raises Held, ShareError or OSError, and leaves no hold behind then."""
@@ -84,6 +97,7 @@ class Mounter:
             way.create(volume)
             kept = self._fence.claim(volume, store, rejoin=mount_id in attachment.ids)
         lease = self._leases.of(volume.name)
+        self._contact[volume.name] = time.monotonic()
         try:
             if not kept:
                 attachment.void()
@@ -95,7 +109,6 @@ class Mounter:
             if lease is None or lease.lost:
                 raise ShareError("the share stopped answering while it was mounted; try again")
             attachment.add(mount_id, time.time())
-            self._contact[volume.name] = time.monotonic()
         except BaseException:
             if attachment.ids:
                 self._leases.unmounted(volume.name, len(attachment.ids))

@@ -58,8 +58,8 @@ class SharedStore:
     def mutex(self) -> Iterator[bool]:
         """Hold the share's mutex, or go on without after a second.
 
-        A server may keep the lock of a host that vanished for minutes. Who claims without the
-        mutex looks at the records once more after it has written its own.
+        A server may keep the lock of a host that vanished for minutes, and drops that of a
+        connection that breaks. So a claim does not rely on it: it looks again after it wrote.
         """
         deadline = time.monotonic() + _MUTEX_SECONDS
         while (lock := self._folder.lock(_MUTEX)) is None and time.monotonic() < deadline:
@@ -90,6 +90,10 @@ class SharedStore:
     def take(self, owner: Owner, by: str) -> None:
         """Mark a hold as void."""
         self._folder.write(f"{_name(owner.key)}.taken", _encode({"lease": owner.lease, "by": by}))
+
+    def spare(self, owner: Owner) -> None:
+        """Remove the mark."""
+        self._folder.remove(f"{_name(owner.key)}.taken")
 
     def lock(self, key: str) -> Lock | None:
         """Take the lock beside a record."""

@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 
 _DEATH_SECONDS = 5.0
 _RETRY_SECONDS = 2.0
+# Between two starts of a container, and until one that can't be started is left down.
+_RESTART_SECONDS = 10.0
+_START_SECONDS = 600.0
 
 
 class Stopper:
@@ -95,25 +98,46 @@ class Stopper:
             log.error("not unmounted", extra={"target": target, "error": error})
 
     def _start_again(self, stopped: Stopped, store: LockStore) -> None:
-        """Wait for the share; whether the folder is still free is decided by the Mount."""
+        """Wait for the share; whether the folder is still free is decided by the Mount.
+
+        A start may fail although the share is back, since that may be going up and down still.
+        """
         owner = stopped.owner
-        while (record := _record(owner, store)) is None:
-            if all(self._engine.look(container) == {} for container in stopped.containers):
-                # Removed meanwhile, as with a share that is gone for good.
-                self._memory.forget(owner.volume)
+        waiting = list(stopped.containers)
+        end: float | None = None
+        while waiting:
+            record = self._share_back(stopped, store)
+            if record is None:
+                break
+            if record.taken_by:
+                log.warning("not started again, the folder was taken", extra=facts(owner) | {"by": record.taken_by})
+                break
+            waiting = [c for c in waiting if self._wants_to_run(c, stopped) and not self._started(c, owner)]
+            end = end or time.monotonic() + _START_SECONDS
+            if waiting and time.monotonic() > end:
+                # It stays remembered: the plugin's next life tries again.
+                log.error("not started again, start it by hand; see the engine's log for its Mount", extra=facts(owner))
                 return
-            time.sleep(_RETRY_SECONDS)
-        if record.taken_by:
-            log.warning("not started again, the folder was taken", extra=facts(owner) | {"by": record.taken_by})
-        else:
-            for container in stopped.containers:
-                if not self._wants_to_run(container, stopped):
-                    continue
-                if self._engine.start(container):
-                    log.info("started again", extra=facts(owner))
-                else:
-                    log.warning("not started again; see the engine's log for its Mount", extra=facts(owner))
+            if waiting:
+                time.sleep(_RESTART_SECONDS)
         self._memory.forget(owner.volume)
+
+    def _share_back(self, stopped: Stopped, store: LockStore) -> Record | None:
+        """What the share says of the hold once it answers; None if the containers were removed meanwhile."""
+        while (record := _record(stopped.owner, store)) is None:
+            if all(self._engine.look(container) == {} for container in stopped.containers):
+                # As with a share that is gone for good.
+                return None
+            time.sleep(_RETRY_SECONDS)
+        return record
+
+    def _started(self, container: str, owner: Owner) -> bool:
+        started = self._engine.start(container)
+        if started:
+            log.info("started again", extra=facts(owner))
+        else:
+            log.warning("start failed, it is tried again; see the engine's log for its Mount", extra=facts(owner))
+        return started
 
     def _wants_to_run(self, container: str, stopped: Stopped) -> bool:
         """Whether a killed container, once it has ended, is to be started by its restart policy's will.

@@ -54,6 +54,9 @@ class LockStore(Protocol):
     def take(self, owner: Owner, by: str) -> None:
         """Void another's hold, so that it finds out when it comes back."""
 
+    def spare(self, owner: Owner) -> None:
+        """Take back what `take` did, for a holder that turned out to be alive."""
+
     def lock(self, key: str) -> Lock | None:
         """Take the lock beside a record, or None while another process has it."""
 

@@ -75,6 +75,9 @@ class FlockStore:
         owner.released = time.time()
         self.write(owner)
 
+    def spare(self, owner: Owner) -> None:
+        """Nobody takes what a living holder of this host has."""
+
     def lock(self, key: str) -> "FlockLock | None":
         """Take the flock beside a record."""
         return lock_file(self._folder / f"{key}.lock")

@@ -59,13 +59,17 @@ class Smb:
     def locks(self, volume: Volume) -> SharedStore:
         """The fence of the volume's share, over one connection for each server, account and share."""
         options = volume.options
-        account = self._credentials.account(options.account)
+        try:
+            account = self._credentials.account(options.account)
+        except ShareError:
+            # Each connection fails until it is clear; a resumed lease needs its store, to be ended in time.
+            account = ""
         port = options.port or _PORT
         key = (options.server or "", str(port), account, options.share)
         with self._guard:
             if key not in self._stores:
                 asked = options.server is not None
-                share = _client().SmbShare(options.share, port, asked, lambda: self._read(volume))
+                share = _client().SmbShare(options.share, port, asked, lambda: self._read(volume, account))
                 self._stores[key] = SharedStore(share, options.share)
             return self._stores[key]
 
@@ -105,9 +109,9 @@ class Smb:
         address = network.reach(credentials.server, options.port or _PORT, options.server is not None)
         return mount_options(options, credentials, address, self._echo)
 
-    def _read(self, volume: Volume) -> Credentials:
+    def _read(self, volume: Volume, account: str = "") -> Credentials:
         options = volume.options
-        found = self._credentials.read(self._credentials.account(options.account))
+        found = self._credentials.read(account or self._credentials.account(options.account))
         if options.server is None:
             return found
         return Credentials(found.account, options.server, found.key)

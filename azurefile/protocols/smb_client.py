@@ -263,7 +263,9 @@ class SmbShare:
             )
         if isinstance(error, BadNetworkName):
             return ShareMissing(f"{where} does not exist; make it, or create the volume with create=true")
-        return ShareError(f"{where} can't be used: {_words(error)}; check option vers, and what the server allows")
+        # A server that breaks off in the middle, as one that restarts does, has answered nothing.
+        kind = ShareError if isinstance(error, SMBResponseException) else ShareSilent
+        return kind(f"{where} can't be used: {_words(error)}; check option vers, and what the server allows")
 
     def _break(self) -> None:
         tree, self._tree = self._tree, None

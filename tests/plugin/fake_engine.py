@@ -58,6 +58,8 @@ class FakeEngine:
         self.containers: list[FakeContainer] = []
         self.silent = False
         self.started: list[str] = []
+        # Starts that fail, as those whose Mount is refused.
+        self.failing = 0
         self._streams: list[queue.Queue[dict[str, Any] | None]] = []
         engine = self
 
@@ -125,11 +127,13 @@ class FakeEngine:
     def _act(self, request: BaseHTTPRequestHandler) -> None:
         _, _, identifier, action = request.path.split("/")
         container = next(c for c in self.containers if c.id == identifier)
+        failed = action == "start" and self.failing > 0
+        self.failing -= failed
         if action == "kill":
             container.kill()
-        else:
+        elif not failed:
             self.started.append(container.name)
-        request.send_response(204)
+        request.send_response(500 if failed else 204)
         request.end_headers()
 
     def _answer(self, request: BaseHTTPRequestHandler) -> None:

@@ -87,6 +87,9 @@ def test_the_account_is_the_option_or_the_only_file(tmp_path: Path) -> None:
     write(tmp_path / "credentials", "abc", "key=x\n")
     assert folder.account(None) == "abc"
     assert folder.account("def") == "def"
+    for copy in ("abc.bak", "abc.old", "abc~"):
+        write(tmp_path / "credentials", copy, "key=x\n")
+    assert folder.account(None) == "abc"
     write(tmp_path / "credentials", "def", "key=x\n")
     with pytest.raises(ShareError, match="there are files for abc, def; name one"):
         folder.account(None)

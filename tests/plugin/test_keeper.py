@@ -1,11 +1,17 @@
 """Who must stop because the share did not confirm its lease."""
 
 import shutil
+import threading
+import time
 from pathlib import Path
 
+import pytest
+
+from azurefile.errors import ShareError
 from azurefile.keeper import Keeper
 from azurefile.lease import Lease
 from azurefile.leasememory import LeaseMemory
+from azurefile.leases import RENEWALS
 from tests.plugin.harness import eventually
 from tests.plugin.shared import TAKEOVER, Machine, MemoryFolder, World
 
@@ -30,6 +36,61 @@ def test_the_keeper_gives_up_what_was_not_confirmed_and_what_was_taken(
     assert lost[1].lost == "no renewal for 30 s"
     keeper.look()
     _assert_lost(lost, ["a", "b"])
+
+
+def test_a_renewal_that_failed_is_tried_again_long_before_the_next_is_due(
+    one: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else an outage of a few seconds around the time when one is due lasts for periods."""
+    one.claim()
+    times: list[float] = []
+    tried = threading.Event()
+
+    def renew(_: Lease) -> None:
+        times.append(time.monotonic())
+        if len(times) <= 2:
+            raise ShareError("the share does not answer")
+        tried.set()
+
+    monkeypatch.setattr(one.leases, "renew", renew)
+    lost: list[Lease] = []
+    period = 1.2
+    started = time.monotonic()
+    Keeper(one.leases, period * RENEWALS, lost.append).keep(one.store)
+    assert tried.wait(5 * period)
+    assert times[0] - started >= period
+    assert times[2] - times[0] < period
+    assert lost == []
+
+
+def test_an_outage_is_one_line_of_the_log(world: World, one: Machine, caplog: pytest.LogCaptureFixture) -> None:
+    one.claim()
+    keeper = Keeper(one.leases, TAKEOVER, lambda _: None)
+    for _ in range(2):
+        world.share_down = True
+        assert not keeper.renew(one.store)
+        assert not keeper.renew(one.store)
+        world.share_down = False
+        assert keeper.renew(one.store)
+    lines = [r for r in caplog.records if r.levelname == "WARNING" and r.message == "lease not renewed"]
+    assert len(lines) == 2
+
+
+def test_a_renewal_that_takes_long_does_not_delay_the_next(one: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    one.claim()
+    times: list[float] = []
+    tried = threading.Event()
+
+    def renew(_: Lease) -> None:
+        times.append(time.monotonic())
+        if len(times) == 2:
+            tried.set()
+        tried.wait(0.5)
+
+    monkeypatch.setattr(one.leases, "renew", renew)
+    Keeper(one.leases, 0.6 * RENEWALS, lambda _: None).keep(one.store)
+    assert tried.wait(5)
+    assert times[1] - times[0] < 1.0
 
 
 def _assert_lost(lost: list[Lease], volumes: list[str]) -> None:

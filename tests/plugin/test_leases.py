@@ -7,6 +7,7 @@ import pytest
 
 from azurefile.errors import ShareError
 from azurefile.held import Held
+from azurefile.keeper import Keeper
 from azurefile.lease import TakenOver
 from azurefile.owner import Container, Owner
 from azurefile.sharedstore import SharedStore
@@ -87,6 +88,23 @@ def test_a_record_that_cant_be_written_leaves_no_lock_behind(
             one.claim()
     assert folder.locks == {}
     one.claim("other")
+
+
+def test_a_renewal_in_the_middle_of_a_grant_does_not_end_it(one: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The share still has the record of the volume's hold before."""
+    one.claim()
+    one.leases.release("dbs")
+    keeper = Keeper(one.leases, TAKEOVER, lambda _: None)
+
+    def renewed(owner: Owner) -> None:
+        keeper.renew(one.store)
+        SharedStore.write(one.store, owner)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(one.store, "write", renewed)
+        lease = one.claim()
+    keeper.renew(one.store)
+    assert not lease.lost
 
 
 def test_a_claim_that_fails_after_its_grant_holds_nothing(

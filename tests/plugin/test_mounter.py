@@ -9,16 +9,18 @@ from typing import Any
 
 import pytest
 
+from azurefile import driver as driver_module
 from azurefile import files, liveness
 from azurefile.driver import Driver
-from azurefile.errors import ShareError
+from azurefile.errors import ShareError, ShareSilent
+from azurefile.lease import Lease
 from azurefile.protocols.local import Local
 from azurefile.sharedstore import SharedStore
 from azurefile.stoppedmemory import StoppedMemory
 from azurefile.volumes import Volume
 from tests.plugin.fake_engine import FakeContainer, FakeEngine
 from tests.plugin.harness import driver_in, eventually
-from tests.plugin.shared import Machine, MemoryFolder, World
+from tests.plugin.shared import TAKEOVER, Machine, MemoryFolder, World
 
 pytestmark = pytest.mark.root
 
@@ -169,3 +171,96 @@ def test_a_restarted_plugin_starts_what_it_had_stopped(
 
     eventually(started, 10)
     assert not (tmp_path / "mounts/dbs").exists()
+
+
+@pytest.mark.parametrize("times", [1, 1000])
+def test_a_share_that_falls_silent_after_the_claim_is_waited_for_but_not_for_ever(
+    driver: Driver, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    failures = [ShareSilent("the server restarts")] * times
+
+    def flap() -> None:
+        if failures:
+            raise failures.pop()
+
+    monkeypatch.setattr(driver_module, "_LOOK_SECONDS", 0.01)
+    if times > 1:
+        monkeypatch.setattr(driver_module, "_MOUNT_SECONDS", 0.3)
+
+    async def calls() -> None:
+        await make(driver, "dbs")
+        share(driver).then = flap
+        if times > 1:
+            with pytest.raises(ShareError, match="the server restarts"):
+                await driver.mount("dbs", "a")
+        else:
+            await driver.mount("dbs", "a")
+            await driver.unmount("dbs", "a")
+
+    asyncio.run(calls())
+
+
+def test_a_restarted_plugin_knows_that_its_shares_were_well(
+    driver: Driver, tmp_path: Path, world: World, folder: MemoryFolder
+) -> None:
+    """A machine's start may meet a share that is back a moment later."""
+    driver._protocols["local"] = OnShare(tmp_path / "root", Machine(world, folder, "one").store)
+    asyncio.run(_resume(driver, world, folder))
+    driver._attachments.of("dbs").clear()
+    driver.restore()
+    assert driver._mounter.contact("dbs") is not None
+
+
+async def _resume(driver: Driver, world: World, folder: MemoryFolder, **given: str) -> None:
+    """What a life of the plugin leaves that ended while volume `dbs` was mounted."""
+    await driver.create("dbs", {"share": "dbs", "exclusive": "true", **given})
+    lease = Machine(world, folder, "one").claim()
+    driver._attachments.of("dbs").add("a", 1.0)
+    driver._memory.save(dataclasses.replace(lease, confirmed=liveness.clock()))
+
+
+def test_a_lease_whose_account_is_unclear_is_resumed_and_given_up_in_time(
+    driver: Driver, tmp_path: Path, world: World, folder: MemoryFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asyncio.run(_resume(driver, world, folder, protocol="smb", server="127.0.0.1", port="9"))
+    for account in ("first", "second"):
+        path = tmp_path / "root/credentials" / account
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("key=x\n")
+        path.chmod(0o600)
+    lost: list[Lease] = []
+    monkeypatch.setattr(driver._keeper, "_lost", lost.append)
+    driver.restore()
+    lease = driver._leases.of("dbs")
+    assert lease is not None
+    driver._keeper.look()
+    assert lost == []
+    lease.confirmed -= TAKEOVER / 2
+    driver._keeper.look()
+    eventually(lambda: _assert_stopped(lost, lease))
+    assert lease.lost == "no renewal for 30 s"
+
+
+def test_what_uses_a_volume_that_cant_be_restored_is_stopped(
+    driver: Driver, engine: FakeEngine, world: World, folder: MemoryFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asyncio.run(_resume(driver, world, folder))
+    mydb = FakeContainer("mydb", "dbs")
+    engine.containers.append(mydb)
+
+    def broken(_: Volume) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(share(driver), "locks", broken)
+    driver.restore()
+
+    def stopped() -> None:
+        assert mydb.process.poll() is not None
+        assert driver._leases.of("dbs") is None
+
+    eventually(stopped, 10)
+    engine.containers.remove(mydb)
+
+
+def _assert_stopped(lost: list[Lease], lease: Lease) -> None:
+    assert lost == [lease]

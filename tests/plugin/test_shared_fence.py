@@ -9,7 +9,7 @@ from azurefile import liveness
 from azurefile.errors import ShareError
 from azurefile.held import Held
 from azurefile.lease import TakenOver
-from azurefile.owner import Container
+from azurefile.owner import Container, Owner
 from tests.plugin.shared import TAKEOVER, Machine, MemoryFolder, World, reboot, volume
 
 
@@ -93,6 +93,66 @@ def test_a_holder_that_comes_back_before_its_time_is_over_keeps_the_folder(
     assert caught.value.wait == 0
 
 
+@pytest.mark.parametrize("moment", ["before the mark", "after the mark"])
+def test_a_holder_that_comes_back_while_its_folder_is_taken_keeps_it_or_stops(
+    world: World, one: Machine, two: Machine, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """As a machine does that was suspended: at most one of the two goes on."""
+    lease = one.claim()
+    world.now += TAKEOVER
+    take = two.store.take
+    ended: list[TakenOver] = []
+
+    def renew() -> None:
+        try:
+            one.leases.renew(lease)
+        except TakenOver as taken:
+            ended.append(taken)
+
+    def meanwhile(owner: Owner, by: str) -> None:
+        if moment == "before the mark":
+            renew()
+        take(owner, by)
+        if moment == "after the mark":
+            renew()
+
+    monkeypatch.setattr(two.store, "take", meanwhile)
+    if moment == "before the mark":
+        for _ in range(2):
+            with pytest.raises(Held, match="renewed 0 s ago"):
+                two.claim()
+        assert two.leases.of("dbs") is None
+        one.leases.renew(lease)
+    else:
+        two.claim()
+        assert len(ended) == 1
+
+
+def test_a_mark_that_came_too_early_gives_the_folder_to_nobody(
+    world: World, one: Machine, two: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who made it failed before it saw that the holder was back, which finds the mark with its next renewal only."""
+    lease = one.claim()
+    world.now += TAKEOVER
+    take = two.store.take
+
+    def interrupted(owner: Owner, by: str) -> None:
+        one.leases.renew(lease)
+        take(owner, by)
+        raise ShareError("the share does not answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(two.store, "take", interrupted)
+        with pytest.raises(ShareError):
+            two.claim()
+    with pytest.raises(Held):
+        two.claim()
+    with pytest.raises(TakenOver):
+        one.leases.renew(lease)
+    world.now += TAKEOVER
+    two.claim()
+
+
 def test_after_a_reboot_the_folder_is_given_at_once(folder: MemoryFolder, one: Machine, world: World) -> None:
     one.claim()
     reboot(folder)
@@ -108,11 +168,11 @@ def test_after_a_reboot_a_lock_that_is_still_held_is_waited_for(
     reboot(folder)
     folder.locks.update(lock)
     again = Machine(world, folder, "one")
-    world.now += TAKEOVER - 1
+    world.now += 12
     with pytest.raises(Held) as caught:
         again.claim()
-    assert caught.value.wait == pytest.approx(1)
-    world.now += 1
+    assert caught.value.wait == pytest.approx(TAKEOVER - 12)
+    world.now += TAKEOVER - 12
     lease = again.claim()
     assert lease.lock is None
     folder.locks.clear()
@@ -179,6 +239,51 @@ def test_of_two_claims_without_a_mutex_at_most_one_stays(
         one.claim()
     assert one.leases.of("dbs") is None
     assert two.leases.of("dbs") is not None
+
+
+@pytest.mark.parametrize("broken", [True, False])
+def test_a_claim_with_the_mutex_looks_again_too(
+    folder: MemoryFolder, one: Machine, two: Machine, monkeypatch: pytest.MonkeyPatch, broken: bool
+) -> None:
+    """The connection that had the mutex broke, or its claim stood still until the other went on without."""
+    records = one.store.records
+    raced: list[object] = []
+
+    def overtaken() -> object:
+        found = records()
+        if not raced:
+            if broken:
+                del folder.locks["mutex"]
+            raced.append(two.claim())
+        return found
+
+    monkeypatch.setattr(one.store, "records", overtaken)
+    with pytest.raises(Held):
+        one.claim()
+    assert one.leases.of("dbs") is None
+    assert two.leases.of("dbs") is not None
+
+
+def test_of_two_volumes_of_one_host_that_claim_at_once_only_one_gets_the_folder(
+    folder: MemoryFolder, one: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.lock("mutex")
+    records = one.store.records
+    raced: list[object] = []
+
+    def overtaken() -> object:
+        found = records()
+        if not raced:
+            raced.append(None)
+            one.claim("b", folder="x")
+        return found
+
+    monkeypatch.setattr(one.store, "records", overtaken)
+    with pytest.raises(Held):
+        one.claim("a", folder="x")
+    assert one.leases.held() == ["b"]
+    for name in ("c", "d"):
+        one.claim(name, folder="y", exclusive="false")
 
 
 def test_a_record_of_another_version_is_in_the_way_while_it_is_locked(

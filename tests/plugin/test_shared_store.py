@@ -2,6 +2,7 @@
 
 import errno
 import os
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from azurefile.credentials import Credentials
-from azurefile.errors import ShareError, ShareMissing
+from azurefile.errors import ShareError, ShareMissing, ShareSilent
 from azurefile.optionvalues import RESERVED_FOLDER
 from azurefile.protocols.nfs_folder import MountedFolder
 from azurefile.protocols.smb_client import SmbShare
@@ -247,6 +248,23 @@ def test_what_refuses_says_why(samba: SambaServer) -> None:
     assert "canary" not in str(caught.value)
     with pytest.raises(ShareError, match=r'option "server": the server no.such.invalid has no address'):
         smb(samba, server="no.such.invalid").names()
+
+
+def test_a_server_that_breaks_off_is_silent_and_one_that_refuses_is_not(samba: SambaServer) -> None:
+    """Who takes the connection of a server that restarts may end it in the middle."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def hang_up() -> None:
+            for _ in range(2):
+                server.accept()[0].close()
+
+        threading.Thread(target=hang_up, daemon=True).start()
+        share = SmbShare("dbs", server.getsockname()[1], True, lambda: Credentials("a", "127.0.0.1", "key"))
+        with pytest.raises(ShareSilent, match="can't be used"):
+            share.names()
+    with pytest.raises(ShareError) as caught:
+        smb(samba, key="canary").names()
+    assert not isinstance(caught.value, ShareSilent)
 
 
 def test_the_fences_folder_is_hidden_in_the_shares_root(samba: SambaServer) -> None:

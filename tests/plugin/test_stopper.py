@@ -70,6 +70,7 @@ class Site:
 @pytest.fixture
 def site(engine: FakeEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     monkeypatch.setattr(stopper, "_RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(stopper, "_RESTART_SECONDS", 0.05)
     (tmp_path / "dbs").mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "ddtest", tmp_path / "dbs"], check=True)
     yield Site(engine, tmp_path)
@@ -106,6 +107,37 @@ def test_a_container_comes_back_with_the_share(site: Site) -> None:
     site.world.share_down = False
     thread.join(10)
     assert site.engine.started == ["mydb"]
+
+
+def test_a_start_that_fails_is_tried_again(site: Site) -> None:
+    site.run("mydb")
+    site.engine.failing = 2
+    site.lose().join(10)
+    assert site.engine.started == ["mydb"]
+    _assert_settled(site)
+
+
+@pytest.mark.parametrize("end", ["taken", "removed", "late"])
+def test_what_cant_be_started_is_left_in_the_end(site: Site, monkeypatch: pytest.MonkeyPatch, end: str) -> None:
+    mydb = site.run("mydb")
+    site.engine.failing = 10_000
+    if end == "late":
+        monkeypatch.setattr(stopper, "_START_SECONDS", 0)
+    thread = site.lose()
+    eventually(lambda: _assert_tried(site))
+    if end == "taken":
+        mark = json.dumps({"lease": site.lease.owner.lease, "by": "two"}).encode()
+        site.folder.files[f"{site.lease.owner.key}.taken"] = (mark, site.world.now)
+    elif end == "removed":
+        site.engine.containers.remove(mydb)
+    thread.join(10)
+    assert not thread.is_alive()
+    # What is only late is tried again by the plugin's next life.
+    assert (site.memory.load("dbs") is not None) == (end == "late")
+
+
+def _assert_tried(site: Site) -> None:
+    assert site.engine.failing < 10_000
 
 
 def test_nobody_waits_for_a_share_whose_containers_were_removed(site: Site) -> None:

@@ -1,0 +1,32 @@
+"""The place of a share whose fence can't even be set up: a lease on it is never renewed."""
+
+from typing import NoReturn
+
+from azurefile.errors import ShareError
+
+
+class UnusableFolder:
+    """A `SharedFolder` whose every call raises ShareError."""
+
+    def names(self) -> NoReturn:
+        """Fail."""
+        self._fail()
+
+    def read(self, name: str) -> NoReturn:
+        """Fail."""
+        self._fail()
+
+    def write(self, name: str, data: bytes) -> NoReturn:
+        """Fail."""
+        self._fail()
+
+    def remove(self, name: str) -> NoReturn:
+        """Fail."""
+        self._fail()
+
+    def lock(self, name: str) -> NoReturn:
+        """Fail."""
+        self._fail()
+
+    def _fail(self) -> NoReturn:
+        raise ShareError("the share's fence could not be set up; see the plugin's log of its start")
