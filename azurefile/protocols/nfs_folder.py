@@ -13,6 +13,7 @@ from azurefile.optionvalues import RESERVED_FOLDER
 from azurefile.protocols.flock import FlockLock, lock_file
 
 _FILE_BYTES = 256 * 1024
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # How an open or a rename ends that met a link, a pipe, a socket, a device or a folder.
 _NOT_OPENED = (errno.ELOOP, errno.ENOTDIR, errno.ENXIO, errno.EACCES, errno.EISDIR, errno.ENODEV)
@@ -59,14 +60,19 @@ class MountedFolder:
                 return None
 
     def write(self, name: str, data: bytes) -> float:
-        """Replace a file by renaming a new one over it."""
+        """Replace a file by renaming a new one over it, or on a full share by the same room."""
         temporary = f".{name}.{os.getpid()}"
         with self._failing(name, temporary), self._opened(make=True) as folder:
-            with _file(folder, temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) as descriptor:
-                _write(descriptor, data, 0)
-                written = os.fstat(descriptor).st_mtime
-            os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
-            return written
+            try:
+                return _replace(folder, name, temporary, data)
+            except OSError as error:
+                if error.errno not in _FULL:
+                    raise
+                with contextlib.suppress(OSError):
+                    os.unlink(temporary, dir_fd=folder)
+                with contextlib.suppress(FileNotFoundError):
+                    return _overwrite(folder, name, data)
+                raise
 
     def remove(self, name: str) -> None:
         """Delete a file."""
@@ -110,6 +116,8 @@ class MountedFolder:
             if error.errno == errno.ESTALE:
                 # The share was made anew on its server: this handle never comes back.
                 self._root.drop()
+            elif error.errno in _FULL:
+                raise ShareError(f'share "{self._share}" is full; raise its quota or make room') from error
             elif error.errno in _NOT_OPENED and (found := self._strange(names)):
                 raise ShareError(
                     f'share "{self._share}": {found} is a link or something else that the fence did not make; '
@@ -151,6 +159,9 @@ class MountedLock:
         except OSError as error:
             if error.errno in (errno.EIO, errno.ESTALE, errno.EBADF):
                 return False
+            if error.errno in _FULL:
+                # The server says so to who has the lock.
+                return True
             raise ShareSilent(f'share "{self._share}" fails: {error.strerror}') from error
         return True
 
@@ -164,6 +175,26 @@ def _file(folder: int, name: str, flags: int) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _replace(folder: int, name: str, temporary: str, data: bytes) -> float:
+    with _file(folder, temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) as descriptor:
+        _write(descriptor, data, 0)
+        written = os.fstat(descriptor).st_mtime
+    os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+    return written
+
+
+def _overwrite(folder: int, name: str, data: bytes) -> float:
+    """Write over the whole of the old text at once; what was longer before is covered with spaces."""
+    with _file(folder, name, os.O_WRONLY) as descriptor:
+        size = os.fstat(descriptor).st_size
+        text = data.rstrip().ljust(size - 1) + b"\n"
+        if len(text) > size:
+            # Spaces first: where they find no room, the old text is still whole.
+            _write(descriptor, b" " * (len(text) - size), size)
+        _write(descriptor, text, 0)
+        return os.fstat(descriptor).st_mtime
 
 
 def _refuse_special(descriptor: int) -> None:

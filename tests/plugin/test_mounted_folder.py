@@ -1,16 +1,23 @@
 """The fence's files on a mounted share: what a container planted among them, and a share without room."""
 
+import contextlib
+import errno
+import json
 import os
+import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from azurefile.errors import ShareError, ShareSilent
+from azurefile.identity import Host
+from azurefile.leases import Leases
 from azurefile.optionvalues import RESERVED_FOLDER
 from azurefile.protocols.nfs_folder import MountedFolder
 from azurefile.sharedstore import SharedStore
+from tests.plugin.shared import volume
 from tests.plugin.test_shared_store import Mounted
 
 pytestmark = pytest.mark.root
@@ -120,3 +127,61 @@ def test_a_file_without_end_is_read_to_a_bound_and_is_no_record(inside: Path, fo
     assert found is not None
     assert len(found[0]) == 256 * 1024
     assert SharedStore(folder, "dbs").records() == []
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    """A share with room for a few records."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "ddtest", tmp_path], check=True)
+    yield tmp_path
+    subprocess.run(["umount", "-l", tmp_path], check=True)
+
+
+def fill(share: Path) -> None:
+    with (share / "data").open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while file.write(bytes(4096)):
+            pass
+
+
+def test_a_full_share_ends_no_hold(small: Path, folder: MountedFolder) -> None:
+    store = SharedStore(folder, "dbs")
+    leases = Leases("azurefile", Host("one", "id-one", 60))
+    held = [leases.grant(volume(name, folder=name), store) for name in ("a", "b")]
+    before = {record.owner.volume: record.owner.renewed for record in store.records()}
+    clock = small / RESERVED_FOLDER / "clock"
+    written = clock.stat().st_mtime_ns
+    fill(small)
+    for lease in held:
+        leases.renew(lease)
+    after = {record.owner.volume: record.owner.renewed for record in store.records()}
+    assert all(after[name] > before[name] for name in ("a", "b"))
+    assert clock.stat().st_mtime_ns > written
+    assert [name for name in folder.names() if name.startswith(".")] == []
+    with pytest.raises(ShareError, match='share "dbs" is full; raise its quota or make room'):
+        leases.grant(volume("c", folder="c"), store)
+    for lease in held:
+        leases.drop(lease)
+    assert not any(record.in_force for record in store.records())
+
+
+def test_on_a_full_share_a_text_that_does_not_fit_leaves_the_old_one_whole(small: Path, folder: MountedFolder) -> None:
+    folder.write("x.json", b"[1]\n")
+    fill(small)
+    folder.write("x.json", b"[1, 2]\n")
+    folder.write("x.json", b"[3]\n")
+    with pytest.raises(ShareError, match="is full"):
+        folder.write("x.json", b"[" + b"1, " * 2000 + b"1]\n")
+    found = folder.read("x.json")
+    assert found is not None
+    assert json.loads(found[0]) == [3]
+
+
+def test_a_lock_on_a_full_share_stands(folder: MountedFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock = folder.lock("a.lock")
+    assert lock is not None
+
+    def full(*_: object) -> int:
+        raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+
+    monkeypatch.setattr(os, "pwrite", full)
+    assert lock.confirm()
