@@ -9,6 +9,7 @@ from azurefile import mounts, protocols
 from azurefile.attachments import Attachments
 from azurefile.errors import InUse, ShareError, ShareMissing, StaleKey
 from azurefile.fence import Fence
+from azurefile.flush import Flush
 from azurefile.keeper import Keeper
 from azurefile.leasememory import LeaseMemory
 from azurefile.leases import Leases
@@ -22,6 +23,8 @@ from azurefile.volumes import Volume
 log = logging.getLogger(__name__)
 
 _FLUSH_SECONDS = 20.0
+# A share that answers, but is slow to take the last writes, is waited for as long as this.
+_SLOW_SECONDS = 80.0
 
 
 class Mounter:
@@ -170,9 +173,11 @@ class Mounter:
         if lease is not None and lease.lost:
             # Who stops its containers does that too.
             return
-        if lease is not None and lease.store.shared and not mounts.settled(target, _FLUSH_SECONDS):
-            log.warning("share does not take the last writes", extra={"volume": volume})
-            mounts.cut(target)
+        if lease is not None and lease.store.shared:
+            flush = Flush(target)
+            if not flush.settled(_FLUSH_SECONDS, _SLOW_SECONDS):
+                log.warning("share does not take the last writes", extra={"volume": volume})
+                mounts.cut(target, flush.over)
         mounts.detach(target)
         self._leases.release(volume)
         self._contact[volume] = time.monotonic()

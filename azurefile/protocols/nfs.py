@@ -43,6 +43,9 @@ class Nfs:
         given: dict[str, str | None] = {"hard": None}
         if options.actimeo is not None:
             given["actimeo"] = str(options.actimeo)
+        if options.exclusive:
+            # A file system of its own, which can be cut alone. Other volumes share one copy of their files in memory.
+            given["nosharecache"] = None
         try:
             with kernelmount.detached("nfs4", _source(options), _reached(volume) | given) as root:
                 attachpoint.place(root, volume, target, own=True)
