@@ -1,6 +1,7 @@
 """Puts volumes on their mount points and takes them off, each under a hold on its folder. All of it may block."""
 
 import logging
+import threading
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -18,6 +19,7 @@ from azurefile.protocols import ShareProtocol
 from azurefile.restoration import restore
 from azurefile.status import status
 from azurefile.stopper import Stopper
+from azurefile.store import LockStore
 from azurefile.volumes import Volume
 
 log = logging.getLogger(__name__)
@@ -50,6 +52,9 @@ class Mounter:
         self._contact: dict[str, float] = {}
         # What the status of a mounted volume says of its server.
         self._where: dict[str, dict[str, str]] = {}
+        # The store that each volume uses; chosen under a guard, so that none is closed that another just got.
+        self._stores: dict[str, LockStore] = {}
+        self._choosing = threading.Lock()
 
     def way(self, volume: str, protocol: str) -> ShareProtocol:
         """The protocol of that name, or an error that says which there are."""
@@ -60,7 +65,7 @@ class Mounter:
         attachment = self._attachments.load(volume.name)
         way = self._way(volume)
         way.prepare()
-        store = way.locks(volume)
+        store = self._store(volume)
         if restore(volume, store, self._leases, memory, len(attachment.ids)):
             self._keeper.keep(store)
             self._where[volume.name] = way.where(volume)
@@ -78,7 +83,7 @@ class Mounter:
         """Mount for one more ID. Raises Held, ShareError or OSError, and leaves no hold behind then."""
         attachment = self._attachments.of(volume.name)
         way = self._way(volume)
-        store = way.locks(volume)
+        store = self._store(volume)
         try:
             kept = self._fence.claim(volume, store, rejoin=mount_id in attachment.ids)
         except ShareMissing:
@@ -131,11 +136,12 @@ class Mounter:
             )
         attachment.void()
         try:
-            self._leases.forget(volume, self._way(volume).locks(volume))
+            self._leases.forget(volume, self._store(volume))
         except ShareError as error:
             # A share that is gone for good must not keep its volumes; its record runs out by itself.
             log.warning("record left on the share", extra={"volume": volume.name, "error": error})
         self._attachments.forget(volume.name)
+        self._leave(volume)
 
     def sweep(self, volume: Volume) -> None:
         """Unmount what a dead container left; a living one's mount gets what changed since."""
@@ -165,6 +171,23 @@ class Mounter:
         """What `docker volume inspect` shows, from memory."""
         name = volume.name
         return status(volume, self._leases.of(name), self._attachments.of(name), self._where.get(name))
+
+    def _store(self, volume: Volume) -> LockStore:
+        """The fence of the volume's share, from here on kept for the volume."""
+        with self._choosing:
+            store = self._stores[volume.name] = self._way(volume).locks(volume)
+            return store
+
+    def _leave(self, volume: Volume) -> None:
+        """Close the fence of a share with its last volume."""
+        with self._choosing:
+            store = self._stores.pop(volume.name, None)
+            used = [*self._stores.values(), *(lease.store for lease in self._leases.all())]
+            if store is None or any(other is store for other in used):
+                return
+            self._way(volume).forget(store)
+        self._keeper.drop(store)
+        store.close()
 
     def _let_go(self, volume: str) -> None:
         """Unmount and give the folder back; on a share that others reach nothing is written after that."""

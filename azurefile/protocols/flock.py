@@ -84,6 +84,9 @@ class FlockStore:
         for suffix in ("json", "lock"):
             files.remove(self._folder / f"{key}.{suffix}")
 
+    def close(self) -> None:
+        """Nothing is open between two calls."""
+
     def _wait(self, name: str, deadline: float) -> "FlockLock":
         while True:
             lock = lock_file(self._folder / name)

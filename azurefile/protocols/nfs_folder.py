@@ -26,7 +26,7 @@ class Root(Protocol):
         """The folder, mounted at the latest now. Raises ShareError."""
 
     def drop(self) -> None:
-        """Forget a mount whose share the server no longer has, so that the next call mounts it anew."""
+        """Unmount it: the server no longer has that share, or nobody needs it. The next call mounts it anew."""
 
 
 class MountedFolder:
@@ -91,6 +91,10 @@ class MountedFolder:
                 lock.close()
                 raise
             return MountedLock(lock, self._share)
+
+    def close(self) -> None:
+        """Unmount the share."""
+        self._root.drop()
 
     @contextlib.contextmanager
     def _opened(self, *, make: bool = False) -> Iterator[int]:

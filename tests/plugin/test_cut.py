@@ -73,7 +73,7 @@ def target(tmp_path: Path) -> Iterator[Path]:
     made.mkdir(parents=True)
     subprocess.run(["mount", "-t", "tmpfs", "ddtest", made], check=True)
     yield made
-    subprocess.run(["umount", "-l", made], check=False, capture_output=True)
+    subprocess.run(["umount", "-l", made, made.with_name("other")], check=False, capture_output=True)
 
 
 def test_the_force_is_repeated_on_a_mount_in_its_place_until_nothing_writes_any_more(
