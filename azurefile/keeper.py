@@ -46,6 +46,13 @@ class Keeper:
                 self._stores[id(store)] = store
                 threading.Thread(target=self._renew, args=(store,), name="renew", daemon=True).start()
 
+    def drop(self, store: LockStore) -> None:
+        """Let go of a store that no volume uses any more."""
+        with self._guard:
+            self._stores.pop(id(store), None)
+        with self._leases.changes:
+            self._leases.changes.notify_all()
+
     def settle(self) -> None:
         """Wait a moment until the leases of the plugin's last life have their locks again."""
         with self._leases.changes:
@@ -103,7 +110,7 @@ class Keeper:
 
     def _renew(self, store: LockStore) -> None:
         due = time.monotonic() + self._period
-        while True:
+        while id(store) in self._stores:
             with self._leases.changes:
                 changed = self._leases.changes.wait_for(lambda: self._changed(store), max(0.0, due - time.monotonic()))
             # A round may take seconds, which must not be added to each period.
@@ -120,4 +127,6 @@ class Keeper:
                 due = began + self._period
 
     def _changed(self, store: LockStore) -> bool:
-        return any(lease.changed and lease.store is store and not lease.lost for lease in self._leases.all())
+        """Whether there is something to write, or nothing ever again."""
+        dropped = id(store) not in self._stores
+        return dropped or any(x.changed and x.store is store and not x.lost for x in self._leases.all())

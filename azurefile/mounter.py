@@ -1,6 +1,7 @@
 """Puts volumes on their mount points and takes them off, each under a hold on its folder. All of it may block."""
 
 import logging
+import threading
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -9,6 +10,7 @@ from azurefile import mounts, protocols
 from azurefile.attachments import Attachments
 from azurefile.errors import InUse, ShareError, ShareMissing, StaleKey
 from azurefile.fence import Fence
+from azurefile.flush import Flush
 from azurefile.keeper import Keeper
 from azurefile.leasememory import LeaseMemory
 from azurefile.leases import Leases
@@ -18,12 +20,15 @@ from azurefile.restoration import restore
 from azurefile.sharedstore import SharedStore
 from azurefile.status import status
 from azurefile.stopper import Stopper
+from azurefile.store import LockStore
 from azurefile.unusable import UnusableFolder
 from azurefile.volumes import Volume
 
 log = logging.getLogger(__name__)
 
 _FLUSH_SECONDS = 20.0
+# A share that answers, but is slow to take the last writes, is waited for as long as this.
+_SLOW_SECONDS = 80.0
 
 
 class Mounter:
@@ -49,6 +54,9 @@ class Mounter:
         self._contact: dict[str, float] = {}
         # What the status of a mounted volume says of its server.
         self._where: dict[str, dict[str, str]] = {}
+        # The store that each volume uses; chosen under a guard, so that none is closed that another just got.
+        self._stores: dict[str, LockStore] = {}
+        self._choosing = threading.Lock()
 
     def way(self, volume: str, protocol: str) -> ShareProtocol:
         """The protocol of that name, or an error that says which there are."""
@@ -59,7 +67,7 @@ class Mounter:
         attachment = self._attachments.load(volume.name)
         way = self._way(volume)
         way.prepare()
-        store = way.locks(volume)
+        store = self._store(volume)
         if memory.load(volume.name) is not None:
             # Its share was well a moment ago, in the plugin's last life.
             self._contact[volume.name] = time.monotonic()
@@ -88,7 +96,7 @@ class Mounter:
         """Mount for one more ID. Raises Held, ShareError or OSError, and leaves no hold behind then."""
         attachment = self._attachments.of(volume.name)
         way = self._way(volume)
-        store = way.locks(volume)
+        store = self._store(volume)
         try:
             kept = self._fence.claim(volume, store, rejoin=mount_id in attachment.ids)
         except ShareMissing:
@@ -141,11 +149,12 @@ class Mounter:
             )
         attachment.void()
         try:
-            self._leases.forget(volume, self._way(volume).locks(volume))
+            self._leases.forget(volume, self._store(volume))
         except ShareError as error:
             # A share that is gone for good must not keep its volumes; its record runs out by itself.
             log.warning("record left on the share", extra={"volume": volume.name, "error": error})
         self._attachments.forget(volume.name)
+        self._leave(volume)
 
     def sweep(self, volume: Volume) -> None:
         """Unmount what a dead container left; a living one's mount gets what changed since."""
@@ -176,6 +185,23 @@ class Mounter:
         name = volume.name
         return status(volume, self._leases.of(name), self._attachments.of(name), self._where.get(name))
 
+    def _store(self, volume: Volume) -> LockStore:
+        """The fence of the volume's share, from here on kept for the volume."""
+        with self._choosing:
+            store = self._stores[volume.name] = self._way(volume).locks(volume)
+            return store
+
+    def _leave(self, volume: Volume) -> None:
+        """Close the fence of a share with its last volume."""
+        with self._choosing:
+            store = self._stores.pop(volume.name, None)
+            used = [*self._stores.values(), *(lease.store for lease in self._leases.all())]
+            if store is None or any(other is store for other in used):
+                return
+            self._way(volume).forget(store)
+        self._keeper.drop(store)
+        store.close()
+
     def _let_go(self, volume: str) -> None:
         """Unmount and give the folder back; on a share that others reach nothing is written after that."""
         target = self._attachments.target(volume)
@@ -183,9 +209,11 @@ class Mounter:
         if lease is not None and lease.lost:
             # Who stops its containers does that too.
             return
-        if lease is not None and lease.store.shared and not mounts.settled(target, _FLUSH_SECONDS):
-            log.warning("share does not take the last writes", extra={"volume": volume})
-            mounts.cut(target)
+        if lease is not None and lease.store.shared:
+            flush = Flush(target)
+            if not flush.settled(_FLUSH_SECONDS, _SLOW_SECONDS):
+                log.warning("share does not take the last writes", extra={"volume": volume})
+                mounts.cut(target, flush.over)
         mounts.detach(target)
         self._leases.release(volume)
         self._contact[volume] = time.monotonic()

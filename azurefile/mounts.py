@@ -6,6 +6,8 @@ import logging
 import os
 import re
 import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +17,8 @@ _MS_BIND = 4096
 _MNT_FORCE = 1
 _MNT_DETACH = 2
 _UMOUNT_NOFOLLOW = 8
+_CUT_SECONDS = 10.0
+_FORCE_SECONDS = 0.5
 _OCTAL = re.compile(r"\\([0-7]{3})")
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -45,11 +49,38 @@ def detach(target: Path) -> None:
         log.warning("mount point left", extra={"target": target, "error": error})
 
 
-def cut(target: Path) -> None:
-    """Unmount a network share so that the kernel drops what it has not written, and never writes it later."""
-    # The force ends what waits for the server; only then the mount is taken from sight.
-    _libc.umount2(os.fsencode(target), _MNT_FORCE | _UMOUNT_NOFOLLOW)
-    detach(target)
+def cut(target: Path, ended: Callable[[], bool]) -> None:
+    """Unmount a network share so that the kernel drops what it has not written, and never writes it later.
+
+    The force ends only the calls that wait for the server just then, so it is repeated until `ended` says that there
+    will be no more, for some seconds at most. Raises OSError.
+    """
+    deadline = time.monotonic() + _CUT_SECONDS
+    pin = -1
+    with contextlib.suppress(OSError):
+        # The force takes away a mount that nothing uses, and then there is none to force again.
+        pin = os.open(target, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        while True:
+            over = ended()
+            if not _with_others(target):
+                _libc.umount2(os.fsencode(target), _MNT_FORCE | _UMOUNT_NOFOLLOW)
+            if over or time.monotonic() > deadline:
+                break
+            time.sleep(_FORCE_SECONDS)
+        detach(target)
+    finally:
+        if pin >= 0:
+            # Whoever closes a file system last may have to wait for its server.
+            threading.Thread(target=os.close, args=(pin,), name="close", daemon=True).start()
+
+
+def _with_others(target: Path) -> bool:
+    """Whether another volume's mount is the same file system to the kernel: a force would hit its writes too."""
+    entries = read_mountinfo()
+    devices = {entry.device for entry in entries if entry.target == str(target)}
+    beside = (Path(entry.target) for entry in entries if entry.device in devices)
+    return any(path.parent == target.parent and path != target for path in beside)
 
 
 def answers(target: Path, seconds: float) -> bool:
@@ -63,28 +94,6 @@ def answers(target: Path, seconds: float) -> bool:
 
     threading.Thread(target=ask, name="ask", daemon=True).start()
     return answered.wait(seconds)
-
-
-def settled(target: Path, seconds: float) -> bool:
-    """Wait until a mounted file system has written everything; False if it can't within `seconds`."""
-    problems: list[OSError] = []
-
-    def flush() -> None:
-        try:
-            descriptor = os.open(target, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        except OSError as error:
-            problems.append(error)
-            return
-        if _libc.syncfs(descriptor) != 0:
-            problems.append(OSError(ctypes.get_errno(), "syncfs"))
-        os.close(descriptor)
-
-    if not is_mounted(target):
-        return True
-    thread = threading.Thread(target=flush, name="flush", daemon=True)
-    thread.start()
-    thread.join(seconds)
-    return not thread.is_alive() and not problems
 
 
 @dataclass(frozen=True)

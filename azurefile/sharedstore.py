@@ -43,6 +43,9 @@ class SharedFolder(Protocol):
     def lock(self, name: str) -> Lock | None:
         """Lock a file against every other client, or None if one has it."""
 
+    def close(self) -> None:
+        """End what is open to the share; the next call opens it anew."""
+
 
 class SharedStore:
     """Records and locks in a `SharedFolder`."""
@@ -103,6 +106,10 @@ class SharedStore:
         """Remove a record, its lock file and its mark."""
         for suffix in ("json", "taken", "lock"):
             self._folder.remove(f"{_name(key)}.{suffix}")
+
+    def close(self) -> None:
+        """End the connection, or the mount, that the folder is reached by."""
+        self._folder.close()
 
     def _read(self, key: str, now: float | None) -> Record | None:
         name = _name(key)

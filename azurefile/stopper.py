@@ -18,6 +18,7 @@ from typing import Any
 from azurefile import liveness, mounts
 from azurefile.engine import Engine
 from azurefile.errors import PluginError
+from azurefile.flush import Flush
 from azurefile.lease import Lease
 from azurefile.owner import Owner, facts
 from azurefile.stoppedmemory import Stopped, StoppedMemory
@@ -63,15 +64,7 @@ class Stopper:
         kills = [threading.Thread(target=self._engine.kill, args=(container,), daemon=True) for container in killed]
         for kill in kills:
             kill.start()
-        # Calls in the dead share end with this, so that processes that wait for it can die.
-        target = self._target(owner.volume)
-        self._cut(target)
-        for kill in kills:
-            kill.join(_DEATH_SECONDS)
-        for container in owner.containers:
-            if container.pid is not None and not container.dead():
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(container.pid, signal.SIGKILL)
+        self._cut(owner, kills)
         self._forget(lease)
         log.error(
             "stopped",
@@ -91,9 +84,22 @@ class Stopper:
         log.info("stopped by the plugin's last life", extra=facts(stopped.owner))
         threading.Thread(target=self._start_again, args=(stopped, store), name="start", daemon=True).start()
 
-    def _cut(self, target: Path) -> None:
+    def _cut(self, owner: Owner, kills: list[threading.Thread]) -> None:
+        """Unmount once all is dead; an engine that has not killed after some seconds is not waited for."""
+        target = self._target(owner.volume)
+        patience = time.monotonic() + _DEATH_SECONDS
+
+        def dead() -> bool:
+            late = time.monotonic() > patience
+            if late:
+                _kill(owner)
+            known = (container for container in owner.containers if container.pid is not None)
+            return (late or not any(kill.is_alive() for kill in kills)) and all(c.dead() for c in known)
+
+        # The force reaches only what is on its way to the server. Processes that wait for it can die then.
+        Flush(target)
         try:
-            mounts.cut(target)
+            mounts.cut(target, dead)
         except OSError as error:
             log.error("not unmounted", extra={"target": target, "error": error})
 
@@ -155,6 +161,13 @@ def _dying(found: dict[str, Any], container: str, owner: Owner) -> bool:
     """Whether it is still the process that was killed. A pid says that only within one boot."""
     pids = [c.pid for c in owner.containers if c.id == container]
     return owner.boot == liveness.boot_id() and found["State"]["Pid"] in pids
+
+
+def _kill(owner: Owner) -> None:
+    for container in owner.containers:
+        if container.pid is not None and not container.dead():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(container.pid, signal.SIGKILL)
 
 
 def _record(owner: Owner, store: LockStore) -> Record | None:

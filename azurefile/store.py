@@ -63,6 +63,9 @@ class LockStore(Protocol):
     def delete(self, key: str) -> None:
         """Remove a record and its lock."""
 
+    def close(self) -> None:
+        """End what is open to the share: no volume uses it any more."""
+
 
 def is_locked(store: LockStore, key: str) -> bool:
     """Whether some process has the lock beside a record."""

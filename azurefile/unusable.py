@@ -6,7 +6,7 @@ from azurefile.errors import ShareError
 
 
 class UnusableFolder:
-    """A `SharedFolder` whose every call raises ShareError."""
+    """A `SharedFolder` whose every call but the last raises ShareError."""
 
     def names(self) -> NoReturn:
         """Fail."""
@@ -27,6 +27,9 @@ class UnusableFolder:
     def lock(self, name: str) -> NoReturn:
         """Fail."""
         self._fail()
+
+    def close(self) -> None:
+        """Nothing is open."""
 
     def _fail(self) -> NoReturn:
         raise ShareError("the share's fence could not be set up; see the plugin's log of its start")

@@ -27,6 +27,9 @@ class ShareProtocol(Protocol):
     def locks(self, volume: Volume) -> LockStore:
         """Where the share's fence is kept; the same store for the same share, if it is `shared`."""
 
+    def forget(self, store: LockStore) -> None:
+        """Never return this store again: no volume uses it."""
+
     def where(self, volume: Volume) -> dict[str, str]:
         """What a mounted volume's status says of its server; from memory."""
 

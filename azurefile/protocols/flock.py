@@ -87,6 +87,9 @@ class FlockStore:
         for suffix in ("json", "lock"):
             files.remove(self._folder / f"{key}.{suffix}")
 
+    def close(self) -> None:
+        """Nothing is open between two calls."""
+
     def _wait(self, name: str, deadline: float) -> "FlockLock":
         while True:
             lock = lock_file(self._folder / name)
@@ -119,16 +122,19 @@ class FlockLock:
         return True
 
 
-def lock_file(path: Path) -> FlockLock | None:
-    """Take the flock of a file, made if it is missing; None while another process has it."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+def lock_file(path: Path | str, folder: int | None = None) -> FlockLock | None:
+    """Take the flock of a file, made if it is missing; None while another process has it.
+
+    With `folder`, the descriptor of one, the path starts there.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     while True:
-        descriptor = os.open(path, flags, 0o600)
+        descriptor = os.open(path, flags, 0o600, dir_fd=folder)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # The file may have been deleted between the two calls: a lock on it excludes nobody.
             with contextlib.suppress(FileNotFoundError):
-                if os.path.samestat(os.fstat(descriptor), os.stat(path)):
+                if os.path.samestat(os.fstat(descriptor), os.stat(path, dir_fd=folder, follow_symlinks=False)):
                     return FlockLock(descriptor)
         except BlockingIOError:
             os.close(descriptor)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from azurefile import folders, mounts
 from azurefile.protocols.flock import FlockStore
+from azurefile.store import LockStore
 from azurefile.volumes import Volume
 
 
@@ -38,6 +39,9 @@ class Local:
     def locks(self, volume: Volume) -> FlockStore:
         """The fence of the volume's share."""
         return FlockStore(self._fence / volume.options.share)
+
+    def forget(self, store: LockStore) -> None:
+        """No store is kept."""
 
     def where(self, volume: Volume) -> dict[str, str]:
         """Nothing to add: the share is a folder of this host."""

@@ -9,6 +9,7 @@ from azurefile.errors import ShareError
 from azurefile.options import Options
 from azurefile.protocols.nfs_folder import MountedFolder
 from azurefile.sharedstore import SharedStore
+from azurefile.store import LockStore
 from azurefile.volumes import Volume
 
 _PORT = 2049
@@ -43,6 +44,9 @@ class Nfs:
         given: dict[str, str | None] = {"hard": None}
         if options.actimeo is not None:
             given["actimeo"] = str(options.actimeo)
+        if options.exclusive:
+            # A file system of its own, which can be cut alone. Other volumes share one copy of their files in memory.
+            given["nosharecache"] = None
         try:
             with kernelmount.detached("nfs4", _source(options), _reached(volume) | given) as root:
                 attachpoint.place(root, volume, target, own=True)
@@ -61,6 +65,11 @@ class Nfs:
                 control = _Control(volume)
                 self._stores[key] = SharedStore(MountedFolder(control, volume.options.share), volume.options.share)
             return self._stores[key]
+
+    def forget(self, store: LockStore) -> None:
+        """Make a new store when one is needed again."""
+        with self._guard:
+            self._stores = {key: kept for key, kept in self._stores.items() if kept is not store}
 
     def where(self, volume: Volume) -> dict[str, str]:
         """The server, and the path that it exports."""

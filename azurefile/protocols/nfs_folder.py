@@ -3,13 +3,20 @@
 import contextlib
 import errno
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-from azurefile.errors import ShareSilent
+from azurefile.errors import ShareError, ShareSilent
 from azurefile.optionvalues import RESERVED_FOLDER
 from azurefile.protocols.flock import FlockLock, lock_file
+
+_FILE_BYTES = 256 * 1024
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# How an open or a rename ends that met a link, a pipe, a socket, a device or a folder.
+_NOT_OPENED = (errno.ELOOP, errno.ENOTDIR, errno.ENXIO, errno.EACCES, errno.EISDIR, errno.ENODEV)
 
 
 class Root(Protocol):
@@ -19,11 +26,15 @@ class Root(Protocol):
         """The folder, mounted at the latest now. Raises ShareError."""
 
     def drop(self) -> None:
-        """Forget a mount whose share the server no longer has, so that the next call mounts it anew."""
+        """Unmount it: the server no longer has that share, or nobody needs it. The next call mounts it anew."""
 
 
 class MountedFolder:
-    """Files in the fence's folder below a mount. Raises ShareError for a share that fails."""
+    """Files in the fence's folder below a mount. Raises ShareError for a share that fails.
+
+    Whoever can write to the share's root can put anything in their place: so no link is followed,
+    and nothing but a folder and plain files is opened.
+    """
 
     def __init__(self, root: Root, share: str) -> None:
         """Use the mount of `root`; `share` is named in errors."""
@@ -34,61 +45,101 @@ class MountedFolder:
         """The files."""
         with self._failing():
             try:
-                return os.listdir(self._folder())
+                with self._opened() as folder:
+                    return os.listdir(folder)
             except FileNotFoundError:
                 return []
 
     def read(self, name: str) -> tuple[bytes, float] | None:
         """A file and when it was written."""
-        with self._failing():
+        with self._failing(name):
             try:
-                with (self._folder() / name).open("rb") as file:
-                    return file.read(), os.fstat(file.fileno()).st_mtime
+                with self._opened() as folder, _file(folder, name, os.O_RDONLY) as descriptor:
+                    return os.read(descriptor, _FILE_BYTES), os.fstat(descriptor).st_mtime
             except FileNotFoundError:
                 return None
 
     def write(self, name: str, data: bytes) -> float:
-        """Replace a file by renaming a new one over it."""
-        with self._failing():
-            temporary = self._made() / f".{name}.{os.getpid()}"
-            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-            with os.fdopen(os.open(temporary, flags, 0o600), "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-                written = os.fstat(file.fileno()).st_mtime
-            temporary.rename(self._folder() / name)
-            return written
+        """Replace a file by renaming a new one over it, or on a full share by the same room."""
+        temporary = f".{name}.{os.getpid()}"
+        with self._failing(name, temporary), self._opened(make=True) as folder:
+            try:
+                return _replace(folder, name, temporary, data)
+            except OSError as error:
+                if error.errno not in _FULL:
+                    raise
+                with contextlib.suppress(OSError):
+                    os.unlink(temporary, dir_fd=folder)
+                with contextlib.suppress(FileNotFoundError):
+                    return _overwrite(folder, name, data)
+                raise
 
     def remove(self, name: str) -> None:
         """Delete a file."""
-        with self._failing(), contextlib.suppress(FileNotFoundError):
-            (self._folder() / name).unlink()
+        with self._failing(name), contextlib.suppress(FileNotFoundError), self._opened() as folder:
+            os.unlink(name, dir_fd=folder)
 
     def lock(self, name: str) -> "MountedLock | None":
         """Lock a file, which on NFS the server does for all its clients."""
-        with self._failing():
-            lock = lock_file(self._made() / name)
-            return MountedLock(lock, self._share) if lock is not None else None
+        with self._failing(name), self._opened(make=True) as folder:
+            lock = lock_file(name, folder)
+            if lock is None:
+                return None
+            try:
+                _refuse_special(lock.descriptor)
+            except OSError:
+                lock.close()
+                raise
+            return MountedLock(lock, self._share)
 
-    def _folder(self) -> Path:
-        return self._root.path() / RESERVED_FOLDER
-
-    def _made(self) -> Path:
-        folder = self._folder()
-        with contextlib.suppress(FileExistsError):
-            folder.mkdir(mode=0o700)
-        return folder
+    def close(self) -> None:
+        """Unmount the share."""
+        self._root.drop()
 
     @contextlib.contextmanager
-    def _failing(self) -> Iterator[None]:
+    def _opened(self, *, make: bool = False) -> Iterator[int]:
+        path = self._root.path() / RESERVED_FOLDER
+        try:
+            folder = os.open(path, _FOLDER)
+        except FileNotFoundError:
+            if not make:
+                raise
+            with contextlib.suppress(FileExistsError):
+                path.mkdir(mode=0o700)
+            folder = os.open(path, _FOLDER)
+        try:
+            yield folder
+        finally:
+            os.close(folder)
+
+    @contextlib.contextmanager
+    def _failing(self, *names: str) -> Iterator[None]:
         try:
             yield
         except OSError as error:
             if error.errno == errno.ESTALE:
                 # The share was made anew on its server: this handle never comes back.
                 self._root.drop()
+            elif error.errno in _FULL:
+                raise ShareError(f'share "{self._share}" is full; raise its quota or make room') from error
+            elif error.errno in _NOT_OPENED and (found := self._strange(names)):
+                raise ShareError(
+                    f'share "{self._share}": {found} is a link or something else that the fence did not make; '
+                    "remove it from the share"
+                ) from error
             raise ShareSilent(f'share "{self._share}" fails: {error.strerror or error}') from error
+
+    def _strange(self, names: tuple[str, ...]) -> str:
+        """What is in the place of the fence's folder or of one of its files, if something is."""
+        folder = self._root.path() / RESERVED_FOLDER
+        with contextlib.suppress(OSError):
+            if not stat.S_ISDIR(folder.lstat().st_mode):
+                return RESERVED_FOLDER
+        for name in names:
+            with contextlib.suppress(OSError):
+                if not stat.S_ISREG((folder / name).lstat().st_mode):
+                    return f"{RESERVED_FOLDER}/{name}"
+        return ""
 
 
 class MountedLock:
@@ -112,5 +163,51 @@ class MountedLock:
         except OSError as error:
             if error.errno in (errno.EIO, errno.ESTALE, errno.EBADF):
                 return False
+            if error.errno in _FULL:
+                # The server says so to who has the lock.
+                return True
             raise ShareSilent(f'share "{self._share}" fails: {error.strerror}') from error
         return True
+
+
+@contextlib.contextmanager
+def _file(folder: int, name: str, flags: int) -> Iterator[int]:
+    """Open a plain file. A pipe is neither waited for nor read."""
+    descriptor = os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600, dir_fd=folder)
+    try:
+        _refuse_special(descriptor)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _replace(folder: int, name: str, temporary: str, data: bytes) -> float:
+    with _file(folder, temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) as descriptor:
+        _write(descriptor, data, 0)
+        written = os.fstat(descriptor).st_mtime
+    os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+    return written
+
+
+def _overwrite(folder: int, name: str, data: bytes) -> float:
+    """Write over the whole of the old text at once; what was longer before is covered with spaces."""
+    with _file(folder, name, os.O_WRONLY) as descriptor:
+        size = os.fstat(descriptor).st_size
+        text = data.rstrip().ljust(size - 1) + b"\n"
+        if len(text) > size:
+            # Spaces first: where they find no room, the old text is still whole.
+            _write(descriptor, b" " * (len(text) - size), size)
+        _write(descriptor, text, 0)
+        return os.fstat(descriptor).st_mtime
+
+
+def _refuse_special(descriptor: int) -> None:
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        raise OSError(errno.ENXIO, "not a plain file")
+
+
+def _write(descriptor: int, data: bytes, offset: int) -> None:
+    """Write all of it, also on the server."""
+    if os.pwrite(descriptor, data, offset) < len(data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    os.fsync(descriptor)

@@ -10,6 +10,7 @@ from azurefile.credentials import Credentials, CredentialsFolder
 from azurefile.errors import ShareError, StaleKey
 from azurefile.options import Options
 from azurefile.sharedstore import SharedStore
+from azurefile.store import LockStore
 from azurefile.volumes import Volume
 
 log = logging.getLogger(__name__)
@@ -72,6 +73,11 @@ class Smb:
                 share = _client().SmbShare(options.share, port, asked, lambda: self._read(volume, account))
                 self._stores[key] = SharedStore(share, options.share)
             return self._stores[key]
+
+    def forget(self, store: LockStore) -> None:
+        """Make a new store when one is needed again."""
+        with self._guard:
+            self._stores = {key: kept for key, kept in self._stores.items() if kept is not store}
 
     def where(self, volume: Volume) -> dict[str, str]:
         """Server and account; a server that only the credentials file names is read from there."""

@@ -1,7 +1,8 @@
 """An NFS 4.1 server of the test's own on the loopback: nfs-ganesha, in user space."""
 
 import shutil
-from collections.abc import Sequence
+import subprocess
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.machines import audit, nfs_log
@@ -49,7 +50,13 @@ class GaneshaServer(ShareServer):
     """Exports are folders, mounted as `SERVER:/NAME` with `vers=4.1,port=…,proto=tcp,sec=sys`."""
 
     def __init__(
-        self, *exports: str, lease: int = 15, grace: int = 15, graceless: bool = False, audited: bool = True
+        self,
+        *exports: str,
+        lease: int = 15,
+        grace: int = 15,
+        graceless: bool = False,
+        audited: bool = True,
+        limits: Mapping[str, int] | None = None,
     ) -> None:
         """Starts it on a free port of 127.0.0.1.
 
@@ -60,12 +67,16 @@ class GaneshaServer(ShareServer):
             grace: seconds after a start in which only locks from before are given; not below `lease`.
             graceless: whether it starts without that, and forgets all locks.
             audited: whether it logs for `writes`, which makes it slower.
+            limits: how many bytes the exports of these names have room for.
         """
         packages.require(["ganesha.nfsd"], ["nfs-ganesha", "nfs-ganesha-vfs"], "test shares over NFS")
         super().__init__("nfs")
         self.lease = lease
         self.exports = {name: self.folder / "exports" / name for name in exports}
         (self.folder / "recovery").mkdir()
+        for name, limit in (limits or {}).items():
+            self.exports[name].mkdir(parents=True)
+            subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={limit}", "ddtest", self.exports[name]], check=True)
         self._settings = SETTINGS.format(
             port=self.port,
             folder=self.folder,
@@ -81,6 +92,14 @@ class GaneshaServer(ShareServer):
         """What runs the server in the foreground, and the file for what it prints."""
         files = ("-f", self.folder / "ganesha.conf", "-p", self.folder / "pid", "-L", self.folder / "ganesha.log")
         return ["ganesha.nfsd", "-F", *files], self.folder / "output.log"
+
+    def close(self) -> None:
+        """Ends it and removes its exports."""
+        self.stop()
+        for path in self.exports.values():
+            if path.is_mount():
+                subprocess.run(["umount", "-l", path], check=True)
+        super().close()
 
     def add_export(self, name: str) -> None:
         """Exports a folder more. The server restarts; nothing happens if it has that one."""

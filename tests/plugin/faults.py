@@ -137,11 +137,11 @@ BOTH = {
     "the server hangs for long": Fault(lambda s: pause_server(s, LONG), LOST),
     "packets are dropped for a moment": Fault(lambda s: drop_packets(s, SHORT), ""),
     "packets are dropped for long": Fault(lambda s: drop_packets(s, LONG), LOST),
+    "the share is full": Fault(fill_share, ""),
     "the power is cut": Fault(cut_power, "msg=mounted", away=True),
     "the machine is lost": Fault(lose_machine, "dead holder's folder given", away=True),
 }
 SMB = {
     "the key is a wrong one": Fault(wrong_key, LOST),
     "the key is switched": Fault(switch_key, LOST),
-    "the share is full": Fault(fill_share, ""),
 }

@@ -71,6 +71,9 @@ class MemoryFolder:
         self.locks[name] = MemoryLock(self, name)
         return self.locks[name]
 
+    def close(self) -> None:
+        """Nothing is open."""
+
     def ask(self) -> None:
         if self.world.share_down:
             raise ShareError("the share does not answer")

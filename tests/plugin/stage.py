@@ -137,7 +137,8 @@ class Stages:
         self._stack.close()
 
     def _open(self, kind: str) -> Stage:
-        server = SambaServer() if kind.endswith("smb") else GaneshaServer("lines", "dbs")
+        room = {"lines": LINES_BYTES}
+        server = SambaServer() if kind.endswith("smb") else GaneshaServer("lines", "dbs", limits=room)
         self._stack.callback(server.close)
         if isinstance(server, SambaServer):
             server.add_share("dbs")

@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.machines, pytest.mark.root]
 ALL = os.environ.get("PLUGIN_FAULTS") == "all"
 FEWER = {
     "smb": [name for name in SMB | BOTH if "hang" not in name and "moment" not in name],
-    "nfs": ["the plugin is killed", "packets are dropped for long", "the machine is lost"],
+    "nfs": ["the plugin is killed", "the share is full", "packets are dropped for long", "the machine is lost"],
     "mysql on smb": ["the plugin is upgraded", "packets are dropped for long", "the power is cut"],
     "mysql on nfs": [],
 }

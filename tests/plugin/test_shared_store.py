@@ -225,13 +225,14 @@ def test_a_share_that_was_made_anew_is_mounted_anew(tmp_path: Path, monkeypatch:
     """The kernel answers ESTALE for ever to who has the old one open."""
     old, new = tmp_path / "old", tmp_path / "new"
     new.mkdir()
+    (old / RESERVED_FOLDER).mkdir(parents=True)
     share = MountedFolder(Mounted(old, new), "dbs")
     listdir = os.listdir
 
-    def stale(path: Path) -> list[str]:
-        if path.is_relative_to(old):
+    def stale(folder: int) -> list[str]:
+        if os.path.samestat(os.fstat(folder), (old / RESERVED_FOLDER).stat()):
             raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
-        return listdir(path)
+        return listdir(folder)
 
     monkeypatch.setattr(os, "listdir", stale)
     with pytest.raises(ShareError, match="Stale file handle"):

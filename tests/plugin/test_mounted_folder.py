@@ -1,0 +1,187 @@
+"""The fence's files on a mounted share: what a container planted among them, and a share without room."""
+
+import contextlib
+import errno
+import json
+import os
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from azurefile.errors import ShareError, ShareSilent
+from azurefile.identity import Host
+from azurefile.leases import Leases
+from azurefile.optionvalues import RESERVED_FOLDER
+from azurefile.protocols.nfs_folder import MountedFolder
+from azurefile.sharedstore import SharedStore
+from tests.plugin.shared import volume
+from tests.plugin.test_shared_store import Mounted
+
+pytestmark = pytest.mark.root
+
+STRANGE = 'share "dbs": {} is a link or something else that the fence did not make; remove it from the share'
+CALLS: dict[str, Callable[[MountedFolder], object]] = {
+    "names": lambda folder: folder.names(),
+    "read": lambda folder: folder.read("x.json"),
+    "write": lambda folder: folder.write("x.json", b"{}\n"),
+    "remove": lambda folder: folder.remove("x.json"),
+    "lock": lambda folder: folder.lock("x.json"),
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> MountedFolder:
+    return MountedFolder(Mounted(tmp_path), "dbs")
+
+
+@pytest.fixture
+def inside(tmp_path: Path) -> Path:
+    made = tmp_path / RESERVED_FOLDER
+    made.mkdir()
+    return made
+
+
+def refused(work: Callable[[], object], place: str) -> None:
+    """It is refused at once; what hangs is left to the thread that it hangs in."""
+    said: list[ShareError] = []
+
+    def call() -> None:
+        try:
+            work()
+        except ShareError as error:
+            said.append(error)
+
+    thread = threading.Thread(target=call, daemon=True)
+    thread.start()
+    thread.join(1)
+    assert [str(error) for error in said] == [STRANGE.format(place)]
+    # A silent share would be waited for.
+    assert not isinstance(said[0], ShareSilent)
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_no_folder_is_reached_through_a_link_in_the_place_of_the_fences_own(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, folder: MountedFolder, call: str
+) -> None:
+    host = tmp_path_factory.mktemp("host")
+    (host / "x.json").write_text("the host's")
+    (tmp_path / RESERVED_FOLDER).symlink_to(host)
+    refused(lambda: CALLS[call](folder), RESERVED_FOLDER)
+    assert os.listdir(host) == ["x.json"]
+    assert (host / "x.json").read_text() == "the host's"
+
+
+@pytest.mark.parametrize("call", ["read", "lock"])
+@pytest.mark.parametrize("plant", ["link", "endless", "pipe", "folder", "device"])
+def test_what_is_no_plain_file_is_neither_read_nor_locked(
+    tmp_path: Path, inside: Path, folder: MountedFolder, call: str, plant: str
+) -> None:
+    host = tmp_path / "host"
+    host.write_text("the host's")
+    place = inside / "x.json"
+    plants: dict[str, Callable[[], None]] = {
+        "link": lambda: place.symlink_to(host),
+        "endless": lambda: place.symlink_to("/dev/zero"),
+        "pipe": lambda: os.mkfifo(place),
+        "folder": place.mkdir,
+        "device": lambda: os.mknod(place, 0o20600, os.makedev(1, 5)),
+    }
+    plants[plant]()
+    refused(lambda: CALLS[call](folder), f"{RESERVED_FOLDER}/x.json")
+    assert host.read_text() == "the host's"
+
+
+@pytest.mark.parametrize("plant", ["link", "pipe"])
+def test_nothing_is_written_through_what_stands_where_a_new_record_is_made(
+    tmp_path: Path, inside: Path, folder: MountedFolder, plant: str
+) -> None:
+    host = tmp_path / "host"
+    host.write_text("the host's")
+    name = f".x.json.{os.getpid()}"
+    if plant == "link":
+        (inside / name).symlink_to(host)
+    else:
+        os.mkfifo(inside / name)
+    refused(lambda: folder.write("x.json", b"{}\n"), f"{RESERVED_FOLDER}/{name}")
+    assert host.read_text() == "the host's"
+
+
+def test_a_link_is_replaced_by_a_record_and_its_target_stays(
+    tmp_path: Path, inside: Path, folder: MountedFolder
+) -> None:
+    host = tmp_path / "host"
+    host.write_text("the host's")
+    (inside / "x.json").symlink_to(host)
+    folder.write("x.json", b"{}\n")
+    assert host.read_text() == "the host's"
+    assert not (inside / "x.json").is_symlink()
+
+
+def test_a_file_without_end_is_read_to_a_bound_and_is_no_record(inside: Path, folder: MountedFolder) -> None:
+    with (inside / "x.json").open("wb") as file:
+        file.truncate(1 << 40)
+    found = folder.read("x.json")
+    assert found is not None
+    assert len(found[0]) == 256 * 1024
+    assert SharedStore(folder, "dbs").records() == []
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    """A share with room for a few records."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "ddtest", tmp_path], check=True)
+    yield tmp_path
+    subprocess.run(["umount", "-l", tmp_path], check=True)
+
+
+def fill(share: Path) -> None:
+    with (share / "data").open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while file.write(bytes(4096)):
+            pass
+
+
+def test_a_full_share_ends_no_hold(small: Path, folder: MountedFolder) -> None:
+    store = SharedStore(folder, "dbs")
+    leases = Leases("azurefile", Host("one", "id-one", 60))
+    held = [leases.grant(volume(name, folder=name), store) for name in ("a", "b")]
+    before = {record.owner.volume: record.owner.renewed for record in store.records()}
+    clock = small / RESERVED_FOLDER / "clock"
+    written = clock.stat().st_mtime_ns
+    fill(small)
+    for lease in held:
+        leases.renew(lease)
+    after = {record.owner.volume: record.owner.renewed for record in store.records()}
+    assert all(after[name] > before[name] for name in ("a", "b"))
+    assert clock.stat().st_mtime_ns > written
+    assert [name for name in folder.names() if name.startswith(".")] == []
+    with pytest.raises(ShareError, match='share "dbs" is full; raise its quota or make room'):
+        leases.grant(volume("c", folder="c"), store)
+    for lease in held:
+        leases.drop(lease)
+    assert not any(record.in_force for record in store.records())
+
+
+def test_on_a_full_share_a_text_that_does_not_fit_leaves_the_old_one_whole(small: Path, folder: MountedFolder) -> None:
+    folder.write("x.json", b"[1]\n")
+    fill(small)
+    folder.write("x.json", b"[1, 2]\n")
+    folder.write("x.json", b"[3]\n")
+    with pytest.raises(ShareError, match="is full"):
+        folder.write("x.json", b"[" + b"1, " * 2000 + b"1]\n")
+    found = folder.read("x.json")
+    assert found is not None
+    assert json.loads(found[0]) == [3]
+
+
+def test_a_lock_on_a_full_share_stands(folder: MountedFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock = folder.lock("a.lock")
+    assert lock is not None
+
+    def full(*_: object) -> int:
+        raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+
+    monkeypatch.setattr(os, "pwrite", full)
+    assert lock.confirm()
