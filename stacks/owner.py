@@ -52,6 +52,9 @@ def insist_on(place: str) -> None:
 
 
 def _owner(first: Any, place: str) -> str:
+    # where a stack of an older state stands is not known
+    if isinstance(first, str):
+        return first
     # on another engine all would be made anew, and what is on this one would be in no state
     if first["place"] != place:
         raise pulumi.RunError(

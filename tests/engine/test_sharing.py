@@ -137,6 +137,8 @@ def test_a_volume_that_others_use_does_not_keep_others_from_being_added(
     project: Project, by_hand: str, config: dict[str, Any], first: auto.Stack
 ) -> None:
     project.write(NAME, config | {"volumes": ["dbs", "files", "more"]})
+    done = project.cli("preview", "--stack", NAME)
+    assert "VolumeGuard volumes update" in " ".join(done.stdout.split()), done.stdout
     assert changes(first.up()) == {"create": 4, "update": 1}
     project.write(NAME, config)
     assert changes(first.up()) == {"delete": 4, "update": 1}

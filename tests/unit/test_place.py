@@ -84,6 +84,12 @@ def test_a_socket_by_another_name_is_the_same(
     assert recorder.one(PROVIDER, "host-engine")["host"] == f"unix://{tmp_path}/link"
 
 
+def test_a_state_that_does_not_say_where_the_stack_stands_is_taken(build: Build, recorder: Recorder) -> None:
+    recorder.stashed["checkout"] = "here:/one#1"
+    stand(build, {"host": SSH, "stack": "databases"})
+    assert recorder.one(PROVIDER, "host-engine")["host"] == "ssh://ops@box:2222"
+
+
 def test_nothing_is_made_on_azure_for_a_stack_that_stands_elsewhere(
     build: Build, recorder: Recorder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
