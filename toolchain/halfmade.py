@@ -18,11 +18,12 @@ from typing import Any
 from toolchain.backend import Backend
 from toolchain.progress import say
 
+GROUP = "azure-native:resources:ResourceGroup"
 INSIDE = "/subscriptions/{subscription}/resourceGroups/{resourceGroupName}"
 COMPUTE, NETWORK = f"{INSIDE}/providers/Microsoft.Compute", f"{INSIDE}/providers/Microsoft.Network"
 # the host's; the data's are looked for by the program, since they may be left from another stack's life
 IDS = {
-    "azure-native:resources:ResourceGroup": INSIDE,
+    GROUP: INSIDE,
     "azure-native:compute:AvailabilitySet": COMPUTE + "/availabilitySets/{availabilitySetName}",
     "azure-native:compute:VirtualMachine": COMPUTE + "/virtualMachines/{vmName}",
     "azure-native:compute:VirtualMachineRunCommandByVirtualMachine": (
@@ -80,12 +81,22 @@ def ask_again(backend: Backend, cli: Path, stack: str, taken: dict[str, Resource
     if not taken:
         return
     exported = _export(backend, cli, stack)
-    for resource in exported["deployment"].get("resources") or []:
+    found: list[Resource] = exported["deployment"].get("resources") or []
+    exported["deployment"]["resources"] = found = [
+        r for r in found if not (r["urn"] in taken and _is_anothers(r, taken[r["urn"]]))
+    ]
+    for resource in found:
         if resource["urn"] in taken:
             # without what Azure added to them, which would be a change
             resource |= {key: taken[resource["urn"]][key] for key in ("inputs", "initErrors")}
             say(f"{resource['id']} is there, or on its way: the next up finishes it")
     _import(backend, cli, stack, exported)
+
+
+def _is_anothers(found: Resource, begun: Resource) -> bool:
+    """Whether it is a group that was there before: it lacks the tags of the one that was being made."""
+    tags = found["outputs"].get("tags") or {}
+    return found["type"] == GROUP and not (begun["inputs"].get("tags") or {}).items() <= tags.items()
 
 
 def _subscription(resources: list[Resource]) -> str:

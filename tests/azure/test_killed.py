@@ -9,6 +9,7 @@ import pytest
 
 from tests.azure.clone import Clone
 from tests.azure.errors import AzureError
+from tests.azure.kinds import KINDS
 from tests.azure.machines import RecordingRoom
 from tests.azure.standin import StandIn
 
@@ -78,6 +79,19 @@ def test_what_azure_never_began_is_made_by_the_next_up(clone: Clone, azure: Stan
     assert "the next up finishes it" not in clone.change("up")
     assert started(azure) == 1
     assert is_done(clone)
+
+
+def test_a_group_that_somebody_else_made_is_not_taken(clone: Clone, azure: StandIn) -> None:
+    theirs = {"resourceGroupName": "datadocker-staging", "location": "westeurope", "tags": {"owner": "they"}}
+    moment = Moment(azure, "ResourceGroup", before=True)
+    clone.killed(moment.begun, "up", "--yes", "--skip-preview")
+    moment.ends.set()
+    azure.cloud.put(KINDS["azure-native:resources:ResourceGroup"], theirs)
+    code, said = clone.run("up", "--yes", "--skip-preview")
+    assert code
+    assert "cannot create already existing resource" in said
+    clone.change("destroy")
+    assert azure.cloud.only("resources:ResourceGroup").name == "datadocker-staging"
 
 
 def test_a_machine_that_was_being_replaced_is_made_once(clone: Clone, azure: StandIn) -> None:
