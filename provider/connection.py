@@ -163,14 +163,15 @@ def connect(url: str, ssh_opts: list[str]) -> Iterator[EngineConnection]:
         return
     with tempfile.TemporaryDirectory(prefix="datadocker-") as folder:
         forwarded = Path(folder, "engine.sock")
-        command = ["ssh", "-N", "-o", "BatchMode=yes", "-o", "ExitOnForwardFailure=yes"]
+        command = ["ssh", "-T", "-o", "BatchMode=yes", "-o", "ExitOnForwardFailure=yes"]
         command += ["-o", "ConnectTimeout=20", "-L", f"{forwarded}:/var/run/docker.sock", *ssh_opts]
-        command += ["-p", str(parts.port or 22), f"{parts.username}@{parts.hostname}"]
+        command += ["-p", str(parts.port or 22), f"{parts.username}@{parts.hostname}", "cat"]
         if shutil.which("ssh") is None:
             raise EngineError("the host is reached by ssh, and there is no ssh here: install openssh-client")
         ssh = subprocess.Popen(
             command,
-            stdin=subprocess.DEVNULL,
+            # the other end reads it until we are gone, however we end, and ssh ends then
+            stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,

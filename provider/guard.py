@@ -10,11 +10,14 @@ from provider.resource import EngineResource, Failure, Props
 
 
 class VolumeGuard(EngineResource):
-    """Props: `engine`, `volumes` (names on the engine), `labels` (of the stack's containers).
+    """Props: `engine`, `volumes` (names on the engine), `labels` (of the stack's containers), `made` (always true).
 
     The engine refuses to remove a volume that a container has, and the Docker provider asks it for half a minute.
     """
 
+    # in the program it is an output of every volume: Pulumi does not know it where one is going to be replaced, and so
+    # deletes the guard first, before the containers that have the volume
+    replaced_by = ("made",)
     updated_by = ("engine", "volumes", "labels")
 
     def create(self, props: Props) -> str:

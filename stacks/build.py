@@ -1,5 +1,7 @@
 """The compositions by the name that the setting `datadocker:stack` gives them."""
 
+import pulumi
+
 from components.custom import VolumeGuard
 from components.hosts import DockerHost
 from stacks.databases import databases
@@ -20,6 +22,7 @@ def build(settings: Settings, host: DockerHost, labels: Labels) -> None:
             "engine": stack.host.engine,
             "volumes": [settings.prefix + name for name in stack.volumes],
             "labels": stack.labels,
+            "made": pulumi.Output.all(*(volume.volume for volume in stack.volumes.values())).apply(lambda _: True),
         },
         stack.host.resident(stack.host, depends_on=[*stack.volumes.values(), *stack.users]),
     )

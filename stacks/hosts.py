@@ -2,42 +2,62 @@
 
 from __future__ import annotations
 
+import os
+
 import pulumi
 
 from components.hosts import Claims, DockerHost, LocalHost, Server, SSHHost
+from components.hosts.local import socket_path
+from provider.owner import CHECKOUT_LABEL
 from stacks.azure import AzureHostSettings
 from stacks.login import subscription
 from stacks.names import DEMO_CONTAINERS
-from stacks.owner import Labels, owner_labels, stack_label
+from stacks.owner import Labels, insist_on, owner_labels, stack_label
 from stacks.settings import LocalHostSettings, Settings, SSHHostSettings
 
 
 def docker_host(settings: Settings) -> tuple[DockerHost, Labels]:
     """Registers the host; returns it with the stack's labels, known once what has them can be made there.
 
+    Where the stack stands elsewhere, the host is told nothing of where it is, and nothing is made or changed.
+
     Raises:
         pulumi.RunError: with what to do, if it can't be had.
     """
-    labels = owner_labels()
-    host = _host(settings)
+    labels = owner_labels(_place(settings))
+    host = _host(settings, pulumi.Output.from_input(labels[CHECKOUT_LABEL]))
     return host, host.claim(_claims(settings, labels))
 
 
-def _host(settings: Settings) -> DockerHost:
+def _host(settings: Settings, here: pulumi.Output[str]) -> DockerHost:
+    """The host, of which `here` says that the stack may stand there."""
     match settings.host:
         case LocalHostSettings(socket=socket):
-            return LocalHost("host", {"socket": socket})
+            return LocalHost("host", {"socket": socket, "after": here})
         case SSHHostSettings() as remote:
-            return _ssh(remote)
+            return _ssh(remote, here)
         case AzureHostSettings() as machine:
+            # what is made on Azure waits for no label
+            insist_on(_place(settings))
             return _azure(machine, settings)
 
 
-def _ssh(remote: SSHHostSettings) -> DockerHost:
+def _place(settings: Settings) -> str:
+    """Which host it is, whoever logs in there and how; a machine on Azure may get another address by itself."""
+    match settings.host:
+        case LocalHostSettings(socket=socket):
+            return f"unix://{os.path.realpath(socket_path(socket))}"
+        case SSHHostSettings() as remote:
+            return f"ssh://{remote.address}:{remote.port}"
+        case AzureHostSettings():
+            return "azure"
+
+
+def _ssh(remote: SSHHostSettings, here: pulumi.Output[str]) -> DockerHost:
     return SSHHost(
         "host",
         {
-            "address": remote.address,
+            "address": here.apply(lambda _: remote.address),
             "user": remote.user,
             "port": remote.port,
             "identity_file": remote.identity_file,

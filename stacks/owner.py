@@ -1,4 +1,4 @@
-"""Who a stack is to the engines that it shares with others."""
+"""Who a stack is to the engines that it shares with others, and where it stands."""
 
 from __future__ import annotations
 
@@ -6,10 +6,15 @@ import os
 import secrets
 import socket
 from collections.abc import Mapping
+from typing import Any
 
 import pulumi
 
+from components.state import recorded
 from provider.owner import CHECKOUT_LABEL, IMAGE_LABEL, STACK_LABEL
+
+# the Stash of the first run
+KEPT = "checkout"
 
 
 def stack_label() -> str:
@@ -21,15 +26,42 @@ def stack_label() -> str:
 Labels = Mapping[str, pulumi.Input[str]]
 
 
-def owner_labels() -> Labels:
-    """Labels of the stack's containers and volumes, which nothing else on an engine has."""
+def owner_labels(place: str) -> Labels:
+    """Labels of the stack's containers and volumes, which nothing else on an engine has.
+
+    The checkout's is known once it is sure that the stack stands on `place`, its host, or on nothing yet. What waits
+    for it is not made anywhere else: it fails with a `pulumi.RunError` that says what to do.
+    """
     kept = pulumi.Stash(
-        "checkout",
-        input=f"{socket.gethostname()}:{os.getcwd()}#{secrets.token_hex(4)}",
+        KEPT,
+        input={"owner": f"{socket.gethostname()}:{os.getcwd()}#{secrets.token_hex(4)}", "place": place},
         # the first value stays, whoever runs the stack from wherever
         opts=pulumi.ResourceOptions(ignore_changes=["input"]),
     )
-    return {STACK_LABEL: stack_label(), CHECKOUT_LABEL: kept.output.apply(str)}
+    return {STACK_LABEL: stack_label(), CHECKOUT_LABEL: kept.output.apply(lambda first: _owner(first, place))}
+
+
+def insist_on(place: str) -> None:
+    """Checks at once what the labels of `owner_labels` check later. It reads the whole state, which takes time.
+
+    Raises:
+        pulumi.RunError: if the stack stands elsewhere.
+    """
+    if kept := recorded().get(("pulumi:index:Stash", KEPT)):
+        _owner(kept["output"], place)
+
+
+def _owner(first: Any, place: str) -> str:
+    # where a stack of an older state stands is not known
+    if isinstance(first, str):
+        return first
+    # on another engine all would be made anew, and what is on this one would be in no state
+    if first["place"] != place:
+        raise pulumi.RunError(
+            f"this stack stands on {first['place']}: to move it to {place} destroy it first (what shares keep stays "
+            "there), or set datadocker:host or DOCKER_HOST back"
+        )
+    return str(first["owner"])
 
 
 def image_labels(labels: Labels) -> Labels:

@@ -210,6 +210,25 @@ class Backend:
             tail = "\n  ".join(done.stdout.strip().splitlines()[-12:])
             raise ToolchainError(f"pulumi {' '.join(args)} failed:\n  {tail}")
 
+    def output(self, cli: Path, *args: str) -> str:
+        """Runs the CLI and returns what it wrote to its standard output.
+
+        Raises:
+            ToolchainError: if it fails, with the end of what it printed.
+        """
+        done = subprocess.run(
+            [cli, *args, "--non-interactive"],
+            env=self.env,
+            cwd=self.checkout,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            tail = "\n  ".join((done.stderr or done.stdout).strip().splitlines()[-12:])
+            raise ToolchainError(f"pulumi {' '.join(args)} failed:\n  {tail}")
+        return done.stdout
+
     def dead_locks(self, stack: str) -> list[Path]:
         """Returns the locks that processes of this machine held when they were killed."""
         if self.files is None:

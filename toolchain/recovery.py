@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from toolchain import halfmade, vanished
 from toolchain.backend import Backend, is_pulumi
 from toolchain.progress import ToolchainError, say
 
@@ -38,6 +39,9 @@ def recover(backend: Backend, cli: Path, stack: str) -> None:
         return
     say(f"a run of stack {stack} was killed during {len(pending)} operations: putting the state right")
     _end_orphans(backend.checkout)
+    if any(host.startswith("ssh:") for host in backend.engines(stack)):
+        # nobody would answer for what was on a machine that is gone
+        vanished.forget(backend, cli, stack)
     containers = [p for p in pending if p["resource"]["type"] == CONTAINER]
     drivers = [str(p["resource"]["inputs"].get("driver")) for p in pending if p["resource"]["type"] == PLUGIN]
     engines = [_docker(*e) for e in backend.engines(stack).items()] if containers or drivers else []
@@ -45,6 +49,7 @@ def recover(backend: Backend, cli: Path, stack: str) -> None:
         for operation in containers:
             _remove_half_done(docker, operation)
     _remove_half_installed(engines, drivers)
+    taken = halfmade.take_in(backend, cli, stack, pending)
     refresh = ["refresh", "--yes", "--skip-preview", "--clear-pending-creates", "--stack", stack]
     try:
         backend.pulumi(cli, *refresh)
@@ -53,6 +58,7 @@ def recover(backend: Backend, cli: Path, stack: str) -> None:
         if not _remove_half_installed(engines, drivers):
             raise
         backend.pulumi(cli, *refresh)
+    halfmade.ask_again(backend, cli, stack, taken)
 
 
 def _end_orphans(checkout: Path) -> None:

@@ -7,13 +7,12 @@ machine itself is asked for first; where it is gone, the state forgets what was 
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from toolchain.backend import Backend
-from toolchain.progress import ToolchainError, say
+from toolchain.progress import say
 
 MACHINE = "azure-native:compute:VirtualMachine"
 
@@ -31,28 +30,16 @@ def forget(backend: Backend, cli: Path, stack: str) -> None:
     Raises:
         ToolchainError: if the state can't be changed.
     """
-    exported = _output(backend, cli, "stack", "export", "--stack", stack)
+    exported = backend.output(cli, "stack", "export", "--stack", stack)
     if MACHINE not in exported:
         return
     resources = json.loads(exported)["deployment"].get("resources") or []
     for urn in (str(r["urn"]) for r in resources if r["type"] == MACHINE):
-        looked = _output(
-            backend, cli, "refresh", "--preview-only", "--json", "--target", urn, "--stack", stack, "--non-interactive"
-        )
+        looked = backend.output(cli, "refresh", "--preview-only", "--json", "--target", urn, "--stack", stack)
         if any(step.get("op") == "delete" and step.get("urn") == urn for step in _steps(looked)):
             say(f"virtual machine {urn.rsplit('::', 1)[1]} is gone: the state forgets what was on it")
             # what depends on it is what is on it, or is made anew from what the state keeps
             backend.pulumi(cli, "state", "delete", urn, "--target-dependents", "--force", "--yes", "--stack", stack)
-
-
-def _output(backend: Backend, cli: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        [cli, *arguments], env=backend.env, cwd=backend.checkout, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        tail = "\n  ".join((done.stderr or done.stdout).strip().splitlines()[-12:])
-        raise ToolchainError(f"pulumi {' '.join(arguments)} failed:\n  {tail}")
-    return done.stdout
 
 
 def _steps(text: str) -> Iterator[dict[str, Any]]:

@@ -19,6 +19,7 @@ from components.hosts.docker_provider import DockerProvider
 from components.hosts.host import DockerHost, Engine
 from components.hosts.keys import KeyPair, key_folder, read_public, write_key
 from components.hosts.ssh import ssh_options
+from components.shares.adoption import STACK_TAG
 
 # a Unix socket's path may have 108 bytes, of which ssh takes some for a name of its own
 LONGEST_CONTROL_PATH = 85
@@ -202,7 +203,8 @@ class AzureHost(DockerHost):
             f"{name}-group",
             resource_group_name=args.get("group") or args["base"],
             location=args["location"],
-            tags=args["tags"],
+            # by it a run that follows one that was killed knows that it is ours
+            tags=args["tags"] | {STACK_TAG: args["stack"]},
             opts=pulumi.ResourceOptions(parent=self),
         )
         return self._made_group.name

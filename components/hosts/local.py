@@ -21,6 +21,8 @@ class LocalHostArgs(TypedDict):
 
     socket: NotRequired[str | None]
     """The engine's socket; by default the one that DOCKER_HOST names, else /var/run/docker.sock."""
+    after: NotRequired[pulumi.Input[object]]
+    """What has to be known before providers are told of the engine."""
 
 
 class LocalHost(DockerHost):
@@ -33,17 +35,17 @@ class LocalHost(DockerHost):
             pulumi.RunError: if the engine does not answer on its socket.
         """
         super().__init__("datadocker:index:LocalHost", name, {}, opts)
-        path = args.get("socket") or _socket_of_environment()
+        path = socket_path(args.get("socket"))
         self._connection = EngineConnection(path)
         try:
             self._connection.ping()
         except EngineError as error:
             raise pulumi.RunError(str(error)) from None
-        url = f"unix://{path}"
+        url = pulumi.Output.from_input(args.get("after")).apply(lambda _: f"unix://{path}")
         self.provider = DockerProvider(f"{name}-engine", url, None, pulumi.ResourceOptions(parent=self))
-        self.docker_host = pulumi.Output.from_input(url)
+        self.docker_host = url
         self.address = self.public_address = pulumi.Output.from_input("127.0.0.1")
-        self.engine = pulumi.Output.from_input(Engine(url=url, ssh_opts=[]))
+        self.engine = url.apply(lambda known: Engine(url=known, ssh_opts=[]))
         self.register_outputs({"dockerHost": self.docker_host, "address": self.address})
 
     def claim(self, claims: Claims) -> Mapping[str, pulumi.Output[str]]:
@@ -59,6 +61,9 @@ class LocalHost(DockerHost):
         return labels
 
 
-def _socket_of_environment() -> str:
+def socket_path(given: str | None) -> str:
+    """The socket that is `given`, else the one of the environment, else Docker's own."""
+    if given:
+        return given
     host = os.environ.get("DOCKER_HOST", "")
     return host.removeprefix("unix://") if host.startswith("unix://") else DEFAULT_SOCKET

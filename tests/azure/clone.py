@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
+import threading
 import time
 from pathlib import Path
+from typing import TextIO
 
 from tests.azure.standin import StandIn
 
@@ -40,25 +43,42 @@ class Clone:
 
     def run(self, *arguments: str) -> tuple[int, str]:
         """Runs ./pulumiw; returns its exit code and what it printed. `log` can be followed meanwhile."""
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("PULUMI_", "ARM_", "AZURE_"))}
-        # the only things that are not as on a user's machine: which Azure, and whose credentials
-        kept |= self._azure.env if self._azure else {"AZURE_CONFIG_DIR": str(self.folder / "nobody")}
         started = time.monotonic()
         with self.log.open("a+") as log:
             begin = log.tell()
-            done = subprocess.run(
-                ["./pulumiw", *arguments, "--stack", self.stack, "--non-interactive"],
-                cwd=self.checkout,
-                env=kept | {"PULUMI_CREDENTIALS_PATH": str(self.folder / "credentials")},
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                timeout=SECONDS,
-                check=False,
-            )
+            process = self._start(arguments, log)
+            try:
+                code = process.wait(SECONDS)
+            except BaseException:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+                raise
             log.seek(begin)
             printed = log.read()
         self.seconds.append((" ".join(arguments), time.monotonic() - started))
-        return done.returncode, printed
+        return code, printed
+
+    def killed(self, when: threading.Event, *arguments: str) -> None:
+        """Runs ./pulumiw and kills it, with all that it started in its group, at that moment."""
+        with self.log.open("a") as log:
+            process = self._start(arguments, log)
+            reached = when.wait(SECONDS)
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        assert reached, self.log.read_text()
+
+    def _start(self, arguments: tuple[str, ...], log: TextIO) -> subprocess.Popen[bytes]:
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("PULUMI_", "ARM_", "AZURE_"))}
+        # the only things that are not as on a user's machine: which Azure, and whose credentials
+        kept |= self._azure.env if self._azure else {"AZURE_CONFIG_DIR": str(self.folder / "nobody")}
+        return subprocess.Popen(
+            ["./pulumiw", *arguments, "--stack", self.stack, "--non-interactive"],
+            cwd=self.checkout,
+            env=kept | {"PULUMI_CREDENTIALS_PATH": str(self.folder / "credentials")},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
 
     def pulumi(self, *arguments: str) -> str:
         """Runs ./pulumiw and returns what it printed; its exit code has to be 0."""

@@ -62,17 +62,15 @@ def test_which_commands_refresh(command: str, arguments: list[str], expected: bo
     assert vanished.is_refresh(command, arguments) is expected
 
 
-def test_a_state_without_machines_asks_nobody(
-    project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_state_without_machines_asks_nobody(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     project.up(programs.GROUP)
     asked: list[tuple[str, ...]] = []
-    output = vanished._output
+    output = Backend.output
 
     def noted(backend: Backend, cli: Path, *arguments: str) -> str:
         asked.append(arguments)
         return output(backend, cli, *arguments)
 
-    monkeypatch.setattr(vanished, "_output", noted)
+    monkeypatch.setattr(Backend, "output", noted)
     forget(project, monkeypatch)
     assert [arguments[0] for arguments in asked] == ["stack"]

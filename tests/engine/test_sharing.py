@@ -110,11 +110,11 @@ def by_hand(project: Project, first: auto.Stack) -> Iterator[str]:
     docker("rm", "-f", name, check=False)
 
 
-def refused(project: Project, by_hand: str, *command: str) -> None:
+def refused(project: Project, used: str, by_hand: str, *command: str) -> None:
     before, began = there(project.prefix), time.monotonic()
     done = project.cli(*command, "--yes", "--skip-preview", "--stack", NAME)
     assert done.returncode != 0
-    assert f"{project.prefix}files by {by_hand} (made by hand, running)" in done.stdout
+    assert project.prefix + used in done.stdout
     assert f"remove what uses them (docker rm -f {by_hand}) and say it again" in done.stdout
     assert there(project.prefix) == before
     # the Docker provider would try for half a minute
@@ -122,13 +122,13 @@ def refused(project: Project, by_hand: str, *command: str) -> None:
 
 
 def test_a_destroy_is_refused_at_once_while_a_container_by_hand_has_a_volume(project: Project, by_hand: str) -> None:
-    refused(project, by_hand, "destroy")
+    refused(project, f"files by {by_hand} (made by hand, running)", by_hand, "destroy")
 
 
 def test_so_is_an_up_that_no_longer_has_the_volume(project: Project, by_hand: str, config: dict[str, Any]) -> None:
     project.write(NAME, config | {"volumes": ["dbs"]})
     try:
-        refused(project, by_hand, "up")
+        refused(project, f"files by {by_hand} (made by hand, running)", by_hand, "up")
     finally:
         project.write(NAME, config)
 
@@ -137,9 +137,30 @@ def test_a_volume_that_others_use_does_not_keep_others_from_being_added(
     project: Project, by_hand: str, config: dict[str, Any], first: auto.Stack
 ) -> None:
     project.write(NAME, config | {"volumes": ["dbs", "files", "more"]})
+    done = project.cli("preview", "--stack", NAME)
+    assert "VolumeGuard volumes update" in " ".join(done.stdout.split()), done.stdout
     assert changes(first.up()) == {"create": 4, "update": 1}
     project.write(NAME, config)
     assert changes(first.up()) == {"delete": 4, "update": 1}
+
+
+def test_a_volume_that_others_use_is_not_changed_and_its_database_stays(
+    project: Project, config: dict[str, Any], first: auto.Stack
+) -> None:
+    name, database = f"{project.prefix}leftover", f"{project.prefix}mydb"
+    image = docker("inspect", "-f", "{{.Config.Image}}", database)
+    docker("create", "--name", name, "-v", f"{project.prefix}dbs:/x", image)
+    project.write(NAME, config | {"volumes": [{"name": "dbs", "options": {"dirmode": "0700"}}, "files"]})
+    try:
+        refused(project, f"dbs by {project.prefix}leftover (made by hand, created)", name, "up")
+        docker("rm", "-f", name)
+        # the volume, the container and the guard
+        assert changes(first.up()) == {"replace": 3}
+        assert "dirmode:0700" in docker("volume", "inspect", "-f", "{{.Options}}", f"{project.prefix}dbs")
+        assert project.sql(first, "SELECT n FROM talk.t") == "42"
+    finally:
+        docker("rm", "-f", name, check=False)
+        project.write(NAME, config)
 
 
 def test_the_destroy_works_once_it_is_gone(project: Project, first: auto.Stack) -> None:

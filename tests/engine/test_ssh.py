@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
+import json
+import os
+import select
 import shutil
+import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +19,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.conftest import Project, changes, docker, free_port
+from components.hosts.ssh import ssh_options
+from tests.engine.conftest import CHECKOUT, Project, changes, docker, free_port
 
 pytestmark = pytest.mark.engine
 
@@ -102,3 +109,34 @@ def test_a_host_key_that_is_not_the_pinned_one_is_refused(project: Project, serv
         assert docker("ps", "-aq", "--filter", f"name={project.prefix}") == ""
     finally:
         project.cli("destroy", "--yes", "--skip-preview", "--stack", "liar")
+
+
+HOLDS = """
+import json, sys, time
+from provider.connection import connect
+with connect(*json.loads(sys.argv[1])) as engine:
+    engine.ping()
+    print("connected", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_provider_that_is_killed_takes_its_way_to_the_engine_with_it(server: SSHServer) -> None:
+    options = ssh_options(
+        {"address": "127.0.0.1", "port": server.port, "identity_file": server.identity, "host_key": server.host_key}
+    )
+    way = [f"ssh://{getpass.getuser()}@127.0.0.1:{server.port}", options]
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDS, json.dumps(way)], cwd=CHECKOUT, stdout=subprocess.PIPE, text=True
+    ) as provider:
+        assert provider.stdout is not None
+        assert provider.stdout.readline() == "connected\n"
+        (ssh,) = map(int, Path(f"/proc/{provider.pid}/task/{provider.pid}/children").read_text().split())
+        ended = os.pidfd_open(ssh)
+        try:
+            provider.kill()
+            assert select.select([ended], [], [], 5)[0], "ssh is still there"
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(ended, signal.SIGKILL)
+            os.close(ended)

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from toolchain import vanished
 from toolchain.backend import Backend
 from toolchain.progress import ToolchainError
 from toolchain.recovery import CONTAINER, PLUGIN, recover
@@ -181,6 +182,24 @@ def test_a_run_that_is_still_at_it_is_left_alone(killed: Killed, container: Call
     assert there("mydb")
     assert killed.lock.exists()
     assert not killed.called.exists()
+
+
+def test_what_was_on_a_machine_that_is_gone_is_forgotten_before_anybody_asks_for_it(
+    killed: Killed, tmp_path: Path
+) -> None:
+    killed.during("deleting", "staging", "/subscriptions/s/x/staging", vanished.MACHINE)
+    killed.state.write_text(killed.state.read_text().replace("unix:///var/run/docker.sock", "ssh://ops@192.0.2.1:22"))
+    urn = f"urn:pulumi:one::datadocker::{vanished.MACHINE}::host-vm"
+    exported = {"deployment": {"resources": [{"urn": urn, "type": vanished.MACHINE}]}}
+    (tmp_path / "exported").write_text(json.dumps(exported))
+    (tmp_path / "gone").write_text(json.dumps({"steps": [{"op": "delete", "urn": urn}]}))
+    killed.cli.write_text(
+        f'#!/bin/sh\necho "$@" >> {killed.called}\n'
+        f'case "$*" in "stack export"*) cat {tmp_path}/exported;; *--preview-only*) cat {tmp_path}/gone;; esac\n'
+    )
+    killed.recover()
+    calls = [" ".join(line.split()[:2]) for line in killed.called.read_text().splitlines()]
+    assert calls == ["stack export", "refresh --preview-only", "state delete", "refresh --yes"]
 
 
 def test_a_state_that_can_not_be_put_right_is_said_with_its_reason(killed: Killed) -> None:

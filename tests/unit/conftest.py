@@ -26,12 +26,14 @@ class Recorder(pulumi.runtime.Mocks):
     """Answers for every provider, and remembers what it was asked to make."""
 
     made: list[pulumi.runtime.MockResourceArgs] = field(default_factory=list)
+    stashed: dict[str, Any] = field(default_factory=dict)
+    """Name → what a Stash kept of an earlier run."""
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         self.made.append(args)
         outputs = opened(args.inputs)
         if args.typ == "pulumi:index:Stash":
-            outputs["output"] = outputs["input"]
+            outputs["output"] = self.stashed.get(args.name, outputs["input"])
         return f"{args.name}-id", outputs
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> Any:

@@ -141,6 +141,8 @@ def test_nothing_is_deleted_before_the_volumes_guard_is(
     assert guard.typ == "datadocker-engine:index:VolumeGuard"
     assert guard.inputs["volumes"] == ["two-logs", "two-dbs", "two-config", "two-simpledb"]
     assert guard.inputs["labels"].keys() == {STACK_LABEL, CHECKOUT_LABEL}
+    # what is always the same, as long as no volume is replaced
+    assert guard.inputs["made"] is True
 
 
 def test_an_official_image_is_used_as_it_is(

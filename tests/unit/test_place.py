@@ -1,0 +1,106 @@
+"""A stack whose host is another one than it stands on is refused before anything is registered for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+
+from provider.owner import CHECKOUT_LABEL
+from stacks.build import build as build_stack
+from stacks.hosts import docker_host
+from stacks.settings import parse
+from tests.unit.azure_parts import logged_in, settings_of
+from tests.unit.conftest import Build, Recorder
+from tests.unit.fake_engine import FakeEngine, fake_engine
+
+STASH, COMPONENT, PROVIDER = "pulumi:index:Stash", "datadocker:index:", "pulumi:providers:docker"
+SSH = {"kind": "ssh", "address": "box", "user": "ops", "port": 2222}
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[FakeEngine]:
+    with fake_engine(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def nothing_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No container of an earlier run has to be stopped."""
+    monkeypatch.setattr("components.hosts.claims.recorded", dict)
+
+
+def kept(place: str) -> dict[str, str]:
+    return {"owner": "here:/one#1", "place": place}
+
+
+def stand(build: Build, raw: dict[str, Any], file: str = "f") -> None:
+    def program() -> None:
+        settings = parse(raw, file=file)
+        build_stack(settings, *docker_host(settings))
+
+    build(program)
+
+
+@pytest.mark.parametrize(
+    ("first", "host", "place"),
+    [
+        ("unix:///run/docker.sock", SSH, "ssh://box:2222"),
+        ("unix:///run/docker.sock", {"kind": "local"}, "unix://{socket}"),
+        ("ssh://box:22", SSH, "ssh://box:2222"),
+        ("ssh://box:2222", {"kind": "local"}, "unix://{socket}"),
+        ("azure", {"kind": "local"}, "unix://{socket}"),
+    ],
+)
+@pytest.mark.parametrize("preview", [False, True])
+def test_another_host_is_refused_and_nothing_is_registered(
+    build: Build, recorder: Recorder, engine: FakeEngine, first: str, host: dict[str, Any], place: str, preview: bool
+) -> None:
+    pulumi.runtime.set_mocks(recorder, project="datadocker", stack="unit", preview=preview)
+    recorder.stashed["checkout"] = kept(first)
+    place = place.format(socket=Path(engine.path).resolve())
+    host = host | ({"socket": engine.path} if host["kind"] == "local" else {})
+    with pytest.raises(pulumi.RunError) as caught:
+        stand(build, {"host": host, "volumes": ["logs", "config"]})
+    assert str(caught.value) == (
+        f"this stack stands on {first}: to move it to {place} destroy it first (what shares keep stays there), or set "
+        "datadocker:host or DOCKER_HOST back"
+    )
+    assert {m.typ for m in recorder.made if not m.typ.startswith(COMPONENT)} == {STASH}
+
+
+def test_a_host_that_is_logged_in_to_otherwise_is_the_same(build: Build, recorder: Recorder) -> None:
+    recorder.stashed["checkout"] = kept("ssh://box:2222")
+    settings = parse({"host": SSH | {"user": "other", "identityFile": "/k"}, "stack": "databases"}, file="f")
+    labels: dict[str, Any] = {}
+    build(lambda: labels.update(docker_host(settings)[1]))
+    assert build(lambda: {"checkout": labels[CHECKOUT_LABEL]})["checkout"] == "here:/one#1"
+    assert recorder.one(PROVIDER, "host-engine")["host"] == "ssh://other@box:2222"
+
+
+def test_a_socket_by_another_name_is_the_same(
+    build: Build, recorder: Recorder, engine: FakeEngine, tmp_path: Path
+) -> None:
+    recorder.stashed["checkout"] = kept(f"unix://{Path(engine.path).resolve()}")
+    (tmp_path / "link").symlink_to(engine.path)
+    stand(build, {"host": {"kind": "local", "socket": str(tmp_path / "link")}, "stack": "databases"})
+    assert recorder.one(PROVIDER, "host-engine")["host"] == f"unix://{tmp_path}/link"
+
+
+def test_a_state_that_does_not_say_where_the_stack_stands_is_taken(build: Build, recorder: Recorder) -> None:
+    recorder.stashed["checkout"] = "here:/one#1"
+    stand(build, {"host": SSH, "stack": "databases"})
+    assert recorder.one(PROVIDER, "host-engine")["host"] == "ssh://ops@box:2222"
+
+
+def test_nothing_is_made_on_azure_for_a_stack_that_stands_elsewhere(
+    build: Build, recorder: Recorder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    azure = logged_in(monkeypatch, tmp_path)
+    azure.in_state[STASH, "checkout"] = {"output": kept("unix:///run/docker.sock")}
+    with pytest.raises(pulumi.RunError, match=r"stands on unix:///run/docker\.sock: to move it to azure destroy it"):
+        stand(build, settings_of("staging"), "Pulumi.staging.yaml")
+    assert {m.typ for m in azure.made} == {STASH}
