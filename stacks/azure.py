@@ -189,7 +189,10 @@ class AzureSharesSettings(Section):
     allow_from: list[PublicSource] = Field(
         default=[], description="Public addresses that reach the shares besides the host's subnet."
     )
-    retain: bool = Field(default=True, description="Keep account, shares and data when the stack is destroyed.")
+    retain: bool = Field(
+        default=True,
+        description="Keep account, shares and data when the stack is destroyed, or no volume is on a share any more.",
+    )
     protect: bool | None = Field(
         default=None, description="Let destroy fail as long as this is set. Default: true in production."
     )

@@ -75,7 +75,10 @@ class LocalSharesSettings(Section):
     """Shares as folders on the host."""
 
     kind: Literal["local"]
-    retain: bool = Field(default=True, description="Keep the shares' data when the stack is destroyed.")
+    retain: bool = Field(
+        default=True,
+        description="Keep the shares' data when the stack is destroyed, or no volume is on a share any more.",
+    )
 
 
 class VolumeSettings(Section):

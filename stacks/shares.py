@@ -16,10 +16,8 @@ from stacks.azure import AzureHostSettings, AzureSharesSettings
 from stacks.hosts import default_base
 from stacks.login import subscription
 from stacks.owner import stack_label
-from stacks.settings import LocalSharesSettings, Settings
+from stacks.settings import Settings
 
-# types of the resources that have the data
-FOLDER, FILES = "datadocker-engine:index:ShareFolder", "azure-native:storage:FileShare"
 # a storage account's name takes 24 characters, of which the hash gets what keeps two users in the world apart
 READABLE, HASHED = 12, 12
 
@@ -36,8 +34,6 @@ def file_shares(settings: Settings, host: DockerHost, plugin: AzureFilePlugin) -
     """Registers the shares of all volumes, name → share."""
     names = list(dict.fromkeys(settings.share_of(v) for v in settings.volumes))
     shares = settings.shares
-    if not shares.retain or isinstance(shares, AzureSharesSettings):
-        _refuse_loss(shares, names)
     if isinstance(shares, AzureSharesSettings):
         return _azure(settings, shares, names, host, plugin)
     return {
@@ -47,28 +43,6 @@ def file_shares(settings: Settings, host: DockerHost, plugin: AzureFilePlugin) -
         )
         for name in names
     }
-
-
-def _refuse_loss(shares: LocalSharesSettings | AzureSharesSettings, names: list[str]) -> None:
-    """Pulumi deletes what the program does not name any more; what was not retained would go with its data.
-
-    Raises:
-        pulumi.RunError: if the state has such a share besides `names`.
-    """
-    ours = FOLDER if shares.kind == "local" else FILES
-    lost = []
-    for (typ, _), known in recorded().items():
-        share = known.get("share") if typ == FOLDER else known.get("name")
-        # a folder was told whether it stays; of Azure's, Pulumi alone knows
-        stays = known.get("retain") is not False if typ == FOLDER else shares.retain
-        if typ in (FOLDER, FILES) and not stays and (typ != ours or share not in names):
-            lost.append(str(share))
-    if lost:
-        raise pulumi.RunError(
-            f"share {', '.join(lost)} would be deleted with its data: no volume is on it any more, and it is not "
-            "retained: name it by share: of a volume; or, to keep the data, put the volume back, set "
-            "datadocker:shares.retain to true, say pulumi up, and then take the volume out"
-        )
 
 
 def _refuse_move(location: str, names: Mapping[tuple[str, str], str]) -> None:

@@ -106,7 +106,7 @@ def test_a_stack_without_a_file_is_pulumis_own_error(checkout: Checkout) -> None
     [
         ("datadocker:databases[0].port", "99999", "databases[0].port: 99999: should be at most 65535"),
         ("datadocker:volmues", "[]", "volmues: no such setting; did you mean volumes?"),
-        ("datadocker:host.socket", "/nowhere/docker.sock", "no Docker engine answers at /nowhere/docker.sock"),
+        ("datadocker:host.socket", "/nowhere/docker.sock", "this stack stands on unix://"),
     ],
 )
 def test_bad_settings_are_one_line_and_change_nothing(checkout: Checkout, setting: str, value: str, said: str) -> None:
