@@ -18,7 +18,11 @@ from tests.azure.prebuilt import ACCOUNT, CONTEXTS, PLUGIN, ROOT
 from tests.azure.staging import Staging
 from tests.azure.standin import StandIn
 
-EMPTY = "import pulumi\nfrom pulumi_azure_native import compute, network, resources, storage\n"
+# the SDK loads a module when it is asked for something of it
+EMPTY = """
+from pulumi_azure_native import compute, network, resources, storage
+compute.VirtualMachine, network.VirtualNetwork, resources.ResourceGroup, storage.StorageAccount
+"""
 BOOTED = "VirtualMachineRunCommandByVirtualMachine"
 WRITERS = ("docker1", "docker2", "docker3")
 SECONDS = 300
@@ -143,8 +147,7 @@ def _bases(login: list[str]) -> dict[str, str]:
 
 
 def _by_hand(login: list[str], staging: Staging, bases: dict[str, str]) -> None:
-    server = staging.server
-    _ssh(login, KEY, f"username={server.account}\npassword={server.key}\n".encode())
+    _ssh(login, KEY, f"key={staging.server.key}\n".encode())
     for context, suite in CONTEXTS.items():
         folder = staging.checkout / context
         packed = subprocess.run(["tar", "-C", folder, "-c", "."], capture_output=True, check=True).stdout
