@@ -87,7 +87,7 @@ AZURE_METHOD = """
   imports the modules of `pulumi_azure_native` that ours does. In turn.
 - **From a booted machine.** Ours: from the moment that the machine's bootstrap is done (its run command is created)
   until `up` has returned and each writer has written a line to the share. By hand: on that machine, after its
-  containers and volumes were removed, the plugin disabled and the pages dropped, by an `ssh` that keeps its connection:
+  containers and volumes were removed and the plugin disabled, by an `ssh` that keeps its connection:
   the key's file, three `docker build`s, `docker plugin enable`, the volumes, the containers, then waiting for the
   database's health and the writers' lines. On both ways the engine has built the images before, from the same bases.
 """
