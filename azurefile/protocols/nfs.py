@@ -8,7 +8,7 @@ from azurefile import attachpoint, kernelerrors, kernelmount, mounts, network
 from azurefile.errors import ShareError
 from azurefile.options import Options
 from azurefile.protocols.nfs_folder import MountedFolder
-from azurefile.sharedstore import SharedStore
+from azurefile.sharedstore import SharedStore, SharedStores
 from azurefile.store import LockStore
 from azurefile.volumes import Volume
 
@@ -32,8 +32,7 @@ class Nfs:
 
     def __init__(self, root: Path) -> None:
         """Nothing of the root is needed: NFS has no key."""
-        self._stores: dict[tuple[str, ...], SharedStore] = {}
-        self._guard = threading.Lock()
+        self._stores = SharedStores()
 
     def prepare(self) -> None:
         """Nothing to get ready."""
@@ -59,17 +58,13 @@ class Nfs:
 
     def locks(self, volume: Volume) -> SharedStore:
         """The fence of the volume's share, over one mount for each share."""
+        share = volume.options.share
         key = (_source(volume.options), str(volume.options.port or _PORT))
-        with self._guard:
-            if key not in self._stores:
-                control = _Control(volume)
-                self._stores[key] = SharedStore(MountedFolder(control, volume.options.share), volume.options.share)
-            return self._stores[key]
+        return self._stores.get(key, lambda: SharedStore(MountedFolder(_Control(volume), share), share))
 
     def forget(self, store: LockStore) -> None:
         """Make a new store when one is needed again."""
-        with self._guard:
-            self._stores = {key: kept for key, kept in self._stores.items() if kept is not store}
+        self._stores.forget(store)
 
     def where(self, volume: Volume) -> dict[str, str]:
         """The server, and the path that it exports."""

@@ -9,7 +9,7 @@ from azurefile import attachpoint, createshare, kernelerrors, kernelmount, mount
 from azurefile.credentials import Credentials, CredentialsFolder
 from azurefile.errors import ShareError, StaleKey
 from azurefile.options import Options
-from azurefile.sharedstore import SharedStore
+from azurefile.sharedstore import SharedStore, SharedStores
 from azurefile.store import LockStore
 from azurefile.volumes import Volume
 
@@ -31,8 +31,7 @@ class Smb:
         """Use ROOT/credentials; `takeover` is the time after which a silent host loses its folders."""
         self._echo = max(1, int(takeover / _ECHOES))
         self._credentials = CredentialsFolder(root / "credentials")
-        self._stores: dict[tuple[str, ...], SharedStore] = {}
-        self._guard = threading.Lock()
+        self._stores = SharedStores()
         # The key that each mounted volume was given last.
         self._keys: dict[str, str] = {}
 
@@ -67,17 +66,17 @@ class Smb:
             account = ""
         port = options.port or _PORT
         key = (options.server or "", str(port), account, options.share)
-        with self._guard:
-            if key not in self._stores:
-                asked = options.server is not None
-                share = _client().SmbShare(options.share, port, asked, lambda: self._read(volume, account))
-                self._stores[key] = SharedStore(share, options.share)
-            return self._stores[key]
+
+        def make() -> SharedStore:
+            asked = options.server is not None
+            share = _client().SmbShare(options.share, port, asked, lambda: self._read(volume, account))
+            return SharedStore(share, options.share)
+
+        return self._stores.get(key, make)
 
     def forget(self, store: LockStore) -> None:
         """Make a new store when one is needed again."""
-        with self._guard:
-            self._stores = {key: kept for key, kept in self._stores.items() if kept is not store}
+        self._stores.forget(store)
 
     def where(self, volume: Volume) -> dict[str, str]:
         """Server and account; a server that only the credentials file names is read from there."""
