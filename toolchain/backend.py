@@ -11,6 +11,7 @@ import secrets
 import shutil
 import socket
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -197,18 +198,7 @@ class Backend:
         Raises:
             ToolchainError: if it fails, with the end of what it printed.
         """
-        done = subprocess.run(
-            [cli, *args, "--non-interactive"],
-            env=self.env,
-            cwd=self.checkout,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            tail = "\n  ".join(done.stdout.strip().splitlines()[-12:])
-            raise ToolchainError(f"pulumi {' '.join(args)} failed:\n  {tail}")
+        self._run(cli, args, errors=subprocess.STDOUT)
 
     def output(self, cli: Path, *args: str) -> str:
         """Runs the CLI and returns what it wrote to its standard output.
@@ -216,11 +206,15 @@ class Backend:
         Raises:
             ToolchainError: if it fails, with the end of what it printed.
         """
+        return self._run(cli, args, errors=subprocess.PIPE)
+
+    def _run(self, cli: Path, args: Sequence[str], *, errors: int) -> str:
         done = subprocess.run(
             [cli, *args, "--non-interactive"],
             env=self.env,
             cwd=self.checkout,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=errors,
             text=True,
             check=False,
         )
