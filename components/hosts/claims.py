@@ -49,8 +49,10 @@ def hand_over(engine: pulumi.Output[Engine], claims: Claims) -> Mapping[str, pul
 
     What the state has tells whether anything has to be, so that most updates need no login for it.
     """
+    if pulumi.runtime.is_dry_run():
+        return claims["labels"]
     containers = [_as_listed(known) for (typ, _), known in recorded().items() if typ == CONTAINER]
-    if pulumi.runtime.is_dry_run() or not list(_holders(claims["servers"], containers)):
+    if not any(_holders(claims["servers"], containers)):
         return claims["labels"]
 
     async def stop(known: list[Any]) -> dict[str, str]:
