@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import re
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
+
+from provider.connection import EngineConnection
 from provider.resource import Props
 from tests.unit.fake_engine import FakeEngine
 
@@ -163,3 +168,14 @@ def in_order(engine: PluginEngine, *steps: str) -> bool:
     """Whether the engine was asked for all of them, in this order."""
     places = [engine.done.index(step) for step in steps]
     return places == sorted(places)
+
+
+def on_another_machine(engine: PluginEngine, monkeypatch: pytest.MonkeyPatch) -> Props:
+    """Props of the newer build on an engine that ssh reaches."""
+
+    @contextlib.contextmanager
+    def connected(url: str, options: list[str]) -> Iterator[EngineConnection]:
+        yield EngineConnection(engine.path)
+
+    monkeypatch.setattr("provider.resource.connect", connected)
+    return newer(engine) | {"socket": "/var/run/docker.sock", "engine": {"url": "ssh://ops@box:22", "ssh_opts": []}}

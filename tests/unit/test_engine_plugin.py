@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import tarfile
 import threading
@@ -12,12 +11,11 @@ from typing import Any
 
 import pytest
 
-from provider.connection import EngineConnection
 from provider.plugin import EnginePlugin, _pack
 from provider.resource import Failure, Props
 from provider.turns import turn
 from tests.unit.fake_engine import served
-from tests.unit.plugin_engine import PluginEngine, newer, props
+from tests.unit.plugin_engine import PluginEngine, on_another_machine, props
 
 
 @pytest.fixture
@@ -40,14 +38,7 @@ def test_where_there_is_none_it_is_made_and_enabled(engine: PluginEngine) -> Non
 
 @pytest.fixture
 def there(engine: PluginEngine, monkeypatch: pytest.MonkeyPatch) -> Props:
-    """The same on another machine."""
-
-    @contextlib.contextmanager
-    def connected(url: str, options: list[str]) -> Iterator[EngineConnection]:
-        yield EngineConnection(engine.path)
-
-    monkeypatch.setattr("provider.resource.connect", connected)
-    return newer(engine) | {"socket": "/var/run/docker.sock", "engine": {"url": "ssh://ops@box:22", "ssh_opts": []}}
+    return on_another_machine(engine, monkeypatch)
 
 
 def test_on_another_machine_it_is_made_of_what_is_there(engine: PluginEngine, there: Props) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,11 +10,10 @@ from typing import Any
 import pytest
 
 from provider import pause
-from provider.connection import EngineConnection
 from provider.plugin import EnginePlugin
 from provider.resource import Failure, Props, engine_client
 from tests.unit.fake_engine import served
-from tests.unit.plugin_engine import PluginEngine, in_order, newer, props
+from tests.unit.plugin_engine import PluginEngine, in_order, newer, on_another_machine, props
 
 
 @pytest.fixture
@@ -36,14 +34,7 @@ def pause_and_die(engine: PluginEngine) -> None:
 
 @pytest.fixture
 def there(engine: PluginEngine, monkeypatch: pytest.MonkeyPatch) -> Props:
-    """The same on another machine."""
-
-    @contextlib.contextmanager
-    def connected(url: str, options: list[str]) -> Iterator[EngineConnection]:
-        yield EngineConnection(engine.path)
-
-    monkeypatch.setattr("provider.resource.connect", connected)
-    return newer(engine) | {"socket": "/var/run/docker.sock", "engine": {"url": "ssh://ops@box:22", "ssh_opts": []}}
+    return on_another_machine(engine, monkeypatch)
 
 
 def test_on_another_machine_it_is_upgraded_with_what_is_there(engine: PluginEngine, there: Props) -> None:
