@@ -84,6 +84,8 @@ def environment(toolchain: Path) -> dict[str, str]:
     env.setdefault("PULUMI_SKIP_UPDATE_CHECK", "true")
     # the CLI lives for a second: collecting its garbage less often is a twentieth of that
     env.setdefault("GOGC", "400")
+    # resources are compared with their states beside each other; Pulumi's own way, not yet its default
+    env.setdefault("PULUMI_PARALLEL_DIFF", "true")
     # set on some machines, it makes each command compile the program anew
     env.pop("PYTHONDONTWRITEBYTECODE", None)
     if "source-" in toolchain.resolve().name:

@@ -6,6 +6,7 @@ import errno
 import multiprocessing
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,17 @@ def test_a_virtual_environment_of_the_users_own_is_used_as_it_is(tmp_path: Path)
     own.mkdir(parents=True)
     assert virtualenv.ensure(tmp_path / "checkout") == own
     assert not own.is_symlink()
+
+
+def test_environments_are_made_from_debians_python_if_it_is_the_same_and_complete(tmp_path: Path) -> None:
+    name = f"python3.{sys.version_info.minor}"
+    assert virtualenv.interpreter(tmp_path) == Path(sys.executable).resolve()
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / name).touch()
+    # without the package python3-venv
+    assert virtualenv.interpreter(tmp_path) == Path(sys.executable).resolve()
+    (tmp_path / "lib" / name / "ensurepip").mkdir(parents=True)
+    assert virtualenv.interpreter(tmp_path) == tmp_path / "bin" / name
 
 
 def test_checkouts_that_agree_share_a_virtual_environment(tmp_path: Path) -> None:

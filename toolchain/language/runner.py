@@ -8,6 +8,7 @@ status.
 
 import asyncio
 import atexit
+import collections
 import gc
 import importlib.machinery
 import importlib.util
@@ -16,10 +17,15 @@ import os
 import signal
 import sys
 import threading
+import time
 import traceback
 import types
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pulumi.runtime.proto.engine_pb2 import LogRequest
 
 RESPONSE_FD = 3
 
@@ -90,7 +96,7 @@ def run(path: str, parallel: int) -> str | None:
 class LazyFinder(importlib.machinery.PathFinder):
     """Finds parts of the SDK that few programs use; they are loaded on their first use (0.03 s)."""
 
-    PARTS = frozenset({"pulumi.automation", "pulumi.dynamic"})
+    PARTS = frozenset({"grpc.aio", "pulumi.automation", "pulumi.dynamic"})
 
     @classmethod
     def find_spec(
@@ -103,32 +109,58 @@ class LazyFinder(importlib.machinery.PathFinder):
         return spec
 
 
-def connect(address: str, log: ThreadPoolExecutor) -> object:
-    """Connect to the engine with a client that does not wait for debug messages.
+class Log:
+    """Sends what the SDK logs; of debug messages, those of a moment in one call.
 
-    The SDK sends five for each resource, and would wait each time for an answer that says nothing.
-
-    Args:
-        address: Where the engine serves.
-        log: One thread, so that messages keep their order.
-
-    Returns:
-        The client, an ``EngineStub``.
+    The SDK sends five for each resource, and would wait each time for an answer that says nothing:
+    0.06 s of a stack of fifty resources.
     """
-    import grpc
-    from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
 
-    unlimited = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
-    stub = engine_pb2_grpc.EngineStub(grpc.insecure_channel(address, options=unlimited))
-    send = stub.Log
+    MOMENT = 0.1  # seconds
 
-    def write(message: engine_pb2.LogRequest) -> None:
-        sent = log.submit(send, message)
-        if message.severity != engine_pb2.DEBUG:
-            sent.result()
+    def __init__(self, address: str) -> None:
+        """Connect.
 
-    stub.Log = write  # type: ignore[assignment]
-    return stub
+        Args:
+            address: Where the engine serves.
+        """
+        import grpc
+        from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
+
+        unlimited = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+        self.engine = engine_pb2_grpc.EngineStub(grpc.insecure_channel(address, options=unlimited))
+        self._send = self.engine.Log
+        self.engine.Log = self._write  # type: ignore[assignment]
+        self._debug = engine_pb2.DEBUG
+        self._waiting: collections.deque[LogRequest] = collections.deque()
+        self._came = threading.Event()
+        self._order = threading.Lock()
+        threading.Thread(target=self._work, daemon=True).start()
+
+    def _write(self, message: "LogRequest") -> None:
+        if message.severity == self._debug:
+            self._waiting.append(message)
+            self._came.set()
+        else:
+            self.flush()
+            self._send(message)
+
+    def flush(self) -> None:
+        """Send what waits."""
+        with self._order:
+            while self._waiting:
+                message = self._waiting.popleft()
+                lines = [message.message]
+                while self._waiting and self._waiting[0].urn == message.urn:
+                    lines.append(self._waiting.popleft().message)
+                message.message = "\n".join(lines)
+                self._send(message)
+
+    def _work(self) -> None:
+        while self._came.wait():
+            time.sleep(self.MOMENT)
+            self._came.clear()
+            self.flush()
 
 
 def main() -> None:
@@ -149,8 +181,7 @@ def main() -> None:
     # A failed program leaves futures behind that nobody awaits, which is no news to its author.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
 
-    log = ThreadPoolExecutor(max_workers=1)
-    engine = connect(sys.argv[1], log)
+    log = Log(sys.argv[1])
     request = language_pb2.RunRequest.FromString(sys.stdin.buffer.read())
     path = os.path.normpath(os.path.join(request.info.program_directory, request.info.entry_point))
     if os.path.isdir(path):
@@ -163,7 +194,7 @@ def main() -> None:
             project=request.project,
             stack=request.stack,
             monitor=request.monitor_address,
-            engine=engine,
+            engine=log.engine,
             parallel=request.parallel,
             dry_run=request.dryRun,
             organization=request.organization,
@@ -173,7 +204,7 @@ def main() -> None:
     failure = run(path, request.parallel)
     if failure:
         pulumi.log.error(failure)
-    log.shutdown()
+    log.flush()
     os.write(RESPONSE_FD, language_pb2.RunResponse(bail=bool(failure)).SerializeToString())
     # End as Python would, but without unloading a thousand modules: that takes 20 ms.
     threading._shutdown()  # type: ignore[attr-defined]
