@@ -56,7 +56,7 @@ class Project:
         (self.app / "__main__.py").write_text(program)
         return self.pulumi("up", "--yes", "--skip-preview", *arguments)
 
-    def start(self, program: str) -> tuple[subprocess.Popen[str], list[int]]:
+    def start(self, program: str, *arguments: str) -> tuple[subprocess.Popen[str], list[int]]:
         """Starts a program that sleeps; gives the CLI and the ids of the program and its host."""
         started = self.root / "started"
         (self.app / "__main__.py").write_text(
@@ -65,7 +65,7 @@ class Project:
             "time.sleep(300)\n"
         )
         cli = subprocess.Popen(
-            ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive"],
+            ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive", *arguments],
             cwd=self.root,
             env=self.environment,
             stdout=subprocess.PIPE,
@@ -208,6 +208,20 @@ def test_debug_messages_arrive_in_their_order_although_nobody_waits_for_them(pro
     assert told.returncode == 0, told.stdout
     steps = [line.split()[-1] for line in told.stdout.splitlines() if "step " in line]
     assert steps[-20:] == [f"{n:02}" for n in range(20)]
+
+
+def test_debug_messages_show_while_the_program_still_runs(project: Project) -> None:
+    cli, _ = project.start("import pulumi\npulumi.log.debug('a step before it hangs')", "--debug", "--diff")
+    assert cli.stdout is not None
+    assert any("a step before it hangs" in line for line in cli.stdout)
+    os.killpg(cli.pid, signal.SIGINT)
+    cli.communicate(timeout=TIMEOUT)
+
+
+def test_a_debug_message_comes_before_the_error_that_it_explains(project: Project) -> None:
+    told = project.up("import pulumi\npulumi.log.debug('what led to it')\npulumi.log.error('what failed')\n", "--debug")
+    diagnostics = told.stdout[told.stdout.index("Diagnostics:") :]
+    assert diagnostics.index("what led to it") < diagnostics.index("what failed")
 
 
 def test_a_part_of_the_sdk_that_is_seldom_used_is_loaded_when_it_is_used(project: Project) -> None:

@@ -39,7 +39,7 @@ class Container:
 
     def put_archive(self, path: str, data: bytes) -> None:
         with tarfile.open(fileobj=io.BytesIO(data)) as archive:
-            archive.extractall(self.root, filter="fully_trusted")
+            archive.extractall(self.root)
 
     def get_archive(self, path: str) -> tuple[list[bytes], dict[str, Any]]:
         from docker.errors import NotFound
