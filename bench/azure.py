@@ -14,7 +14,7 @@ from pathlib import Path
 from bench.machine import BenchError, Stopwatch, load, say
 from bench.measured import Comparison, Series
 from tests.azure.clone import Clone
-from tests.azure.prebuilt import ACCOUNT, CONTEXTS, PLUGIN, ROOT
+from tests.azure.prebuilt import ACCOUNT, PLUGIN, ROOT
 from tests.azure.staging import Staging
 from tests.azure.standin import StandIn
 
@@ -31,6 +31,7 @@ SECONDS = 300
 STRIP = f"""
 docker rm -f $(docker ps -aq) && docker volume rm $(docker volume ls -q) && docker plugin disable -f {PLUGIN}
 """
+IMAGES = "docker image ls --format '{{.Repository}}:{{.Tag}}' | grep ^datadocker/"
 KEY = f"sudo sh -c 'umask 077; mkdir -p {ROOT}/credentials; cat >{ROOT}/credentials/{ACCOUNT}'"
 HAND = f"""
 set -eu
@@ -38,12 +39,12 @@ docker plugin enable {PLUGIN}
 for name in logs config simpledb; do docker volume create -d {PLUGIN} -o share=$name -o for=files $name; done
 docker volume create -d {PLUGIN} -o share=dbs -o exclusive=true -o for=database dbs
 docker run -d --name mydb --restart unless-stopped -v dbs:/var/lib/mysql -p 127.0.0.1:6603:3306 \\
-  -e MYSQL_ROOT_PASSWORD=mypassword hand/mysql
+  -e MYSQL_ROOT_PASSWORD=mypassword {{mysql}}
 for name in {" ".join(WRITERS)}; do
-  docker run -d --name $name --hostname $name --restart unless-stopped -v logs:/logs -v config:/config hand/writer
+  docker run -d --name $name --hostname $name --restart unless-stopped -v logs:/logs -v config:/config {{writer}}
 done
-docker run -d --name reader --restart unless-stopped -v logs:/logs:ro hand/reader
-until [ "$(docker inspect -f '{{{{.State.Health.Status}}}}' mydb)" = healthy ]; do sleep 0.1; done
+docker run -d --name reader --restart unless-stopped -v logs:/logs:ro {{reader}}
+until [ "$(docker inspect -f '{{{{{{{{.State.Health.Status}}}}}}}}' mydb)" = healthy ]; do sleep 0.1; done
 """
 
 
@@ -91,11 +92,12 @@ def _booted(folder: Path, rounds: int) -> Comparison:
                 ours.values.append(time.monotonic() - seen.at)
             login = shlex.split(os.path.expandvars(staging.outputs()["ssh"]))
             login += ["-o", "ControlMaster=auto", "-o", f"ControlPath={folder}/s", "-o", "ControlPersist=60"]
-            bases = _bases(login)
+            # these it finds, up sends and builds them: it is not told here what the engine still has of a build
+            images = {name: tag for tag in _ssh(login, IMAGES).split() for name in [tag.split("/")[1].split(":")[0]]}
             _ssh(login, STRIP)
             before = staging.written()
             clock = Stopwatch()
-            _by_hand(login, staging, bases)
+            _by_hand(login, staging, images)
             _wait_until_written(staging, before)
             peer.values.append(clock.seconds)
     finally:
@@ -139,19 +141,9 @@ def _wait_until_written(staging: Staging, before: dict[str, int]) -> None:
         time.sleep(0.05)
 
 
-def _bases(login: list[str]) -> dict[str, str]:
-    """Suite → the base image that the stack has on the machine."""
-    listed = _ssh(login, "docker image ls --format '{{.Repository}}:{{.Tag}}' | grep ^datadocker/base-").split()
-    return {tag.partition(":")[0].removeprefix("datadocker/base-"): tag for tag in listed}
-
-
-def _by_hand(login: list[str], staging: Staging, bases: dict[str, str]) -> None:
+def _by_hand(login: list[str], staging: Staging, images: dict[str, str]) -> None:
     _ssh(login, KEY, f"key={staging.server.key}\n".encode())
-    for context, suite in CONTEXTS.items():
-        folder = staging.checkout / context
-        packed = subprocess.run(["tar", "-C", folder, "-c", "."], capture_output=True, check=True).stdout
-        _ssh(login, f"docker build -q -t hand/{folder.name} --build-arg BASE={bases[suite]} -", packed)
-    _ssh(login, HAND)
+    _ssh(login, HAND.format(**images))
 
 
 def _ssh(login: list[str], line: str, sent: bytes = b"") -> str:

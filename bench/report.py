@@ -88,8 +88,9 @@ AZURE_METHOD = """
 - **From a booted machine.** Ours: from the moment that the machine's bootstrap is done (its run command is created)
   until `up` has returned and each writer has written a line to the share. By hand: on that machine, after its
   containers and volumes were removed and the plugin disabled, by an `ssh` that keeps its connection:
-  the key's file, three `docker build`s, `docker plugin enable`, the volumes, the containers, then waiting for the
-  database's health and the writers' lines. On both ways the engine has built the images before, from the same bases.
+  the key's file, `docker plugin enable`, the volumes, the containers, then waiting for the database's health and the
+  writers' lines. By hand finds the images there; ours sends the base images and has each image built, which the
+  engine's cache of earlier builds makes short.
 """
 
 
