@@ -12,7 +12,7 @@ from tests.machines.plugin import MachinePlugin
 from tests.machines.samba import SambaServer
 from tests.plugin.cycles import ENGINE
 from tests.plugin.harness import REPOSITORY
-from tests.plugin.site import Site, create
+from tests.plugin.site import Site, create, wait_until
 
 pytestmark = [pytest.mark.machines, pytest.mark.root]
 
@@ -43,4 +43,5 @@ def test_200_mounts_none_refused_nothing_grows(site: Site, tmp_path: Path) -> No
         assert seen["unmounted"] >= COUNT / 2
         assert max(seen["descriptors"]) <= seen["descriptors"][0] + SPARE_DESCRIPTORS, seen
         assert seen["kilobytes"][-1] <= seen["kilobytes"][0] + SPARE_KILOBYTES, seen
-        assert one.run("cat /proc/mounts").out.count("/dbs ") == 0
+        # the last killed holder's mount is cleared by the plugin's own round
+        wait_until(lambda: "/dbs " not in one.run("cat /proc/mounts").out, 60)
