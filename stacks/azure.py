@@ -23,7 +23,7 @@ from stacks.azure_names import (
     PublicSource,
     ResourceGroupName,
     SetName,
-    Source,
+    Sources,
     StorageAccountName,
     SubnetId,
     Tags,
@@ -53,7 +53,9 @@ class AzureNetworkSettings(Section):
     address_space: OwnRange | None = Field(default=None, description="Default: 10.60.0.0/16.")
     subnet: OwnRange | None = Field(default=None, description="A part of addressSpace. Default: its first /24.")
     subnet_id: SubnetId | None = Field(
-        default=None, description="An existing subnet; with the service endpoint Microsoft.Storage for shares."
+        default=None,
+        description="An existing subnet; with the service endpoint Microsoft.Storage for shares, or "
+        "Microsoft.Storage.Global for those of another region.",
     )
     outbound: Literal["natGateway", "given"] | None = Field(
         default=None,
@@ -91,7 +93,7 @@ class AzureHostSettings(Section):
 
     kind: Literal["azure"]
     location: Location = Field(description="Region, such as westeurope.")
-    ssh_from: Annotated[list[Source], Field(min_length=1)] = Field(
+    ssh_from: Annotated[Sources, Field(min_length=1)] = Field(
         description="Networks that reach SSH; nothing else is open. Internet, spelt so, is all of it."
     )
     name: MachineName | None = Field(default=None, description="Default: <project>-<stack>.")
@@ -165,6 +167,14 @@ class AzureHostSettings(Section):
         """Whether a way out is made."""
         return not self.public_ip and not self.network.subnet_id
 
+    def base(self, default: str) -> str:
+        """What names begin with: the machine's own name, or `default`."""
+        return self.name or default
+
+    def group(self, default: str) -> str:
+        """Its resource group, where names begin with `default`."""
+        return self.existing_resource_group or self.resource_group or self.base(default)
+
 
 class AzureSharesSettings(Section):
     """Shares of Azure Files, in a resource group of their own that outlives the host."""
@@ -218,3 +228,7 @@ class AzureSharesSettings(Section):
     def gib(self) -> int:
         """Quota of each share."""
         return self.quota or PREMIUM_QUOTA[0]
+
+    def group(self, default: str) -> str:
+        """Its resource group, where the stack's names begin with `default`; the machine may get another name."""
+        return self.resource_group or f"{default}-data"

@@ -6,6 +6,7 @@ learn.microsoft.com: "Naming rules and restrictions for Azure resources", unless
 from __future__ import annotations
 
 import ipaddress
+import itertools
 import re
 from typing import Annotated, Literal
 
@@ -85,9 +86,22 @@ def _source(text: str) -> str:
     return text
 
 
+def _apart(given: list[str]) -> list[str]:
+    # a security rule takes no range twice, and Internet only by itself
+    each = list(dict.fromkeys(given))
+    if INTERNET in each and len(each) > 1:
+        raise ValueError(f"{INTERNET} is all networks: leave it out, or the others")
+    for one, other in itertools.combinations(each, 2):
+        if network(one).overlaps(network(other)):
+            raise ValueError(f"{one} and {other} overlap, which Azure refuses: leave the smaller one out")
+    return each
+
+
 def _public_source(text: str) -> str:
     # learn.microsoft.com: storage firewall, "IP network rules"
     found = network(text if "/" in text else f"{text}/32")
+    if found.prefixlen < SHORTEST_PREFIX:
+        raise ValueError("this is a good part of the internet: name smaller ranges")
     if found.is_private:
         raise ValueError("a storage account's firewall takes public addresses only; private ones come by the subnet")
     if found.prefixlen == 32:
@@ -106,7 +120,7 @@ def _tag_name(name: str) -> str:
 
 def _text(value: object) -> object:
     # pulumi config set --path writes 2 and true as what they look like
-    return str(value).lower() if isinstance(value, bool | int) else value
+    return str(value).lower() if isinstance(value, bool | int | float) else value
 
 
 def _image(text: str) -> str:
@@ -137,10 +151,8 @@ Location = Annotated[str, _matching(r"[a-z]{3,}[0-9]?[a-z]*", "a region's short 
 ResourceGroupName = Annotated[
     str, _matching(r"(?!.*\.$)[\w().-]{1,90}", "1 to 90 letters, digits, and _ ( ) . - , the last no period")
 ]
-MachineName = Annotated[
-    str,
-    _matching(r"(?=.{1,50}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?", "1 to 50 lowercase letters, digits and inner hyphens here"),
-]
+MACHINE_NAME = r"(?=.{1,50}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?"
+MachineName = Annotated[str, _matching(MACHINE_NAME, "1 to 50 lowercase letters, digits and inner hyphens here")]
 SetName = Annotated[str, _matching(r"[A-Za-z0-9]([\w.-]{0,78}\w)?", "1 to 80 letters, digits, and inner _ . -")]
 DNSLabel = Annotated[
     str,
@@ -170,12 +182,10 @@ AdminUser = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_-]{0,31}$"), AfterVali
 Cidr = Annotated[str, AfterValidator(_cidr)]
 OwnRange = Annotated[str, AfterValidator(_own_range)]
 Source = Annotated[str, AfterValidator(_source)]
+Sources = Annotated[list[Source], AfterValidator(_apart)]
 PublicSource = Annotated[str, AfterValidator(_public_source)]
 TagName = Annotated[str, AfterValidator(_tag_name)]
-Text = BeforeValidator(
-    lambda value: str(value).lower() if isinstance(value, bool | int) else value,
-    json_schema_input_type=str | int | bool,
-)
+Text = BeforeValidator(_text, json_schema_input_type=str | int | float | bool)
 Tags = dict[TagName, Annotated[str, Field(max_length=256), Text]]
 Zone = Annotated[Literal["1", "2", "3"], Text]
 MachineImage = Annotated[str, AfterValidator(_image)]

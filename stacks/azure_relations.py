@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from stacks.azure import AzureHostSettings, AzureSharesSettings
+from stacks.azure_names import MACHINE_NAME
+
+SSH_PORT = 22
 
 if TYPE_CHECKING:
     from stacks.relations import Places
     from stacks.settings import Settings
 
 
-def check_azure(settings: Settings, at: Places) -> Iterable[tuple[str, str]]:
-    """Yields (setting, complaint); `at` says where in the file each volume and database stands."""
+def check_azure(settings: Settings, at: Places, base: str) -> Iterable[tuple[str, str]]:
+    """Yields (setting, complaint).
+
+    `at` says where in the file each volume and database stands; names begin with `base` where none is set.
+    """
     host, shares = settings.host, settings.shares
     on_azure, files = isinstance(host, AzureHostSettings), isinstance(shares, AzureSharesSettings)
     if not on_azure:
@@ -46,11 +53,19 @@ def check_azure(settings: Settings, at: Places) -> Iterable[tuple[str, str]]:
                     f"{at['volumes'][i]}.options.{own}",
                     "shares of kind azure decide it: leave it out",
                 )
-    if isinstance(host, AzureHostSettings) and isinstance(shares, AzureSharesSettings):
-        base = host.existing_resource_group or host.resource_group
-        if base and shares.resource_group and base.lower() == shares.resource_group.lower():
+    if isinstance(host, AzureHostSettings):
+        if not re.fullmatch(MACHINE_NAME, host.base(base)):
+            yield (
+                "host.name",
+                f"is missing, and {base!r} is no name for a machine: Azure takes 1 to 50 lowercase letters, digits and "
+                "inner hyphens here; write one",
+            )
+        for i, database in enumerate(settings.databases):
+            if database.port == SSH_PORT:
+                yield f"{at['databases'][i]}.port", f"{SSH_PORT} is SSH's on the machine: choose another"
+        if isinstance(shares, AzureSharesSettings) and host.group(base).lower() == shares.group(base).lower():
             yield (
                 "shares.resourceGroup",
-                f"{shares.resource_group!r} is the host's, and a group is deleted with all that is in it: "
-                "give the data one of its own",
+                f"{shares.group(base)!r} is the host's, and a group is deleted with all that is in it: "
+                "give each one of its own",
             )

@@ -27,7 +27,10 @@ SHOULD_BE = {
     "string_pattern_mismatch": "text of the form {pattern}",
     "literal_error": "{expected}",
     "union_tag_invalid": "{expected_tags}",
+    "plain_type": "text, a number, true or false",
 }
+# how pydantic names the kinds of a value that may be any of them
+PLAIN = ("str", "int", "float", "bool")
 
 
 class SettingsError(pulumi.RunError):
@@ -47,11 +50,12 @@ def complain(error: ValidationError, model: type[BaseModel], file: str, secret: 
     errors = error.errors(include_url=False)
     # what is merely misspelt is not missing, too
     meant = {_meant(found["loc"], model) for found in errors if found["type"] == "extra_forbidden"}
-    return [
+    lines = [
         _line(found, model, file, secret)
         for found in errors
         if found["type"] != "missing" or _follow(found["loc"], model)[0] not in meant
     ]
+    return list(dict.fromkeys(lines))
 
 
 def _meant(loc: tuple[int | str, ...], model: type[BaseModel]) -> str:
@@ -63,6 +67,9 @@ def _meant(loc: tuple[int | str, ...], model: type[BaseModel]) -> str:
 def _line(found: Any, model: type[BaseModel], file: str, secret: frozenset[str]) -> str:
     path, holder, hidden = _follow(found["loc"], model)
     where, kind, value = f"{file}: {path}", found["type"], found["input"]
+    if found["loc"][-1] in PLAIN and kind != "extra_forbidden":
+        # one of the several kinds that it may be
+        where, kind = where.removesuffix(f".{found['loc'][-1]}"), "plain_type"
     context = found.get("ctx", {})
     if kind == "extra_forbidden" and ":" in str(found["loc"][-1]):
         meant = str(found["loc"][-1]).split(":", 1)[1]

@@ -155,7 +155,7 @@ def _export_ways(host: DockerHost) -> None:
     pulumi.export("dockerContext", f"docker context create {host.alias} --docker host=ssh://{host.alias}")
 
 
-def _text(value: str | int | bool) -> str:
+def _text(value: str | int | float | bool) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

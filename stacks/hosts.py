@@ -7,12 +7,13 @@ import os
 import pulumi
 
 from components.hosts import Claims, DockerHost, LocalHost, Server, SSHHost
+from components.hosts.keys import private_key
 from components.hosts.local import socket_path
 from provider.owner import CHECKOUT_LABEL
-from stacks.azure import AzureHostSettings
+from stacks.azure import AzureHostSettings, AzureSharesSettings
 from stacks.login import subscription
 from stacks.names import DEMO_CONTAINERS
-from stacks.owner import Labels, insist_on, owner_labels, stack_label
+from stacks.owner import Labels, default_base, insist_on, owner_labels, stack_label
 from stacks.settings import LocalHostSettings, Settings, SSHHostSettings
 
 
@@ -54,6 +55,8 @@ def _place(settings: Settings) -> str:
 
 
 def _ssh(remote: SSHHostSettings, here: pulumi.Output[str]) -> DockerHost:
+    if remote.identity_file:
+        private_key(remote.identity_file)
     return SSHHost(
         "host",
         {
@@ -64,11 +67,6 @@ def _ssh(remote: SSHHostSettings, here: pulumi.Output[str]) -> DockerHost:
             "host_key": remote.host_key,
         },
     )
-
-
-def default_base() -> str:
-    """What names on Azure begin with."""
-    return f"{pulumi.get_project()}-{pulumi.get_stack()}".lower()
 
 
 def _claims(settings: Settings, labels: Labels) -> Claims:
@@ -90,16 +88,18 @@ def _azure(machine: AzureHostSettings, settings: Settings) -> DockerHost:
     from components.hosts.azure import AzureHost
     from components.hosts.azure_network import SSH_PORT, Opening
 
+    shares = settings.shares
     openings = [Opening(name="ssh", port=SSH_PORT, sources=machine.ssh_from)]
     openings += [
-        Opening(name=f"database-{d.name}", port=d.port, sources=d.allow_from)
+        # Azure lets a rule's name end with a letter, and not with each character that a container's may
+        Opening(name=f"{d.name}-database", port=d.port, sources=d.allow_from)
         for d in settings.databases
         if d.allow_from
     ]
     return AzureHost(
         "host",
         {
-            "base": machine.name or default_base(),
+            "base": machine.base(default_base()),
             "stack": stack_label(),
             "location": machine.location,
             "group": machine.resource_group,
@@ -108,6 +108,7 @@ def _azure(machine: AzureHostSettings, settings: Settings) -> DockerHost:
             "subnet_id": machine.network.subnet_id,
             "address_range": machine.network.address_range,
             "subnet_range": machine.network.subnet_range,
+            "far_shares": isinstance(shares, AzureSharesSettings) and shares.location not in (None, machine.location),
             "nat_gateway": machine.nat_gateway,
             "public_ip": machine.public_ip,
             "dns_label": machine.dns_label,

@@ -22,6 +22,11 @@ def stack_label() -> str:
     return f"{pulumi.get_project()}/{pulumi.get_stack()}"
 
 
+def default_base() -> str:
+    """What names on Azure begin with."""
+    return f"{pulumi.get_project()}-{pulumi.get_stack()}".lower()
+
+
 # label → value, some known only when Pulumi has made them
 Labels = Mapping[str, pulumi.Input[str]]
 

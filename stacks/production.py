@@ -28,12 +28,19 @@ def check_production(settings: Settings, at: Places, encrypted: frozenset[str], 
     """
     if not settings.production:
         yield "production", f"false: {NOT}: a stack named prod is production; give this one another name"
+    as_written = StackFile(file)
     variable = _published_passphrase()
-    if variable and not StackFile(file).has_secrets_provider():
+    if variable and not as_written.has_secrets_provider():
         yield (
             "encryptionsalt",
             f"{NOT}: {variable} is the passphrase that this project publishes for dev; unset it, or have a key vault "
             "encrypt the secrets",
+        )
+    if os.environ.get("PULUMI_CONFIG_PASSPHRASE") == "" and as_written.has_salt():
+        yield (
+            "encryptionsalt",
+            f"{NOT}: PULUMI_CONFIG_PASSPHRASE is set to nothing, which encrypts nothing; take a passphrase, or a key "
+            "vault (pulumi stack change-secrets-provider)",
         )
     if isinstance(settings.host, AzureHostSettings) and INTERNET in settings.host.ssh_from:
         yield "host.sshFrom", f"{INTERNET}: {NOT}: the whole world could try to log in; name your own networks"
@@ -41,9 +48,10 @@ def check_production(settings: Settings, at: Places, encrypted: frozenset[str], 
         yield "shares.retain", f"false: {NOT}: destroy would delete the data; leave it out, and delete data by hand"
     for i, volume in enumerate(settings.volumes):
         here = f"{at['volumes'][i]}.options"
-        if str(volume.options.get("seal")).lower() == "false":
+        options = {name.lower(): value for name, value in volume.options.items()}
+        if str(options.get("seal")).lower() == "false":
             yield f"{here}.seal", f"false: {NOT}: files would cross the network unencrypted; leave it out"
-        if "vers" in volume.options and str(volume.options["vers"]) == "2.1":
+        if str(options.get("vers")) == "2.1":
             yield f"{here}.vers", f"2.1: {NOT}: that dialect has no encryption; leave it out"
     image = settings.images.mysql
     if image and "@sha256:" not in image:

@@ -15,7 +15,7 @@ import pulumi
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from stacks.azure import AzureHostSettings, AzureSharesSettings
-from stacks.azure_names import Source
+from stacks.azure_names import Sources
 from stacks.azure_relations import check_azure
 from stacks.complaints import SettingsError, closest, complain
 from stacks.names import (
@@ -35,6 +35,7 @@ from stacks.names import (
     ShareName,
     VolumeName,
 )
+from stacks.owner import default_base
 from stacks.production import ENCRYPT, check_production, readable_passwords
 from stacks.relations import Places, check_together
 from stacks.section import Section
@@ -91,7 +92,7 @@ class VolumeSettings(Section):
         default=None,
         description="One writing container at a time. Default: true for a database's volume.",
     )
-    options: dict[DriverOption, str | int | bool] = Field(
+    options: dict[DriverOption, str | int | float | bool] = Field(
         default={}, description="Further driver options of azurefile, such as uid or dirmode."
     )
 
@@ -127,7 +128,7 @@ class DatabaseSettings(Section):
     name: ContainerName = Field(description="Name of the container.")
     volume: str = Field(description="Name of one of the volumes; a database has it alone.")
     port: Port = Field(description="Port on 127.0.0.1 of the host.")
-    allow_from: list[Source] = Field(
+    allow_from: Sources = Field(
         default=[], description="Networks that reach the port at the host's own address; on Azure hosts only."
     )
     root_password: Secret | None = Field(
@@ -138,7 +139,7 @@ class DatabaseSettings(Section):
     memory: Annotated[int, Field(ge=256)] | None = Field(
         default=None, description="Memory limit of the container in MiB."
     )
-    options: dict[ServerOption, str | int | bool] = Field(
+    options: dict[ServerOption, str | int | float | bool] = Field(
         default={}, description="Options of mysqld, such as innodb_buffer_pool_size: 256M."
     )
 
@@ -209,8 +210,8 @@ class Settings(Section):
 SETTINGS = [field.alias or name for name, field in Settings.model_fields.items()]
 
 
-def parse(raw: Mapping[str, Any], *, file: str, secret: Iterable[str] = ()) -> Settings:
-    """Checks `raw` (setting name without the project's prefix → value) whole.
+def parse(raw: Mapping[str, Any], *, file: str, secret: Iterable[str] = (), base: str = "datadocker") -> Settings:
+    """Checks `raw` (setting name without the project's prefix → value) whole; `base` is what names on Azure begin with.
 
     Raises:
         SettingsError: with a line for each thing that is wrong; values of keys in `secret` are not shown.
@@ -229,7 +230,7 @@ def parse(raw: Mapping[str, Any], *, file: str, secret: Iterable[str] = ()) -> S
     found = [*check_together(settings, at)]
     # a broken host is no reason to say what only another kind of host would need
     if not lines or all(_right({key: raw[key]}) for key in ("host", "shares") if key in raw):
-        found += check_azure(settings, at)
+        found += check_azure(settings, at, base)
     if file == PRODUCTION_FILE or settings.production:
         found += check_production(settings, at, encrypted, file)
     lines += [f"{file}: {setting}: {what}" for setting, what in found]
@@ -298,7 +299,7 @@ def read_settings() -> Settings:
             raw[name] = _plain(text)
     secret = {k for k in raw if pulumi.runtime.is_config_secret(prefix + k)}
     file = f"Pulumi.{pulumi.get_stack()}.yaml"
-    settings = parse(raw, file=file, secret=secret)
+    settings = parse(raw, file=file, secret=secret, base=default_base())
     at = [f"databases[{i}]" for i in range(len(settings.databases))]
     for setting in readable_passwords(settings.databases, at, frozenset(secret), file):
         pulumi.log.warn(f"{file}: {setting} is readable there and in the history of the state; {ENCRYPT}")

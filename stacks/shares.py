@@ -13,9 +13,8 @@ from components.plugin import AzureFilePlugin
 from components.shares import FileShare, LocalShare
 from components.state import recorded
 from stacks.azure import AzureHostSettings, AzureSharesSettings
-from stacks.hosts import default_base
 from stacks.login import subscription
-from stacks.owner import stack_label
+from stacks.owner import default_base, stack_label
 from stacks.settings import Settings
 
 # a storage account's name takes 24 characters, of which the hash gets what keeps two users in the world apart
@@ -45,18 +44,40 @@ def file_shares(settings: Settings, host: DockerHost, plugin: AzureFilePlugin) -
     }
 
 
-def _refuse_move(location: str, names: Mapping[tuple[str, str], str]) -> None:
-    """Azure moves neither a group nor an account: another region would replace them, and what is in them.
+def _refuse_change(shares: AzureSharesSettings, wanted: Mapping[str, str], names: list[str]) -> None:
+    """What Azure moves and changes in no account would be replaced, with the data that is in it.
 
     Raises:
-        pulumi.RunError: if one of `names` (type and name of a resource → its name on Azure) is elsewhere.
+        pulumi.RunError: if the state has data by the same name elsewhere, or served in another way.
     """
-    for key, name in names.items():
-        known = recorded().get(key, {})
+    from components.shares.azure import ACCOUNT, GROUP, KINDS, SHARE
+
+    group, account = recorded().get((GROUP, "files-group"), {}), recorded().get((ACCOUNT, "files-account"), {})
+    for known, name in ((group, wanted["group"]), (account, wanted["account"])):
         # Azure says it in either form, West Europe or westeurope
-        there = str(known.get("location") or location).replace(" ", "").lower()
-        if known.get("name") == name and there != location:
+        there = str(known.get("location") or wanted["location"]).replace(" ", "").lower()
+        if known.get("name") == name and there != wanted["location"]:
             raise pulumi.RunError(f"{name}: the data is in {there}: set datadocker:shares.location to it")
+    if account.get("name") != wanted["account"]:
+        return
+    here = str(group.get("name") or wanted["group"])
+    if here.lower() != wanted["group"].lower():
+        raise pulumi.RunError(
+            f"{wanted['account']}: the data is in resource group {here}: set datadocker:shares.resourceGroup to it"
+        )
+    other = "or name another account by datadocker:shares.account (the data stays in this one)"
+    kind = account.get("kind") or KINDS[shares.performance]
+    if kind != KINDS[shares.performance]:
+        was = next((performance for performance, of in KINDS.items() if of == kind), kind)
+        raise pulumi.RunError(
+            f"{wanted['account']}: its shares are {was}, and stay so: set datadocker:shares.performance back, {other}"
+        )
+    for name in names:
+        served = recorded().get((SHARE, f"{name}-share-files"), {}).get("enabledProtocols") or shares.protocol
+        if str(served).lower() != shares.protocol:
+            raise pulumi.RunError(
+                f"share {name}: it is served by {served}, and stays so: set datadocker:shares.protocol back, {other}"
+            )
 
 
 def account_name(project: str, stack: str, subscription_id: str) -> str:
@@ -74,13 +95,12 @@ def _azure(
     settings: Settings, shares: AzureSharesSettings, names: list[str], host: DockerHost, plugin: AzureFilePlugin
 ) -> dict[str, FileShare]:
     # its SDK takes a second to import
-    from components.shares.azure import ACCOUNT, GROUP, AzureFileShares, AzureShare
+    from components.shares.azure import AzureFileShares, AzureShare
 
     machine = settings.host if isinstance(settings.host, AzureHostSettings) else None
     account, location = _account(shares), shares.location or (machine.location if machine else "")
-    # of the stack's own name: the machine may get another
-    group = shares.resource_group or f"{default_base()}-data"
-    _refuse_move(location, {(ACCOUNT, "files-account"): account, (GROUP, "files-group"): group})
+    group = shares.group(default_base())
+    _refuse_change(shares, {"account": account, "group": group, "location": location}, names)
     files = AzureFileShares(
         "files",
         {

@@ -35,6 +35,10 @@ class StackFile:
         """Whether a key service encrypts its secrets instead of a passphrase."""
         return "://" in str(self._content.get("secretsprovider"))
 
+    def has_salt(self) -> bool:
+        """Whether a passphrase encrypts its secrets."""
+        return bool(self._content.get("encryptionsalt"))
+
     @cached_property
     def _content(self) -> dict[str, Any]:
         try:

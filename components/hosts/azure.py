@@ -98,6 +98,7 @@ class AzureHost(DockerHost):
                 "subnet_id": args.get("subnet_id"),
                 "address_range": args["address_range"],
                 "subnet_range": args["subnet_range"],
+                "far_shares": args["far_shares"],
                 "nat_gateway": args["nat_gateway"],
                 "public_ip": args["public_ip"],
                 "dns_label": args.get("dns_label"),

@@ -40,6 +40,8 @@ class NetworkSettings(TypedDict):
     """Range of the network that is made."""
     subnet_range: str
     """Range of its subnet."""
+    far_shares: bool
+    """Whether the shares are in another region."""
     nat_gateway: bool
     """Make a way out for machines without a public address."""
     public_ip: bool
@@ -129,8 +131,10 @@ class AzureNetwork(pulumi.ComponentResource):
                 {
                     "name": SUBNET,
                     "address_prefix": args["subnet_range"],
-                    # by it a storage account's firewall tells this subnet from others
-                    "service_endpoints": [{"service": "Microsoft.Storage"}],
+                    # by it a storage account's firewall tells this subnet from others; the first one does so in its
+                    # own region and the one it is paired with, and a subnet has one of the two (learn.microsoft.com:
+                    # virtual network rules of a storage account, "cross-region service endpoints")
+                    "service_endpoints": [{"service": f"Microsoft.Storage{'.Global' if args['far_shares'] else ''}"}],
                     "default_outbound_access": False,
                     "nat_gateway": {"id": self._way_out()} if args["nat_gateway"] else None,
                 }

@@ -13,6 +13,8 @@ from typing import TypedDict
 
 import pulumi
 
+SETTING = "datadocker:host.identityFile"
+
 
 class Pair(TypedDict):
     """A key pair in OpenSSH's own form."""
@@ -66,28 +68,44 @@ def make_pair() -> Pair:
         return Pair(private=file.read_text(), public=public)
 
 
+def private_key(identity_file: str) -> Path:
+    """Returns where a user's private key file is, once it is sure that ssh takes it.
+
+    Raises:
+        pulumi.RunError: if it can't be read, or others may read it.
+    """
+    private = Path(identity_file).expanduser()
+    try:
+        with private.open("rb") as opened:
+            mode = stat.S_IMODE(os.fstat(opened.fileno()).st_mode)
+    except OSError as error:
+        raise _unreadable(error) from None
+    if mode & 0o077:
+        raise pulumi.RunError(
+            f"{SETTING}: {private} has mode {mode:04o}, others could read the key, and ssh refuses it: "
+            f"chmod 0600 {private}"
+        )
+    return private
+
+
 def read_public(identity_file: str) -> str:
     """Returns the public key that belongs to a user's private key file.
 
     Raises:
         pulumi.RunError: if one of the two is missing, or others may read the private one.
     """
-    setting = "datadocker:host.identityFile"
-    private = Path(identity_file).expanduser()
+    private = private_key(identity_file)
     try:
-        mode = stat.S_IMODE(private.stat().st_mode)
-        text = private.with_name(f"{private.name}.pub").read_text()
+        words = private.with_name(f"{private.name}.pub").read_text().split()
     except OSError as error:
-        raise pulumi.RunError(f"{setting}: {error.filename} can't be read: {error.strerror}") from None
-    if mode & 0o077:
-        raise pulumi.RunError(
-            f"{setting}: {private} has mode {mode:04o}, others could read the key, and ssh refuses it: "
-            f"chmod 0600 {private}"
-        )
-    words = text.split()
+        raise _unreadable(error) from None
     if len(words) < 2 or not words[0].startswith(("ssh-", "ecdsa-")):
-        raise pulumi.RunError(f"{setting}: {private}.pub is no public key: ssh-keygen -y -f {private} makes it")
+        raise pulumi.RunError(f"{SETTING}: {private}.pub is no public key: ssh-keygen -y -f {private} makes it")
     return " ".join(words[:2])
+
+
+def _unreadable(error: OSError) -> pulumi.RunError:
+    return pulumi.RunError(f"{SETTING}: {error.filename} can't be read: {error.strerror}")
 
 
 def key_folder() -> tuple[Path, str]:

@@ -1,7 +1,8 @@
 """Taking back what an earlier life of the stack left on Azure.
 
 Azure does not create what exists. What was retained is there, and not in the state: it is imported, and then
-changed to what the settings say, in the same update. What is in the state is not looked up at all.
+changed to what the settings say, in the same update. What the state has is not looked up at all, unless it is there by
+another name.
 """
 
 from __future__ import annotations
@@ -30,16 +31,23 @@ class Found:
 
 
 def adopt(
-    typ: str, name: str, look: Callable[[], Found | None], options: dict[str, Any], owner: str = ""
+    typ: str,
+    name: str,
+    look: Callable[[], Found | None],
+    options: dict[str, Any],
+    *,
+    same: bool,
+    owner: str = "",
 ) -> dict[str, Any]:
     """Returns `options` of the resource `name` of type `typ`, with the import of what `look` finds.
 
-    With `owner`, what is found has to carry its tag.
+    `same` says that what the state has, if anything, is what is wanted now. With `owner`, what is found has to carry
+    its tag.
 
     Raises:
         pulumi.RunError: if what is found is somebody else's.
     """
-    if (typ, name) in recorded():
+    if same and (typ, name) in recorded():
         return options
     found = look()
     if found is None:

@@ -14,10 +14,13 @@ from components.hosts import DockerHost
 from components.plugin import AzureFilePlugin
 from components.shares.adoption import STACK_TAG, Found, adopt, look_up
 from components.shares.share import FileShare
+from components.state import recorded
 
 GROUP = "azure-native:resources:ResourceGroup"
 ACCOUNT = "azure-native:storage:StorageAccount"
 SHARE = "azure-native:storage:FileShare"
+# performance of shares → kind of their account
+KINDS = {"standard": "StorageV2", "premium": "FileStorage"}
 
 
 class AzureFileSharesArgs(TypedDict):
@@ -71,6 +74,7 @@ class AzureFileShares(pulumi.ComponentResource):
         """Registers group, account and, for SMB, the key on the host."""
         super().__init__("datadocker:index:AzureFileShares", name, {}, opts)
         self.args = args
+        self.account_resource = f"{name}-account"
         self.kept: dict[str, Any] = {"retain_on_delete": args["retain"], "protect": args["protect"]}
         tags = args["tags"] | {STACK_TAG: args["stack"]}
         group = resources.ResourceGroup(
@@ -78,14 +82,14 @@ class AzureFileShares(pulumi.ComponentResource):
             resource_group_name=args["group"],
             location=args["location"],
             tags=tags,
-            opts=self._adopted(GROUP, f"{name}-group", self._find_group, args["stack"]),
+            opts=self._adopted(GROUP, f"{name}-group", self._find_group, args["group"]),
         )
         account = storage.StorageAccount(
-            f"{name}-account",
+            self.account_resource,
             account_name=args["account"],
             resource_group_name=group.name,
             location=args["location"],
-            kind="FileStorage" if args["premium"] else "StorageV2",
+            kind=KINDS["premium" if args["premium"] else "standard"],
             sku={"name": f"{'Premium' if args['premium'] else 'Standard'}_{args['redundancy']}"},
             minimum_tls_version="TLS1_2",
             # NFS knows no encryption that this setting means, and no key
@@ -100,7 +104,7 @@ class AzureFileShares(pulumi.ComponentResource):
                 "ip_rules": [{"i_p_address_or_range": a, "action": storage.Action.ALLOW} for a in args["allow_from"]],
             },
             tags=tags,
-            opts=self._adopted(ACCOUNT, f"{name}-account", self._find_account, args["stack"]),
+            opts=self._adopted(ACCOUNT, self.account_resource, self._find_account, args["account"]),
         )
         self.group, self.account = group.name, account.name
         days = args["soft_delete_days"]
@@ -126,8 +130,10 @@ class AzureFileShares(pulumi.ComponentResource):
         self.usable = self.account if args["nfs"] else self._key_on_host(name).account
         self.register_outputs({"account": self.account})
 
-    def _adopted(self, typ: str, name: str, look: Any, owner: str = "") -> pulumi.ResourceOptions:
-        return pulumi.ResourceOptions(parent=self, **adopt(typ, name, look, self.kept, owner))
+    def _adopted(self, typ: str, name: str, look: Any, wanted: str) -> pulumi.ResourceOptions:
+        same = _is_recorded(typ, name, wanted)
+        options = adopt(typ, name, look, self.kept, same=same, owner=self.args["stack"])
+        return pulumi.ResourceOptions(parent=self, **options)
 
     def share_options(self, name: str, share: str) -> pulumi.ResourceOptions:
         """Options of the resource `name` that is the share of that name."""
@@ -141,7 +147,9 @@ class AzureFileShares(pulumi.ComponentResource):
         )
         # the service's settings count for what is made afterwards
         kept = self.kept | {"depends_on": [self.service]}
-        return pulumi.ResourceOptions(parent=self, **adopt(SHARE, name, look, kept))
+        # of the account that the state has
+        same = _is_recorded(ACCOUNT, self.account_resource, account)
+        return pulumi.ResourceOptions(parent=self, **adopt(SHARE, name, look, kept, same=same))
 
     def _find_group(self) -> Found | None:
         return look_up("azure-native:resources:getResourceGroup", resourceGroupName=self.args["group"])
@@ -211,6 +219,11 @@ class AzureShare(FileShare):
         )
         self.share = pulumi.Output.all(made.name, files.usable).apply(lambda known: str(known[0]))
         self.register_outputs({"share": self.share})
+
+
+def _is_recorded(typ: str, name: str, wanted: str) -> bool:
+    """Whether the resource `name` of the state, if it has one, is the one that Azure knows as `wanted`."""
+    return str(recorded().get((typ, name), {}).get("name") or wanted).lower() == wanted.lower()
 
 
 def _subnets(subnet_id: pulumi.Input[str] | None) -> list[storage.VirtualNetworkRuleArgsDict]:

@@ -71,6 +71,34 @@ def no_two_security_rules_have_one_priority(cloud: Cloud, new: Resource) -> Azur
     return None
 
 
+@rule("network:SecurityRule", source="https://github.com/ansible-collections/azure/issues/639")
+def a_tag_stands_by_itself(cloud: Cloud, new: Resource) -> AzureError | None:
+    for end in ("Source", "Destination"):
+        for prefix in _several(new, end):
+            if not is_cidr(prefix):
+                return bad_request(
+                    "SecurityRuleParameterContainsUnsupportedValue",
+                    f"Security rule parameter {end}AddressPrefix for rule with Id {new.id} cannot specify existing "
+                    "VIRTUALNETWORK, INTERNET, AZURELOADBALANCER, '*' or system tags. Unsupported value used: "
+                    f"{prefix}.",
+                )
+    return None
+
+
+@rule("network:SecurityRule", source="https://github.com/alan-turing-institute/data-safe-haven/issues/2077")
+def ranges_of_a_security_rule_do_not_overlap(cloud: Cloud, new: Resource) -> AzureError | None:
+    for end in ("Source", "Destination"):
+        given = [p for p in _several(new, end) if is_cidr(p)]
+        for one_range, other in itertools.combinations(given, 2):
+            if network(one_range).overlaps(network(other)):
+                return bad_request(
+                    "OverlappingSubnetsNotPermittedInSecurityRule",
+                    f"Security rule parameter {end}AddressPrefix for rule with Id {new.id} cannot specify overlapping "
+                    f"subnets. Overlapping subnets are: {one_range}, {other}.",
+                )
+    return None
+
+
 @rule("network:PublicIPAddress", source="https://github.com/MicrosoftDocs/azure-docs/issues/42889")
 def a_standard_address_is_static(cloud: Cloud, new: Resource) -> AzureError | None:
     if one(new.inputs, "sku.name") == "Standard" and one(new.inputs, "publicIPAllocationMethod") != "Static":
@@ -125,6 +153,10 @@ def prefixes(subnet: Any) -> list[str]:
     """Returns a subnet's address ranges."""
     found = [subnet.get("addressPrefix"), *subnet.get("addressPrefixes", [])]
     return [p for p in found if p and is_cidr(p)]
+
+
+def _several(rule_: Resource, end: str) -> list[str]:
+    return list(rule_.inputs.get(f"{end.lower()}AddressPrefixes") or [])
 
 
 def _inside(part: Any, whole: Any) -> bool:

@@ -133,6 +133,20 @@ PAYLOADS: list[tuple[str, dict[str, Any], str, str, str]] = [
     ),
     (
         RULE,
+        {"sourceAddressPrefix": None, "sourceAddressPrefixes": ["203.0.113.0/24", "Internet"]},
+        "SecurityRuleParameterContainsUnsupportedValue",
+        "Unsupported value used: Internet.",
+        "https://github.com/ansible-collections/azure/issues/639",
+    ),
+    (
+        RULE,
+        {"sourceAddressPrefix": None, "sourceAddressPrefixes": ["1.1.0.0/24", "1.1.0.22/32"]},
+        "OverlappingSubnetsNotPermittedInSecurityRule",
+        "cannot specify overlapping subnets. Overlapping subnets are: 1.1.0.0/24, 1.1.0.22/32.",
+        "https://github.com/alan-turing-institute/data-safe-haven/issues/2077",
+    ),
+    (
+        RULE,
         {"destinationPortRange": "80,443"},
         "SecurityRuleInvalidPortRange",
         "Value provided: 80,443. Value should be an integer OR integer range with '-' delimiter. Valid range 0-65535.",

@@ -22,6 +22,9 @@ PAGE, PICTURE = Path("docs/azure.md"), Path("docs/azure.svg")
 FLAGS = """availability-set client-id client-secret custom-data dns docker-port environment image location no-public-ip
 open-port private-ip-address resource-group size ssh-user static-public-ip storage-type subnet subnet-prefix
 subscription-id use-private-ip vnet""".split()  # noqa: SIM905
+# what drivers/azure/azure.go of rancher/machine has besides
+RANCHER = """accelerated-networking availability-zone disk-size enable-public-ip-standard-sku encryption-at-host
+fault-domain-count managed-disks nsg plan tags tenant-id update-domain-count""".split()  # noqa: SIM905
 
 
 @pytest.fixture
@@ -42,6 +45,8 @@ def test_the_picture_is_the_stacks_own(build: Build, recorder: AzureRecorder) ->
 def test_every_flag_of_docker_machine_has_its_row() -> None:
     rows = re.findall(r"^\| `--azure-([a-z-]+)` \|", PAGE.read_text(), re.MULTILINE)
     assert set(FLAGS) == set(rows)
+    more = re.findall(r"^\| (`--azure-.*`) \(rancher/machine\) \|", PAGE.read_text(), re.MULTILINE)
+    assert set(RANCHER) == {flag for row in more for flag in re.findall(r"`--azure-([a-z-]+)`", row)}
 
 
 def test_every_setting_that_the_page_names_exists() -> None:

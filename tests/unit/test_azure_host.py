@@ -84,6 +84,15 @@ def test_staging_is_a_machine_that_only_ssh_reaches(
     assert card["networkSecurityGroup"] == {"id": "host-net-rules-id"}
 
 
+@pytest.mark.parametrize(("location", "suffix"), [(HOST["location"], ""), ("eastus", ".Global")])
+def test_a_subnet_reaches_shares_of_another_region(
+    build: Build, recorder: AzureRecorder, exported: dict[str, Any], location: str, suffix: str
+) -> None:
+    stand(build, exported, shares=settings_of("staging")["shares"] | {"location": location})
+    subnet = recorder.one(NETWORK, "host-net-network")["subnets"][0]
+    assert subnet["serviceEndpoints"] == [{"service": f"Microsoft.Storage{suffix}"}]
+
+
 def test_the_machine_is_debian_and_knows_no_password(
     build: Build, recorder: AzureRecorder, exported: dict[str, Any]
 ) -> None:
@@ -203,7 +212,7 @@ def test_databases_are_reached_by_a_tunnel_unless_the_settings_open_their_port(
     open_to = {"name": "open", "volume": "simpledb", "port": 6604, "allowFrom": ["198.51.100.0/24"]}
     out = stand(build, exported, databases=[{"name": "mydb", "volume": "dbs", "port": 6603}, open_to])
     rules = recorder.one(RULES, "host-net-rules")["securityRules"]
-    assert [(r["name"], r["destinationPortRange"]) for r in rules][1] == ("database-open", "6604")
+    assert [(r["name"], r["destinationPortRange"]) for r in rules][1] == ("open-database", "6604")
     assert rules[1]["sourceAddressPrefix"] == "198.51.100.0/24"
     made = recorder.all(CONTAINER)
     assert made["mydb-container"]["ports"][0]["ip"] == "127.0.0.1"

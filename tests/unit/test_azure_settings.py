@@ -25,6 +25,8 @@ PROD = "Pulumi.prod.yaml"
 OTHER = {"name": "more", "options": {"account": "other"}}
 PLAIN = {"name": "more", "options": {"seal": False}}
 OLD = {"name": "more", "options": {"vers": "2.1"}}
+SHOUTED = {"name": "more", "options": {"Seal": False}}
+NUMBER = {"name": "more", "options": {"VERS": 2.1}}
 
 
 @pytest.fixture(autouse=True)
@@ -33,9 +35,9 @@ def passphrase(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(variable, raising=False)
 
 
-def complaints(raw: dict[str, Any], file: str = "Pulumi.staging.yaml", secret: tuple[str, ...] = ()) -> list[str]:
+def complaints(raw: dict[str, Any], file: str = "Pulumi.staging.yaml", **more: Any) -> list[str]:
     with pytest.raises(SettingsError) as caught:
-        parse(raw, file=file, secret=secret)
+        parse(raw, file=file, **more)
     return caught.value.lines
 
 
@@ -63,6 +65,8 @@ def test_only_prod_is_production_by_its_name() -> None:
         ({"sshFrom": ["0.0.0.0/0"]}, "sshFrom[0]: '0.0.0.0/0': this is a good part of the internet: name smaller"),
         ({"sshFrom": ["128.0.0.0/1"]}, "or write Internet if you mean all of it"),
         ({"sshFrom": ["203.0.113.7/24"]}, "bits beyond the prefix are set; did you mean 203.0.113.0/24?"),
+        ({"sshFrom": ["203.0.113.7", "203.0.113.0/24"]}, "sshFrom: 203.0.113.7/32 and 203.0.113.0/24 overlap, which"),
+        ({"sshFrom": ["Internet", "203.0.113.7"]}, "sshFrom: Internet is all networks: leave it out, or the others"),
         ({"sshFrom": ["home"]}, "sshFrom[0]: 'home': should be an IPv4 network such as 10.60.0.0/16"),
         ({"zone": "1", "availabilitySet": "a"}, "host: zone and availabilitySet exclude each other"),
         ({"zone": "4"}, "host.zone: '4': should be 1 or 2 or 3"),
@@ -115,6 +119,8 @@ def test_a_host_that_azure_would_refuse(change: dict[str, Any], expected: str) -
         ({"key": "key3"}, "shares.key: 'key3': should be key1 or key2"),
         ({"softDeleteDays": 400}, "shares.softDeleteDays: 400: should be at most 365"),
         ({"allowFrom": ["10.0.0.0/8"]}, "allowFrom[0]: '10.0.0.0/8': a storage account's firewall takes public"),
+        ({"allowFrom": ["0.0.0.0/0"]}, "allowFrom[0]: '0.0.0.0/0': this is a good part of the internet"),
+        ({"allowFrom": ["128.0.0.0/1"]}, "allowFrom[0]: '128.0.0.0/1': this is a good part of the internet"),
         ({"performance": "premium", "protocol": "nfs", "allowFrom": ["8.8.8.8"]}, "NFS has no password"),
     ],
 )  # fmt: skip
@@ -142,12 +148,41 @@ def test_shares_that_azure_would_refuse(change: dict[str, Any], expected: str) -
             {"host": HOST | {"resourceGroup": "Both"}, "shares": SHARES | {"resourceGroup": "both"}},
             "shares.resourceGroup: 'both' is the host's",
         ),
+        ({"shares": SHARES | {"resourceGroup": "Demo-Staging"}}, "shares.resourceGroup: 'Demo-Staging' is the host's"),
+        (
+            {"host": HOST | {"name": "mine"}, "shares": SHARES | {"resourceGroup": "mine"}},
+            "shares.resourceGroup: 'mine' is the host's",
+        ),
+        (
+            {"host": HOST | {"existingResourceGroup": "demo-staging-data"}},
+            "shares.resourceGroup: 'demo-staging-data' is the host's",
+        ),
+        ({"databases": [MYDB | {"port": 22}]}, "databases[0].port: 22 is SSH's on the machine: choose another"),
+        (
+            {"databases": [MYDB | {"allowFrom": ["10.0.0.0/8", "10.1.0.0/16"]}]},
+            "databases[0].allowFrom: 10.0.0.0/8 and 10.1.0.0/16 overlap",
+        ),
     ],
 )  # fmt: skip
 def test_what_does_not_go_together(change: dict[str, Any], expected: str) -> None:
-    said = complaints(RAW | change)
+    said = complaints(RAW | change, base="demo-staging")
     assert len(said) == 1, said
     assert expected in said[0]
+
+
+@pytest.mark.parametrize("base", ["demo-my_env", "demo-v1.2", "demo-" + "x" * 50])
+def test_a_stacks_name_that_is_none_for_a_machine(base: str) -> None:
+    said = complaints(RAW, base=base)
+    assert said == [
+        f"Pulumi.staging.yaml: host.name: is missing, and {base!r} is no name for a machine: Azure takes 1 to 50 "
+        "lowercase letters, digits and inner hyphens here; write one"
+    ]
+    parse(RAW | {"host": HOST | {"name": "mine"}}, file="Pulumi.my_env.yaml", base=base)
+
+
+def test_a_network_that_is_named_twice_is_named_once() -> None:
+    host = AzureHostSettings.model_validate(HOST | {"sshFrom": ["203.0.113.7", "203.0.113.7/32"]})
+    assert host.ssh_from == ["203.0.113.7/32"]
 
 
 SECURE: dict[str, Any] = {"databases": [MYDB | {"rootPassword": "s3cret"}]}
@@ -162,6 +197,8 @@ SECURE: dict[str, Any] = {"databases": [MYDB | {"rootPassword": "s3cret"}]}
         ({"images": {"mysql": "mysql:9.7.0"}}, "images.mysql: 'mysql:9.7.0': not in production: a tag alone"),
         ({"volumes": ["logs", "config", PLAIN]}, "volumes[2].options.seal: false: not in"),
         ({"volumes": ["logs", "config", OLD]}, "volumes[2].options.vers: 2.1: not in"),
+        ({"volumes": ["logs", "config", SHOUTED]}, "volumes[2].options.seal: false: not in"),
+        ({"volumes": ["logs", "config", NUMBER]}, "volumes[2].options.vers: 2.1: not in"),
         ({"databases": [MYDB | {"allowFrom": ["Internet"]}]}, "databases[0].allowFrom: Internet: not in production"),
         (SECURE, "databases[0].rootPassword: not in production: it is readable in the file"),
         ({"databases": [MYDB | {"users": [{"name": "u", "password": "p"}]}]}, "databases[0].users[0].password: not in"),
@@ -193,6 +230,15 @@ def test_the_published_passphrase_is_not_for_production(
     # it encrypts nothing where a key vault does
     Path(PROD).write_text("secretsprovider: azurekeyvault://VAULT.vault.azure.net/keys/KEY\n")
     parse(RAW, file=PROD)
+
+
+def test_an_empty_passphrase_is_not_for_production(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "")
+    monkeypatch.chdir(tmp_path)
+    # another secrets provider encrypts
+    parse(RAW, file=PROD)
+    Path(PROD).write_text("encryptionsalt: v1:x\n")
+    assert "PULUMI_CONFIG_PASSPHRASE is set to nothing, which encrypts nothing" in complaints(RAW, PROD)[0]
 
 
 def test_any_stack_can_be_production() -> None:

@@ -167,6 +167,24 @@ def test_what_is_in_the_state_is_not_looked_up(
     assert all(o.import_ is None for o in options.values())
 
 
+def test_what_is_in_the_state_by_another_name_is_looked_up(
+    build: Build, recorder: AzureRecorder, options: dict[str, pulumi.ResourceOptions]
+) -> None:
+    recorder.in_state = {
+        (GROUP, "files-group"): {"name": "datadocker-unit-data"},
+        (ACCOUNT, "files-account"): {"name": "theother"},
+        (SHARE, "dbs-share-files"): {"name": "dbs"},
+    }
+    recorder.existing = {
+        "azure-native:storage:getStorageAccount": {"id": "/account", "tags": OWNED},
+        "azure-native:storage:getFileShare": {"id": "/share"},
+    }
+    build(shares)
+    assert options["files-group"].import_ is None
+    assert options["files-account"].import_ == "/account"
+    assert options["dbs-share-files"].import_ == "/share"
+
+
 def test_somebody_elses_account_is_left_alone(build: Build, recorder: AzureRecorder) -> None:
     recorder.existing = {"azure-native:storage:getStorageAccount": {"id": "/theirs", "tags": {}}}
     with pytest.raises(pulumi.RunError, match="/theirs exists and is not this stack's: it lacks the tag"):

@@ -72,13 +72,26 @@ def test_another_host_is_refused_and_nothing_is_registered(
     assert {m.typ for m in recorder.made if not m.typ.startswith(COMPONENT)} == {STASH}
 
 
-def test_a_host_that_is_logged_in_to_otherwise_is_the_same(build: Build, recorder: Recorder) -> None:
+def test_a_host_that_is_logged_in_to_otherwise_is_the_same(build: Build, recorder: Recorder, tmp_path: Path) -> None:
     recorder.stashed["checkout"] = kept("ssh://box:2222")
-    settings = parse({"host": SSH | {"user": "other", "identityFile": "/k"}, "stack": "databases"}, file="f")
+    key = tmp_path / "k"
+    key.touch(0o600)
+    settings = parse({"host": SSH | {"user": "other", "identityFile": str(key)}, "stack": "databases"}, file="f")
     labels: dict[str, Any] = {}
     build(lambda: labels.update(docker_host(settings)[1]))
     assert build(lambda: {"checkout": labels[CHECKOUT_LABEL]})["checkout"] == "here:/one#1"
     assert recorder.one(PROVIDER, "host-engine")["host"] == "ssh://other@box:2222"
+
+
+def test_a_key_that_ssh_would_refuse_is_said_first(build: Build, recorder: Recorder, tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    raw = {"host": SSH | {"identityFile": str(key)}, "stack": "databases"}
+    with pytest.raises(pulumi.RunError, match=f"host.identityFile: {key} can't be read: No such file or directory"):
+        stand(build, raw)
+    key.touch(0o644)
+    with pytest.raises(pulumi.RunError, match=f"host.identityFile: {key} has mode 0644, others could .*chmod 0600"):
+        stand(build, raw)
+    assert {m.typ for m in recorder.made} <= {STASH}
 
 
 def test_a_socket_by_another_name_is_the_same(

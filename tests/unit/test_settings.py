@@ -65,6 +65,23 @@ def test_a_misspelt_key_is_one_line_and_not_missing_too(
     assert complaints(raw) == [f"Pulumi.dev.yaml: {line}" for line in expected]
 
 
+@pytest.mark.parametrize("value", [None, [1], {"a": 1}])
+def test_an_option_that_is_no_plain_value_is_one_line(recorder: Recorder, value: Any) -> None:
+    said = "options.{}: should be text, a number, true or false"
+    assert complaints({"volumes": VOLUMES, "databases": [MYDB | {"options": {"long_query_time": value}}]}) == [
+        f"Pulumi.dev.yaml: databases[0].{said.format('long_query_time')}"
+    ]
+    assert complaints({"volumes": ["logs", "config", {"name": "dbs", "options": {"cache": value}}]}) == [
+        f"Pulumi.dev.yaml: volumes[2].{said.format('cache')}"
+    ]
+
+
+def test_an_option_may_be_a_fraction() -> None:
+    options = {"long_query_time": 0.5, "max_connections": 20, "slow_query_log": True, "sql_mode": "ANSI"}
+    (database,) = parse({"volumes": VOLUMES, "databases": [MYDB | {"options": options}]}, file="f").databases
+    assert [str(value) for value in database.options.values()] == ["0.5", "20", "True", "ANSI"]
+
+
 def test_only_a_misspelt_namespace_of_ours_is_looked_at(recorder: Recorder) -> None:
     config = {"datadocker:volumes": '["logs", "config"]', "docker:host": "x", "azure-native:location": "y"}
     pulumi.runtime.set_all_config(config)

@@ -11,7 +11,7 @@ import pytest
 from stacks.build import build as build_stack
 from stacks.hosts import docker_host
 from stacks.settings import parse
-from tests.unit.azure_parts import ACCOUNT, GROUP, AzureRecorder, logged_in, settings_of
+from tests.unit.azure_parts import ACCOUNT, GROUP, SHARE, AzureRecorder, logged_in, settings_of
 from tests.unit.conftest import Build
 
 
@@ -57,3 +57,39 @@ def test_another_region_of_the_machine_leaves_the_data_where_it_is(
     assert recorder.one(ACCOUNT, "files-account")["location"] == "westeurope"
     # other names mean other data
     stand(build, staging(account="other", resourceGroup="other", location="northeurope"))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            {"resourceGroup": "other"},
+            r"^demodata: the data is in resource group demo-data: set datadocker:shares\.resou",
+        ),
+        (
+            {"performance": "premium"},
+            r"^demodata: its shares are standard, and stay so: set .*shares\.performance back, or",
+        ),
+        (
+            {"performance": "premium", "protocol": "nfs"},
+            r"^share dbs: it is served by SMB, and stays so: set .*shares\.protocol back, or name another account",
+        ),
+    ],
+)
+def test_what_azure_changes_in_no_account_is_refused(
+    build: Build, recorder: AzureRecorder, change: dict[str, Any], said: str
+) -> None:
+    names = {"account": "demodata", "resourceGroup": "demo-data"}
+    recorder.in_state = {
+        (GROUP, "files-group"): {"name": "Demo-Data", "location": "westeurope"},
+        (ACCOUNT, "files-account"): {"name": "demodata", "location": "westeurope", "kind": "StorageV2"},
+        (SHARE, "dbs-share-files"): {"name": "dbs", "enabledProtocols": "SMB"},
+    }
+    if "protocol" in change:
+        recorder.in_state[ACCOUNT, "files-account"]["kind"] = "FileStorage"
+    else:
+        stand(build, staging(**names))
+    with pytest.raises(pulumi.RunError, match=said.replace("demo-data", "(?i:demo-data)")):
+        stand(build, staging(**names | change))
+    # another account is another one's data
+    stand(build, staging(**change | {"account": "more", "resourceGroup": "more"}))

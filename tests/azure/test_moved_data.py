@@ -1,0 +1,64 @@
+"""The data's account is exchanged for another one, and taken back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.azure.clone import Clone
+from tests.azure.standin import StandIn
+
+# shares of NFS need nothing of a host, and no machine boots
+SHARES = """
+from stacks.settings import read_settings
+from stacks.shares import file_shares
+
+file_shares(read_settings(), None, None)
+"""
+
+
+@pytest.fixture
+def clone(tmp_path: Path, azure: StandIn) -> Clone:
+    made = Clone(tmp_path, azure, "staging")
+    (made.checkout / "__main__.py").write_text(SHARES)
+    for setting, value in (("performance", "premium"), ("protocol", "nfs"), ("resourceGroup", "demo-data")):
+        set_shares(made, setting, value)
+    return made
+
+
+def set_shares(clone: Clone, setting: str, value: str) -> None:
+    clone.pulumi("config", "set", "--path", f"datadocker:shares.{setting}", value)
+
+
+def accounts(azure: StandIn) -> dict[str, int]:
+    """Name of each account, with the number of its shares."""
+    found = azure.cloud.resources.values()
+    shares = [r.id for r in found if r.kind.token.endswith(":FileShare")]
+    names = [r.name for r in found if r.kind.token.endswith(":StorageAccount")]
+    return {name: sum(f"/storageAccounts/{name}/" in share for share in shares) for name in names}
+
+
+def test_an_account_that_was_left_is_taken_back(clone: Clone, azure: StandIn) -> None:
+    for name in ("first", "second", "first"):
+        set_shares(clone, "account", name)
+        clone.change("up")
+    # what each of them has is kept
+    assert accounts(azure) == {"first": 4, "second": 4}
+    assert clone.pulumi("up", "--yes", "--skip-preview", "--expect-no-changes")
+    clone.change("destroy")
+    assert accounts(azure) == {"first": 4, "second": 4}
+
+
+def test_what_would_be_replaced_is_refused(clone: Clone, azure: StandIn) -> None:
+    set_shares(clone, "account", "first")
+    set_shares(clone, "retain", "false")
+    clone.change("up")
+    for setting, value, was in (("resourceGroup", "other", "demo-data"), ("protocol", "smb", "nfs")):
+        set_shares(clone, setting, value)
+        code, said = clone.run("up", "--yes", "--skip-preview")
+        assert code
+        assert f"shares.{setting}" in said
+        assert accounts(azure) == {"first": 4}
+        set_shares(clone, setting, was)
+    clone.pulumi("up", "--yes", "--skip-preview", "--expect-no-changes")
