@@ -75,7 +75,11 @@ class Driver:
                 # One bad volume must not keep the others from coming back.
                 log.exception("volume not restored", extra={"volume": volume.name})
                 self._mounter.stop_unfenced(volume, self._memory)
-        self._attachments.detach_others({volume.name for volume in self._volumes.all()})
+        known = {volume.name for volume in self._volumes.all()}
+        for name in self._memory.volumes():
+            if name not in known:
+                self._mounter.stop_forgotten(name, self._memory)
+        self._attachments.detach_others(known)
         self._keeper.settle()
         self._keeper.start()
         self._watcher.start()

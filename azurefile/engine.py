@@ -54,9 +54,12 @@ class Engine:
         self._path = path
 
     def running(self, volume: str) -> bool | None:
-        """Whether a running container uses the volume; None if the engine does not answer."""
+        """Whether a running container uses the volume; None if the engine does not answer.
+
+        One that is about to restart has no process: it may be the very one that asks.
+        """
         try:
-            return any(volume in _volumes(c) for c in self.containers())
+            return any(volume in _volumes(c) for c in self.containers() if c.get("State") != "restarting")
         except (OSError, http.client.HTTPException, ValueError):
             return None
 

@@ -96,7 +96,13 @@ class Fence:
             joins = owner.volume == volume.name and (rejoin or not volume.options.exclusive)
             against = lease.store is store and not joins and conflict(owner, volume.options)
             if against and owner.containers and self._alive(owner, restored=lease.restored):
-                raise Held(volume, owner)
+                raise self._held(volume, owner, restored=lease.restored)
+
+    def _held(self, volume: Volume, owner: Owner, *, restored: bool, passing: bool = False) -> Held:
+        """The refusal of a holder on this host; if only its youth speaks for a container, that is waited for to end."""
+        left = owner.since + _STARTING_SECONDS - time.time()
+        known = any(container.pid is not None and not container.dead() for container in owner.containers)
+        return Held(volume, owner, passing=passing, wait=left if restored and not known and left > 0 else 0)
 
     def _refuse_or_evict(self, volume: Volume, record: Record, store: LockStore) -> None:
         owner = record.owner
@@ -112,14 +118,15 @@ class Fence:
         if not distant and not self._void(owner, locked=locked) and self._alive(owner, restored=restored):
             young = time.time() - owner.since < NAMING_SECONDS
             passing = not owner.containers and young and self._naming()
-            raise Held(volume, owner, passing=passing)
+            raise self._held(volume, owner, restored=restored, passing=passing)
         if distant or (store.shared and locked):
             # Beyond this host's sight: a lock that no process here should have is a copy of this machine's.
             self._refuse_unless_silent(volume, record, distant=distant)
         log.warning("dead holder's folder given", extra=facts(owner) | {"host": owner.host, "to": volume.name})
         if own is not None:
             self._leases.drop(own)
-        else:
+        elif owner.key != self._leases.key(volume.name, store):
+            # Its own record is written anew, and a share that is full takes no new file.
             store.take(owner, self._leases.host.name)
             again = store.read(owner.key) if distant else None
             if again is not None and (again.owner.lease, again.owner.renewed) != (owner.lease, owner.renewed):

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 
 from azurefile import files
@@ -11,8 +12,19 @@ from azurefile.owner import Owner
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class Remembered:
+    """A lease of the plugin's last life."""
+
+    owner: Owner
+    # Seconds since boot, by a clock that never jumps, when the share last confirmed it.
+    confirmed: float
+    # `LockStore.place` of its share.
+    place: str
+
+
 class LeaseMemory:
-    """One file a volume: the owner record, and when the share last confirmed it."""
+    """One file a volume: the owner record, when the share last confirmed it, and where that share is."""
 
     def __init__(self, folder: Path) -> None:
         """Use `folder`, made when it is missing."""
@@ -21,15 +33,19 @@ class LeaseMemory:
 
     def save(self, lease: Lease) -> None:
         """Remember a lease until this boot ends: no fsync, since a reboot voids it."""
-        value = {"owner": lease.owner.to_json(), "confirmed": lease.confirmed}
+        value = {"owner": lease.owner.to_json(), "confirmed": lease.confirmed, "place": lease.store.place}
         files.write_json(self._path(lease.owner.volume), value, durable=False)
 
-    def load(self, volume: str) -> tuple[Owner, float] | None:
-        """A lease's record and when it was confirmed, in seconds since boot."""
+    def volumes(self) -> list[str]:
+        """The volumes of which a lease is remembered."""
+        return sorted(path.stem for path in self._folder.glob("*.json") if not path.name.startswith("."))
+
+    def load(self, volume: str) -> Remembered | None:
+        """A volume's lease."""
         path = self._path(volume)
         try:
             data = files.read_json(path)
-            return Owner.from_json(data["owner"]), float(data["confirmed"])
+            return Remembered(Owner.from_json(data["owner"]), float(data["confirmed"]), str(data.get("place", "")))
         except FileNotFoundError:
             return None
         except (OSError, ValueError, TypeError, KeyError) as error:

@@ -98,7 +98,7 @@ class Leases:
         if lease is not None:
             with self._telling:
                 lease.owner.mounts = mounts
-                lease.owner.containers = [c for c in lease.owner.containers if not c.dead()]
+                lease.owner.containers = _living(lease.owner.containers, mounts)
             lease.save()
 
     def forget(self, volume: Volume, store: LockStore) -> None:
@@ -187,3 +187,11 @@ class Leases:
     def _remember(self, lease: Lease) -> None:
         if self._memory is not None and lease.store.shared and lease.owner.released is None:
             self._memory.save(lease)
+
+
+def _living(containers: list[Container], mounts: int) -> list[Container]:
+    """Those that `mounts` mounts may be for: of the ones that no process is known of, the newest."""
+    living = [c for c in containers if not c.dead()]
+    unknown = [c for c in living if c.pid is None]
+    surplus = unknown[: max(0, len(living) - mounts)]
+    return [c for c in living if c not in surplus]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 _PROC = Path("/proc")
 _DEAD_STATES = ("Z", "X", "x")
+_GONE = (FileNotFoundError, ProcessLookupError)
 
 
 def boot_id() -> str:
@@ -21,11 +22,11 @@ def clock() -> float:
 def start_ticks(pid: int) -> int | None:
     """When the process started, in clock ticks since boot; None if it is gone or a zombie.
 
-    A pid alone can be reused; pid and start together can't.
+    A pid alone can be reused; pid and start together can't. Raises OSError if it can't be told.
     """
     try:
         stat = (_PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
+    except _GONE:
         return None
     # The command, in parentheses, may itself hold spaces and parentheses.
     fields = stat.rpartition(")")[2].split()
@@ -33,18 +34,23 @@ def start_ticks(pid: int) -> int | None:
 
 
 def process_alive(pid: int, ticks: int) -> bool:
-    """Whether that very process runs."""
-    return start_ticks(pid) == ticks
+    """Whether that very process runs, or may: this process can be out of descriptors, for one."""
+    try:
+        return start_ticks(pid) == ticks
+    except OSError:
+        return True
 
 
 def container_alive(container: str) -> bool:
-    """Whether any process belongs to the container, found by its cgroup (slow: scans /proc)."""
-    for entry in os.scandir(_PROC):
-        if entry.name.isdigit():
-            try:
-                cgroup = (_PROC / entry.name / "cgroup").read_text(encoding="utf-8")
-            except OSError:
-                continue
-            if container in cgroup:
-                return True
-    return False
+    """Whether any process belongs to the container, or may, found by its cgroup (slow: scans /proc)."""
+    try:
+        return any(container in _cgroup(entry) for entry in os.listdir(_PROC) if entry.isdigit())
+    except OSError:
+        return True
+
+
+def _cgroup(pid: str) -> str:
+    try:
+        return (_PROC / pid / "cgroup").read_text(encoding="utf-8")
+    except _GONE:
+        return ""

@@ -16,7 +16,7 @@ from azurefile.leasememory import LeaseMemory
 from azurefile.leases import Leases
 from azurefile.owner import holder_names
 from azurefile.protocols import ShareProtocol
-from azurefile.restoration import restore
+from azurefile.restoration import restore, resume
 from azurefile.sharedstore import SharedStore
 from azurefile.status import status
 from azurefile.stopper import Stopper
@@ -67,8 +67,9 @@ class Mounter:
         attachment = self._attachments.load(volume.name)
         way = self._way(volume)
         way.prepare()
-        store = self._store(volume)
-        if memory.load(volume.name) is not None:
+        remembered = memory.load(volume.name)
+        store = self._store(volume, remembered.place if remembered is not None else "")
+        if remembered is not None:
             # Its share was well a moment ago, in the plugin's last life.
             self._contact[volume.name] = time.monotonic()
         if restore(volume, store, self._leases, memory, len(attachment.ids)):
@@ -78,7 +79,7 @@ class Mounter:
             attachment.void()
         stopped = self._stopper.interrupted(volume.name)
         lease = self._leases.of(volume.name)
-        if stopped is not None and lease is not None:
+        if stopped is not None and lease is not None and lease.owner.lease == stopped.owner.lease:
             reason = "the plugin ended while it stopped its containers"
             self._keeper.give_up(lease, reason, restart=stopped.restart)
         elif stopped is not None:
@@ -91,6 +92,17 @@ class Mounter:
             restore(volume, store, self._leases, memory, len(self._attachments.of(volume.name).ids))
             if (lease := self._leases.of(volume.name)) is not None:
                 self._keeper.give_up(lease, "it could not be restored after a restart of the plugin")
+
+    def stop_forgotten(self, name: str, memory: LeaseMemory) -> None:
+        """Stop what uses a volume that is not known any more, as when its file is of a newer version."""
+        if (remembered := memory.load(name)) is None:
+            return
+        store = SharedStore(UnusableFolder(), remembered.owner.share)
+        mounts_out = len(self._attachments.load(name).ids)
+        if not resume(self._leases, remembered.owner, store, mounts_out, remembered.confirmed):
+            memory.forget(name)
+        elif (lease := self._leases.of(name)) is not None:
+            self._keeper.give_up(lease, "what is kept of the volume can't be read")
 
     def mount(self, volume: Volume, mount_id: str) -> None:
         """Mount for one more ID. Raises Held, ShareError or OSError, and leaves no hold behind then."""
@@ -185,18 +197,32 @@ class Mounter:
         name = volume.name
         return status(volume, self._leases.of(name), self._attachments.of(name), self._where.get(name))
 
-    def _store(self, volume: Volume) -> LockStore:
-        """The fence of the volume's share, from here on kept for the volume."""
+    def _store(self, volume: Volume, place: str = "") -> LockStore:
+        """The fence of the volume's share, from here on kept for the volume; of several the one at `place`.
+
+        What is held stays where it is, whatever account the volume would mean by now.
+        """
         with self._choosing:
-            store = self._stores[volume.name] = self._way(volume).locks(volume)
-            return store
+            lease = self._leases.of(volume.name)
+            held = lease is not None and not lease.lost
+            store = lease.store if lease is not None and held else self._way(volume).locks(volume, place)
+            before = self._stores.get(volume.name)
+            self._stores[volume.name] = store
+        if before is not None and before is not store:
+            self._close_unused(volume, before)
+        return store
 
     def _leave(self, volume: Volume) -> None:
         """Close the fence of a share with its last volume."""
         with self._choosing:
             store = self._stores.pop(volume.name, None)
+        if store is not None:
+            self._close_unused(volume, store)
+
+    def _close_unused(self, volume: Volume, store: LockStore) -> None:
+        with self._choosing:
             used = [*self._stores.values(), *(lease.store for lease in self._leases.all())]
-            if store is None or any(other is store for other in used):
+            if any(other is store for other in used):
                 return
             self._way(volume).forget(store)
         self._keeper.drop(store)

@@ -40,6 +40,11 @@ def reach(server: str, port: int, asked: bool) -> Address:
     raise ShareSilent(f"{where} {_reason(problem)} on port {port}; {remedy}") from problem
 
 
+def addresses(server: str, port: int) -> set[str]:
+    """What a server's name means now. Raises ShareSilent if the name servers do not say."""
+    return {ip for _, ip in _resolve(server, port, f"the server {server}")}
+
+
 def _resolve(server: str, port: int, where: str) -> list[tuple[socket.AddressFamily, str]]:
     found: list[tuple[socket.AddressFamily, str]] = []
     failed: list[OSError] = []

@@ -27,8 +27,8 @@ def restore(volume: Volume, store: LockStore, leases: Leases, memory: LeaseMemor
     remembered = memory.load(volume.name)
     if remembered is None:
         return False
-    owner, confirmed = remembered
-    if resume(leases, owner, store, mounts, confirmed):
+    owner = remembered.owner
+    if resume(leases, owner, store, mounts, remembered.confirmed):
         return True
     memory.forget(volume.name)
     threading.Thread(target=_clear, args=(owner, store), name="clear", daemon=True).start()

@@ -53,10 +53,11 @@ class SharedStore:
 
     shared = True
 
-    def __init__(self, folder: SharedFolder, share: str) -> None:
-        """Use `folder`; `share` is named in errors."""
+    def __init__(self, folder: SharedFolder, share: str, place: str = "") -> None:
+        """Use `folder`, reached by the account `place`; `share` is named in errors."""
         self._folder = folder
         self._share = share
+        self.place = place
 
     @contextlib.contextmanager
     def mutex(self) -> Iterator[bool]:

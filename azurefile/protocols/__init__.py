@@ -24,8 +24,11 @@ class ShareProtocol(Protocol):
     def create(self, volume: Volume) -> None:
         """Make the volume's share, which is missing. Raises ShareError."""
 
-    def locks(self, volume: Volume) -> LockStore:
-        """Where the share's fence is kept; the same store for the same share, if it is `shared`."""
+    def locks(self, volume: Volume, place: str) -> LockStore:
+        """Where the share's fence is kept; the same store for the same share, if it is `shared`.
+
+        `place`: the account that a hold of the plugin's last life was reached by, or empty.
+        """
 
     def forget(self, store: LockStore) -> None:
         """Never return this store again: no volume uses it."""

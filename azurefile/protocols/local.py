@@ -36,7 +36,7 @@ class Local:
     def create(self, volume: Volume) -> None:
         """Nothing to do: a share is a folder, made with the first mount."""
 
-    def locks(self, volume: Volume) -> FlockStore:
+    def locks(self, volume: Volume, place: str) -> FlockStore:
         """The fence of the volume's share."""
         return FlockStore(self._fence / volume.options.share)
 

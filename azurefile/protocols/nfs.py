@@ -56,7 +56,7 @@ class Nfs:
         """An export can't be made from here. Raises ShareError."""
         raise ShareError(f'share "{volume.options.share}": a missing NFS export can only be made on its server')
 
-    def locks(self, volume: Volume) -> SharedStore:
+    def locks(self, volume: Volume, place: str) -> SharedStore:
         """The fence of the volume's share, over one mount for each share."""
         share = volume.options.share
         key = (_source(volume.options), str(volume.options.port or _PORT))
@@ -80,6 +80,7 @@ class _Control:
     def __init__(self, volume: Volume) -> None:
         self._volume = volume
         self._root: Path | None = None
+        self._address = ""
         self._guard = threading.Lock()
 
     def path(self) -> Path:
@@ -96,6 +97,14 @@ class _Control:
         if root is not None:
             mounts.detach(root)
 
+    def moved(self) -> bool:
+        """Whether the server's name means other addresses than the one that is mounted: the kernel asks only once."""
+        server, port = _server(self._volume.options), self._volume.options.port or _PORT
+        try:
+            return self._address not in network.addresses(server, port)
+        except ShareError:
+            return False
+
     def _mount(self) -> Path:
         options = self._volume.options
         given = _reached(self._volume) | _CONTROL
@@ -106,6 +115,7 @@ class _Control:
         except kernelmount.KernelError as error:
             mounts.detach(root)
             raise kernelerrors.share_error(self._volume, "nfs4", error) from error
+        self._address = given["addr"] or ""
         return root
 
 

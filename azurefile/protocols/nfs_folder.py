@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import secrets
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,9 @@ from azurefile.protocols.flock import FlockLock, lock_file
 
 _FILE_BYTES = 256 * 1024
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
+# What a soft mount says of a server that does not answer.
+_AWAY = (errno.EIO, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ECONNREFUSED)
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # How an open or a rename ends that met a link, a pipe, a socket, a device or a folder.
 _NOT_OPENED = (errno.ELOOP, errno.ENOTDIR, errno.ENXIO, errno.EACCES, errno.EISDIR, errno.ENODEV)
@@ -24,6 +28,9 @@ class Root(Protocol):
 
     def path(self) -> Path:
         """The folder, mounted at the latest now. Raises ShareError."""
+
+    def moved(self) -> bool:
+        """Whether the server is not any more where it was mounted from."""
 
     def drop(self) -> None:
         """Unmount it: the server no longer has that share, or nobody needs it. The next call mounts it anew."""
@@ -61,15 +68,16 @@ class MountedFolder:
 
     def write(self, name: str, data: bytes) -> float:
         """Replace a file by renaming a new one over it, or on a full share by the same room."""
-        temporary = f".{name}.{os.getpid()}"
+        # Neither another thread nor another host takes the same name.
+        temporary = f".{name}.{secrets.token_hex(8)}"
         with self._failing(name, temporary), self._opened(make=True) as folder:
             try:
                 return _replace(folder, name, temporary, data)
             except OSError as error:
-                if error.errno not in _FULL:
-                    raise
                 with contextlib.suppress(OSError):
                     os.unlink(temporary, dir_fd=folder)
+                if error.errno not in _FULL:
+                    raise
                 with contextlib.suppress(FileNotFoundError):
                     return _overwrite(folder, name, data)
                 raise
@@ -117,8 +125,8 @@ class MountedFolder:
         try:
             yield
         except OSError as error:
-            if error.errno == errno.ESTALE:
-                # The share was made anew on its server: this handle never comes back.
+            if error.errno == errno.ESTALE or (error.errno in _AWAY and self._root.moved()):
+                # The share was made anew on its server, or the server elsewhere: this handle never comes back.
                 self._root.drop()
             elif error.errno in _FULL:
                 raise ShareError(f'share "{self._share}" is full; raise its quota or make room') from error
@@ -126,6 +134,12 @@ class MountedFolder:
                 raise ShareError(
                     f'share "{self._share}": {found} is a link or something else that the fence did not make; '
                     "remove it from the share"
+                ) from error
+            elif error.errno in _REFUSED:
+                raise ShareError(
+                    f'share "{self._share}": the server does not let root of this host write {RESERVED_FOLDER} in the '
+                    f"share's root, where the fence is ({error.strerror}); allow it there (no root squash, not "
+                    "read-only)"
                 ) from error
             raise ShareSilent(f'share "{self._share}" fails: {error.strerror or error}') from error
 

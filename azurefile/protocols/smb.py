@@ -34,6 +34,8 @@ class Smb:
         self._stores = SharedStores()
         # The key that each mounted volume was given last.
         self._keys: dict[str, str] = {}
+        # The account that each volume's fence is reached by.
+        self._accounts: dict[str, str] = {}
 
     def prepare(self) -> None:
         """Import what the fence needs: the first claim of a plugin's life is to be as quick as the others."""
@@ -56,21 +58,22 @@ class Smb:
         credentials = self._read(volume)
         createshare.in_a_process(f"https://{credentials.server}", volume.options, credentials)
 
-    def locks(self, volume: Volume) -> SharedStore:
+    def locks(self, volume: Volume, place: str) -> SharedStore:
         """The fence of the volume's share, over one connection for each server, account and share."""
         options = volume.options
         try:
-            account = self._credentials.account(options.account)
+            account = place or self._credentials.account(options.account)
         except ShareError:
             # Each connection fails until it is clear; a resumed lease needs its store, to be ended in time.
             account = ""
+        self._accounts[volume.name] = account
         port = options.port or _PORT
         key = (options.server or "", str(port), account, options.share)
 
         def make() -> SharedStore:
             asked = options.server is not None
             share = _client().SmbShare(options.share, port, asked, lambda: self._read(volume, account))
-            return SharedStore(share, options.share)
+            return SharedStore(share, options.share, account)
 
         return self._stores.get(key, make)
 
@@ -116,6 +119,8 @@ class Smb:
 
     def _read(self, volume: Volume, account: str = "") -> Credentials:
         options = volume.options
+        # The data is reached by the account that the fence is reached by, whatever files there are by now.
+        account = account or self._accounts.get(volume.name, "")
         found = self._credentials.read(account or self._credentials.account(options.account))
         if options.server is None:
             return found

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from smbprotocol.connection import Connection
 from smbprotocol.exceptions import (
+    AccessDenied,
     BadNetworkName,
     LogonFailure,
     NoMoreFiles,
@@ -206,28 +207,40 @@ class SmbShare:
                 lock.file.close()
 
     def _call(self, work: Callable[[Any], T]) -> T:
-        """Do some work with the share, once more on a new connection if the old one turns out to be broken."""
+        """Do some work with the share, once more on a new connection if the old one turns out to be broken.
+
+        What ended the library's own thread, whatever that was, is raised here by each call.
+        """
         with self._guard:
             fresh = self._tree is None
             self.connect()
             try:
                 return work(self._tree)
-            except _BROKEN as error:
+            except Exception as error:
                 self._failed(error)
                 if fresh:
-                    raise ShareSilent(f'share "{self._share}" fails: {_words(error)}') from error
+                    raise self._error(error) from error
             self.connect()
             try:
                 return work(self._tree)
-            except _BROKEN as error:
+            except Exception as error:
                 self._failed(error)
-                raise ShareSilent(f'share "{self._share}" fails: {_words(error)}') from error
+                raise self._error(error) from error
 
     def _failed(self, error: Exception) -> None:
         """End the connection, unless the server only said that the share is full: then raise that."""
         if isinstance(error, SMBResponseException) and error.status in _FULL:
             raise ShareError(f'share "{self._share}" is full; raise its quota or make room') from error
         self._break()
+
+    def _error(self, error: Exception) -> ShareError:
+        """What a new connection said, too."""
+        if isinstance(error, AccessDenied):
+            return ShareError(
+                f'share "{self._share}": the account may not write {RESERVED_FOLDER} in the share\'s root, where the '
+                "fence is; allow it there"
+            )
+        return ShareSilent(f'share "{self._share}" fails: {_words(error)}')
 
     def _connect(self) -> Any:
         credentials = self._credentials()
@@ -263,6 +276,11 @@ class SmbShare:
             )
         if isinstance(error, BadNetworkName):
             return ShareMissing(f"{where} does not exist; make it, or create the volume with create=true")
+        if isinstance(error, AccessDenied):
+            return ShareError(
+                f'{where} does not let account "{credentials.account}" in from this host; allow this host\'s network '
+                "there (Azure: the account's network settings), and the account on the share"
+            )
         # A server that breaks off in the middle, as one that restarts does, has answered nothing.
         kind = ShareError if isinstance(error, SMBResponseException) else ShareSilent
         return kind(f"{where} can't be used: {_words(error)}; check option vers, and what the server allows")
@@ -335,5 +353,6 @@ def _path(name: str) -> str:
 
 def _words(error: Exception) -> str:
     if isinstance(error, SMBResponseException):
-        return str(error.message).split(":")[0].strip() or f"status {error.status:08x}"
+        # The library's own sentence comes first: "Received unexpected status from the server: …".
+        return str(error.message).partition("server:")[2].strip() or f"status {error.status:08x}"
     return str(error) or type(error).__name__

@@ -47,7 +47,7 @@ debug syslog format = yes
 SHARE = """
 [{name}]
 path = {path}
-read only = no
+read only = {read_only}
 force user = root
 create mask = 0777
 directory mask = 0777
@@ -66,6 +66,7 @@ class SambaServer(ShareServer):
         self.key = ""
         self._audited = audited
         self._shares: dict[str, Path] = {}
+        self._read_only: set[str] = set()
         for name in ("private", "state", "cache", "lock", "pid", "ncalrpc", "log", "shares"):
             (self.folder / name).mkdir()
         # samba wants a user of the machine behind each account: no user has to be made if that is root
@@ -79,13 +80,15 @@ class SambaServer(ShareServer):
         """A credentials file as mount.cifs(8) takes it."""
         return f"username={self.account}\npassword={self.key}\n".encode()
 
-    def add_share(self, name: str, *, limit: int | None = None) -> Path:
+    def add_share(self, name: str, *, limit: int | None = None, read_only: bool = False) -> Path:
         """Makes a share and returns its folder; one with a `limit` in bytes is full when it is full."""
         path = self.folder / "shares" / name
         path.mkdir()
         if limit is not None:
             subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={limit}", "ddtest", path], check=True)
         self._shares[name] = path
+        if read_only:
+            self._read_only.add(name)
         self._configure()
         self._control("smbd", "reload-config")
         return path
@@ -169,7 +172,8 @@ class SambaServer(ShareServer):
 
     def _configure(self) -> None:
         text = GLOBAL.format(port=self.port, folder=self.folder, audit=audit.SETTINGS if self._audited else "")
-        text += "".join(SHARE.format(name=name, path=path) for name, path in self._shares.items())
+        for name, path in self._shares.items():
+            text += SHARE.format(name=name, path=path, read_only="yes" if name in self._read_only else "no")
         aside = self._file.with_suffix(".part")
         aside.write_text(text)
         aside.rename(self._file)

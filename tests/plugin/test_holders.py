@@ -1,14 +1,18 @@
 """Who holds a folder: living, dead, nameless and late holders, and an engine that comes and goes."""
 
+import errno
+import os
 import subprocess
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from azurefile import liveness
-from tests.plugin.fake_engine import FakeEngine
+from azurefile.engine import Engine
+from tests.plugin.fake_engine import FakeContainer, FakeEngine
 from tests.plugin.harness import PluginProcess, Refused, eventually, holder_is
 
 pytestmark = pytest.mark.root
@@ -160,6 +164,28 @@ def test_an_engine_that_hangs_delays_nobody(watched: PluginProcess, engine: Fake
     eventually(lambda: _assert_pids(watched, "dbs", 1), 10)
     container.kill()
     watched.mount("dbs", "b")
+
+
+def test_a_container_that_is_about_to_restart_does_not_run(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    mydb = engine.run("mydb", "dbs")
+    asked = Engine(str(engine.path))
+    assert asked.running("dbs") is True
+    monkeypatch.setattr(mydb, "listed", lambda: FakeContainer.listed(mydb) | {"State": "restarting"})
+    assert asked.running("dbs") is False
+
+
+def test_what_can_not_be_looked_at_is_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when this process has no descriptor left."""
+    pid = os.getpid()
+    ticks = liveness.start_ticks(pid)
+    assert ticks is not None
+
+    def refuse(*_: object, **__: object) -> str:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    assert liveness.process_alive(pid, ticks)
+    assert liveness.container_alive("f" * 64)
 
 
 def test_a_reused_pid_is_not_the_holder() -> None:

@@ -1,10 +1,12 @@
 """Leases on a share that other hosts reach: renewed, overdue, taken, given back."""
 
+import os
 import threading
 import time
 
 import pytest
 
+from azurefile import liveness
 from azurefile.errors import ShareError
 from azurefile.held import Held
 from azurefile.keeper import Keeper
@@ -142,3 +144,17 @@ def test_a_container_named_while_another_mount_ends_is_not_forgotten(one: Machin
     one.leases.unmounted("dbs", 1)
     told.join()
     assert [container.name for container in lease.owner.containers] == ["first", "second"]
+
+
+def test_containers_that_never_got_a_process_are_forgotten_with_their_mounts(one: Machine) -> None:
+    """The newest are kept: an older one without a process had its Unmount."""
+    lease = one.claim(exclusive="false")
+    pid = os.getpid()
+    lease.owner.containers = [Container("writer", "writer", pid=pid, ticks=liveness.start_ticks(pid))]
+    for number in range(5):
+        one.leases.identify("dbs", Container(f"job{number}", f"job{number}"), time.time_ns())
+        if number < 4:
+            one.leases.unmounted("dbs", 1)
+    assert [container.name for container in lease.owner.containers] == ["writer", "job4"]
+    one.leases.unmounted("dbs", 1)
+    assert [container.name for container in lease.owner.containers] == ["writer"]

@@ -13,14 +13,16 @@ from azurefile import driver as driver_module
 from azurefile import files, liveness
 from azurefile.driver import Driver
 from azurefile.errors import ShareError, ShareSilent
+from azurefile.held import Held
 from azurefile.lease import Lease
 from azurefile.protocols.local import Local
+from azurefile.protocols.smb import Smb
 from azurefile.sharedstore import SharedStore
 from azurefile.stoppedmemory import StoppedMemory
 from azurefile.volumes import Volume
 from tests.plugin.fake_engine import FakeContainer, FakeEngine
 from tests.plugin.harness import driver_in, eventually
-from tests.plugin.shared import TAKEOVER, Machine, MemoryFolder, World
+from tests.plugin.shared import TAKEOVER, Machine, MemoryFolder, World, volume
 
 pytestmark = pytest.mark.root
 
@@ -31,8 +33,10 @@ class OnShare(Local):
     def __init__(self, root: Path, store: SharedStore) -> None:
         super().__init__(root)
         self.store = store
+        self.places: list[str] = []
 
-    def locks(self, volume: Volume) -> Any:
+    def locks(self, volume: Volume, place: str) -> Any:
+        self.places.append(place)
         return self.store
 
 
@@ -173,6 +177,108 @@ def test_a_restarted_plugin_starts_what_it_had_stopped(
     assert not (tmp_path / "mounts/dbs").exists()
 
 
+def test_a_stop_of_an_earlier_hold_does_not_end_the_present_one(
+    driver: Driver, engine: FakeEngine, tmp_path: Path, world: World, folder: MemoryFolder
+) -> None:
+    """It could not be started then, and somebody did so later."""
+    one = Machine(world, folder, "one")
+    driver._protocols["local"] = OnShare(tmp_path / "root", one.store)
+    asyncio.run(make(driver, "dbs"))
+    earlier = one.claim(protocol="local")
+    mydb = FakeContainer("mydb", "dbs", restart="always")
+    engine.containers.append(mydb)
+    memory = StoppedMemory(tmp_path / "root/azurefile/stopped")
+    memory.save(earlier, [mydb.id])
+    one.leases.release("dbs")
+    lease = one.claim(protocol="local")
+    driver._attachments.of("dbs").add("a", 1.0)
+    driver._memory.save(dataclasses.replace(lease, confirmed=liveness.clock()))
+    driver.restore()
+
+    def settled() -> None:
+        assert memory.load("dbs") is None
+
+    eventually(settled, 10)
+    held = driver._leases.of("dbs")
+    assert held is not None
+    assert not held.lost
+    assert mydb.process.poll() is None
+    mydb.kill()
+    engine.containers.remove(mydb)
+
+
+def test_what_is_held_stays_on_its_account_whatever_the_volume_would_mean_by_now(
+    driver: Driver, tmp_path: Path, world: World
+) -> None:
+    """A volume without the option means the one account that there is a file for."""
+    first, second = (SharedStore(MemoryFolder(world), "dbs", place) for place in ("first", "second"))
+    driver._protocols["local"] = way = OnShare(tmp_path / "root", first)
+
+    async def calls() -> None:
+        await make(driver, "dbs")
+        await driver.mount("dbs", "a")
+        way.store = second
+        with pytest.raises(Held):
+            await driver.mount("dbs", "b")
+        lease = driver._leases.of("dbs")
+        assert lease is not None
+        assert lease.store is first
+        await driver.unmount("dbs", "a")
+        await driver.mount("dbs", "b")
+        lease = driver._leases.of("dbs")
+        assert lease is not None
+        assert lease.store is second
+        await driver.unmount("dbs", "b")
+
+    asyncio.run(calls())
+
+
+def test_a_restarted_plugin_asks_for_the_account_that_had_the_hold(
+    driver: Driver, tmp_path: Path, world: World, folder: MemoryFolder
+) -> None:
+    one = Machine(world, folder, "one")
+    one.store.place = "first"
+    driver._protocols["local"] = way = OnShare(tmp_path / "root", one.store)
+    asyncio.run(make(driver, "dbs"))
+    driver._memory.save(one.claim(protocol="local"))
+    driver.restore()
+    assert way.places == ["first"]
+
+
+def test_a_hold_is_resumed_by_the_account_that_had_it(tmp_path: Path) -> None:
+    file = tmp_path / "credentials/second"
+    file.parent.mkdir()
+    file.write_text("key=x\n")
+    file.chmod(0o600)
+    way = Smb(tmp_path, TAKEOVER)
+    dbs = volume("dbs", server="127.0.0.1")
+    assert way.locks(dbs, "").place == "second"
+    assert way.locks(dbs, "first").place == "first"
+    # the data, too
+    with pytest.raises(ShareError, match="credentials/first does not exist"):
+        way.refresh(dbs, tmp_path)
+
+
+def test_what_uses_a_volume_that_is_not_known_any_more_is_stopped(
+    driver: Driver, engine: FakeEngine, tmp_path: Path, world: World, folder: MemoryFolder
+) -> None:
+    """A version of the plugin that was taken back does not know a newer one's options."""
+    asyncio.run(_resume(driver, world, folder))
+    mydb = FakeContainer("mydb", "dbs")
+    engine.containers.append(mydb)
+    file = tmp_path / "root/azurefile/volumes/dbs.json"
+    file.write_text(file.read_text().replace('"exclusive"', '"newer"'))
+    again = driver_in(tmp_path)
+    again.restore()
+
+    def stopped() -> None:
+        assert mydb.process.poll() is not None
+        assert again._leases.of("dbs") is None
+
+    eventually(stopped, 10)
+    engine.containers.remove(mydb)
+
+
 @pytest.mark.parametrize("times", [1, 1000])
 def test_a_share_that_falls_silent_after_the_claim_is_waited_for_but_not_for_ever(
     driver: Driver, monkeypatch: pytest.MonkeyPatch, times: int
@@ -248,7 +354,7 @@ def test_what_uses_a_volume_that_cant_be_restored_is_stopped(
     mydb = FakeContainer("mydb", "dbs")
     engine.containers.append(mydb)
 
-    def broken(_: Volume) -> None:
+    def broken(*_: object) -> None:
         raise OSError(errno.EIO, "Input/output error")
 
     monkeypatch.setattr(share(driver), "locks", broken)

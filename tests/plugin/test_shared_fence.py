@@ -316,3 +316,40 @@ def test_hosts_with_other_takeover_times_go_by_the_holders(world: World, folder:
     world.now += TAKEOVER - 1
     with pytest.raises(Held):
         hasty.claim()
+
+
+def test_a_hosts_own_old_record_is_written_anew_where_no_new_file_has_room(
+    folder: MemoryFolder, one: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lease = one.claim()
+    lease.lost = "no renewal for 30 s"
+    one.leases.drop(lease)
+    folder.locks.clear()
+    write = folder.write
+
+    def full(name: str, data: bytes) -> float:
+        if name not in folder.files:
+            raise ShareError("the share is full")
+        return write(name, data)
+
+    folder.files["clock"] = (b"", 0.0)
+    monkeypatch.setattr(folder, "write", full)
+    one.claim()
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_a_holder_for_which_only_its_youth_speaks_is_waited_for(one: Machine, named: bool) -> None:
+    """A container that the engine restarts is mounted once; its old hold may be seconds old."""
+    lease = one.claim()
+    lease.restored = True
+    pid = os.getpid()
+    mydb = Container("c" * 64, "mydb")
+    if named:
+        mydb.pid, mydb.ticks = pid, liveness.start_ticks(pid)
+    lease.owner.containers = [mydb]
+    with pytest.raises(Held) as caught:
+        one.claim()
+    assert (0 < caught.value.wait <= 10) is not named
+    lease.owner.since -= 10
+    if not named:
+        one.claim()

@@ -6,13 +6,16 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from smbprotocol.exceptions import UserSessionDeleted  # type: ignore[import-untyped]
 
 from azurefile.credentials import Credentials
 from azurefile.errors import ShareError, ShareMissing, ShareSilent
 from azurefile.optionvalues import RESERVED_FOLDER
+from azurefile.protocols import smb_client
 from azurefile.protocols.nfs_folder import MountedFolder
 from azurefile.protocols.smb_client import SmbShare
 from azurefile.sharedstore import SharedFolder
@@ -29,9 +32,13 @@ class Mounted:
 
     def __init__(self, *places: Path) -> None:
         self.places = list(places)
+        self.elsewhere = False
 
     def path(self) -> Path:
         return self.places[0]
+
+    def moved(self) -> bool:
+        return self.elsewhere
 
     def drop(self) -> None:
         del self.places[0]
@@ -239,6 +246,55 @@ def test_a_share_that_was_made_anew_is_mounted_anew(tmp_path: Path, monkeypatch:
         share.names()
     share.write("a.json", b"{}\n")
     assert share.names() == ["a.json"]
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_a_server_that_is_elsewhere_now_is_mounted_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, elsewhere: bool
+) -> None:
+    """The kernel asks for a name's address once, with the mount."""
+    old, new = tmp_path / "old", tmp_path / "new"
+    new.mkdir()
+    (old / RESERVED_FOLDER).mkdir(parents=True)
+    root = Mounted(old, new)
+    root.elsewhere = elsewhere
+    share = MountedFolder(root, "dbs")
+
+    def silent(_: int) -> list[str]:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "listdir", silent)
+        with pytest.raises(ShareSilent, match="Input/output error"):
+            share.names()
+    assert (root.places == [new]) is elsewhere
+
+
+def test_a_share_that_may_not_be_written_says_so_and_is_not_waited_for(
+    samba: SambaServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samba.add_share("fixed", read_only=True)
+    with pytest.raises(ShareError, match=r'"fixed": the account may not write .azurefile in the share') as smb_said:
+        smb(samba, "fixed").write("a.json", b"{}\n")
+
+    def forbidden(*_: object, **__: object) -> int:
+        raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(os, "open", forbidden)
+    with pytest.raises(ShareError, match=r"does not let root of this host write .azurefile .* root squash") as nfs_said:
+        MountedFolder(Mounted(tmp_path), "fixed").write("a.json", b"{}\n")
+    assert not any(isinstance(said.value, ShareSilent) for said in (smb_said, nfs_said))
+
+
+def test_an_unexpected_status_is_said_with_its_name() -> None:
+    assert "STATUS_USER_SESSION_DELETED: 0xc0000203" in smb_client._words(UserSessionDeleted())
+
+
+def test_many_threads_of_a_host_write_one_file(tmp_path: Path) -> None:
+    share = MountedFolder(Mounted(tmp_path), "dbs")
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: share.write("clock", b"\n"), range(400)))
+    assert share.names() == ["clock"]
 
 
 def test_what_refuses_says_why(samba: SambaServer) -> None:
