@@ -289,9 +289,9 @@ def test_a_share_that_falls_silent_after_the_claim_is_waited_for_but_not_for_eve
         if failures:
             raise failures.pop()
 
-    monkeypatch.setattr(driver_module, "_LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(driver_module, "_LOOK_SECONDS", 0.2)
     if times > 1:
-        monkeypatch.setattr(driver_module, "_MOUNT_SECONDS", 2.0)
+        monkeypatch.setattr(driver_module, "_MOUNT_SECONDS", 1.0)
 
     async def calls() -> None:
         await make(driver, "dbs")
