@@ -12,7 +12,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, Protocol
 
 from azurefile.errors import ShareError
@@ -77,9 +77,11 @@ class SharedStore:
             if lock is not None:
                 lock.close()
 
-    def records(self) -> list[Record]:
-        """Every record. One that can't be read but is renewed is of another version, and is in the way."""
-        keys = [name.removesuffix(".json") for name in self._folder.names() if name.endswith(".json")]
+    def records(self, but: Collection[str] = ()) -> list[Record]:
+        """Every record but those of `but`. One that can't be read but is renewed is of another version: in the way."""
+        names = (name.removesuffix(".json") for name in self._folder.names() if name.endswith(".json"))
+        left_out = {_name(key) for key in but}
+        keys = [name for name in names if name not in left_out]
         now = self._folder.write(_CLOCK, b"\n") if keys else 0.0
         found = (self._read(key, now) for key in sorted(keys))
         return [record for record in found if record is not None]

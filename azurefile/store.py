@@ -1,5 +1,6 @@
 """What the fence asks of a share. `FlockStore` and `SharedStore` are the two answers."""
 
+from collections.abc import Collection
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -44,8 +45,8 @@ class LockStore(Protocol):
     def mutex(self) -> AbstractContextManager[bool]:
         """Exclude every other plugin for the length of one claim; False if one that vanished has it."""
 
-    def records(self) -> list[Record]:
-        """Every record that can be read."""
+    def records(self, but: Collection[str] = ()) -> list[Record]:
+        """Every record that can be read, but those of these keys."""
 
     def read(self, key: str) -> Record | None:
         """One record."""

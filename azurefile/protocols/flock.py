@@ -5,7 +5,7 @@ import fcntl
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from azurefile import files
@@ -38,8 +38,8 @@ class FlockStore:
         finally:
             lock.close()
 
-    def records(self) -> list[Record]:
-        """Every record; one that a power cut tore is of an earlier boot and holds nothing.
+    def records(self, but: Collection[str] = ()) -> list[Record]:
+        """Every record but those of `but`; one that a power cut tore is of an earlier boot and holds nothing.
 
         One that can't be read although its plugin runs is of another version, and is in the way.
         """
@@ -48,7 +48,7 @@ class FlockStore:
         except FileNotFoundError:
             return []
         keys = [n.removesuffix(".json") for n in names if n.endswith(".json") and not n.startswith(".")]
-        found = (self.read(key) for key in keys)
+        found = (self.read(key) for key in keys if key not in but)
         return [record for record in found if record is not None]
 
     def read(self, key: str) -> Record | None:

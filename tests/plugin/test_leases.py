@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+from typing import Any
 
 import pytest
 
@@ -116,11 +117,11 @@ def test_a_claim_that_fails_after_its_grant_holds_nothing(
     records = one.store.records
     looks: list[object] = []
 
-    def fails_at_the_second_look() -> object:
+    def fails_at_the_second_look(**given: Any) -> object:
         looks.append(None)
         if len(looks) > 1:
             raise ShareError("the share does not answer")
-        return records()
+        return records(**given)
 
     monkeypatch.setattr(one.store, "records", fails_at_the_second_look)
     with pytest.raises(ShareError):

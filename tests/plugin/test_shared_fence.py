@@ -2,6 +2,7 @@
 
 import json
 import os
+from typing import Any
 
 import pytest
 
@@ -227,8 +228,8 @@ def test_of_two_claims_without_a_mutex_at_most_one_stays(
     records = one.store.records
     raced: list[object] = []
 
-    def overtaken() -> object:
-        found = records()
+    def overtaken(**given: Any) -> object:
+        found = records(**given)
         if not raced:
             # What the other one writes between this one's look and its own record.
             raced.append(two.claim())
@@ -249,8 +250,8 @@ def test_a_claim_with_the_mutex_looks_again_too(
     records = one.store.records
     raced: list[object] = []
 
-    def overtaken() -> object:
-        found = records()
+    def overtaken(**given: Any) -> object:
+        found = records(**given)
         if not raced:
             if broken:
                 del folder.locks["mutex"]
@@ -271,8 +272,8 @@ def test_of_two_volumes_of_one_host_that_claim_at_once_only_one_gets_the_folder(
     records = one.store.records
     raced: list[object] = []
 
-    def overtaken() -> object:
-        found = records()
+    def overtaken(**given: Any) -> object:
+        found = records(**given)
         if not raced:
             raced.append(None)
             one.claim("b", folder="x")
@@ -353,3 +354,25 @@ def test_a_holder_for_which_only_its_youth_speaks_is_waited_for(one: Machine, na
     lease.owner.since -= 10
     if not named:
         one.claim()
+
+
+def test_a_host_with_many_volumes_on_a_share_reads_none_of_its_own_records_that_is_in_nobodys_way(
+    folder: MemoryFolder, one: Machine, two: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(20):
+        one.claim(f"db{number}", folder=f"customers/{number}")
+    asked: list[str] = []
+    read = folder.read
+
+    def counted(name: str) -> tuple[bytes, float] | None:
+        asked.append(name)
+        return read(name)
+
+    monkeypatch.setattr(folder, "read", counted)
+    one.claim("db20", folder="customers/20")
+    assert {name.partition(".")[2] for name in asked} <= {"azurefile.db20.json", "azurefile.db20.taken"}
+    # what is in the way is found as ever, by this host and by others
+    with pytest.raises(Held, match='volume "db7"'):
+        one.claim("all", folder="customers/7")
+    with pytest.raises(Held):
+        two.claim("all", folder="customers")

@@ -144,7 +144,8 @@ def test_innodbs_own_locks_hold_a_second_server_off_where_the_fence_does_not_ask
         assert "ibdata1" in samba.locked_ranges()
         command = ["run", "-d", "--name", "mydb2", "-v", "dbs:/var/lib/mysql", "--env=MYSQL_ROOT_PASSWORD=x"]
         docker(two, *command, images.tag("mysql"))
-        wait_until(lambda: "Unable to lock ./ibdata1" in docker(two, "logs", "mydb2").text, 120)
+        # its files are opened when an emulated machine has started the server
+        wait_until(lambda: "Unable to lock ./ibdata1" in docker(two, "logs", "mydb2").text, 400)
         assert query(one, "mydb", "select 1") == "1"
 
 
