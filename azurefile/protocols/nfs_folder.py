@@ -74,8 +74,6 @@ class MountedFolder:
             try:
                 return _replace(folder, name, temporary, data)
             except OSError as error:
-                with contextlib.suppress(OSError):
-                    os.unlink(temporary, dir_fd=folder)
                 if error.errno not in _FULL:
                     raise
                 with contextlib.suppress(FileNotFoundError):
@@ -196,10 +194,17 @@ def _file(folder: int, name: str, flags: int) -> Iterator[int]:
 
 
 def _replace(folder: int, name: str, temporary: str, data: bytes) -> float:
-    with _file(folder, temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) as descriptor:
-        _write(descriptor, data, 0)
-        written = os.fstat(descriptor).st_mtime
-    os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+    try:
+        with _file(folder, temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as descriptor:
+            _write(descriptor, data, 0)
+            written = os.fstat(descriptor).st_mtime
+        os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except FileExistsError:
+        raise
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary, dir_fd=folder)
+        raise
     return written
 
 

@@ -96,17 +96,21 @@ def test_what_is_no_plain_file_is_neither_read_nor_locked(
 
 @pytest.mark.parametrize("plant", ["link", "pipe"])
 def test_nothing_is_written_through_what_stands_where_a_new_record_is_made(
-    tmp_path: Path, inside: Path, folder: MountedFolder, plant: str
+    tmp_path: Path, inside: Path, folder: MountedFolder, monkeypatch: pytest.MonkeyPatch, plant: str
 ) -> None:
+    """Nobody guesses its name, and it would not help."""
     host = tmp_path / "host"
     host.write_text("the host's")
-    name = f".x.json.{os.getpid()}"
+    monkeypatch.setattr("secrets.token_hex", lambda _: "guessed")
+    name = ".x.json.guessed"
     if plant == "link":
         (inside / name).symlink_to(host)
     else:
         os.mkfifo(inside / name)
-    refused(lambda: folder.write("x.json", b"{}\n"), f"{RESERVED_FOLDER}/{name}")
+    with pytest.raises(ShareError, match="File exists"):
+        folder.write("x.json", b"{}\n")
     assert host.read_text() == "the host's"
+    assert os.path.lexists(inside / name)
 
 
 def test_a_link_is_replaced_by_a_record_and_its_target_stays(
