@@ -12,7 +12,6 @@ import uuid
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from smbprotocol.connection import Connection
 from smbprotocol.exceptions import (
     AccessDenied,
     BadNetworkName,
@@ -38,19 +37,19 @@ from smbprotocol.open import (
     Open,
     ShareAccess,
 )
-from smbprotocol.session import Session, SMB2SessionSetupRequest
+from smbprotocol.session import Session
 from smbprotocol.tree import TreeConnect
 
 from azurefile import network
 from azurefile.credentials import Credentials
 from azurefile.errors import ShareError, ShareMissing, ShareSilent
 from azurefile.optionvalues import RESERVED_FOLDER
+from azurefile.protocols.smb_connection import ANSWER_SECONDS, BoundedConnection
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_SECONDS = 5
 _MISSING = (NoSuchFile, ObjectNameNotFound, ObjectPathNotFound)
 _ANYBODY = ShareAccess.FILE_SHARE_READ | ShareAccess.FILE_SHARE_WRITE | ShareAccess.FILE_SHARE_DELETE
 _NOBODY = 0
@@ -61,23 +60,6 @@ _FILE_BYTES = 256 * 1024
 _FULL = (0xC0000044, 0xC000007F)
 # The share answers, but the connection that asked is of no more use.
 _BROKEN = (SMBException, OSError, ValueError)
-
-
-class _Connection(Connection):  # type: ignore[misc]
-    """The library's connection, with a bound on every wait and an end for the session before it."""
-
-    previous_session = 0
-
-    def receive(
-        self, request: Any, wait: bool = True, timeout: int | None = None, resolve_symlinks: bool = True
-    ) -> Any:
-        return super().receive(request, wait, timeout or _SECONDS, resolve_symlinks)
-
-    def send(self, message: Any, *arguments: Any, **named: Any) -> Any:
-        if isinstance(message, SMB2SessionSetupRequest):
-            # The server then drops what a connection that died still has open, locks above all.
-            message["previous_session_id"] = self.previous_session
-        return super().send(message, *arguments, **named)
 
 
 class SmbShare:
@@ -245,10 +227,10 @@ class SmbShare:
     def _connect(self) -> Any:
         credentials = self._credentials()
         network.reach(credentials.server, self._port, self._asked)
-        connection = _Connection(uuid.uuid4(), credentials.server, self._port)
+        connection = BoundedConnection(uuid.uuid4(), credentials.server, self._port)
         connection.previous_session = self._previous_session
         try:
-            connection.connect(timeout=_SECONDS)
+            connection.connect(timeout=ANSWER_SECONDS)
             session = Session(
                 connection,
                 credentials.account,
