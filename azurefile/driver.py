@@ -79,7 +79,8 @@ class Driver:
         for name in self._memory.volumes():
             if name not in known:
                 self._mounter.stop_forgotten(name, self._memory)
-        self._attachments.detach_others(known)
+        # What is being stopped is unmounted with force by who stops it.
+        self._attachments.detach_others(known | set(self._leases.held()))
         self._keeper.settle()
         self._keeper.start()
         self._watcher.start()

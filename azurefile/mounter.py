@@ -202,9 +202,9 @@ class Mounter:
 
         What is held stays where it is, whatever account the volume would mean by now.
         """
+        lease = self._leases.of(volume.name)
+        held = lease is not None and not lease.lost and self._fence.alive(volume.name)
         with self._choosing:
-            lease = self._leases.of(volume.name)
-            held = lease is not None and not lease.lost
             store = lease.store if lease is not None and held else self._way(volume).locks(volume, place)
             before = self._stores.get(volume.name)
             self._stores[volume.name] = store

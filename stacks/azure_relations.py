@@ -54,7 +54,8 @@ def check_azure(settings: Settings, at: Places, base: str) -> Iterable[tuple[str
                     "shares of kind azure decide it: leave it out",
                 )
     if isinstance(host, AzureHostSettings):
-        if not re.fullmatch(MACHINE_NAME, host.base(base)):
+        # a stack's own name may have periods, which Azure takes inside of a name, too
+        if not re.fullmatch(MACHINE_NAME, host.base(base).replace(".", "-")):
             yield (
                 "host.name",
                 f"is missing, and {base!r} is no name for a machine: Azure takes 1 to 50 lowercase letters, digits and "

@@ -65,7 +65,8 @@ def _refuse_change(shares: AzureSharesSettings, wanted: Mapping[str, str], names
         raise pulumi.RunError(
             f"{wanted['account']}: the data is in resource group {here}: set datadocker:shares.resourceGroup to it"
         )
-    other = "or name another account by datadocker:shares.account (the data stays in this one)"
+    left = "stays in this one" if shares.retain else "in this one is then deleted, since retain is false"
+    other = f"or name another account by datadocker:shares.account (the data {left})"
     kind = account.get("kind") or KINDS[shares.performance]
     if kind != KINDS[shares.performance]:
         was = next((performance for performance, of in KINDS.items() if of == kind), kind)

@@ -5,7 +5,7 @@ import threading
 from pathlib import Path
 
 from azurefile import attachpoint, kernelerrors, kernelmount, mounts, network
-from azurefile.errors import ShareError
+from azurefile.errors import ShareError, StaleKey
 from azurefile.options import Options
 from azurefile.protocols.nfs_folder import MountedFolder
 from azurefile.sharedstore import SharedStore, SharedStores
@@ -13,6 +13,7 @@ from azurefile.store import LockStore
 from azurefile.volumes import Volume
 
 _PORT = 2049
+_ANSWER_SECONDS = 10.0
 _PUBLIC_SUFFIX = "file.core.windows.net"
 # The fence's own mount: nothing cached, and no call waits for longer than some seconds.
 _CONTROL: dict[str, str | None] = {
@@ -33,6 +34,8 @@ class Nfs:
     def __init__(self, root: Path) -> None:
         """Nothing of the root is needed: NFS has no key."""
         self._stores = SharedStores()
+        # Where each mounted volume's server was.
+        self._addresses: dict[str, str] = {}
 
     def prepare(self) -> None:
         """Nothing to get ready."""
@@ -46,11 +49,13 @@ class Nfs:
         if options.exclusive:
             # A file system of its own, which can be cut alone. Other volumes share one copy of their files in memory.
             given["nosharecache"] = None
+        reached = _reached(volume)
         try:
-            with kernelmount.detached("nfs4", _source(options), _reached(volume) | given) as root:
+            with kernelmount.detached("nfs4", _source(options), reached | given) as root:
                 attachpoint.place(root, volume, target, own=True)
         except kernelmount.KernelError as error:
             raise kernelerrors.share_error(volume, "nfs4", error) from error
+        self._addresses[volume.name] = reached["addr"] or ""
 
     def create(self, volume: Volume) -> None:
         """An export can't be made from here. Raises ShareError."""
@@ -71,7 +76,10 @@ class Nfs:
         return {"server": _server(volume.options), "export": _path(volume.options)}
 
     def refresh(self, volume: Volume, target: Path) -> None:
-        """Nothing to pass on: NFS has no key."""
+        """Tell whether the mount still can come back: the kernel never asks for a name's address again."""
+        mounted = self._addresses.get(volume.name)
+        if mounted and not mounts.answers(target, _ANSWER_SECONDS) and _moved(volume, mounted):
+            raise StaleKey("its server is at another address now, and a mount stays at the old one")
 
 
 class _Control:
@@ -98,12 +106,8 @@ class _Control:
             mounts.detach(root)
 
     def moved(self) -> bool:
-        """Whether the server's name means other addresses than the one that is mounted: the kernel asks only once."""
-        server, port = _server(self._volume.options), self._volume.options.port or _PORT
-        try:
-            return self._address not in network.addresses(server, port)
-        except ShareError:
-            return False
+        """Whether the server's name means other addresses than the one that is mounted."""
+        return _moved(self._volume, self._address)
 
     def _mount(self) -> Path:
         options = self._volume.options
@@ -134,6 +138,13 @@ def _reached(volume: Volume) -> dict[str, str | None]:
         # All mounts of a server use the connections of the first, which may be the fence's.
         "nconnect": str(options.nconnect or 1),
     }
+
+
+def _moved(volume: Volume, address: str) -> bool:
+    try:
+        return address not in network.addresses(_server(volume.options), volume.options.port or _PORT)
+    except ShareError:
+        return False
 
 
 def _server(options: Options) -> str:

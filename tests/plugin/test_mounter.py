@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 from azurefile import driver as driver_module
-from azurefile import files, liveness
+from azurefile import files, liveness, mounts
 from azurefile.driver import Driver
-from azurefile.errors import ShareError, ShareSilent
+from azurefile.errors import ShareError, ShareSilent, StaleKey
 from azurefile.held import Held
 from azurefile.lease import Lease
 from azurefile.protocols.local import Local
+from azurefile.protocols.nfs import Nfs
 from azurefile.protocols.smb import Smb
 from azurefile.sharedstore import SharedStore
 from azurefile.stoppedmemory import StoppedMemory
@@ -370,3 +371,19 @@ def test_what_uses_a_volume_that_cant_be_restored_is_stopped(
 
 def _assert_stopped(lost: list[Lease], lease: Lease) -> None:
     assert lost == [lease]
+
+
+def test_a_mount_whose_server_is_elsewhere_now_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    way = Nfs(tmp_path)
+    dbs = volume("dbs", protocol="nfs", server="127.0.0.1")
+    answers = False
+    monkeypatch.setattr(mounts, "answers", lambda *_: answers)
+    # what is not known to be mounted is left alone
+    way.refresh(dbs, tmp_path)
+    way._addresses["dbs"] = "127.0.0.1"
+    way.refresh(dbs, tmp_path)
+    way._addresses["dbs"] = "127.0.0.9"
+    with pytest.raises(StaleKey, match="another address"):
+        way.refresh(dbs, tmp_path)
+    answers = True
+    way.refresh(dbs, tmp_path)

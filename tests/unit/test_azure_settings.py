@@ -170,7 +170,7 @@ def test_what_does_not_go_together(change: dict[str, Any], expected: str) -> Non
     assert expected in said[0]
 
 
-@pytest.mark.parametrize("base", ["demo-my_env", "demo-v1.2", "demo-" + "x" * 50])
+@pytest.mark.parametrize("base", ["demo-my_env", "demo-v1.", "demo-" + "x" * 50])
 def test_a_stacks_name_that_is_none_for_a_machine(base: str) -> None:
     said = complaints(RAW, base=base)
     assert said == [
@@ -178,6 +178,7 @@ def test_a_stacks_name_that_is_none_for_a_machine(base: str) -> None:
         "lowercase letters, digits and inner hyphens here; write one"
     ]
     parse(RAW | {"host": HOST | {"name": "mine"}}, file="Pulumi.my_env.yaml", base=base)
+    parse(RAW, file="Pulumi.v1.2.yaml", base="demo-v1.2")
 
 
 def test_a_network_that_is_named_twice_is_named_once() -> None:

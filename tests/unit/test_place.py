@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,14 @@ def test_a_key_that_ssh_would_refuse_is_said_first(build: Build, recorder: Recor
     with pytest.raises(pulumi.RunError, match=f"host.identityFile: {key} has mode 0644, others could .*chmod 0600"):
         stand(build, raw)
     assert {m.typ for m in recorder.made} <= {STASH}
+    # what ssh takes: the public half of an agent's key, and a file that is somebody else's to protect
+    key.write_text("ssh-ed25519 AAAAmine\n")
+    stand(build, raw)
+    key.write_text("private")
+    os.chown(key, 12345, 12345)
+    stand(build, raw)
+    key.rename(tmp_path / "key.pub")
+    stand(build, raw)
 
 
 def test_a_socket_by_another_name_is_the_same(

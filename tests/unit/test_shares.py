@@ -91,5 +91,8 @@ def test_what_azure_changes_in_no_account_is_refused(
         stand(build, staging(**names))
     with pytest.raises(pulumi.RunError, match=said.replace("demo-data", "(?i:demo-data)")):
         stand(build, staging(**names | change))
+    with pytest.raises(pulumi.RunError) as caught:
+        stand(build, staging(**names | change, retain=False))
+    assert ("stays in this one" in str(caught.value)) is False
     # another account is another one's data
     stand(build, staging(**change | {"account": "more", "resourceGroup": "more"}))
