@@ -13,10 +13,12 @@ from pathlib import Path
 
 from bench.machine import BenchError, Stopwatch, load, say
 from bench.measured import Comparison, Series
+from bench.project import CHECKOUT
 from tests.azure.clone import Clone
 from tests.azure.prebuilt import ACCOUNT, PLUGIN, ROOT
 from tests.azure.staging import Staging
 from tests.azure.standin import StandIn
+from toolchain import clis, virtualenv
 
 # the SDK loads a module when it is asked for something of it
 EMPTY = """
@@ -50,6 +52,8 @@ until [ "$(docker inspect -f '{{{{{{{{.State.Health.Status}}}}}}}}' mydb)" = hea
 
 def measure_azure(rounds: int) -> Iterator[Comparison]:
     """The preview beside that of an empty program, and `up` on a booted machine beside the same steps by hand."""
+    # clones, and who fills the machines' disk, use what this checkout has
+    clis.ensure(CHECKOUT, virtualenv.ensure(CHECKOUT))
     with tempfile.TemporaryDirectory() as folder:
         yield _preview(Path(folder), rounds)
         yield _booted(Path(folder), rounds)
