@@ -22,7 +22,7 @@ from tests.unit.azure_parts import (
         (0o644, "ssh-ed25519 AAAA", "has mode 0644, others could read the key, and ssh refuses it: chmod 0600"),
         (0o600, "nonsense", r"key\.pub is no public key: ssh-keygen -y -f"),
         (0o600, None, r"key\.pub can't be read: No such file"),
-        (None, "ssh-ed25519 AAAA", r"key can't be read: No such file"),
+        (None, None, r"key can't be read: No such file"),
     ],
 )
 def test_key_files_that_can_not_be_used(tmp_path: Path, mode: int | None, public: str | None, said: str) -> None:
@@ -35,6 +35,11 @@ def test_key_files_that_can_not_be_used(tmp_path: Path, mode: int | None, public
     with pytest.raises(pulumi.RunError, match=said) as caught:
         keys.read_public(str(file))
     assert "\n" not in str(caught.value)
+
+
+def test_an_agent_may_have_the_private_half(tmp_path: Path) -> None:
+    (tmp_path / "key.pub").write_text("ssh-ed25519 AAAA me@home\n")
+    assert keys.read_public(str(tmp_path / "key")) == "ssh-ed25519 AAAA"
 
 
 def test_a_pair_is_made_by_ssh_keygen() -> None:
