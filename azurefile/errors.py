@@ -5,7 +5,7 @@ PluginError
 ├── NoSuchVolume    a call for a volume that was never created
 ├── InUse           a volume that can't be removed yet
 ├── ShareError      a share or folder that can't be used
-│   ├── StaleKey        a mounted share that the kernel can't come back to by itself
+│   ├── StaleMount      a mounted share that the kernel can't come back to by itself
 │   ├── ShareMissing    a share that the server does not have
 │   └── ShareSilent     a server that does not answer
 ├── Held            a folder that another container holds (held.py)
@@ -44,7 +44,7 @@ class ShareMissing(ShareError):
     """The server has no share of that name."""
 
 
-class StaleKey(ShareError):
+class StaleMount(ShareError):
     """The kernel has an old key, or an old address, and no session: it can't be given the present one."""
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from azurefile import mounts, protocols
 from azurefile.attachments import Attachments
-from azurefile.errors import InUse, ShareError, ShareMissing, StaleKey
+from azurefile.errors import InUse, ShareError, ShareMissing, StaleMount
 from azurefile.fence import Fence
 from azurefile.flush import Flush
 from azurefile.keeper import Keeper
@@ -181,7 +181,7 @@ class Mounter:
         elif lease is not None:
             try:
                 self._way(volume).refresh(volume, attachment.target)
-            except StaleKey as error:
+            except StaleMount as error:
                 self._keeper.give_up(lease, str(error), restart=True)
 
     def in_use(self) -> set[str]:

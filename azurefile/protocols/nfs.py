@@ -5,7 +5,7 @@ import threading
 from pathlib import Path
 
 from azurefile import attachpoint, kernelerrors, kernelmount, mounts, network
-from azurefile.errors import ShareError, StaleKey
+from azurefile.errors import ShareError, StaleMount
 from azurefile.options import Options
 from azurefile.protocols.nfs_folder import MountedFolder
 from azurefile.sharedstore import SharedStore, SharedStores
@@ -79,7 +79,7 @@ class Nfs:
         """Tell whether the mount still can come back: the kernel never asks for a name's address again."""
         mounted = self._addresses.get(volume.name)
         if mounted and not mounts.answers(target, _ANSWER_SECONDS) and _moved(volume, mounted):
-            raise StaleKey("its server is at another address now, and a mount stays at the old one")
+            raise StaleMount("its server is at another address now, and a mount stays at the old one")
 
 
 class _Control:

@@ -70,7 +70,7 @@ class MountedFolder:
         """Replace a file by renaming a new one over it, or on a full share by the same room."""
         # Neither another thread nor another host takes the same name.
         temporary = f".{name}.{secrets.token_hex(8)}"
-        with self._failing(name, temporary), self._opened(make=True) as folder:
+        with self._failing(name), self._opened(make=True) as folder:
             try:
                 return _replace(folder, name, temporary, data)
             except OSError as error:

@@ -7,7 +7,7 @@ from types import ModuleType
 
 from azurefile import attachpoint, createshare, kernelerrors, kernelmount, mounts, network
 from azurefile.credentials import Credentials, CredentialsFolder
-from azurefile.errors import ShareError, StaleKey
+from azurefile.errors import ShareError, StaleMount
 from azurefile.options import Options
 from azurefile.sharedstore import SharedStore, SharedStores
 from azurefile.store import LockStore
@@ -94,7 +94,7 @@ class Smb:
         """Give the kernel the account's present key, which it needs when it connects anew.
 
         A session that stands goes on with the old key. Kernels since 6.9 take the new one when there is
-        none; for older ones StaleKey is raised then. Raises ShareError.
+        none; for older ones StaleMount is raised then. Raises ShareError.
         """
         credentials = self._read(volume)
         if self._keys.get(volume.name) == credentials.key:
@@ -105,7 +105,7 @@ class Smb:
         except kernelmount.KernelError as error:
             log.debug("key not taken yet", extra={"volume": volume.name, "error": error.words or error})
             if not mounts.answers(target, _ANSWER_SECONDS):
-                raise StaleKey(
+                raise StaleMount(
                     "its key changed, and this host's kernel can't take the new one while mounted"
                 ) from error
             return

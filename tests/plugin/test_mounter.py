@@ -12,7 +12,7 @@ import pytest
 from azurefile import driver as driver_module
 from azurefile import files, liveness, mounts
 from azurefile.driver import Driver
-from azurefile.errors import ShareError, ShareSilent, StaleKey
+from azurefile.errors import ShareError, ShareSilent, StaleMount
 from azurefile.held import Held
 from azurefile.lease import Lease
 from azurefile.protocols.local import Local
@@ -383,7 +383,7 @@ def test_a_mount_whose_server_is_elsewhere_now_is_made_anew(tmp_path: Path, monk
     way._addresses["dbs"] = "127.0.0.1"
     way.refresh(dbs, tmp_path)
     way._addresses["dbs"] = "127.0.0.9"
-    with pytest.raises(StaleKey, match="another address"):
+    with pytest.raises(StaleMount, match="another address"):
         way.refresh(dbs, tmp_path)
     answers = True
     way.refresh(dbs, tmp_path)
