@@ -1,6 +1,7 @@
 """Reads the settings of the selected stack and builds the one composition that they name."""
 
 import asyncio
+import gc
 import importlib
 from typing import Any
 
@@ -14,9 +15,13 @@ start_provider()
 
 async def program() -> None:
     """Loads each step while the engine is at work on the one before."""
+    # what is loaded stays, so there is nothing to look for in it
+    gc.disable()
     settings = (await _load("stacks.settings")).read_settings()
     host, labels = (await _load("stacks.hosts")).docker_host(settings)
     (await _load("stacks.build")).build(settings, host, labels)
+    gc.freeze()
+    gc.enable()
 
 
 async def _load(module: str) -> Any:

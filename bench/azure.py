@@ -29,14 +29,19 @@ BOOTED = "VirtualMachineRunCommandByVirtualMachine"
 WRITERS = ("docker1", "docker2", "docker3")
 SECONDS = 300
 
-# as a machine is when its bootstrap is done; its memory knows more of the images than a new one's
-STRIP = f"""
-docker rm -f $(docker ps -aq) && docker volume rm $(docker volume ls -q) && docker plugin disable -f {PLUGIN}
-"""
+# all that Azure makes for the host, up to the run command that waits for its bootstrap
+HOST = "urn:pulumi:staging::datadocker::datadocker:index:AzureHost"
+PARTS = ("::", "$azure-native", "$datadocker:", "$datadocker-engine:index:GracefulStop", "$pulumi:providers")
+MACHINE = [word for part in PARTS for word in ("--target", f"{HOST}{part}**")]
+LABEL = "io.datadocker.stack=datadocker/staging"
 IMAGES = "docker image ls --format '{{.Repository}}:{{.Tag}}' | grep ^datadocker/"
+CONTEXTS = {"images/writer": "bookworm", "images/reader": "bookworm", "images/mysql": "sid", PLUGIN: "bookworm"}
+UNPACK = "mkdir build && tar -x -C build"
+BUILD = """docker build -q --label {label} --build-arg BASE={base} -t {image} build/{context}"""
 KEY = f"sudo sh -c 'umask 077; mkdir -p {ROOT}/credentials; cat >{ROOT}/credentials/{ACCOUNT}'"
 HAND = f"""
 set -eu
+{{builds}}
 docker plugin enable {PLUGIN}
 for name in logs config simpledb; do docker volume create -d {PLUGIN} -o share=$name -o for=files $name; done
 docker volume create -d {PLUGIN} -o share=dbs -o exclusive=true -o for=database dbs
@@ -94,12 +99,12 @@ def _booted(folder: Path, rounds: int) -> Comparison:
                 staging.change("up")
                 _wait_until_written(staging, before)
                 ours.values.append(time.monotonic() - seen.at)
-            login = shlex.split(os.path.expandvars(staging.outputs()["ssh"]))
-            login += ["-o", "ControlMaster=auto", "-o", f"ControlPath={folder}/s", "-o", "ControlPersist=60"]
-            # these it finds, up sends and builds them: it is not told here what the engine still has of a build
-            images = {name: tag for tag in _ssh(login, IMAGES).split() for name in [tag.split("/")[1].split(":")[0]]}
-            _ssh(login, STRIP)
+            images = _tags(_ssh(_login(staging, folder), IMAGES))
+            # by hand begins where ours began: on a machine that has just booted
+            staging.change("destroy")
+            staging.change("up", *MACHINE)
             before = staging.written()
+            login = _login(staging, folder)
             clock = Stopwatch()
             _by_hand(login, staging, images)
             _wait_until_written(staging, before)
@@ -145,9 +150,24 @@ def _wait_until_written(staging: Staging, before: dict[str, int]) -> None:
         time.sleep(0.05)
 
 
+def _login(staging: Staging, folder: Path) -> list[str]:
+    line = shlex.split(os.path.expandvars(staging.outputs()["ssh"]))
+    return [*line, "-o", "ControlMaster=auto", "-o", f"ControlPath={folder}/%C", "-o", "ControlPersist=60"]
+
+
+def _tags(listed: str) -> dict[str, str]:
+    return {tag.split("/")[1].split(":")[0]: tag for tag in listed.split()}
+
+
 def _by_hand(login: list[str], staging: Staging, images: dict[str, str]) -> None:
+    contexts = subprocess.run(["tar", "-c", *CONTEXTS], cwd=CHECKOUT, capture_output=True, check=True).stdout
+    _ssh(login, UNPACK, contexts)
+    builds = [
+        BUILD.format(label=LABEL, base=images[f"base-{suite}"], image=images[Path(context).name], context=context)
+        for context, suite in CONTEXTS.items()
+    ]
     _ssh(login, KEY, f"key={staging.server.key}\n".encode())
-    _ssh(login, HAND.format(**images))
+    _ssh(login, HAND.format(builds="\n".join(builds), **images))
 
 
 def _ssh(login: list[str], line: str, sent: bytes = b"") -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NotRequired, TypedDict
 from urllib.parse import urlsplit
@@ -74,6 +75,7 @@ class AzureFileShares(pulumi.ComponentResource):
         """Registers group, account and, for SMB, the key on the host."""
         super().__init__("datadocker:index:AzureFileShares", name, {}, opts)
         self.args = args
+        self._is_new = False
         self.account_resource = f"{name}-account"
         self.kept: dict[str, Any] = {"retain_on_delete": args["retain"], "protect": args["protect"]}
         tags = args["tags"] | {STACK_TAG: args["stack"]}
@@ -137,14 +139,8 @@ class AzureFileShares(pulumi.ComponentResource):
 
     def share_options(self, name: str, share: str) -> pulumi.ResourceOptions:
         """Options of the resource `name` that is the share of that name."""
-        group, account = self.args["group"], self.args["account"]
-        look = partial(
-            look_up,
-            "azure-native:storage:getFileShare",
-            resourceGroupName=group,
-            accountName=account,
-            shareName=share,
-        )
+        account = self.args["account"]
+        look = partial(self._find_share, share)
         # the service's settings count for what is made afterwards
         kept = self.kept | {"depends_on": [self.service]}
         # of the account that the state has
@@ -152,11 +148,25 @@ class AzureFileShares(pulumi.ComponentResource):
         return pulumi.ResourceOptions(parent=self, **adopt(SHARE, name, look, kept, same=same))
 
     def _find_group(self) -> Found | None:
-        return look_up("azure-native:resources:getResourceGroup", resourceGroupName=self.args["group"])
+        return self._whole(look_up("azure-native:resources:getResourceGroup", resourceGroupName=self.args["group"]))
 
     def _find_account(self) -> Found | None:
         group, account = self.args["group"], self.args["account"]
-        return look_up("azure-native:storage:getStorageAccount", resourceGroupName=group, accountName=account)
+        look = partial(look_up, "azure-native:storage:getStorageAccount", resourceGroupName=group, accountName=account)
+        return self._whole(self._unless_new(look))
+
+    def _find_share(self, share: str) -> Found | None:
+        group, account = self.args["group"], self.args["account"]
+        look = partial(look_up, "azure-native:storage:getFileShare", resourceGroupName=group, accountName=account)
+        return self._unless_new(partial(look, shareName=share))
+
+    def _whole(self, found: Found | None) -> Found | None:
+        self._is_new = found is None
+        return found
+
+    def _unless_new(self, look: Callable[[], Found | None]) -> Found | None:
+        # nothing is in a group or account that is not there: Azure need not be asked
+        return None if self._is_new else look()
 
     def _key_on_host(self, name: str) -> AccountKey:
         args = self.args

@@ -136,6 +136,21 @@ def test_nothing_is_taken_back_where_nothing_is(
 ) -> None:
     build(shares)
     assert all(o.import_ is None for o in options.values())
+    # nothing is in a group that is not there
+    assert [token for token in recorder.asked if ":get" in token] == ["azure-native:resources:getResourceGroup"]
+
+
+@pytest.mark.parametrize("account", [True, False])
+def test_a_group_that_is_there_is_looked_into(
+    build: Build, recorder: AzureRecorder, options: dict[str, pulumi.ResourceOptions], account: bool
+) -> None:
+    recorder.existing = {"azure-native:resources:getResourceGroup": {"id": "/group", "tags": OWNED}}
+    if account:
+        recorder.existing["azure-native:storage:getStorageAccount"] = {"id": "/account", "tags": OWNED}
+    build(shares)
+    asked = [token.rsplit(":", 1)[-1] for token in recorder.asked if ":get" in token]
+    assert asked == ["getResourceGroup", "getStorageAccount", *["getFileShare"] * account]
+    assert options["dbs-share-files"].import_ is None
 
 
 def test_what_an_earlier_life_left_is_taken_back(
@@ -186,7 +201,10 @@ def test_what_is_in_the_state_by_another_name_is_looked_up(
 
 
 def test_somebody_elses_account_is_left_alone(build: Build, recorder: AzureRecorder) -> None:
-    recorder.existing = {"azure-native:storage:getStorageAccount": {"id": "/theirs", "tags": {}}}
+    recorder.existing = {
+        "azure-native:resources:getResourceGroup": {"id": "/group", "tags": OWNED},
+        "azure-native:storage:getStorageAccount": {"id": "/theirs", "tags": {}},
+    }
     with pytest.raises(pulumi.RunError, match="/theirs exists and is not this stack's: it lacks the tag"):
         build(shares)
 
