@@ -9,14 +9,14 @@ import pulumi
 
 from components.custom import start_provider
 
+# what is loaded stays, so there is nothing to look for in it
+gc.disable()
 # it starts while the rest is being loaded
 start_provider()
 
 
 async def program() -> None:
     """Loads each step while the engine is at work on the one before."""
-    # what is loaded stays, so there is nothing to look for in it
-    gc.disable()
     settings = (await _load("stacks.settings")).read_settings()
     host, labels = (await _load("stacks.hosts")).docker_host(settings)
     (await _load("stacks.build")).build(settings, host, labels)

@@ -29,10 +29,15 @@ BOOTED = "VirtualMachineRunCommandByVirtualMachine"
 WRITERS = ("docker1", "docker2", "docker3")
 SECONDS = 300
 
-# all that Azure makes for the host, up to the run command that waits for its bootstrap
-HOST = "urn:pulumi:staging::datadocker::datadocker:index:AzureHost"
+# all that Azure makes, and what waits for the machine's bootstrap
+TYPES = "urn:pulumi:staging::datadocker::datadocker:index:"
 PARTS = ("::", "$azure-native", "$datadocker:", "$datadocker-engine:index:GracefulStop", "$pulumi:providers")
-MACHINE = [word for part in PARTS for word in ("--target", f"{HOST}{part}**")]
+MACHINE = [
+    word
+    for component, parts in (("AzureHost", PARTS), ("AzureFileShares", PARTS[:2]), ("AzureShare", PARTS[:2]))
+    for part in parts
+    for word in ("--target", f"{TYPES}{component}{part}**")
+]
 LABEL = "io.datadocker.stack=datadocker/staging"
 IMAGES = "docker image ls --format '{{.Repository}}:{{.Tag}}' | grep ^datadocker/"
 CONTEXTS = {"images/writer": "bookworm", "images/reader": "bookworm", "images/mysql": "sid", PLUGIN: "bookworm"}

@@ -14,7 +14,6 @@ from components.custom import EnginePlugin
 from components.hosts import DockerHost
 from components.hosts.host import Engine
 from components.images import ContextImage
-from components.images.context import context_digest
 
 CONTEXT = "azurefile"
 
@@ -65,7 +64,7 @@ class AzureFilePlugin(pulumi.ComponentResource):
                 "engine": args["host"].engine,
                 "driver": args["driver"],
                 "image": image.built,
-                "config": _plugin_config(Path(CONTEXT)),
+                "config": _plugin_config(Path(CONTEXT), image.digest),
                 "root": args["root"],
                 "socket": args["host"].engine.apply(_socket_on_host),
                 "defaults": ",".join(f"{k}={v}" for k, v in sorted(args["defaults"].items())),
@@ -83,10 +82,10 @@ def _socket_on_host(engine: Engine) -> str:
     return url.removeprefix("unix://") if url.startswith("unix://") else "/var/run/docker.sock"
 
 
-def _plugin_config(context: Path) -> str:
+def _plugin_config(context: Path, files: str) -> str:
     """The plugin's config.json, its description carrying the hash that says which build it is."""
     text = (context / "config.json").read_text()
     # the stack's labels are left out: plugins of two stacks are identical if their sources are
-    built = context_digest(context) + text + (context / "Dockerfile").read_text()
+    built = files + text + (context / "Dockerfile").read_text()
     digest = hashlib.sha256(built.encode()).hexdigest()[:16]
     return json.dumps(json.loads(text.replace("@HASH@", digest)), sort_keys=True)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 import shutil
 import stat
 import subprocess
 import tempfile
+from collections.abc import Awaitable
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import pulumi
 
@@ -40,9 +42,13 @@ class KeyPair(pulumi.ComponentResource):
             pulumi.RunError: if there is no ssh-keygen.
         """
         super().__init__("datadocker:index:KeyPair", name, {}, opts)
+        if shutil.which("ssh-keygen") is None:
+            raise pulumi.RunError("the host is reached by ssh, and there is no ssh-keygen here: install openssh-client")
+        # while the program goes on
+        made: Awaitable[Any] = asyncio.to_thread(make_pair)
         kept = pulumi.Stash(
             f"{name}-kept",
-            input=pulumi.Output.secret(dict(make_pair())),
+            input=pulumi.Output.secret(made),
             # every run makes another one; the first is the one that counts
             opts=pulumi.ResourceOptions(parent=self, ignore_changes=["input"]),
         )
@@ -52,13 +58,7 @@ class KeyPair(pulumi.ComponentResource):
 
 
 def make_pair() -> Pair:
-    """Makes an ed25519 pair.
-
-    Raises:
-        pulumi.RunError: if there is no ssh-keygen.
-    """
-    if shutil.which("ssh-keygen") is None:
-        raise pulumi.RunError("the host is reached by ssh, and there is no ssh-keygen here: install openssh-client")
+    """Makes an ed25519 pair with ssh-keygen."""
     with tempfile.TemporaryDirectory(prefix="datadocker-") as folder:
         file = Path(folder, "key")
         subprocess.run(

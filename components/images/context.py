@@ -38,14 +38,16 @@ class ContextImage(pulumi.ComponentResource):
     """Name and tag, known before the image is built."""
     built: pulumi.Output[str]
     """Name and tag, known once the image is there."""
+    digest: str
+    """Hash of the folder's files."""
 
     def __init__(self, name: str, args: ContextImageArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Registers the build."""
         super().__init__("datadocker:index:ContextImage", name, {}, opts)
         folder, labels = args["context"], args["labels"]
-        digest = context_digest(Path(folder))
+        self.digest = context_digest(Path(folder))
         self.reference = pulumi.Output.all(args["base"], labels).apply(
-            lambda known: f"datadocker/{Path(folder).name}:{_tag(digest, *known)}"
+            lambda known: f"datadocker/{Path(folder).name}:{_tag(self.digest, *known)}"
         )
         image = docker.RemoteImage(
             f"{name}-image",

@@ -47,12 +47,17 @@ class Clone:
         with self.log.open("a+") as log:
             begin = log.tell()
             process = self._start(arguments, log)
+            # waiting with a limit looks every 50 ms only, too coarse for who measures
+            limit = threading.Timer(SECONDS, os.killpg, (process.pid, signal.SIGKILL))
+            limit.start()
             try:
-                code = process.wait(SECONDS)
+                code = process.wait()
             except BaseException:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
                 raise
+            finally:
+                limit.cancel()
             log.seek(begin)
             printed = log.read()
         self.seconds.append((" ".join(arguments), time.monotonic() - started))
