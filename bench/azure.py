@@ -27,7 +27,7 @@ compute.VirtualMachine, network.VirtualNetwork, resources.ResourceGroup, storage
 """
 BOOTED = "VirtualMachineRunCommandByVirtualMachine"
 WRITERS = ("docker1", "docker2", "docker3")
-SECONDS = 300
+SECONDS = 600
 
 # all that Azure makes, and what waits for the machine's bootstrap
 TYPES = "urn:pulumi:staging::datadocker::datadocker:index:"
@@ -42,7 +42,8 @@ LABEL = "io.datadocker.stack=datadocker/staging"
 IMAGES = "docker image ls --format '{{.Repository}}:{{.Tag}}' | grep ^datadocker/"
 CONTEXTS = {"images/writer": "bookworm", "images/reader": "bookworm", "images/mysql": "sid", PLUGIN: "bookworm"}
 UNPACK = "mkdir build && tar -x -C build"
-BUILD = """docker build -q --label {label} --build-arg BASE={base} -t {image} build/{context}"""
+# the builder that the Docker provider uses, or it would find no layers of earlier builds
+BUILD = """DOCKER_BUILDKIT=1 docker build -q --label {label} --build-arg BASE={base} -t {image} build/{context}"""
 KEY = f"sudo sh -c 'umask 077; mkdir -p {ROOT}/credentials; cat >{ROOT}/credentials/{ACCOUNT}'"
 HAND = f"""
 set -eu

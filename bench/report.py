@@ -86,11 +86,10 @@ AZURE_METHOD = """
 - **Preview.** `./pulumiw preview --stack staging`, nothing made yet, beside the same command with a program that only
   imports the modules of `pulumi_azure_native` that ours does. In turn.
 - **From a booted machine.** Ours: from the moment that the machine's bootstrap is done (its run command is created)
-  until `up` has returned and each writer has written a line to the share. By hand: on that machine, after its
-  containers and volumes were removed and the plugin disabled, by an `ssh` that keeps its connection:
-  the key's file, `docker plugin enable`, the volumes, the containers, then waiting for the database's health and the
-  writers' lines. By hand finds the images there; ours sends the base images and has each image built, which the
-  engine's cache of earlier builds makes short.
+  until `up` has returned and each writer has written a line to the share. By hand: on another machine that has just
+  booted (`up --target` of what Azure makes), by an `ssh` that keeps its connection: the build contexts are sent and
+  built, then the key's file, `docker plugin enable`, the volumes, the containers, waiting for the database's health and
+  the writers' lines. On both the engine has the base images and the layers of earlier builds, and the plugin, disabled.
 """
 
 

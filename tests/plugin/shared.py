@@ -1,6 +1,8 @@
 """A share in memory with a clock of its own, and two hosts that claim its folders."""
 
 import json
+from pathlib import Path
+from typing import Any
 
 from azurefile import options
 from azurefile.errors import ShareError
@@ -9,6 +11,7 @@ from azurefile.identity import Host
 from azurefile.lease import Lease
 from azurefile.leasememory import LeaseMemory
 from azurefile.leases import Leases
+from azurefile.protocols.local import Local
 from azurefile.sharedstore import SharedStore
 from azurefile.volumes import Volume
 
@@ -101,6 +104,19 @@ class Machine:
         lease = self.leases.of(name)
         assert lease is not None
         return lease
+
+
+class OnShare(Local):
+    """Folders of the host whose fence other hosts reach too."""
+
+    def __init__(self, root: Path, store: SharedStore) -> None:
+        super().__init__(root)
+        self.store = store
+        self.places: list[str] = []
+
+    def locks(self, volume: Volume, place: str) -> Any:
+        self.places.append(place)
+        return self.store
 
 
 def volume(name: str, **given: str) -> Volume:

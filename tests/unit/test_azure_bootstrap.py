@@ -11,9 +11,7 @@ import pytest
 
 from components.hosts import keys
 from components.hosts.azure_bootstrap import READY_SCRIPT, cloud_config, read_custom_data
-from tests.unit.azure_parts import (
-    PAIR,
-)
+from tests.unit.azure_parts import PAIR, AzureRecorder
 
 
 @pytest.mark.parametrize(
@@ -46,6 +44,13 @@ def test_a_pair_is_made_by_ssh_keygen() -> None:
     made = keys.make_pair()
     assert made["private"].startswith("-----BEGIN OPENSSH PRIVATE KEY-----\n")
     assert re.fullmatch(r"ssh-ed25519 [A-Za-z0-9+/=]+", made["public"])
+
+
+def test_ssh_keygen_is_missed_before_anything_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    pulumi.runtime.set_mocks(AzureRecorder(), project="datadocker", stack="staging", preview=False)
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(pulumi.RunError, match="there is no ssh-keygen here: install openssh-client"):
+        keys.KeyPair("host-login")
 
 
 def test_a_users_cloud_config_runs_beside_ours(tmp_path: Path) -> None:
