@@ -65,7 +65,7 @@ SHARES_METHOD = """
   the plugin's; the run ends if the kernel then shows any other for it. Over SMB both have a connection of their own;
   over NFS the kernel lets two mounts of one export share theirs.
 - **rclone.** `rclone mount` of the same share, without its cache. It takes no notice of `fsync`, but `close` waits
-  until the server has the file; so both write a file of 4 KiB, `fsync` and close it, 50 times.
+  until the server has the file; so both write a file of 4 KiB, `fsync` and close it, 200 times.
 - **Memory.** The proportional set size of all processes in the plugin's control group.
 - **MySQL.** One connection, a row of 100 bytes a transaction, for 20 seconds inside the server; `for=database`,
   `exclusive=true`, and the server's own defaults, by which each transaction is on the disk before the next begins.

@@ -26,18 +26,18 @@ CREDENTIALS = "/root/credentials"
 # each prints one line that ends with dd's figure; the file of 32 MiB is dropped from memory before it is read
 WRITE = "dd if=/dev/zero of={0}/file bs=1M count=32 conv=fsync"
 READ = "sync; echo 3 >/proc/sys/vm/drop_caches; dd if={0}/file of=/dev/null bs=1M"
-SMALL = "dd if=/dev/zero of={0}/small bs=4k count=100 oflag=dsync"
+SMALL = "dd if=/dev/zero of={0}/small bs=4k count=1000 oflag=dsync"
 TASKS = {"32 MiB written, then fsync": WRITE, "32 MiB read back": READ, "4 KiB writes, each synced": SMALL}
 # each on the server before the next: rclone takes no notice of fsync, but close waits for it
 FILES = """python3 - {0} <<'END'
 import os, sys, time
 began = time.monotonic()
-for number in range(50):
+for number in range(200):
     file = os.open(f"{{sys.argv[1]}}/small-{{number}}", os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
     os.write(file, bytes(4096))
     os.fsync(file)
     os.close(file)
-print(f"{{50 * 4096}} bytes in all, {{time.monotonic() - began}} s,")
+print(f"{{200 * 4096}} bytes in all, {{time.monotonic() - began}} s,")
 END
 """
 
