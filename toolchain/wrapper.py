@@ -7,7 +7,7 @@ import re
 import sys
 from pathlib import Path
 
-from toolchain import clis, engine, vanished, virtualenv
+from toolchain import clis, engine, targeted, vanished, virtualenv
 from toolchain.backend import DEFAULT_STACK, Backend
 from toolchain.progress import ToolchainError, say
 from toolchain.recovery import recover
@@ -72,6 +72,8 @@ def _ready(arguments: list[str]) -> tuple[Path, dict[str, str]]:
         backend.mend_files(name)
     if not (command == "stack" and {"init", "rm", "ls"} & set(arguments)):
         backend.ensure_stack(cli, stack, select=not named and not selected)
+    if targeted.is_part(command, arguments) and _kind(_section(name, "shares")) == "azure":
+        targeted.check(backend, cli, stack)
     if vanished.is_refresh(command, arguments) and not _runs_here(name):
         vanished.forget(backend, cli, stack)
     return cli, env
@@ -108,13 +110,22 @@ def _named_stack(arguments: list[str]) -> str | None:
 
 def _runs_here(stack: str) -> bool:
     """Whether the stack's host is the engine that this machine has by default; in doubt it is."""
+    host = _section(stack, "host")
+    # a socket of its own is somebody's own engine
+    return _kind(host) not in ("ssh", "azure") and not re.search(r"\bsocket[\"']?:\s*[\"']?/", host)
+
+
+def _section(stack: str, setting: str) -> str:
+    """What the stack's file has for a setting, as it is written there."""
     try:
         text = (CHECKOUT / f"Pulumi.{stack}.yaml").read_text()
     except OSError:
-        return True
-    host = re.search(r"^([ \t]*)[\"']?datadocker:host[\"']?:(.*(?:\n\1[ \t]+.*)*)", text, re.MULTILINE)
-    if host is None:
-        return True
-    kind = re.search(r"\bkind[\"']?:\s*[\"']?(\w+)", host[2])
-    # a socket of its own is somebody's own engine
-    return not (kind and kind[1] in ("ssh", "azure")) and not re.search(r"\bsocket[\"']?:\s*[\"']?/", host[2])
+        return ""
+    key = rf"^([ \t]*)[\"']?datadocker:{setting}[\"']?:(.*(?:\n\1[ \t]+.*)*)"
+    found = re.search(key, text, re.MULTILINE)
+    return found[2] if found else ""
+
+
+def _kind(section: str) -> str:
+    found = re.search(r"\bkind[\"']?:\s*[\"']?(\w+)", section)
+    return found[1] if found else ""

@@ -62,3 +62,15 @@ def test_what_would_be_replaced_is_refused(clone: Clone, azure: StandIn) -> None
         assert accounts(azure) == {"first": 4}
         set_shares(clone, setting, was)
     clone.pulumi("up", "--yes", "--skip-preview", "--expect-no-changes")
+
+
+def test_a_part_is_not_updated_while_data_is_to_be_taken_back(clone: Clone, azure: StandIn) -> None:
+    """Pulumi would take back what is outside of the part, too, and write a state that no command reads."""
+    clone.change("up")
+    clone.change("destroy")
+    part = "urn:pulumi:staging::datadocker::datadocker:index:AzureFileShares$azure-native:resources:ResourceGroup**"
+    code, said = clone.run("up", "--yes", "--skip-preview", "--target", part)
+    assert code
+    assert "say up without --target once" in said
+    clone.change("up")
+    clone.change("up", "--target", part)

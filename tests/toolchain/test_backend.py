@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.nobody import closed_socket, told_as_nobody
-from toolchain import wrapper
+from toolchain import targeted, wrapper
 from toolchain.backend import Backend
 from toolchain.progress import ToolchainError
 
@@ -202,6 +202,22 @@ def test_whether_the_host_is_this_machine(
     monkeypatch.setattr(wrapper, "CHECKOUT", tmp_path)
     (tmp_path / "Pulumi.x.yaml").write_text(text)
     assert wrapper._runs_here("x") is here
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["up", "--target", "urn"], True),
+        (["update", "--target=urn"], True),
+        (["up", "-t", "urn"], True),
+        (["up", "--exclude", "urn"], True),
+        (["up", "--target-dependents"], False),
+        (["preview", "--target", "urn"], False),
+        (["up"], False),
+    ],
+)
+def test_whether_a_part_of_the_stack_is_updated(arguments: list[str], part: bool) -> None:
+    assert targeted.is_part(arguments[0], arguments) is part
 
 
 def test_files_that_a_kill_left_half_written_are_mended(tmp_path: Path, env: dict[str, str]) -> None:

@@ -1,0 +1,32 @@
+"""Updates of a part of a stack whose data on Azure is still to be taken back.
+
+What exists is imported. Pulumi imports also what is not among the targets, but does not register the component that it
+belongs to, and then no command reads the state any more (github.com/pulumi/pulumi, issues 14531 and 12621).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from toolchain.backend import Backend
+from toolchain.progress import ToolchainError
+
+ACCOUNT = "azure-native:storage:StorageAccount"
+
+
+def is_part(command: str, arguments: list[str]) -> bool:
+    """Whether a command changes a part of the stack only."""
+    return command in ("up", "update") and any(a.split("=")[0] in ("-t", "--target", "--exclude") for a in arguments)
+
+
+def check(backend: Backend, cli: Path, stack: str) -> None:
+    """Refuses the update of a part, while the state has no storage account.
+
+    Raises:
+        ToolchainError: if it has none.
+    """
+    if ACCOUNT not in backend.output(cli, "stack", "export", "--stack", stack):
+        raise ToolchainError(
+            f"stack {stack} has no storage account yet, or not any more: a part of it can't be updated, since Pulumi "
+            "would take back the data outside of that part, too, and break the state: say up without --target once"
+        )
