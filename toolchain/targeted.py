@@ -12,11 +12,14 @@ from toolchain.backend import Backend
 from toolchain.progress import ToolchainError
 
 ACCOUNT = "azure-native:storage:StorageAccount"
+# whose targets are all of these takes all of the data back
+DATA = ("AzureFileShares::", "AzureFileShares$azure-native", "AzureShare::")
 
 
 def is_part(command: str, arguments: list[str]) -> bool:
-    """Whether a command changes a part of the stack only."""
-    return command in ("up", "update") and any(a.split("=")[0] in ("-t", "--target", "--exclude") for a in arguments)
+    """Whether a command changes a part of the stack that is not all of its data."""
+    limited = any(a.split("=")[0] in ("-t", "--target", "--exclude") for a in arguments)
+    return command in ("up", "update") and limited and not all(d in " ".join(arguments) for d in DATA)
 
 
 def check(backend: Backend, cli: Path, stack: str) -> None:

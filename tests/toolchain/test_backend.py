@@ -211,6 +211,8 @@ def test_whether_the_host_is_this_machine(
         (["update", "--target=urn"], True),
         (["up", "-t", "urn"], True),
         (["up", "--exclude", "urn"], True),
+        (["up", "--target", "a:AzureFileShares::*", "-t", "a:AzureShare::*"], True),
+        (["up", *(word for part in targeted.DATA for word in ("--target", f"a:{part}**"))], False),
         (["up", "--target-dependents"], False),
         (["preview", "--target", "urn"], False),
         (["up"], False),
