@@ -25,6 +25,15 @@ def driver(tmp_path: Path) -> Driver:
     return driver_in(tmp_path)
 
 
+@pytest.fixture
+def one(driver: Driver, tmp_path: Path, world: World, folder: MemoryFolder) -> Machine:
+    """A host whose plugin has volume `dbs` on a share that other hosts reach, too."""
+    made = Machine(world, folder, "one")
+    driver._protocols["local"] = OnShare(tmp_path / "root", made.store)
+    asyncio.run(driver.create("dbs", {"share": "dbs", "exclusive": "true"}))
+    return made
+
+
 async def _resume(driver: Driver, world: World, folder: MemoryFolder, **given: str) -> None:
     """What a life of the plugin leaves that ended while volume `dbs` was mounted."""
     await driver.create("dbs", {"share": "dbs", "exclusive": "true", **given})
@@ -35,12 +44,9 @@ async def _resume(driver: Driver, world: World, folder: MemoryFolder, **given: s
 
 @pytest.mark.parametrize("resumed", [False, True])
 def test_a_restarted_plugin_starts_what_it_had_stopped(
-    driver: Driver, engine: FakeEngine, tmp_path: Path, world: World, folder: MemoryFolder, resumed: bool
+    driver: Driver, engine: FakeEngine, tmp_path: Path, one: Machine, resumed: bool
 ) -> None:
     """Whether the stop was over (no mount is counted) or not (its lease is resumed)."""
-    one = Machine(world, folder, "one")
-    driver._protocols["local"] = OnShare(tmp_path / "root", one.store)
-    asyncio.run(driver.create("dbs", {"share": "dbs", "exclusive": "true"}))
     lease = one.claim(protocol="local")
     mydb = FakeContainer("mydb", "dbs", restart="always")
     engine.containers.append(mydb)
@@ -59,12 +65,9 @@ def test_a_restarted_plugin_starts_what_it_had_stopped(
 
 
 def test_a_stop_of_an_earlier_hold_does_not_end_the_present_one(
-    driver: Driver, engine: FakeEngine, tmp_path: Path, world: World, folder: MemoryFolder
+    driver: Driver, engine: FakeEngine, tmp_path: Path, one: Machine
 ) -> None:
     """It could not be started then, and somebody did so later."""
-    one = Machine(world, folder, "one")
-    driver._protocols["local"] = OnShare(tmp_path / "root", one.store)
-    asyncio.run(driver.create("dbs", {"share": "dbs", "exclusive": "true"}))
     earlier = one.claim(protocol="local")
     mydb = FakeContainer("mydb", "dbs", restart="always")
     engine.containers.append(mydb)
@@ -88,15 +91,12 @@ def test_a_stop_of_an_earlier_hold_does_not_end_the_present_one(
     engine.containers.remove(mydb)
 
 
-def test_a_restarted_plugin_asks_for_the_account_that_had_the_hold(
-    driver: Driver, tmp_path: Path, world: World, folder: MemoryFolder
-) -> None:
-    one = Machine(world, folder, "one")
+def test_a_restarted_plugin_asks_for_the_account_that_had_the_hold(driver: Driver, one: Machine) -> None:
     one.store.place = "first"
-    driver._protocols["local"] = way = OnShare(tmp_path / "root", one.store)
-    asyncio.run(driver.create("dbs", {"share": "dbs", "exclusive": "true"}))
     driver._memory.save(one.claim(protocol="local"))
     driver.restore()
+    way = driver._protocols["local"]
+    assert isinstance(way, OnShare)
     assert way.places == ["first"]
 
 
