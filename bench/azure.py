@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import subprocess
 import tempfile
 import threading
@@ -15,7 +14,7 @@ from bench.machine import BenchError, Stopwatch, load, say
 from bench.measured import Comparison, Series
 from bench.project import CHECKOUT
 from tests.azure.clone import Clone
-from tests.azure.prebuilt import ACCOUNT, PLUGIN, ROOT
+from tests.azure.prebuilt import ACCOUNT, CONTEXTS, PLUGIN, ROOT, STACK
 from tests.azure.staging import Staging
 from tests.azure.standin import StandIn
 from toolchain import clis, virtualenv
@@ -27,10 +26,10 @@ compute.VirtualMachine, network.VirtualNetwork, resources.ResourceGroup, storage
 """
 BOOTED = "VirtualMachineRunCommandByVirtualMachine"
 WRITERS = ("docker1", "docker2", "docker3")
-SECONDS = 600
+SECONDS = 300
 
 # all that Azure makes, and what waits for the machine's bootstrap
-TYPES = "urn:pulumi:staging::datadocker::datadocker:index:"
+TYPES = f"urn:pulumi:{STACK}::datadocker::datadocker:index:"
 PARTS = ("::", "$azure-native", "$datadocker:", "$datadocker-engine:index:GracefulStop", "$pulumi:providers")
 MACHINE = [
     word
@@ -38,9 +37,9 @@ MACHINE = [
     for part in parts
     for word in ("--target", f"{TYPES}{component}{part}**")
 ]
-LABEL = "io.datadocker.stack=datadocker/staging"
+LABEL = f"io.datadocker.stack=datadocker/{STACK}"
 IMAGES = "docker image ls --format '{{.Repository}}:{{.Tag}}' | grep ^datadocker/"
-CONTEXTS = {"images/writer": "bookworm", "images/reader": "bookworm", "images/mysql": "sid", PLUGIN: "bookworm"}
+BUILT = CONTEXTS | {PLUGIN: "bookworm"}
 UNPACK = "mkdir build && tar -x -C build"
 # the builder that the Docker provider uses, or it would find no layers of earlier builds
 BUILD = """DOCKER_BUILDKIT=1 docker build -q --label {label} --build-arg BASE={base} -t {image} build/{context}"""
@@ -157,8 +156,7 @@ def _wait_until_written(staging: Staging, before: dict[str, int]) -> None:
 
 
 def _login(staging: Staging, folder: Path) -> list[str]:
-    line = shlex.split(os.path.expandvars(staging.outputs()["ssh"]))
-    return [*line, "-o", "ControlMaster=auto", "-o", f"ControlPath={folder}/%C", "-o", "ControlPersist=60"]
+    return [*staging.login(), "-o", "ControlMaster=auto", "-o", f"ControlPath={folder}/%C", "-o", "ControlPersist=60"]
 
 
 def _tags(listed: str) -> dict[str, str]:
@@ -166,11 +164,11 @@ def _tags(listed: str) -> dict[str, str]:
 
 
 def _by_hand(login: list[str], staging: Staging, images: dict[str, str]) -> None:
-    contexts = subprocess.run(["tar", "-c", *CONTEXTS], cwd=CHECKOUT, capture_output=True, check=True).stdout
+    contexts = subprocess.run(["tar", "-c", *BUILT], cwd=CHECKOUT, capture_output=True, check=True).stdout
     _ssh(login, UNPACK, contexts)
     builds = [
         BUILD.format(label=LABEL, base=images[f"base-{suite}"], image=images[Path(context).name], context=context)
-        for context, suite in CONTEXTS.items()
+        for context, suite in BUILT.items()
     ]
     _ssh(login, KEY, f"key={staging.server.key}\n".encode())
     _ssh(login, HAND.format(builds="\n".join(builds), **images))

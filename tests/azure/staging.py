@@ -74,10 +74,13 @@ class Staging(Clone):
         exported = self.shares.exports.get(account)
         return exported.exports[f"{account}/{share}"] if exported else self.server.share(share)
 
+    def login(self) -> list[str]:
+        """The `ssh` line of the outputs, word by word."""
+        return shlex.split(os.path.expandvars(self.outputs()["ssh"]))
+
     def ssh(self, line: str) -> str:
-        """Runs a shell line on the host by the `ssh` line of the outputs."""
-        login = shlex.split(os.path.expandvars(self.outputs()["ssh"]))
-        done = subprocess.run([*login, line], capture_output=True, text=True, timeout=120, check=False)
+        """Runs a shell line on the host by that line."""
+        done = subprocess.run([*self.login(), line], capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
 

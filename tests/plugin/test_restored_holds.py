@@ -125,12 +125,7 @@ def test_what_uses_a_volume_that_is_not_known_any_more_is_stopped(
     file.write_text(file.read_text().replace('"exclusive"', '"newer"'))
     again = driver_in(tmp_path)
     again.restore()
-
-    def stopped() -> None:
-        assert mydb.process.poll() is not None
-        assert again._leases.of("dbs") is None
-
-    eventually(stopped, 10)
+    _await_stop(again, mydb)
     engine.containers.remove(mydb)
 
 
@@ -179,13 +174,16 @@ def test_what_uses_a_volume_that_cant_be_restored_is_stopped(
 
     monkeypatch.setattr(driver._protocols["local"], "locks", broken)
     driver.restore()
+    _await_stop(driver, mydb)
+    engine.containers.remove(mydb)
 
+
+def _await_stop(driver: Driver, mydb: FakeContainer) -> None:
     def stopped() -> None:
         assert mydb.process.poll() is not None
         assert driver._leases.of("dbs") is None
 
     eventually(stopped, 10)
-    engine.containers.remove(mydb)
 
 
 def _assert_stopped(lost: list[Lease], lease: Lease) -> None:
