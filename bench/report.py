@@ -67,8 +67,10 @@ SHARES_METHOD = """
 - **Files.** `dd` in the machine on both mounts in turn. The mount by hand gets the options that the kernel shows of
   the plugin's; the run ends if the kernel then shows any other for it. Over SMB both have a connection of their own;
   over NFS the kernel lets two mounts of one export share theirs.
-- **rclone.** `rclone mount` of the same share, without its cache. It takes no notice of `fsync`, but `close` waits
-  until the server has the file; so both write a file of 4 KiB, `fsync` and close it, 200 times.
+- **rclone.** `rclone mount` of the same share, without its cache. It takes no notice of `fsync`, and `close` waits
+  until the server has the file: whoever must have 4 KiB there before the next writes them into an open file with
+  `O_DSYNC` over ours, and closes a file for each over rclone. In the second line both close a file for each; of the
+  seven requests that the kernel's client sends for one that is there already, no mount option spares any.
 - **Memory.** The proportional set size of all processes in the plugin's control group.
 - **MySQL.** One connection, a row of 100 bytes a transaction, for 20 seconds inside the server; `for=database`,
   `exclusive=true`, and the server's own defaults, by which each transaction is on the disk before the next begins.
