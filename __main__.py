@@ -17,7 +17,7 @@ start_provider()
 
 async def program() -> None:
     """Loads each step while the engine is at work on the one before."""
-    settings = (await _load("stacks.settings")).read_settings()
+    settings = (await _load("stacks.config")).read_settings()
     host, labels = (await _load("stacks.hosts")).docker_host(settings)
     (await _load("stacks.build")).build(settings, host, labels)
     gc.freeze()

@@ -12,7 +12,7 @@ import pulumi
 
 from components.custom import EnginePlugin
 from components.hosts import DockerHost
-from components.hosts.host import Engine
+from components.hosts.engine import Engine
 from components.images import ContextImage
 
 CONTEXT = "azurefile"

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from stacks.azure import AzureHostSettings, AzureSharesSettings
 from stacks.azure_names import MACHINE_NAME
+from stacks.relations import Places
+from stacks.settings import Settings
 
 SSH_PORT = 22
-
-if TYPE_CHECKING:
-    from stacks.relations import Places
-    from stacks.settings import Settings
 
 
 def check_azure(settings: Settings, at: Places, base: str) -> Iterable[tuple[str, str]]:

@@ -5,15 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from stacks.azure import AzureHostSettings
 from stacks.azure_names import INTERNET
+from stacks.relations import Places
+from stacks.settings import DatabaseSettings, Settings
 from stacks.stack_file import StackFile
-
-if TYPE_CHECKING:
-    from stacks.relations import Places
-    from stacks.settings import DatabaseSettings, Settings
 
 NOT = "not in production"
 # README.md publishes it

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from stacks.complaints import nearest
 from stacks.names import DEMO_CONTAINERS, share_name
-
-if TYPE_CHECKING:
-    from stacks.settings import Settings
+from stacks.settings import Settings
 
 # setting → where in the file each of its items stands
 Places = dict[str, list[str]]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pulumi
 
-from components.hosts.host import Engine
+from components.hosts.engine import Engine
 from provider.connection import EngineConnection, EngineError, NotThereError, SilenceError, connect
 
 HEALTHY = "healthy"

@@ -16,7 +16,8 @@ from components.hosts.azure_machine import AzureMachine
 from components.hosts.azure_network import SSH_PORT, AzureNetwork, NetworkSettings
 from components.hosts.claims import Claims, hand_over
 from components.hosts.docker_provider import DockerProvider
-from components.hosts.host import DockerHost, Engine
+from components.hosts.engine import Engine
+from components.hosts.host import DockerHost
 from components.hosts.keys import KeyPair, key_folder, read_public, write_key
 from components.hosts.ssh import ssh_options
 from components.shares.adoption import STACK_TAG

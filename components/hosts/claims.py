@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import Any, TypedDict
 
 import pulumi
 
+from components.hosts.engine import Engine
 from components.state import recorded
 from provider.connection import STOP_SECONDS, EngineConnection, EngineError, connect
 from provider.owner import CHECKOUT_LABEL, is_of, owner_of
-
-if TYPE_CHECKING:
-    from components.hosts.host import Engine
 
 CONTAINER = "docker:index/container:Container"
 RUNNING = ("paused", "restarting", "running")

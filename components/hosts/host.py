@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypedDict
 
 import pulumi
 
 from components.hosts.claims import Claims, hand_over
 from components.hosts.docker_provider import DockerProvider
-
-
-class Engine(TypedDict):
-    """How to reach an engine: what a provider needs besides the Docker provider's own arguments."""
-
-    url: str
-    """`unix:///…` or `ssh://user@address:port`."""
-    ssh_opts: list[str]
-    """Arguments for ssh; empty for a local engine."""
+from components.hosts.engine import Engine
 
 
 class DockerHost(pulumi.ComponentResource):

@@ -10,7 +10,8 @@ import pulumi
 
 from components.hosts.claims import Claims, make_way
 from components.hosts.docker_provider import DockerProvider
-from components.hosts.host import DockerHost, Engine
+from components.hosts.engine import Engine
+from components.hosts.host import DockerHost
 from provider.connection import EngineConnection, EngineError
 
 DEFAULT_SOCKET = "/var/run/docker.sock"

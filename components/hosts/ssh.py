@@ -7,7 +7,8 @@ from typing import Any, NotRequired, TypedDict
 import pulumi
 
 from components.hosts.docker_provider import DockerProvider
-from components.hosts.host import DockerHost, Engine
+from components.hosts.engine import Engine
+from components.hosts.host import DockerHost
 
 
 class SSHHostArgs(TypedDict):

@@ -17,7 +17,7 @@ from tests.azure.standin import StandIn
 HOST = """
 import pulumi
 from stacks.hosts import docker_host
-from stacks.settings import read_settings
+from stacks.config import read_settings
 
 docker_host(read_settings())
 """

@@ -11,7 +11,7 @@ from tests.azure.standin import StandIn
 
 # shares of NFS need nothing of a host, and no machine boots
 SHARES = """
-from stacks.settings import read_settings
+from stacks.config import read_settings
 from stacks.shares import file_shares
 
 file_shares(read_settings(), None, None)

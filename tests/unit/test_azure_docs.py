@@ -11,8 +11,8 @@ import pulumi
 import pytest
 
 from stacks.build import build as build_stack
+from stacks.config import parse
 from stacks.hosts import docker_host
-from stacks.settings import parse
 from tests.unit.azure_parts import AzureRecorder, logged_in, settings_of
 from tests.unit.azure_picture import draw
 from tests.unit.conftest import Build

@@ -12,8 +12,8 @@ import pulumi
 import pytest
 
 from stacks.build import build as build_stack
+from stacks.config import parse
 from stacks.hosts import docker_host
-from stacks.settings import parse
 from tests.unit.azure_parts import (
     ADDRESS,
     CARD,

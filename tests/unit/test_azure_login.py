@@ -10,8 +10,8 @@ import pytest
 
 from stacks import login
 from stacks.build import build as build_stack
+from stacks.config import parse
 from stacks.hosts import docker_host
-from stacks.settings import parse
 from tests.unit.azure_parts import AzureRecorder, logged_in, settings_of
 from tests.unit.conftest import Build
 

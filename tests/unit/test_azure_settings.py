@@ -12,7 +12,8 @@ import yaml
 from stacks import schema
 from stacks.azure import AzureHostSettings, AzureSharesSettings
 from stacks.complaints import SettingsError
-from stacks.settings import Settings, parse
+from stacks.config import parse
+from stacks.settings import Settings
 from tests.unit.azure_parts import SUBNET, settings_of
 
 HOST: dict[str, Any] = {"kind": "azure", "location": "westeurope", "sshFrom": ["203.0.113.7/32"]}

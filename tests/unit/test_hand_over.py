@@ -14,8 +14,8 @@ from components.hosts import Claims, Server, SSHHost
 from provider.connection import EngineConnection, EngineError
 from provider.owner import CHECKOUT_LABEL, STACK_LABEL
 from stacks.build import build as build_stack
+from stacks.config import parse
 from stacks.hosts import docker_host
-from stacks.settings import parse
 from tests.unit.azure_parts import STOP, logged_in, settings_of
 from tests.unit.conftest import Build, Recorder
 from tests.unit.fake_engine import FakeEngine, fake_engine

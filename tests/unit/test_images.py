@@ -10,7 +10,7 @@ from pathlib import Path
 import pulumi
 import pytest
 
-from components.hosts.host import Engine
+from components.hosts.engine import Engine
 from components.images.context import ROOM, _with_room
 from tests.unit.fake_engine import FakeEngine, fake_engine
 

@@ -12,8 +12,8 @@ import pytest
 
 from provider.owner import CHECKOUT_LABEL
 from stacks.build import build as build_stack
+from stacks.config import parse
 from stacks.hosts import docker_host
-from stacks.settings import parse
 from tests.unit.azure_parts import logged_in, settings_of
 from tests.unit.conftest import Build, Recorder
 from tests.unit.fake_engine import FakeEngine, fake_engine

@@ -10,7 +10,7 @@ import pulumi
 import pytest
 
 from components.databases.readiness import _wait
-from components.hosts.host import Engine
+from components.hosts.engine import Engine
 from tests.unit.fake_engine import FakeEngine, fake_engine
 
 HEALTHY = {"Action": "health_status: healthy", "Actor": {"Attributes": {}}}

@@ -15,8 +15,9 @@ import yaml
 from azurefile import options
 from stacks import schema
 from stacks.complaints import SettingsError
+from stacks.config import parse, read_settings
 from stacks.names import DRIVER_OPTIONS
-from stacks.settings import Settings, parse, read_settings
+from stacks.settings import Settings
 from tests.unit.conftest import Recorder
 
 VOLUMES = ["logs", "dbs", "config", "simpledb"]

@@ -13,8 +13,8 @@ from components.databases import readiness
 from components.images import base
 from provider.owner import CHECKOUT_LABEL, STACK_LABEL
 from stacks.build import build as build_stack
+from stacks.config import parse
 from stacks.hosts import docker_host
-from stacks.settings import parse
 from tests.unit.conftest import Build, Recorder
 from tests.unit.fake_engine import FakeEngine, fake_engine
 
