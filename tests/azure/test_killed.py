@@ -16,8 +16,8 @@ from tests.azure.standin import StandIn
 # the stack's host without what stands on it, since no machine boots
 HOST = """
 import pulumi
-from stacks.hosts import docker_host
 from stacks.config import read_settings
+from stacks.hosts import docker_host
 
 docker_host(read_settings())
 """
