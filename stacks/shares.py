@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
+from typing import Any
 
 import pulumi
 
 from components.hosts import DockerHost
 from components.plugin import AzureFilePlugin
 from components.shares import FileShare, LocalShare
+from components.shares.adoption import ACCOUNT, GROUP, SHARE, DataNames, Found, find_data
 from components.state import recorded
 from stacks.azure import AzureHostSettings, AzureSharesSettings
 from stacks.login import subscription
@@ -19,6 +21,8 @@ from stacks.settings import Settings
 
 # a storage account's name takes 24 characters, of which the hash gets what keeps two users in the world apart
 READABLE, HASHED = 12, 12
+# resources of the component `files`
+FILES_GROUP, FILES_ACCOUNT = "files-group", "files-account"
 
 
 def driver_defaults(settings: Settings) -> dict[str, str]:
@@ -44,26 +48,29 @@ def file_shares(settings: Settings, host: DockerHost, plugin: AzureFilePlugin) -
     }
 
 
-def _refuse_change(shares: AzureSharesSettings, wanted: Mapping[str, str], names: list[str]) -> None:
+def _refuse_change(shares: AzureSharesSettings, location: str, data: DataNames, found: Mapping[str, Found]) -> None:
     """What Azure moves and changes in no account would be replaced, with the data that is in it.
 
     Raises:
-        pulumi.RunError: if the state has data by the same name elsewhere, or served in another way.
+        pulumi.RunError: if there is data by the same name elsewhere, or served in another way.
     """
-    from components.shares.azure import ACCOUNT, GROUP, KINDS, SHARE
+    from components.shares.azure import KINDS
 
-    group, account = recorded().get((GROUP, "files-group"), {}), recorded().get((ACCOUNT, "files-account"), {})
-    for known, name in ((group, wanted["group"]), (account, wanted["account"])):
+    def known(typ: str, name: str) -> Mapping[str, Any]:
+        return found[name].known if name in found else recorded().get((typ, name), {})
+
+    group, account = known(GROUP, FILES_GROUP), known(ACCOUNT, FILES_ACCOUNT)
+    for there, name in ((group, data["group"]), (account, data["account"])):
         # Azure says it in either form, West Europe or westeurope
-        there = str(known.get("location") or wanted["location"]).replace(" ", "").lower()
-        if known.get("name") == name and there != wanted["location"]:
-            raise pulumi.RunError(f"{name}: the data is in {there}: set datadocker:shares.location to it")
-    if account.get("name") != wanted["account"]:
+        region = str(there.get("location") or location).replace(" ", "").lower()
+        if there.get("name") == name and region != location:
+            raise pulumi.RunError(f"{name}: the data is in {region}: set datadocker:shares.location to it")
+    if account.get("name") != data["account"]:
         return
-    here = str(group.get("name") or wanted["group"])
-    if here.lower() != wanted["group"].lower():
+    stood = str(recorded().get((GROUP, FILES_GROUP), {}).get("name") or data["group"])
+    if FILES_ACCOUNT not in found and stood.lower() != data["group"].lower():
         raise pulumi.RunError(
-            f"{wanted['account']}: the data is in resource group {here}: set datadocker:shares.resourceGroup to it"
+            f"{data['account']}: the data is in resource group {stood}: set datadocker:shares.resourceGroup to it"
         )
     left = "stays in this one" if shares.retain else "in this one is then deleted, since retain is false"
     other = f"or name another account by datadocker:shares.account (the data {left})"
@@ -71,10 +78,16 @@ def _refuse_change(shares: AzureSharesSettings, wanted: Mapping[str, str], names
     if kind != KINDS[shares.performance]:
         was = next((performance for performance, of in KINDS.items() if of == kind), kind)
         raise pulumi.RunError(
-            f"{wanted['account']}: its shares are {was}, and stay so: set datadocker:shares.performance back, {other}"
+            f"{data['account']}: its shares are {was}, and stay so: set datadocker:shares.performance back, {other}"
         )
-    for name in names:
-        served = recorded().get((SHARE, f"{name}-share-files"), {}).get("enabledProtocols") or shares.protocol
+    redundancy = str((account.get("sku") or {}).get("name") or shares.redundancy).rpartition("_")[2]
+    if ("ZRS" in redundancy) != ("ZRS" in shares.redundancy):
+        raise pulumi.RunError(
+            f"{data['account']}: it is {redundancy}, and Azure makes it {shares.redundancy} by a migration only (az "
+            f"storage account migration start, then ./pulumiw refresh): set datadocker:shares.redundancy back, {other}"
+        )
+    for resource, name in data["shares"].items():
+        served = known(SHARE, resource).get("enabledProtocols") or shares.protocol
         if str(served).lower() != shares.protocol:
             raise pulumi.RunError(
                 f"share {name}: it is served by {served}, and stays so: set datadocker:shares.protocol back, {other}"
@@ -101,7 +114,14 @@ def _azure(
     machine = settings.host if isinstance(settings.host, AzureHostSettings) else None
     account, location = _account(shares), shares.location or (machine.location if machine else "")
     group = shares.group(default_base())
-    _refuse_change(shares, {"account": account, "group": group, "location": location}, names)
+    data: DataNames = {
+        "stack": stack_label(),
+        "group": group,
+        "account": account,
+        "shares": {f"{name}-share-files": name for name in names},
+    }
+    found = find_data(data, FILES_GROUP, FILES_ACCOUNT)
+    _refuse_change(shares, location, data, found)
     files = AzureFileShares(
         "files",
         {
@@ -121,6 +141,7 @@ def _azure(
             "retain": shares.retain,
             "protect": settings.production if shares.protect is None else shares.protect,
             "tags": shares.tags,
+            "found": found,
         },
     )
     tier = shares.tier or ("TransactionOptimized" if shares.performance == "standard" else None)

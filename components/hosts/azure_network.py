@@ -127,22 +127,24 @@ class AzureNetwork(pulumi.ComponentResource):
             resource_group_name=args["group"],
             location=args["location"],
             address_space={"address_prefixes": [args["address_range"]]},
-            subnets=[
-                {
-                    "name": SUBNET,
-                    "address_prefix": args["subnet_range"],
-                    # by it a storage account's firewall tells this subnet from others; the first one does so in its
-                    # own region and the one it is paired with, and a subnet has one of the two (learn.microsoft.com:
-                    # virtual network rules of a storage account, "cross-region service endpoints")
-                    "service_endpoints": [{"service": f"Microsoft.Storage{'.Global' if args['far_shares'] else ''}"}],
-                    "default_outbound_access": False,
-                    "nat_gateway": {"id": self._way_out()} if args["nat_gateway"] else None,
-                }
-            ],
             tags=args["tags"],
             opts=self._child,
         )
-        return pulumi.Output.concat(made.id, f"/subnets/{SUBNET}")
+        # a list inside of the network would delete the subnets that others add to it, such as a jump host's
+        return network.Subnet(
+            f"{self._name}-subnet",
+            subnet_name=SUBNET,
+            virtual_network_name=made.name,
+            resource_group_name=args["group"],
+            address_prefix=args["subnet_range"],
+            # by it a storage account's firewall tells this subnet from others; the first one does so in its own region
+            # and the one it is paired with, and a subnet has one of the two (learn.microsoft.com: virtual network rules
+            # of a storage account, "cross-region service endpoints")
+            service_endpoints=[{"service": f"Microsoft.Storage{'.Global' if args['far_shares'] else ''}"}],
+            default_outbound_access=False,
+            nat_gateway={"id": self._way_out()} if args["nat_gateway"] else None,
+            opts=self._child,
+        ).id
 
     def _way_out(self) -> pulumi.Output[str]:
         args = self._args

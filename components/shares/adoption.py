@@ -1,16 +1,15 @@
 """Taking back what an earlier life of the stack left on Azure.
 
 Azure does not create what exists. What was retained is there, and not in the state: it is imported, and then
-changed to what the settings say, in the same update. What the state has is not looked up at all, unless it is there by
-another name.
+changed to what the settings say, in the same update.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib.metadata import version
-from typing import Any
+from typing import Any, TypedDict
 
 import grpc
 import pulumi
@@ -18,6 +17,9 @@ import pulumi
 from components.state import ask, recorded
 
 STACK_TAG = "datadocker-stack"
+GROUP = "azure-native:resources:ResourceGroup"
+ACCOUNT = "azure-native:storage:StorageAccount"
+SHARE = "azure-native:storage:FileShare"
 # Azure's codes: ResourceNotFound, ResourceGroupNotFound, ShareNotFound …; a wrong subscription is no absence
 ABSENT = re.compile(r"(?<!Subscription)NotFound\b|RESPONSE 404|Status=404")
 
@@ -25,40 +27,70 @@ ABSENT = re.compile(r"(?<!Subscription)NotFound\b|RESPONSE 404|Status=404")
 class Found:
     """What Azure says of something that exists."""
 
-    def __init__(self, identity: str, tags: Mapping[str, str] | None = None) -> None:
-        """`identity`: its id; `tags`: where it can have any."""
-        self.id, self.tags = identity, tags
+    def __init__(self, identity: str, known: Mapping[str, Any]) -> None:
+        """`identity`: its id; `known`: its properties, as Azure's own functions return them."""
+        self.id, self.known = identity, known
 
 
-def adopt(
-    typ: str,
-    name: str,
-    look: Callable[[], Found | None],
-    options: dict[str, Any],
-    *,
-    same: bool,
-    owner: str = "",
-) -> dict[str, Any]:
-    """Returns `options` of the resource `name` of type `typ`, with the import of what `look` finds.
+class DataNames(TypedDict):
+    """Names of the data of a stack, as Azure knows them."""
 
-    `same` says that what the state has, if anything, is what is wanted now. With `owner`, what is found has to carry
-    its tag.
+    stack: str
+    """project/stack: whose the data is, as its tag says."""
+    group: str
+    """Resource group."""
+    account: str
+    """Storage account."""
+    shares: Mapping[str, str]
+    """Name of a share's resource → the share."""
+
+
+def find_data(names: DataNames, group: str, account: str) -> dict[str, Found]:
+    """Looks for what Azure has of the data and the state has not; returns it by its resource's name.
+
+    `group` and `account` are the names of their resources. What the state has is not looked up, unless it is there by
+    another name.
 
     Raises:
-        pulumi.RunError: if what is found is somebody else's.
+        pulumi.RunError: if it is somebody else's, or Azure can't be asked.
     """
-    if same and (typ, name) in recorded():
-        return options
-    found = look()
-    if found is None:
-        return options
-    if owner and (found.tags or {}).get(STACK_TAG) != owner:
+    found: dict[str, Found] = {}
+    of_group, of_account = {"resourceGroupName": names["group"]}, {"accountName": names["account"]}
+    if not _is_recorded(GROUP, group, names["group"]):
+        there = look_up("azure-native:resources:getResourceGroup", **of_group)
+        # nothing is in a group or account that is not there: Azure need not be asked
+        if there is None:
+            return found
+        found[group] = _owned(there, names["stack"])
+    is_recorded = _is_recorded(ACCOUNT, account, names["account"])
+    if not is_recorded:
+        there = look_up("azure-native:storage:getStorageAccount", **of_group, **of_account)
+        if there is None:
+            return found
+        found[account] = _owned(there, names["stack"])
+    for resource, share in names["shares"].items():
+        # of the account that the state has
+        if is_recorded and (SHARE, resource) in recorded():
+            continue
+        there = look_up("azure-native:storage:getFileShare", **of_group, **of_account, shareName=share)
+        if there is not None:
+            found[resource] = there
+    return found
+
+
+def _is_recorded(typ: str, name: str, wanted: str) -> bool:
+    """Whether the state has the resource `name`, and as what Azure knows as `wanted`."""
+    known = recorded().get((typ, name))
+    return known is not None and str(known.get("name") or wanted).lower() == wanted.lower()
+
+
+def _owned(found: Found, owner: str) -> Found:
+    if (found.known.get("tags") or {}).get(STACK_TAG) != owner:
         raise pulumi.RunError(
             f"{found.id} exists and is not this stack's: it lacks the tag {STACK_TAG}={owner}. "
             f"Name another by datadocker:shares.account and shares.resourceGroup, or tag it so if it is yours"
         )
-    pulumi.log.info(f"{name}: {found.id} exists and is taken back")
-    return options | {"import_": found.id}
+    return found
 
 
 def look_up(token: str, **arguments: str) -> Found | None:
@@ -74,4 +106,4 @@ def look_up(token: str, **arguments: str) -> Found | None:
         if ABSENT.search(said):
             return None
         raise pulumi.RunError(f"Azure could not be asked for what is there: {said}") from None
-    return Found(found["id"], found.get("tags"))
+    return Found(found["id"], found)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Mapping
 from typing import Any, NotRequired, TypedDict
 from urllib.parse import urlsplit
 
@@ -13,13 +12,9 @@ from pulumi_azure_native import resources, storage
 from components.custom import AccountKey
 from components.hosts import DockerHost
 from components.plugin import AzureFilePlugin
-from components.shares.adoption import STACK_TAG, Found, adopt, look_up
+from components.shares.adoption import STACK_TAG, Found
 from components.shares.share import FileShare
-from components.state import recorded
 
-GROUP = "azure-native:resources:ResourceGroup"
-ACCOUNT = "azure-native:storage:StorageAccount"
-SHARE = "azure-native:storage:FileShare"
 # performance of shares → kind of their account
 KINDS = {"standard": "StorageV2", "premium": "FileStorage"}
 
@@ -59,6 +54,8 @@ class AzureFileSharesArgs(TypedDict):
     """Refuse to destroy it."""
     tags: dict[str, str]
     """On account and group."""
+    found: Mapping[str, Found]
+    """Name of a resource → what is there of it, and not in the state."""
 
 
 class AzureFileShares(pulumi.ComponentResource):
@@ -75,8 +72,6 @@ class AzureFileShares(pulumi.ComponentResource):
         """Registers group, account and, for SMB, the key on the host."""
         super().__init__("datadocker:index:AzureFileShares", name, {}, opts)
         self.args = args
-        self._is_new = False
-        self.account_resource = f"{name}-account"
         self.kept: dict[str, Any] = {"retain_on_delete": args["retain"], "protect": args["protect"]}
         tags = args["tags"] | {STACK_TAG: args["stack"]}
         group = resources.ResourceGroup(
@@ -84,10 +79,10 @@ class AzureFileShares(pulumi.ComponentResource):
             resource_group_name=args["group"],
             location=args["location"],
             tags=tags,
-            opts=self._adopted(GROUP, f"{name}-group", self._find_group, args["group"]),
+            opts=self.options(f"{name}-group"),
         )
         account = storage.StorageAccount(
-            self.account_resource,
+            f"{name}-account",
             account_name=args["account"],
             resource_group_name=group.name,
             location=args["location"],
@@ -106,7 +101,7 @@ class AzureFileShares(pulumi.ComponentResource):
                 "ip_rules": [{"i_p_address_or_range": a, "action": storage.Action.ALLOW} for a in args["allow_from"]],
             },
             tags=tags,
-            opts=self._adopted(ACCOUNT, self.account_resource, self._find_account, args["account"]),
+            opts=self.options(f"{name}-account"),
         )
         self.group, self.account = group.name, account.name
         days = args["soft_delete_days"]
@@ -126,47 +121,18 @@ class AzureFileShares(pulumi.ComponentResource):
                     "channel_encryption": "AES-128-GCM;AES-256-GCM",
                 }
             },
-            opts=pulumi.ResourceOptions(parent=self, **self.kept),
+            opts=self.options(f"{name}-service"),
         )
         self.server = account.primary_endpoints.apply(lambda endpoints: urlsplit(endpoints.file).hostname or "")
         self.usable = self.account if args["nfs"] else self._key_on_host(name).account
         self.register_outputs({"account": self.account})
 
-    def _adopted(self, typ: str, name: str, look: Any, wanted: str) -> pulumi.ResourceOptions:
-        same = _is_recorded(typ, name, wanted)
-        options = adopt(typ, name, look, self.kept, same=same, owner=self.args["stack"])
-        return pulumi.ResourceOptions(parent=self, **options)
-
-    def share_options(self, name: str, share: str) -> pulumi.ResourceOptions:
-        """Options of the resource `name` that is the share of that name."""
-        account = self.args["account"]
-        look = partial(self._find_share, share)
-        # the service's settings count for what is made afterwards
-        kept = self.kept | {"depends_on": [self.service]}
-        # of the account that the state has
-        same = _is_recorded(ACCOUNT, self.account_resource, account)
-        return pulumi.ResourceOptions(parent=self, **adopt(SHARE, name, look, kept, same=same))
-
-    def _find_group(self) -> Found | None:
-        return self._whole(look_up("azure-native:resources:getResourceGroup", resourceGroupName=self.args["group"]))
-
-    def _find_account(self) -> Found | None:
-        group, account = self.args["group"], self.args["account"]
-        look = partial(look_up, "azure-native:storage:getStorageAccount", resourceGroupName=group, accountName=account)
-        return self._whole(self._unless_new(look))
-
-    def _find_share(self, share: str) -> Found | None:
-        group, account = self.args["group"], self.args["account"]
-        look = partial(look_up, "azure-native:storage:getFileShare", resourceGroupName=group, accountName=account)
-        return self._unless_new(partial(look, shareName=share))
-
-    def _whole(self, found: Found | None) -> Found | None:
-        self._is_new = found is None
-        return found
-
-    def _unless_new(self, look: Callable[[], Found | None]) -> Found | None:
-        # nothing is in a group or account that is not there: Azure need not be asked
-        return None if self._is_new else look()
+    def options(self, name: str, **more: Any) -> pulumi.ResourceOptions:
+        """Options of the resource `name` that is data: it is taken back if it is there."""
+        if found := self.args["found"].get(name):
+            pulumi.log.info(f"{name}: {found.id} exists and is taken back")
+            more["import_"] = found.id
+        return pulumi.ResourceOptions(parent=self, **self.kept, **more)
 
     def _key_on_host(self, name: str) -> AccountKey:
         args = self.args
@@ -208,7 +174,8 @@ class AzureShare(FileShare):
         """Registers the share."""
         super().__init__("datadocker:index:AzureShare", name, {}, opts)
         files, nfs = args["files"], args["files"].args["nfs"]
-        options = files.share_options(f"{name}-files", args["share"])
+        # the service's settings count for what is made afterwards
+        options = files.options(f"{name}-files", depends_on=[files.service])
         options.parent = self
         made = storage.FileShare(
             f"{name}-files",
@@ -229,11 +196,6 @@ class AzureShare(FileShare):
         )
         self.share = pulumi.Output.all(made.name, files.usable).apply(lambda known: str(known[0]))
         self.register_outputs({"share": self.share})
-
-
-def _is_recorded(typ: str, name: str, wanted: str) -> bool:
-    """Whether the resource `name` of the state, if it has one, is the one that Azure knows as `wanted`."""
-    return str(recorded().get((typ, name), {}).get("name") or wanted).lower() == wanted.lower()
 
 
 def _subnets(subnet_id: pulumi.Input[str] | None) -> list[storage.VirtualNetworkRuleArgsDict]:

@@ -52,6 +52,16 @@ def an_account_keeps_its_kind(cloud: Cloud, new: Resource) -> AzureError | None:
     return None
 
 
+@rule("storage:StorageAccount", source="https://github.com/hashicorp/terraform-provider-azurerm/issues/6526")
+def zones_are_a_matter_of_migration(cloud: Cloud, new: Resource) -> AzureError | None:
+    old = cloud.lookup(new.id)
+    if old and len({"ZRS" in str(one(r.inputs, "sku.name")) for r in (old, new)}) > 1:
+        return bad_request(
+            "StorageAccountTypeConversionNotAllowed", "The storage account does not support account type conversion."
+        )
+    return None
+
+
 @rule("storage:StorageAccount", source="https://learn.microsoft.com/azure/storage/common/storage-network-security")
 def a_subnet_that_is_let_in_has_an_endpoint(cloud: Cloud, new: Resource) -> AzureError | None:
     for reference in new.inputs_at("networkRuleSet.virtualNetworkRules[].virtualNetworkResourceId"):

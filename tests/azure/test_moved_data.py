@@ -64,6 +64,24 @@ def test_what_would_be_replaced_is_refused(clone: Clone, azure: StandIn) -> None
     clone.pulumi("up", "--yes", "--skip-preview", "--expect-no-changes")
 
 
+def test_what_was_left_is_not_changed_to_what_it_can_not_be(clone: Clone, azure: StandIn) -> None:
+    clone.change("up")
+    clone.change("destroy")
+    left = {key: resource.inputs for key, resource in azure.cloud.resources.items()}
+    for setting, value, was in (
+        ("location", "eastus", "westeurope"),
+        ("protocol", "smb", "nfs"),
+        ("redundancy", "ZRS", "LRS"),
+    ):
+        set_shares(clone, setting, value)
+        code, said = clone.run("up", "--yes", "--skip-preview")
+        assert code
+        assert f"set datadocker:shares.{setting}" in said
+        assert {key: resource.inputs for key, resource in azure.cloud.resources.items()} == left
+        set_shares(clone, setting, was)
+    clone.change("up")
+
+
 def test_a_part_is_not_updated_while_data_is_to_be_taken_back(clone: Clone, azure: StandIn) -> None:
     """Pulumi would take back what is outside of the part, too, and write a state that no command reads."""
     clone.change("up")

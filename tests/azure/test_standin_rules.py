@@ -61,6 +61,7 @@ CHANGED: list[tuple[str, dict[str, Any], str, str]] = [
         "IpPrefix 10.1.0.0/24 on Subnet hosts has active allocations and cannot be deleted.",
     ),
     (ACCOUNT, {"kind": "FileStorage", "sku": {"name": "Premium_LRS"}}, "InvalidRequestPropertyValue", "property kind."),
+    (ACCOUNT, {"sku": {"name": "Standard_ZRS"}}, "StorageAccountTypeConversionNotAllowed", "account type conversion."),
     (
         ACCOUNT,
         {

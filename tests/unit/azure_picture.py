@@ -15,6 +15,7 @@ from tests.unit.azure_parts import (
     RULES,
     RUN,
     SHARE,
+    SUBNETWORK,
     VM,
     AzureRecorder,
 )
@@ -115,5 +116,6 @@ def _network() -> list[tuple[str, str, Any]]:
         ("public address", ADDRESS, lambda p: [f"{p['sku']['name']}, {p['publicIPAllocationMethod']}"]),
         ("security group", RULES, lambda p: [f"{r['access']} {r['destinationPortRange']}" for r in p["securityRules"]]),
         ("network interface", CARD, lambda p: []),
-        ("network", NETWORK, lambda p: [p["addressSpace"]["addressPrefixes"][0], p["subnets"][0]["addressPrefix"]]),
+        ("network", NETWORK, lambda p: p["addressSpace"]["addressPrefixes"]),
+        ("subnet", SUBNETWORK, lambda p: [p["addressPrefix"]]),
     ]

@@ -27,6 +27,7 @@ from tests.unit.azure_parts import (
     SET,
     STOP,
     SUBNET,
+    SUBNETWORK,
     VM,
     AzureRecorder,
     logged_in,
@@ -75,7 +76,7 @@ def test_staging_is_a_machine_that_only_ssh_reaches(
     assert "2376" not in json.dumps(rules)
     address = recorder.one(ADDRESS, "host-net-ip")
     assert (address["sku"]["name"], address["publicIPAllocationMethod"]) == ("Standard", "Static")
-    subnet = recorder.one(NETWORK, "host-net-network")["subnets"][0]
+    subnet = recorder.one(SUBNETWORK, "host-net-subnet")
     assert subnet["serviceEndpoints"] == [{"service": "Microsoft.Storage"}]
     assert recorder.all(NAT) == {}
     card = recorder.one(CARD, "host-net-card")
@@ -88,7 +89,7 @@ def test_a_subnet_reaches_shares_of_another_region(
     build: Build, recorder: AzureRecorder, exported: dict[str, Any], location: str, suffix: str
 ) -> None:
     stand(build, exported, shares=settings_of("staging")["shares"] | {"location": location})
-    subnet = recorder.one(NETWORK, "host-net-network")["subnets"][0]
+    subnet = recorder.one(SUBNETWORK, "host-net-subnet")
     assert subnet["serviceEndpoints"] == [{"service": f"Microsoft.Storage{suffix}"}]
 
 
@@ -228,7 +229,7 @@ def test_without_a_public_address_there_is_a_way_out_and_a_way_in(
 ) -> None:
     out = stand(build, exported, host=HOST | {"publicIp": False, "jumpHost": "ops@jump.example.com:2222"})
     assert list(recorder.all(ADDRESS)) == ["host-net-nat-ip"]
-    assert recorder.one(NETWORK, "host-net-network")["subnets"][0]["natGateway"] == {"id": "host-net-nat-id"}
+    assert recorder.one(SUBNETWORK, "host-net-subnet")["natGateway"] == {"id": "host-net-nat-id"}
     assert "publicIPAddress" not in recorder.one(CARD, "host-net-card")["ipConfigurations"][0]
     assert out["dockerHost"] == "ssh://datadocker@10.60.0.4:22"
     assert "ProxyJump=ops@jump.example.com:2222" in out["ssh"]

@@ -63,8 +63,15 @@ def shares(**change: Any) -> dict[str, Any]:
         "retain": True,
         "protect": False,
         "tags": {"team": "data"},
+    } | change
+    data: adoption.DataNames = {
+        "stack": args["stack"],
+        "group": args["group"],
+        "account": args["account"],
+        "shares": {"dbs-share-files": "dbs"},
     }
-    files = AzureFileShares("files", AzureFileSharesArgs(**(args | change)))  # type: ignore[typeddict-item]
+    found = adoption.find_data(data, "files-group", "files-account")
+    files = AzureFileShares("files", AzureFileSharesArgs(**args, found=found))  # type: ignore[typeddict-item]
     made = AzureShare("dbs-share", {"files": files, "share": "dbs", "gib": 100, "tier": None})
     return {"share": made.share, **made.options}
 
