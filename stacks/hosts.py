@@ -11,9 +11,10 @@ from components.hosts.keys import private_key
 from components.hosts.local import socket_path
 from provider.owner import CHECKOUT_LABEL
 from stacks.azure import AzureHostSettings, AzureSharesSettings
+from stacks.azure_host import azure_host
 from stacks.login import subscription
 from stacks.names import DEMO_CONTAINERS
-from stacks.owner import Labels, default_base, insist_on, owner_labels, stack_label
+from stacks.owner import Labels, Place, insist_on, owner_labels
 from stacks.settings import LocalHostSettings, Settings, SSHHostSettings
 
 
@@ -25,7 +26,11 @@ def docker_host(settings: Settings) -> tuple[DockerHost, Labels]:
     Raises:
         pulumi.RunError: with what to do, if it can't be had.
     """
-    labels = owner_labels(_place(settings))
+    place = _place(settings)
+    labels = owner_labels(place)
+    # what is made on Azure waits for no label
+    if place["subscription"]:
+        insist_on(place)
     host = _host(settings, pulumi.Output.from_input(labels[CHECKOUT_LABEL]))
     return host, host.claim(_claims(settings, labels))
 
@@ -38,13 +43,16 @@ def _host(settings: Settings, here: pulumi.Output[str]) -> DockerHost:
         case SSHHostSettings() as remote:
             return _ssh(remote, here)
         case AzureHostSettings() as machine:
-            # what is made on Azure waits for no label
-            insist_on(_place(settings))
-            return _azure(machine, settings)
+            return azure_host(machine, settings)
 
 
-def _place(settings: Settings) -> str:
-    """Which host it is, whoever logs in there and how; a machine on Azure may get another address by itself."""
+def _place(settings: Settings) -> Place:
+    on_azure = isinstance(settings.host, AzureHostSettings) or isinstance(settings.shares, AzureSharesSettings)
+    return {"place": _place_of_host(settings), "subscription": subscription() if on_azure else ""}
+
+
+def _place_of_host(settings: Settings) -> str:
+    """Which host it is; a machine on Azure may get another address by itself."""
     match settings.host:
         case LocalHostSettings(socket=socket):
             return f"unix://{os.path.realpath(socket_path(socket))}"
@@ -80,53 +88,3 @@ def _claims(settings: Settings, labels: Labels) -> Claims:
             Server(container=prefix + d.name, volume=prefix + d.volume, port=d.port) for d in settings.databases
         ],
     }
-
-
-def _azure(machine: AzureHostSettings, settings: Settings) -> DockerHost:
-    subscription()
-    # its SDK takes a second to import
-    from components.hosts.azure import AzureHost
-    from components.hosts.azure_network import SSH_PORT, Opening
-
-    shares = settings.shares
-    openings = [Opening(name="ssh", port=SSH_PORT, sources=machine.ssh_from)]
-    openings += [
-        # Azure lets a rule's name end with a letter, and not with each character that a container's may
-        Opening(name=f"{d.name}-database", port=d.port, sources=d.allow_from)
-        for d in settings.databases
-        if d.allow_from
-    ]
-    return AzureHost(
-        "host",
-        {
-            "base": machine.base(default_base()),
-            "stack": stack_label(),
-            "location": machine.location,
-            "group": machine.resource_group,
-            "existing_group": machine.existing_resource_group,
-            "openings": openings,
-            "subnet_id": machine.network.subnet_id,
-            "address_range": machine.network.address_range,
-            "subnet_range": machine.network.subnet_range,
-            "far_shares": isinstance(shares, AzureSharesSettings) and shares.location not in (None, machine.location),
-            "nat_gateway": machine.nat_gateway,
-            "public_ip": machine.public_ip,
-            "dns_label": machine.dns_label,
-            "private_ip": machine.private_ip,
-            "jump_host": machine.jump_host,
-            "private_route": machine.private_route,
-            "accelerated": machine.accelerated_networking,
-            "user": machine.user,
-            "identity_file": machine.identity_file,
-            "size": machine.size,
-            "image": machine.image,
-            "disk_gib": machine.disk.size,
-            "disk_type": machine.disk.type,
-            "zone": machine.zone,
-            "availability_set": machine.availability_set,
-            "custom_data": machine.custom_data,
-            "system_identity": machine.system_identity,
-            "identities": machine.identities,
-            "tags": machine.tags,
-        },
-    )

@@ -6,7 +6,7 @@ import os
 import secrets
 import socket
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypedDict
 
 import pulumi
 
@@ -31,22 +31,31 @@ def default_base() -> str:
 Labels = Mapping[str, pulumi.Input[str]]
 
 
-def owner_labels(place: str) -> Labels:
+class Place(TypedDict):
+    """Where a stack stands."""
+
+    place: str
+    """The host, whoever logs in there and how."""
+    subscription: str
+    """Of what is on Azure; nothing if nothing is."""
+
+
+def owner_labels(place: Place) -> Labels:
     """Labels of the stack's containers and volumes, which nothing else on an engine has.
 
-    The checkout's is known once it is sure that the stack stands on `place`, its host, or on nothing yet. What waits
+    The checkout's is known once it is sure that the stack stands at `place`, or nowhere yet. What waits
     for it is not made anywhere else: it fails with a `pulumi.RunError` that says what to do.
     """
     kept = pulumi.Stash(
         KEPT,
-        input={"owner": f"{socket.gethostname()}:{os.getcwd()}#{secrets.token_hex(4)}", "place": place},
+        input={"owner": f"{socket.gethostname()}:{os.getcwd()}#{secrets.token_hex(4)}", **place},
         # the first value stays, whoever runs the stack from wherever
         opts=pulumi.ResourceOptions(ignore_changes=["input"]),
     )
     return {STACK_LABEL: stack_label(), CHECKOUT_LABEL: kept.output.apply(lambda first: _owner(first, place))}
 
 
-def insist_on(place: str) -> None:
+def insist_on(place: Place) -> None:
     """Checks at once what the labels of `owner_labels` check later. It reads the whole state, which takes time.
 
     Raises:
@@ -56,15 +65,23 @@ def insist_on(place: str) -> None:
         _owner(kept["output"], place)
 
 
-def _owner(first: Any, place: str) -> str:
+def _owner(first: Any, place: Place) -> str:
     # where a stack of an older state stands is not known
     if isinstance(first, str):
         return first
     # on another engine all would be made anew, and what is on this one would be in no state
-    if first["place"] != place:
+    if first["place"] != place["place"]:
         raise pulumi.RunError(
-            f"this stack stands on {first['place']}: to move it to {place} destroy it first (what shares keep stays "
-            "there), or set datadocker:host or DOCKER_HOST back"
+            f"this stack stands on {first['place']}: to move it to {place['place']} destroy it first (what shares keep "
+            "stays there), or set datadocker:host or DOCKER_HOST back"
+        )
+    # in another subscription its data is not there, and the state would forget what is in this one
+    there = str(first.get("subscription") or place["subscription"])
+    if place["subscription"] and there.lower() != place["subscription"].lower():
+        raise pulumi.RunError(
+            f"this stack stands in the subscription {there}: to move it to {place['subscription']} destroy it first "
+            f"(what shares keep stays there), or go back: az account set --subscription {there} (or by "
+            "ARM_SUBSCRIPTION_ID or azure-native:subscriptionId)"
         )
     return str(first["owner"])
 

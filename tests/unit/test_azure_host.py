@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import stat
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -244,6 +245,35 @@ def test_what_exists_is_used_and_not_made(build: Build, recorder: AzureRecorder,
     assert recorder.one(CARD, "host-net-card")["ipConfigurations"][0]["subnet"] == {"id": SUBNET}
     assert recorder.one(SET, "host-machine-set")["sku"] == {"name": "Aligned"}
     assert recorder.one(VM, "host-machine-vm")["availabilitySet"] == {"id": "host-machine-set-id"}
+
+
+@pytest.mark.parametrize(
+    ("change", "there", "refused"),
+    [
+        ({"name": "other"}, {}, None),
+        ({"resourceGroup": "ours", "name": "other"}, {"group": "ours"}, "name"),
+        ({"existingResourceGroup": "ours", "name": "other"}, {}, "name"),
+        ({"existingResourceGroup": "ours", "location": "eastus"}, {}, "location"),
+        ({"existingResourceGroup": "ours"}, {}, None),
+        # a group of the stack's own goes where the machine goes
+        ({"resourceGroup": "ours", "location": "eastus"}, {"group": "ours"}, None),
+        ({"resourceGroup": "new", "name": "other"}, {"group": "ours"}, None),
+    ],
+)
+def test_a_machine_in_a_group_that_stays_keeps_name_and_region(
+    build: Build,
+    recorder: AzureRecorder,
+    exported: dict[str, Any],
+    change: dict[str, str],
+    there: dict[str, str],
+    refused: str | None,
+) -> None:
+    recorder.in_state[CARD, "host-net-card"] = {"name": "datadocker-staging-nic", "location": "West Europe"}
+    if "existingResourceGroup" not in change:
+        recorder.in_state[GROUP, "host-group"] = {"name": there.get("group", "datadocker-staging")}
+    stood = pytest.raises(pulumi.RunError, match=f"set datadocker:host.{refused} back") if refused else nullcontext()
+    with stood:
+        stand(build, exported, host=HOST | change)
 
 
 def test_all_that_is_on_the_machine_shares_its_fate(

@@ -118,6 +118,27 @@ def test_a_state_that_does_not_say_where_the_stack_stands_is_taken(build: Build,
     assert recorder.one(PROVIDER, "host-engine")["host"] == "ssh://ops@box:2222"
 
 
+def test_another_subscription_is_refused(
+    build: Build, recorder: Recorder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    azure = logged_in(monkeypatch, tmp_path)
+    azure.in_state[STASH, "checkout"] = {"output": kept("azure") | {"subscription": "the-first"}}
+    with pytest.raises(pulumi.RunError, match=r"stands in the subscription the-first: to move it to 0.* destroy it"):
+        stand(build, settings_of("staging"), "Pulumi.staging.yaml")
+    assert {m.typ for m in azure.made} == {STASH}
+
+
+def test_shares_on_azure_stay_in_their_subscription(
+    build: Build, recorder: Recorder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    azure = logged_in(monkeypatch, tmp_path)
+    azure.in_state[STASH, "checkout"] = {"output": kept("ssh://box:2222") | {"subscription": "the-first"}}
+    shares = {"kind": "azure", "location": "westeurope", "allowFrom": ["52.174.3.80"]}
+    with pytest.raises(pulumi.RunError, match="stands in the subscription the-first"):
+        stand(build, {"host": SSH, "shares": shares, "stack": "databases"})
+    assert {m.typ for m in azure.made} == {STASH}
+
+
 def test_nothing_is_made_on_azure_for_a_stack_that_stands_elsewhere(
     build: Build, recorder: Recorder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

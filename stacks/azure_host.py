@@ -1,0 +1,91 @@
+"""The machine on Azure that the settings name."""
+
+from __future__ import annotations
+
+import pulumi
+
+from components.hosts import DockerHost
+from components.state import recorded
+from stacks.azure import AzureHostSettings, AzureSharesSettings
+from stacks.owner import default_base, stack_label
+from stacks.settings import Settings
+
+GROUP, CARD = "azure-native:resources:ResourceGroup", "azure-native:network:NetworkInterface"
+
+
+def azure_host(machine: AzureHostSettings, settings: Settings) -> DockerHost:
+    """Registers the machine, open to what the settings name.
+
+    Raises:
+        pulumi.RunError: if it can't become what the settings say.
+    """
+    _refuse_change(machine)
+    # its SDK takes a second to import
+    from components.hosts.azure import AzureHost
+    from components.hosts.azure_network import SSH_PORT, Opening
+
+    shares = settings.shares
+    openings = [Opening(name="ssh", port=SSH_PORT, sources=machine.ssh_from)]
+    openings += [
+        # Azure lets a rule's name end with a letter, and not with each character that a container's may
+        Opening(name=f"{d.name}-database", port=d.port, sources=d.allow_from)
+        for d in settings.databases
+        if d.allow_from
+    ]
+    return AzureHost(
+        "host",
+        {
+            "base": machine.base(default_base()),
+            "stack": stack_label(),
+            "location": machine.location,
+            "group": machine.resource_group,
+            "existing_group": machine.existing_resource_group,
+            "openings": openings,
+            "subnet_id": machine.network.subnet_id,
+            "address_range": machine.network.address_range,
+            "subnet_range": machine.network.subnet_range,
+            "far_shares": isinstance(shares, AzureSharesSettings) and shares.location not in (None, machine.location),
+            "nat_gateway": machine.nat_gateway,
+            "public_ip": machine.public_ip,
+            "dns_label": machine.dns_label,
+            "private_ip": machine.private_ip,
+            "jump_host": machine.jump_host,
+            "private_route": machine.private_route,
+            "accelerated": machine.accelerated_networking,
+            "user": machine.user,
+            "identity_file": machine.identity_file,
+            "size": machine.size,
+            "image": machine.image,
+            "disk_gib": machine.disk.size,
+            "disk_type": machine.disk.type,
+            "zone": machine.zone,
+            "availability_set": machine.availability_set,
+            "custom_data": machine.custom_data,
+            "system_identity": machine.system_identity,
+            "identities": machine.identities,
+            "tags": machine.tags,
+        },
+    )
+
+
+def _refuse_change(machine: AzureHostSettings) -> None:
+    """What has another name or region is another thing to Azure, and the first is in use until the machine is gone.
+
+    A group of the stack's own that is replaced takes all of it along.
+
+    Raises:
+        pulumi.RunError: if the machine stands by another name or elsewhere in a group that stays.
+    """
+    name, group = machine.base(default_base()), machine.group(default_base())
+    card, own_group = recorded().get((CARD, "host-net-card"), {}), recorded().get((GROUP, "host-group"), {})
+    was = str(card.get("name") or f"{name}-nic").removesuffix("-nic")
+    # Azure says it in either form, West Europe or westeurope
+    region = str(card.get("location") or machine.location).replace(" ", "").lower()
+    if own_group.get("name") and (str(own_group["name"]).lower() != group.lower() or region != machine.location):
+        return
+    for setting, there, wanted in (("location", region, machine.location), ("name", was, name)):
+        if there != wanted:
+            raise pulumi.RunError(
+                f"{was} in group {group}, which stays, has the {setting} {there}: set datadocker:host.{setting} back, "
+                f"or destroy first (what shares keep stays there) and make it anew as {wanted}"
+            )
