@@ -27,8 +27,9 @@ def azure_host(machine: AzureHostSettings, settings: Settings) -> DockerHost:
     shares = settings.shares
     openings = [Opening(name="ssh", port=SSH_PORT, sources=machine.ssh_from)]
     openings += [
-        # Azure lets a rule's name end with a letter, and not with each character that a container's may
-        Opening(name=f"{d.name}-database", port=d.port, sources=d.allow_from)
+        # Azure lets a rule's name end with a digit, and not with each character that a container's may; names that differ
+        # in case alone are one to it
+        Opening(name=f"{d.name}-{d.port}", port=d.port, sources=d.allow_from)
         for d in settings.databases
         if d.allow_from
     ]

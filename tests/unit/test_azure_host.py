@@ -213,7 +213,7 @@ def test_databases_are_reached_by_a_tunnel_unless_the_settings_open_their_port(
     open_to = {"name": "open", "volume": "simpledb", "port": 6604, "allowFrom": ["198.51.100.0/24"]}
     out = stand(build, exported, databases=[{"name": "mydb", "volume": "dbs", "port": 6603}, open_to])
     rules = recorder.one(RULES, "host-net-rules")["securityRules"]
-    assert [(r["name"], r["destinationPortRange"]) for r in rules][1] == ("open-database", "6604")
+    assert [(r["name"], r["destinationPortRange"]) for r in rules][1] == ("open-6604", "6604")
     assert rules[1]["sourceAddressPrefix"] == "198.51.100.0/24"
     made = recorder.all(CONTAINER)
     assert made["mydb-container"]["ports"][0]["ip"] == "127.0.0.1"
