@@ -12,13 +12,14 @@ from pulumi_azure_native import resources
 
 from components.custom import GracefulStop
 from components.hosts.azure_bootstrap import custom_data, read_custom_data
+from components.hosts.azure_key import read_azure_public
 from components.hosts.azure_machine import AzureMachine
 from components.hosts.azure_network import SSH_PORT, AzureNetwork, NetworkSettings
 from components.hosts.claims import Claims, hand_over
 from components.hosts.docker_provider import DockerProvider
 from components.hosts.engine import Engine
 from components.hosts.host import DockerHost
-from components.hosts.keys import KeyPair, key_folder, read_public, write_key
+from components.hosts.keys import KeyPair, key_folder, write_key
 from components.hosts.ssh import ssh_options
 from components.shares.adoption import STACK_TAG
 
@@ -82,7 +83,7 @@ class AzureHost(DockerHost):
         super().__init__("datadocker:index:AzureHost", name, {}, opts)
         own = pulumi.ResourceOptions(parent=self)
         given, more = args.get("identity_file"), args.get("custom_data")
-        public = read_public(given) if given else None
+        public = read_azure_public(given) if given else None
         more = read_custom_data(more) if more else ""
         group = self._group(name, args)
         # deleting a group deletes what is in it: one call instead of ten

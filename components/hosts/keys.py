@@ -104,7 +104,7 @@ def read_public(identity_file: str) -> str:
         words = _public_half(private).read_text().split()
     except OSError as error:
         raise _unreadable(error) from None
-    if len(words) < 2 or not words[0].startswith(("ssh-", "ecdsa-")):
+    if len(words) < 2 or not words[0].startswith(("ssh-", "ecdsa-", "sk-")):
         raise pulumi.RunError(f"{SETTING}: {private}.pub is no public key: ssh-keygen -y -f {private} makes it")
     return " ".join(words[:2])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,12 @@ def settings_of(stack: str) -> dict[str, Any]:
 
 
 PAIR = keys.Pair(private="-----BEGIN OPENSSH PRIVATE KEY-----\nnone\n", public="ssh-ed25519 AAAAmade")
+
+
+def public_key(kind: str, *numbers: bytes) -> str:
+    """An OpenSSH public key of these numbers."""
+    fields = (kind.encode(), *numbers)
+    return f"{kind} {base64.b64encode(b''.join(len(f).to_bytes(4, 'big') + f for f in fields)).decode()}"
 
 
 def logged_in(monkeypatch: pytest.MonkeyPatch, folder: Path) -> AzureRecorder:

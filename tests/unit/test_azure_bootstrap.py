@@ -11,7 +11,10 @@ import pytest
 
 from components.hosts import keys
 from components.hosts.azure_bootstrap import READY_SCRIPT, cloud_config, read_custom_data
-from tests.unit.azure_parts import PAIR, AzureRecorder
+from components.hosts.azure_key import read_azure_public
+from tests.unit.azure_parts import PAIR, AzureRecorder, public_key
+
+POINT, E, MODULUS = bytes(32), b"\x01\x00\x01", b"\0" + b"\xff" * 256
 
 
 @pytest.mark.parametrize(
@@ -38,6 +41,37 @@ def test_key_files_that_can_not_be_used(tmp_path: Path, mode: int | None, public
 def test_an_agent_may_have_the_private_half(tmp_path: Path) -> None:
     (tmp_path / "key.pub").write_text("ssh-ed25519 AAAA me@home\n")
     assert keys.read_public(str(tmp_path / "key")) == "ssh-ed25519 AAAA"
+
+
+def test_keys_that_azure_takes(tmp_path: Path) -> None:
+    for public in (public_key("ssh-ed25519", POINT), public_key("ssh-rsa", E, MODULUS), keys.make_pair()["public"]):
+        (tmp_path / "key.pub").write_text(f"{public} me@home\n")
+        assert read_azure_public(str(tmp_path / "key")) == public
+
+
+@pytest.mark.parametrize(
+    ("public", "said"),
+    [
+        (public_key("ecdsa-sha2-nistp256", b"nistp256", b"\4" + bytes(64)), "is of the kind ecdsa-sha2-nistp256"),
+        (public_key("sk-ssh-ed25519@openssh.com", POINT, b"ssh:"), "is of the kind sk-ssh-ed25519@openssh.com"),
+        (public_key("ssh-rsa", E, b"\x7f" + MODULUS[2:]), "is an RSA key of 2047 bits"),
+        ("ssh-rsa " + public_key("ssh-ed25519", POINT).split()[1], "says ssh-rsa and is another kind of key"),
+        (public_key("ssh-ed25519", POINT[1:]), "is damaged"),
+        (public_key("ssh-rsa", E), "is damaged"),
+        (public_key("ssh-ed25519", POINT)[:-8], "is damaged"),
+        ("ssh-ed25519 AAAA", "is damaged"),
+        ("ssh-ed25519 no?base64", "is damaged"),
+    ],
+)
+def test_keys_that_azure_would_refuse(tmp_path: Path, public: str, said: str) -> None:
+    (tmp_path / "key.pub").write_text(f"{public} me@home\n")
+    with pytest.raises(pulumi.RunError) as caught:
+        read_azure_public(str(tmp_path / "key"))
+    line = str(caught.value)
+    assert f"host.identityFile: {tmp_path / 'key'}.pub {said}: Azure takes ed25519, or RSA of 2048 bits" in line
+    assert "ssh-keygen -t ed25519" in line
+    # an ssh host takes what ssh takes
+    assert keys.private_key(str(tmp_path / "key")) == tmp_path / "key"
 
 
 def test_a_pair_is_made_by_ssh_keygen() -> None:

@@ -32,6 +32,7 @@ from tests.unit.azure_parts import (
     VM,
     AzureRecorder,
     logged_in,
+    public_key,
     settings_of,
 )
 from tests.unit.conftest import Build
@@ -327,13 +328,21 @@ def test_a_preview_of_a_change_in_place_replaces_nothing(
     assert recorder.one(STOP, "host-stop")["machine"] == expected
 
 
+def test_a_key_that_azure_would_refuse(build: Build, recorder: AzureRecorder, tmp_path: Path) -> None:
+    (tmp_path / "key.pub").write_text(public_key("ecdsa-sha2-nistp256", b"nistp256", b"\4" + bytes(64)))
+    with pytest.raises(pulumi.RunError, match=r"key\.pub is of the kind ecdsa-sha2-nistp256: Azure takes"):
+        stand(build, {}, host=HOST | {"identityFile": str(tmp_path / "key")})
+    assert [m for m in recorder.made if m.typ.startswith("azure-native")] == []
+
+
 def test_a_users_own_key_pair(build: Build, recorder: AzureRecorder, exported: dict[str, Any], tmp_path: Path) -> None:
     file = tmp_path / "key"
     file.write_text("private")
     file.chmod(0o600)
-    (tmp_path / "key.pub").write_text("ssh-ed25519 AAAAmine me@home\n")
+    mine = public_key("ssh-ed25519", bytes(32))
+    (tmp_path / "key.pub").write_text(f"{mine} me@home\n")
     out = stand(build, exported, host=HOST | {"identityFile": str(file)})
     ssh = recorder.one(VM, "host-machine-vm")["osProfile"]["linuxConfiguration"]["ssh"]
-    assert ssh["publicKeys"][0]["keyData"] == "ssh-ed25519 AAAAmine"
+    assert ssh["publicKeys"][0]["keyData"] == mine
     assert f"IdentityFile={file}" in out["ssh"]
     assert "host-login-kept" not in recorder.all("pulumi:index:Stash")
