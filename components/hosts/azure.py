@@ -84,7 +84,7 @@ class AzureHost(DockerHost):
         own = pulumi.ResourceOptions(parent=self)
         given, more = args.get("identity_file"), args.get("custom_data")
         public = read_azure_public(given) if given else None
-        more = read_custom_data(more) if more else ""
+        more = read_custom_data(more, args["user"]) if more else ""
         group = self._group(name, args)
         # deleting a group deletes what is in it: one call instead of ten
         inside = pulumi.ResourceOptions(parent=self, deleted_with=self._made_group)

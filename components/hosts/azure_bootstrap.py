@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from pathlib import Path
 
 import pulumi
 
 from components.hosts.keys import Pair
 
-# learn.microsoft.com: custom data, "limits": 64 KiB before it is encoded
-CUSTOM_DATA_BYTES = 64 * 1024
+# learn.microsoft.com: osProfile.customData, before it is encoded; 87,380 letters of base64
+CUSTOM_DATA_BYTES = 65535
+# takes as much room as a pair that ssh-keygen makes, and some more
+LARGE_PAIR = Pair(private="x" * 480, public="x" * 96)
 # apt takes its time on a small machine
 READY_SECONDS = 1800
 KINDS = {"#cloud-config": "text/cloud-config", "#!": "text/x-shellscript"}
+# what ends a line in YAML or may not stand there, and may be so in JSON
+NOT_IN_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 # waits by cloud-init's own event, and hands its log over where it failed
 READY_SCRIPT = """\
@@ -44,12 +49,11 @@ def cloud_config(user: str, host_key: Pair, more: str = "") -> str:
         "runcmd": [["usermod", "--append", "--groups", "docker", user]],
     }
     if not more:
-        return "#cloud-config\n" + json.dumps(ours, indent=1) + "\n"
+        return f"#cloud-config\n{_json(ours)}\n"
     # lists of both count; where both name one value it is the user's
     ours["merge_how"] = "list(append)+dict(recurse_list)+str()"
-    kind = next(kind for start, kind in KINDS.items() if more.startswith(start))
-    parts = [{"type": kind, "content": more}, {"type": "text/cloud-config", "content": json.dumps(ours, indent=1)}]
-    return "#cloud-config-archive\n" + json.dumps(parts, indent=1) + "\n"
+    parts = [{"type": _kind(more), "content": more}, {"type": "text/cloud-config", "content": _json(ours)}]
+    return f"#cloud-config-archive\n{_json(parts)}\n"
 
 
 def custom_data(user: str, host_key: Pair, more: str) -> str:
@@ -57,19 +61,35 @@ def custom_data(user: str, host_key: Pair, more: str) -> str:
     return base64.b64encode(cloud_config(user, host_key, more).encode()).decode()
 
 
-def read_custom_data(file: str) -> str:
+def read_custom_data(file: str, user: str) -> str:
     """Returns the user's part.
 
     Raises:
-        pulumi.RunError: if it can't be read, is too long, or cloud-init would not know what it is.
+        pulumi.RunError: if it can't be read, is too long with ours, or cloud-init would not know what it is.
     """
     setting = "datadocker:host.customData"
     try:
         text = Path(file).expanduser().read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise pulumi.RunError(f"{setting}: {file} can't be read: {error}") from None
-    if not text.startswith(tuple(KINDS)):
+    if not _kind(text):
         raise pulumi.RunError(f"{setting}: {file} should begin with {' or '.join(KINDS)}, by which cloud-init knows it")
-    if len(text.encode()) > CUSTOM_DATA_BYTES // 2:
-        raise pulumi.RunError(f"{setting}: {file} is longer than {CUSTOM_DATA_BYTES // 2048} KiB: Azure takes no more")
+    if (size := len(cloud_config(user, LARGE_PAIR, text).encode())) > CUSTOM_DATA_BYTES:
+        raise pulumi.RunError(
+            f"{setting}: {file} makes custom data of {size} bytes with ours, and Azure takes {CUSTOM_DATA_BYTES}: "
+            "shorten it, or let it fetch the rest"
+        )
     return text
+
+
+def _kind(text: str) -> str | None:
+    """What cloud-init takes it for, by the first line."""
+    first = text.partition("\n")[0].rstrip()
+    # others begin so too, such as #cloud-config-archive
+    return KINDS.get("#!" if first.startswith("#!") else first)
+
+
+def _json(value: object) -> str:
+    # cloud-init reads it as YAML, in which half of an escaped emoji is an error
+    text = json.dumps(value, indent=1, ensure_ascii=False)
+    return NOT_IN_YAML.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from pathlib import Path
 
 import pulumi
 import pytest
+import yaml
 
 from components.hosts import keys
-from components.hosts.azure_bootstrap import READY_SCRIPT, cloud_config, read_custom_data
+from components.hosts.azure_bootstrap import (
+    CUSTOM_DATA_BYTES,
+    LARGE_PAIR,
+    READY_SCRIPT,
+    cloud_config,
+    custom_data,
+    read_custom_data,
+)
 from components.hosts.azure_key import read_azure_public
 from tests.unit.azure_parts import PAIR, AzureRecorder, public_key
 
@@ -90,7 +99,7 @@ def test_ssh_keygen_is_missed_before_anything_is_made(monkeypatch: pytest.Monkey
 def test_a_users_cloud_config_runs_beside_ours(tmp_path: Path) -> None:
     file = tmp_path / "more"
     file.write_text("#cloud-config\npackages: [htop]\n")
-    text = cloud_config("me", PAIR, read_custom_data(str(file)))
+    text = cloud_config("me", PAIR, read_custom_data(str(file), "me"))
     parts = json.loads(text.removeprefix("#cloud-config-archive\n"))
     assert [part["type"] for part in parts] == ["text/cloud-config", "text/cloud-config"]
     assert parts[0]["content"] == file.read_text()
@@ -98,13 +107,52 @@ def test_a_users_cloud_config_runs_beside_ours(tmp_path: Path) -> None:
     assert json.loads(parts[1]["content"])["merge_how"].startswith("list(append)")
 
 
-def test_custom_data_of_no_known_kind(tmp_path: Path) -> None:
+@pytest.mark.parametrize("first", ["echo hi", "#cloud-config-archive", "#cloud-configuration", " #cloud-config", ""])
+def test_custom_data_of_no_known_kind(tmp_path: Path, first: str) -> None:
     file = tmp_path / "more"
-    file.write_text("echo hi\n")
+    file.write_text(f"{first}\n- a\n")
     with pytest.raises(pulumi.RunError, match="should begin with #cloud-config or #!"):
-        read_custom_data(str(file))
+        read_custom_data(str(file), "me")
     with pytest.raises(pulumi.RunError, match="can't be read"):
-        read_custom_data(str(tmp_path / "none"))
+        read_custom_data(str(tmp_path / "none"), "me")
+
+
+@pytest.mark.parametrize(
+    ("first", "kind"),
+    [
+        ("#cloud-config \t\r", "text/cloud-config"),
+        ("#cloud-config", "text/cloud-config"),
+        ("#!/x", "text/x-shellscript"),
+    ],
+)
+def test_custom_data_is_known_by_its_first_line(tmp_path: Path, first: str, kind: str) -> None:
+    file = tmp_path / "more"
+    file.write_text(f"{first}\n")
+    text = cloud_config("me", PAIR, read_custom_data(str(file), "me"))
+    assert yaml.safe_load(text)[0]["type"] == kind
+
+
+@pytest.mark.parametrize("letter", ["a", "ä", "\N{GRINNING FACE}", "\n"])
+def test_custom_data_is_as_long_as_azure_takes(tmp_path: Path, letter: str) -> None:
+    user, file, pair = "u" * 64, tmp_path / "more", keys.make_pair()
+    start = "#cloud-config\n# "
+    room = CUSTOM_DATA_BYTES - len(cloud_config(user, LARGE_PAIR, start).encode())
+    count = room // len(json.dumps(letter, ensure_ascii=False)[1:-1].encode())
+    file.write_text(start + letter * count)
+    taken = custom_data(user, pair, read_custom_data(str(file), user))
+    assert 87380 - 300 < len(taken) <= 87380
+    # what cloud-init gets is what was written
+    assert yaml.safe_load(base64.b64decode(taken))[0]["content"] == file.read_text()
+    file.write_text(start + letter * (count + 1))
+    with pytest.raises(
+        pulumi.RunError, match=r"makes custom data of 655\d\d bytes with ours, and Azure takes 65535: sh"
+    ):
+        read_custom_data(str(file), user)
+
+
+def test_cloud_init_gets_each_letter_as_it_was_written() -> None:
+    more = "#!/bin/sh\necho '\x7f\x85\x9f\u2028\u2029\ufeff\t\\ \N{GRINNING FACE}'\n"
+    assert yaml.safe_load(cloud_config("me", PAIR, more))[0]["content"] == more
 
 
 def test_the_readiness_script_hands_the_log_over() -> None:
