@@ -11,9 +11,16 @@ from stacks.complaints import nearest
 
 SYSTEM_SCHEMAS = ("information_schema", "mysql", "performance_schema", "sys")
 RESERVED_OPTIONS = (
-    "bind_address", "datadir", "init_file", "log_bin", "lower_case_table_names", "offline_mode", "port", "socket",
+    "bind_address", "datadir", "init_file", "innodb_directories", "innodb_doublewrite_dir", "innodb_read_only",
+    "innodb_undo_directory", "log_bin", "log_bin_index", "lower_case_table_names", "offline_mode", "port", "socket",
     "user",
 )  # fmt: skip
+RESERVED_FAMILIES = ("innodb_data", "innodb_log_group", "skip_")
+# what the entrypoint needs, and what keeps accounts with FILE from the passwords that mysqld reads
+OPTIONS_OF_IMAGE = (
+    "basedir", "chroot", "daemonize", "early_plugin_load", "no_defaults", "plugin_dir", "secure_file_priv",
+)  # fmt: skip
+FAMILIES_OF_IMAGE = ("defaults_", "initialize", "keyring_migration", "plugin_load")
 # what runs besides the databases in the composition demo, and what each is
 WRITERS, READER = ("docker1", "docker2", "docker3"), "reader"
 DEMO_CONTAINERS = {**dict.fromkeys(WRITERS, "a writer of the demo"), READER: "the reader of the demo"}
@@ -78,10 +85,12 @@ def _folder(path: str) -> str:
 
 
 def _option_of_mysqld(name: str) -> str:
-    # what decides where data lies, who may come in and how, is decided here
-    folded = name.replace("-", "_")
-    if folded in RESERVED_OPTIONS or folded.startswith(("innodb_data", "innodb_log_group", "skip_")):
+    # what decides where data lies, who may come in and how, is decided here; mysqld takes these words off, too
+    folded = re.sub("^((loose|enable|disable|maximum)_)+", "", name.replace("-", "_"))
+    if folded in RESERVED_OPTIONS or folded.startswith(RESERVED_FAMILIES):
         raise ValueError("this one is set here already, and another value would lose data or lock everybody out")
+    if folded in OPTIONS_OF_IMAGE or folded.startswith(FAMILIES_OF_IMAGE):
+        raise ValueError("this one is the image's own, and another value would break what it does; leave it out")
     return name
 
 
