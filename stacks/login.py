@@ -13,9 +13,18 @@ HOW = (
     "say az login and az account set --subscription NAME, or set ARM_CLIENT_ID, ARM_CLIENT_SECRET, ARM_TENANT_ID and "
     "ARM_SUBSCRIPTION_ID of a service principal; docs/azure.md tells more"
 )
-# what pulumi-azure-native takes instead of a client's secret
-OTHER_PROOFS = ("ARM_CLIENT_CERTIFICATE_PATH", "ARM_OIDC_TOKEN", "ARM_OIDC_TOKEN_FILE_PATH", "ARM_OIDC_REQUEST_TOKEN")
-SWITCHES = ("ARM_USE_MSI", "ARM_USE_OIDC")
+# each as the setting of azure-native and the variable that it reads where there is none
+CLIENT, OIDC = ("clientId", "ARM_CLIENT_ID"), ("useOidc", "ARM_USE_OIDC")
+PROOFS = (("clientSecret", "ARM_CLIENT_SECRET"), ("clientCertificatePath", "ARM_CLIENT_CERTIFICATE_PATH"))
+TOKENS = (
+    ("oidcToken", "ARM_OIDC_TOKEN"),
+    ("oidcTokenFilePath", "ARM_OIDC_TOKEN_FILE_PATH"),
+    ("oidcRequestToken", "ARM_OIDC_REQUEST_TOKEN"),
+    # GitHub's own
+    ("oidcRequestToken", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"),
+)
+# what needs no client
+SWITCHES = (("useMsi", "ARM_USE_MSI"), ("useDefaultAzureCredential", "ARM_USE_DEFAULT_AZURE_CREDENTIAL"))
 
 
 def subscription() -> str:
@@ -24,21 +33,39 @@ def subscription() -> str:
     Raises:
         pulumi.RunError: if nobody is logged in, or the subscription is not known.
     """
-    config = pulumi.Config("azure-native")
-    chosen = config.get("subscriptionId") or os.environ.get("ARM_SUBSCRIPTION_ID") or ""
-    client = config.get("clientId") or os.environ.get("ARM_CLIENT_ID")
-    by_itself = any(os.environ.get(s, "").lower() in ("true", "1") for s in SWITCHES) or config.get_bool("useMsi")
-    if client or by_itself:
-        proof = config.get("clientSecret") or os.environ.get("ARM_CLIENT_SECRET")
-        if not (proof or by_itself or any(os.environ.get(p) for p in OTHER_PROOFS)):
-            raise pulumi.RunError(f"Azure: ARM_CLIENT_ID is set, and no secret or certificate with it: {HOW}")
+    chosen = _given("subscriptionId", "ARM_SUBSCRIPTION_ID")
+    client, oidc = _given(*CLIENT), _is_on(*OIDC)
+    proven = any(_given(*proof) for proof in (*PROOFS, *(TOKENS if oidc else ())))
+    if (client and proven) or any(_is_on(*switch) for switch in SWITCHES):
         if not chosen:
             raise pulumi.RunError(f"Azure: which subscription? Set azure-native:subscriptionId: {HOW}")
         return chosen
+    if client:
+        raise pulumi.RunError(
+            f"Azure: {_source(*CLIENT)} is set, and no secret or certificate with it, nor {OIDC[1]}=true and a token: "
+            f"{HOW}"
+        )
+    if oidc:
+        raise pulumi.RunError(f"Azure: {_source(*OIDC)} is set, and no id of a client with it: {HOW}")
     known = _command_line_tool()
     if shutil.which("az") is None or not known:
         raise pulumi.RunError(f"not logged in to Azure: {HOW}")
     return chosen or next((s["id"] for s in known if s.get("isDefault")), known[0]["id"])
+
+
+def _given(setting: str, variable: str) -> str:
+    """What azure-native reads."""
+    value = pulumi.Config("azure-native").get(setting)
+    return os.environ.get(variable, "") if value is None else value
+
+
+def _is_on(setting: str, variable: str) -> bool:
+    # it takes no other spelling
+    return _given(setting, variable) == "true"
+
+
+def _source(setting: str, variable: str) -> str:
+    return variable if pulumi.Config("azure-native").get(setting) is None else f"azure-native:{setting}"
 
 
 def _command_line_tool() -> list[dict[str, str]]:

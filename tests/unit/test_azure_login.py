@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pulumi
@@ -23,8 +25,9 @@ def recorder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AzureRecorder:
 
 @pytest.fixture
 def nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    for name in ("ARM_CLIENT_ID", "ARM_CLIENT_SECRET", "ARM_SUBSCRIPTION_ID", "ARM_USE_MSI", "ARM_USE_OIDC"):
-        monkeypatch.delenv(name, raising=False)
+    for name in list(os.environ):
+        if name.startswith(("ARM_", "ACTIONS_ID_TOKEN_")):
+            monkeypatch.delenv(name)
     monkeypatch.setenv("AZURE_CONFIG_DIR", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path))
     return tmp_path
@@ -48,17 +51,83 @@ def test_who_is_logged_in_is_read_from_where_az_notes_it(recorder: AzureRecorder
     assert login.subscription() == "second"
 
 
+@pytest.fixture
+def configured() -> Iterator[Callable[[dict[str, str]], None]]:
+    def configure(given: dict[str, str]) -> None:
+        pulumi.runtime.set_all_config({f"azure-native:{key}": value for key, value in given.items()})
+
+    yield configure
+    pulumi.runtime.set_all_config({})
+
+
 @pytest.mark.parametrize(
-    ("variables", "said"),
+    ("variables", "settings"),
     [
-        ({"ARM_CLIENT_ID": "x"}, "ARM_CLIENT_ID is set, and no secret or certificate with it"),
-        ({"ARM_CLIENT_ID": "x", "ARM_CLIENT_SECRET": "y"}, "which subscription"),
-        ({"ARM_USE_MSI": "true"}, "which subscription"),
+        ({"ARM_CLIENT_ID": "x", "ARM_CLIENT_SECRET": "y"}, {"clientId": "x", "clientSecret": "y"}),
+        (
+            {"ARM_CLIENT_ID": "x", "ARM_CLIENT_CERTIFICATE_PATH": "/y"},
+            {"clientId": "x", "clientCertificatePath": "/y"},
+        ),
+        (
+            {"ARM_CLIENT_ID": "x", "ARM_USE_OIDC": "true", "ARM_OIDC_TOKEN": "y"},
+            {"clientId": "x", "useOidc": "true", "oidcToken": "y"},
+        ),
+        (
+            {"ARM_CLIENT_ID": "x", "ARM_USE_OIDC": "true", "ARM_OIDC_TOKEN_FILE_PATH": "/y"},
+            {"clientId": "x", "useOidc": "true", "oidcTokenFilePath": "/y"},
+        ),
+        (
+            {"ARM_CLIENT_ID": "x", "ARM_USE_OIDC": "true", "ARM_OIDC_REQUEST_TOKEN": "y", "ARM_OIDC_REQUEST_URL": "z"},
+            {"clientId": "x", "useOidc": "true", "oidcRequestToken": "y", "oidcRequestUrl": "z"},
+        ),
+        ({"ARM_CLIENT_ID": "x", "ARM_USE_OIDC": "true", "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "y"}, {}),
+        ({"ARM_USE_MSI": "true"}, {"useMsi": "true"}),
+        ({"ARM_USE_DEFAULT_AZURE_CREDENTIAL": "true"}, {"useDefaultAzureCredential": "true"}),
+    ],
+)
+def test_every_login_of_azure_native_is_one(
+    recorder: AzureRecorder,
+    nobody: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    configured: Callable[[dict[str, str]], None],
+    variables: dict[str, str],
+    settings: dict[str, str],
+) -> None:
+    if settings:
+        configured(settings | {"subscriptionId": "mine"})
+        assert login.subscription() == "mine"
+    configured({})
+    for name, value in (variables | {"ARM_SUBSCRIPTION_ID": "mine"}).items():
+        monkeypatch.setenv(name, value)
+    assert login.subscription() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("variables", "settings", "said"),
+    [
+        ({"ARM_CLIENT_ID": "x"}, {}, "ARM_CLIENT_ID is set, and no secret or certificate with it, nor ARM_USE_OIDC"),
+        ({}, {"clientId": "x"}, "^Azure: azure-native:clientId is set, and no secret or certificate with it"),
+        # azure-native looks at a token with this switch alone, and takes no other spelling
+        ({"ARM_CLIENT_ID": "x", "ARM_OIDC_TOKEN": "y"}, {}, "ARM_CLIENT_ID is set, and no"),
+        ({"ARM_CLIENT_ID": "x", "ARM_OIDC_TOKEN": "y", "ARM_USE_OIDC": "1"}, {}, "ARM_CLIENT_ID is set, and no"),
+        ({"ARM_CLIENT_ID": "x", "ARM_USE_OIDC": "true"}, {}, "ARM_CLIENT_ID is set, and no"),
+        ({"ARM_OIDC_TOKEN": "y"}, {"useOidc": "true"}, "azure-native:useOidc is set, and no id of a client with it"),
+        ({"ARM_USE_MSI": "true"}, {"useMsi": "false"}, "^not logged in to Azure"),
+        ({"ARM_CLIENT_ID": "x", "ARM_CLIENT_SECRET": "y"}, {}, "which subscription"),
+        ({"ARM_USE_MSI": "true"}, {}, "which subscription"),
+        ({}, {"useDefaultAzureCredential": "true"}, "which subscription"),
     ],
 )
 def test_half_a_login(
-    recorder: AzureRecorder, nobody: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], said: str
+    recorder: AzureRecorder,
+    nobody: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    configured: Callable[[dict[str, str]], None],
+    variables: dict[str, str],
+    settings: dict[str, str],
+    said: str,
 ) -> None:
+    configured(settings)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(pulumi.RunError, match=said):
