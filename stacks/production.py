@@ -16,6 +16,13 @@ NOT = "not in production"
 # README.md publishes it
 PUBLISHED = "datadocker"
 ENCRYPT = "set it by pulumi config set --path --secret, or leave it out and one is made"
+# what azure-native logs in with, and the variable that it reads instead
+LOGIN_SECRETS = {
+    "azure-native:clientSecret": "ARM_CLIENT_SECRET",
+    "azure-native:clientCertificatePassword": "ARM_CLIENT_CERTIFICATE_PASSWORD",
+    "azure-native:oidcToken": "ARM_OIDC_TOKEN",
+    "azure-native:oidcRequestToken": "ARM_OIDC_REQUEST_TOKEN",
+}
 
 
 def check_production(settings: Settings, at: Places, encrypted: frozenset[str], file: str) -> Iterable[tuple[str, str]]:
@@ -59,6 +66,13 @@ def check_production(settings: Settings, at: Places, encrypted: frozenset[str], 
             yield f"{here}.allowFrom", f"{INTERNET}: {NOT}: the whole world could try passwords; name your own networks"
     for setting in readable_passwords(settings.databases, at["databases"], encrypted, file):
         yield setting, f"{NOT}: it is readable in the file; {ENCRYPT}"
+    for setting, variable in LOGIN_SECRETS.items():
+        if not as_written.is_encrypted([setting]):
+            yield (
+                setting,
+                f"{NOT}: it is readable in the file; set it by pulumi config set --secret, or leave it out and set "
+                f"{variable}",
+            )
 
 
 def _published_passphrase() -> str:

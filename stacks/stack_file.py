@@ -19,7 +19,10 @@ class StackFile:
         self._name = name
 
     def is_encrypted(self, steps: Sequence[str | int]) -> bool:
-        """Whether the setting at `steps`, a path below config, is; what the file does not have is taken for it."""
+        """Whether the setting at `steps`, a path below config, is; what the file does not have is taken for it.
+
+        Its first step may leave this project's namespace out.
+        """
         config = self._content.get("config") or {}
         here: Any = config.get(f"{pulumi.get_project()}:{steps[0]}", config.get(steps[0]))
         for step in steps[1:]:

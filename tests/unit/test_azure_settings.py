@@ -219,6 +219,21 @@ def test_what_is_encrypted_may_be_in_production() -> None:
     assert parse(RAW | SECURE, file="Pulumi.prod.yaml", secret=["databases"]).databases[0].root_password
 
 
+@pytest.mark.parametrize("name", ["clientSecret", "clientCertificatePassword", "oidcToken", "oidcRequestToken"])
+def test_a_login_that_is_readable_in_the_file_is_not_for_production(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    key, beside = f"azure-native:{name}", {"azure-native:clientId": "x", "azure-native:location": "westeurope"}
+    for text in ("canary", 4711):
+        Path(PROD).write_text(yaml.safe_dump({"config": beside | {key: text}}))
+        (said,) = complaints(RAW, PROD)
+        assert said.startswith(f"{PROD}: {key}: not in production: it is readable in the file; set it by pulumi config")
+        assert str(text) not in said
+    Path(PROD).write_text(yaml.safe_dump({"config": beside | {key: {"secure": "v1:x"}}}))
+    parse(RAW, file=PROD)
+
+
 @pytest.mark.parametrize("variable", ["PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"])
 def test_the_published_passphrase_is_not_for_production(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str
