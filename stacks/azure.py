@@ -5,6 +5,7 @@ Every flag of docker-machine's azure driver that still makes sense has one: docs
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -34,8 +35,8 @@ from stacks.section import Section
 
 # learn.microsoft.com: scalability targets for Azure Files, provisioned v1 and pay-as-you-go
 PREMIUM_QUOTA, STANDARD_QUOTA = (100, 102400), (1, 102400)
-# the five addresses that Azure takes of every subnet
-TAKEN_OF_SUBNET = 5
+# learn.microsoft.com: virtual networks FAQ, "restrictions on using IP addresses"
+FIRST_TAKEN, LAST_TAKEN = 4, 1
 
 
 class AzureDiskSettings(Section):
@@ -154,11 +155,11 @@ class AzureHostSettings(Section):
         if self.public_ip and self.network.outbound == "natGateway":
             raise ValueError("network.outbound: natGateway is for a host without publicIp: leave it out")
         if self.private_ip and not self.network.subnet_id:
-            hosts = list(network(self.network.subnet_range))[TAKEN_OF_SUBNET - 1 : -1]
-            if self.private_ip not in map(str, hosts):
+            subnet = network(self.network.subnet_range)
+            first, last = subnet.network_address + FIRST_TAKEN, subnet.broadcast_address - LAST_TAKEN
+            if not first <= IPv4Address(self.private_ip) <= last:
                 raise ValueError(
-                    f"privateIp {self.private_ip} is not one of subnet {self.network.subnet_range}: "
-                    f"{hosts[0]} to {hosts[-1]} can be had"
+                    f"privateIp {self.private_ip} is not one of subnet {subnet}: {first} to {last} can be had"
                 )
         return self
 

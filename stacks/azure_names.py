@@ -142,7 +142,8 @@ def _private_address(text: str) -> str:
         found = ipaddress.IPv4Address(text)
     except ValueError:
         raise ValueError("should be an IPv4 address such as 10.60.1.4") from None
-    if not found.is_private:
+    # a network may have public ranges for its own
+    if any(found in other for other in UNUSABLE):
         raise ValueError("should be an address of the subnet")
     return text
 

@@ -93,7 +93,9 @@ def test_only_prod_is_production_by_its_name() -> None:
         ({"network": {"subnetId": "mine"}}, "network.subnetId: 'mine': Azure takes a subnet's id here"),
         ({"network": {"subnetId": SUBNET, "subnet": "10.60.1.0/24"}}, "leave addressSpace and subnet out"),
         ({"privateIp": "10.60.0.3"}, "10.60.0.4 to 10.60.0.254 can be had"),
-        ({"privateIp": "8.8.8.8"}, "host.privateIp: '8.8.8.8': should be an address of the subnet"),
+        ({"privateIp": "10.60.0.255"}, "10.60.0.4 to 10.60.0.254 can be had"),
+        ({"privateIp": "8.8.8.8"}, "privateIp 8.8.8.8 is not one of subnet 10.60.0.0/24: 10.60.0.4 to"),
+        ({"privateIp": "224.0.0.4"}, "host.privateIp: '224.0.0.4': should be an address of the subnet"),
         ({"disk": {"size": 10}}, "host.disk.size: 10: should be at least 30"),
         ({"tags": {"a/b": "c"}}, "Azure takes tag names of 1 to 128 characters without"),
         ({"identities": ["me"]}, "host.identities[0]: 'me': Azure takes a user-assigned identity's id"),
@@ -180,6 +182,23 @@ def test_a_stacks_name_that_is_none_for_a_machine(base: str) -> None:
     ]
     parse(RAW | {"host": HOST | {"name": "mine"}}, file="Pulumi.my_env.yaml", base=base)
     parse(RAW, file="Pulumi.v1.2.yaml", base="demo-v1.2")
+
+
+@pytest.mark.parametrize(
+    ("network", "address"),
+    [
+        ({"addressSpace": "0.0.0.0/2", "subnet": "0.0.0.0/2"}, "10.0.0.4"),
+        ({"addressSpace": "10.0.0.0/9", "subnet": "10.0.0.0/9"}, "10.127.255.254"),
+        ({"addressSpace": "10.0.0.0/29"}, "10.0.0.6"),
+        ({"addressSpace": "100.64.0.0/16"}, "100.64.0.4"),
+        ({"addressSpace": "8.8.0.0/16"}, "8.8.0.254"),
+        ({"subnetId": SUBNET}, "8.8.0.254"),
+    ],
+)
+def test_an_address_of_any_network_that_azure_takes(network: dict[str, Any], address: str) -> None:
+    host = parse(RAW | {"host": HOST | {"network": network, "privateIp": address}}, file="f").host
+    assert isinstance(host, AzureHostSettings)
+    assert host.private_ip == address
 
 
 def test_a_network_that_is_named_twice_is_named_once() -> None:
