@@ -16,7 +16,16 @@ from pydantic import AfterValidator, BeforeValidator, Field
 REFUSED_USERS = (
     "1", "123", "a", "actuser", "adm", "admin", "admin1", "admin2", "administrator", "aspnet", "backup",
     "console", "david", "guest", "john", "owner", "root", "server", "sql", "support", "support_388945a0", "sys",
-    "test", "test1", "test2", "test3", "user", "user1", "user2", "user3", "user4", "user5", "docker",
+    "test", "test1", "test2", "test3", "user", "user1", "user2", "user3", "user4", "user5",
+)  # fmt: skip
+# users and groups of Debian's base-passwd, of what its cloud images have, and of the engine: useradd makes a group, too
+TAKEN_USERS = (
+    "_apt", "_chrony", "_rpc", "_ssh", "adm", "audio", "backup", "bin", "cdrom", "crontab", "daemon", "dialout", "dip",
+    "disk", "docker", "fax", "floppy", "games", "gnats", "input", "irc", "kmem", "kvm", "list", "lp", "mail", "man",
+    "messagebus", "netdev", "news", "nobody", "nogroup", "operator", "plugdev", "polkitd", "proxy", "rdma", "render",
+    "root", "sasl", "sgx", "shadow", "src", "ssh", "sshd", "ssl-cert", "staff", "sudo", "sync", "sys",
+    "systemd-coredump", "systemd-journal", "systemd-network", "systemd-resolve", "systemd-timesync", "tape", "tcpdump",
+    "tss", "tty", "users", "utmp", "uucp", "uuidd", "video", "voice", "www-data",
 )  # fmt: skip
 INTERNET = "Internet"
 # a shorter prefix is a good part of the whole internet
@@ -38,8 +47,8 @@ def _matching(pattern: str, takes: str) -> AfterValidator:
 
 
 def _user(name: str) -> str:
-    if name in REFUSED_USERS:
-        raise ValueError("Azure, or the engine's group, has this name for itself; take another, such as datadocker")
+    if name in REFUSED_USERS + TAKEN_USERS:
+        raise ValueError("Azure, Debian or the engine has this name for itself; take another, such as datadocker")
     return name
 
 
