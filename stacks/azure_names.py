@@ -141,8 +141,12 @@ def _image(text: str) -> str:
 
 
 def _host_name(text: str) -> str:
-    if not re.fullmatch(r"([a-z_][a-z0-9_-]*@)?[A-Za-z0-9][A-Za-z0-9.-]*(:\d{1,5})?", text):
+    found = re.fullmatch(r"([A-Za-z0-9_][A-Za-z0-9_.-]*@)?[A-Za-z0-9][A-Za-z0-9.-]*(:([0-9]{1,5}))?", text)
+    if not found or not 1 <= int(found[3] or 22) <= 65535:
         raise ValueError("should be [user@]host[:port]")
+    # man ssh_config: ProxyJump
+    if text.lower() == "none":
+        raise ValueError("to ssh this is no jump host: leave it out")
     return text
 
 

@@ -83,6 +83,10 @@ def test_only_prod_is_production_by_its_name() -> None:
         ({"dnsLabel": "-x"}, "host.dnsLabel: '-x': Azure takes 3 to 63 lowercase"),
         ({"publicIp": False}, "without publicIp ssh needs a way: set jumpHost"),
         ({"publicIp": False, "jumpHost": "a b"}, "host.jumpHost: 'a b': should be [user@]host[:port]"),
+        ({"jumpHost": "jump:65536"}, "host.jumpHost: 'jump:65536': should be [user@]host[:port]"),
+        ({"jumpHost": "jump:0"}, "host.jumpHost: 'jump:0': should be [user@]host[:port]"),
+        ({"jumpHost": "-l@jump"}, "host.jumpHost: '-l@jump': should be [user@]host[:port]"),
+        ({"jumpHost": "None"}, "host.jumpHost: 'None': to ssh this is no jump host: leave it out"),
         ({"privateRoute": True, "jumpHost": "jump"}, "two ways to the private address"),
         (INSIDE | {"dnsLabel": "mine"}, "dnsLabel names a public address"),
         (INSIDE | {"network": {"subnetId": SUBNET}}, "the machine needs a way out to Debian's mirrors"),
@@ -207,6 +211,11 @@ def test_an_address_of_any_network_that_azure_takes(network: dict[str, Any], add
 def test_a_network_that_is_named_twice_is_named_once() -> None:
     host = AzureHostSettings.model_validate(HOST | {"sshFrom": ["203.0.113.7", "203.0.113.7/32"]})
     assert host.ssh_from == ["203.0.113.7/32"]
+
+
+@pytest.mark.parametrize("given", ["jump", "ops.admin@jump", "Ops@jump.example.com:65535", "none@203.0.113.7:22"])
+def test_a_jump_host_as_ssh_takes_it(given: str) -> None:
+    assert AzureHostSettings.model_validate(HOST | {"jumpHost": given}).jump_host == given
 
 
 SECURE: dict[str, Any] = {"databases": [MYDB | {"rootPassword": "s3cret"}]}
