@@ -11,8 +11,10 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from stacks.azure_names import (
+    AccountTags,
     AdminUser,
     DNSLabel,
+    HostTags,
     IdentityId,
     JumpHost,
     Location,
@@ -27,7 +29,6 @@ from stacks.azure_names import (
     Sources,
     StorageAccountName,
     SubnetId,
-    Tags,
     Zone,
     network,
 )
@@ -131,7 +132,7 @@ class AzureHostSettings(Section):
     )
     system_identity: bool = Field(default=False, description="Give the machine a managed identity of its own.")
     identities: list[IdentityId] = Field(default=[], description="Ids of user-assigned identities for the machine.")
-    tags: Annotated[Tags, Field(max_length=45)] = Field(default={}, description="On everything that is made.")
+    tags: HostTags = Field(default={}, description="On everything that is made.")
 
     @model_validator(mode="after")
     def _goes_together(self) -> AzureHostSettings:
@@ -207,7 +208,7 @@ class AzureSharesSettings(Section):
     protect: bool | None = Field(
         default=None, description="Let destroy fail as long as this is set. Default: true in production."
     )
-    tags: Annotated[Tags, Field(max_length=45)] = Field(default={}, description="On account and resource group.")
+    tags: AccountTags = Field(default={}, description="On account and resource group.")
 
     @model_validator(mode="after")
     def _azure_takes_it(self) -> AzureSharesSettings:

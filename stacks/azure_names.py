@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import itertools
 import re
+import unicodedata
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -28,6 +29,10 @@ TAKEN_USERS = (
     "tss", "tty", "users", "utmp", "uucp", "uuidd", "video", "voice", "www-data",
 )  # fmt: skip
 INTERNET = "Internet"
+# learn.microsoft.com: tag resources, "limitations"; naming rules, Microsoft.Resources
+KEPT_TAGS = ("microsoft", "azure", "windows")
+# a test compares it with the one that is set
+OWN_TAG = "datadocker-stack"
 # a shorter prefix is a good part of the whole internet
 SHORTEST_PREFIX = 8
 # learn.microsoft.com: virtual networks FAQ, "address ranges that I can't use"
@@ -121,10 +126,23 @@ def _public_source(text: str) -> str:
 
 
 def _tag_name(name: str) -> str:
-    # learn.microsoft.com: tag resources, "limitations"; a storage account takes no longer ones
-    if not 1 <= len(name) <= 128 or set(name) & set("<>%&\\?/"):
-        raise ValueError("Azure takes tag names of 1 to 128 characters without < > % & \\ ? /")
+    # a storage account takes no longer ones
+    if not 1 <= len(name) <= 128 or any(c in "<>%&\\?/" or unicodedata.category(c) == "Cc" for c in name):
+        raise ValueError("Azure takes tag names of 1 to 128 characters without < > % & \\ ? / and control characters")
+    if name.lower().startswith(KEPT_TAGS):
+        raise ValueError(f"Azure keeps names that begin with {', '.join(KEPT_TAGS[:-1])} or {KEPT_TAGS[-1]} for itself")
+    if name.lower() == OWN_TAG:
+        raise ValueError("by this tag the stack knows its own: leave it out")
     return name
+
+
+def _one_case(tags: dict[str, str]) -> dict[str, str]:
+    seen: dict[str, str] = {}
+    for name in tags:
+        if name.lower() in seen:
+            raise ValueError(f"{seen[name.lower()]} and {name} are one name to Azure: leave one out")
+        seen[name.lower()] = name
+    return tags
 
 
 def _text(value: object) -> object:
@@ -201,6 +219,9 @@ PublicSource = Annotated[str, AfterValidator(_public_source)]
 TagName = Annotated[str, AfterValidator(_tag_name)]
 Text = BeforeValidator(_text, json_schema_input_type=str | int | float | bool)
 Tags = dict[TagName, Annotated[str, Field(max_length=256), Text]]
+HostTags = Annotated[Tags, Field(max_length=45), AfterValidator(_one_case)]
+# a storage account has fifteen, one of them our own
+AccountTags = Annotated[Tags, Field(max_length=14), AfterValidator(_one_case)]
 Zone = Annotated[Literal["1", "2", "3"], Text]
 MachineImage = Annotated[str, AfterValidator(_image)]
 JumpHost = Annotated[str, AfterValidator(_host_name)]

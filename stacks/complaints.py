@@ -23,6 +23,7 @@ SHOULD_BE = {
     "less_than_equal": "at most {le}",
     "string_too_short": "at least {min_length} characters",
     "too_short": "at least {min_length} long",
+    "too_long": "at most {max_length} long",
     "string_too_long": "at most {max_length} characters",
     "string_pattern_mismatch": "text of the form {pattern}",
     "literal_error": "{expected}",

@@ -9,8 +9,10 @@ import jsonschema
 import pytest
 import yaml
 
+from components.shares import adoption
 from stacks import schema
 from stacks.azure import AzureHostSettings, AzureSharesSettings
+from stacks.azure_names import OWN_TAG
 from stacks.complaints import SettingsError
 from stacks.config import parse
 from stacks.settings import Settings
@@ -105,6 +107,11 @@ def test_only_prod_is_production_by_its_name() -> None:
         ({"privateIp": "224.0.0.4"}, "host.privateIp: '224.0.0.4': should be an address of the subnet"),
         ({"disk": {"size": 10}}, "host.disk.size: 10: should be at least 30"),
         ({"tags": {"a/b": "c"}}, "Azure takes tag names of 1 to 128 characters without"),
+        ({"tags": {"a\nb": "c"}}, "Azure takes tag names of 1 to 128 characters without"),
+        ({"tags": {"Microsoft.x": "c"}}, "Azure keeps names that begin with microsoft, azure or windows"),
+        ({"tags": {"datadocker-stack": "a"}}, "by this tag the stack knows its own: leave it out"),
+        ({"tags": {"Datadocker-Stack": "a"}}, "by this tag the stack knows its own: leave it out"),
+        ({"tags": {"team": "a", "Team": "b"}}, "host.tags: team and Team are one name to Azure: leave one out"),
         ({"identities": ["me"]}, "host.identities[0]: 'me': Azure takes a user-assigned identity's id"),
         ({"sshfrom": ["10.0.0.0/8"]}, "host.sshfrom: no such setting; did you mean sshFrom?"),
     ],
@@ -132,6 +139,8 @@ def test_a_host_that_azure_would_refuse(change: dict[str, Any], expected: str) -
         ({"allowFrom": ["0.0.0.0/0"]}, "allowFrom[0]: '0.0.0.0/0': this is a good part of the internet"),
         ({"allowFrom": ["128.0.0.0/1"]}, "allowFrom[0]: '128.0.0.0/1': this is a good part of the internet"),
         ({"performance": "premium", "protocol": "nfs", "allowFrom": ["8.8.8.8"]}, "NFS has no password"),
+        ({"tags": {"AzureX": "c"}}, "Azure keeps names that begin with microsoft, azure or windows"),
+        ({"tags": {f"tag{i}": "a" for i in range(15)}}, "shares.tags: should be at most 14 long"),
     ],
 )  # fmt: skip
 def test_shares_that_azure_would_refuse(change: dict[str, Any], expected: str) -> None:
@@ -211,6 +220,10 @@ def test_an_address_of_any_network_that_azure_takes(network: dict[str, Any], add
 def test_a_network_that_is_named_twice_is_named_once() -> None:
     host = AzureHostSettings.model_validate(HOST | {"sshFrom": ["203.0.113.7", "203.0.113.7/32"]})
     assert host.ssh_from == ["203.0.113.7/32"]
+
+
+def test_the_tag_that_is_the_stacks_own() -> None:
+    assert OWN_TAG == adoption.STACK_TAG
 
 
 @pytest.mark.parametrize("given", ["jump", "ops.admin@jump", "Ops@jump.example.com:65535", "none@203.0.113.7:22"])
