@@ -23,7 +23,7 @@ from stacks.azure_names import (
     MachineSize,
     OwnRange,
     PrivateAddress,
-    PublicSource,
+    PublicSources,
     ResourceGroupName,
     SetName,
     Sources,
@@ -198,7 +198,7 @@ class AzureSharesSettings(Section):
     soft_delete_days: Annotated[int, Field(ge=0, le=365)] = Field(
         default=7, description="How long a deleted share can be had back; 0: not at all."
     )
-    allow_from: list[PublicSource] = Field(
+    allow_from: PublicSources = Field(
         default=[], description="Public addresses that reach the shares besides the host's subnet."
     )
     retain: bool = Field(

@@ -101,7 +101,7 @@ def _source(text: str) -> str:
 
 
 def _apart(given: list[str]) -> list[str]:
-    # a security rule takes no range twice, and Internet only by itself
+    # a security rule takes no range twice, nor does a storage account's firewall; Internet stands only by itself
     each = list(dict.fromkeys(given))
     if INTERNET in each and len(each) > 1:
         raise ValueError(f"{INTERNET} is all networks: leave it out, or the others")
@@ -216,6 +216,7 @@ OwnRange = Annotated[str, AfterValidator(_own_range)]
 Source = Annotated[str, AfterValidator(_source)]
 Sources = Annotated[list[Source], AfterValidator(_apart)]
 PublicSource = Annotated[str, AfterValidator(_public_source)]
+PublicSources = Annotated[list[PublicSource], AfterValidator(_apart)]
 TagName = Annotated[str, AfterValidator(_tag_name)]
 Text = BeforeValidator(_text, json_schema_input_type=str | int | float | bool)
 Tags = dict[TagName, Annotated[str, Field(max_length=256), Text]]

@@ -138,6 +138,7 @@ def test_a_host_that_azure_would_refuse(change: dict[str, Any], expected: str) -
         ({"allowFrom": ["10.0.0.0/8"]}, "allowFrom[0]: '10.0.0.0/8': a storage account's firewall takes public"),
         ({"allowFrom": ["0.0.0.0/0"]}, "allowFrom[0]: '0.0.0.0/0': this is a good part of the internet"),
         ({"allowFrom": ["128.0.0.0/1"]}, "allowFrom[0]: '128.0.0.0/1': this is a good part of the internet"),
+        ({"allowFrom": ["8.8.8.8", "8.8.8.0/24"]}, "shares.allowFrom: 8.8.8.8 and 8.8.8.0/24 overlap, which Azure"),
         ({"performance": "premium", "protocol": "nfs", "allowFrom": ["8.8.8.8"]}, "NFS has no password"),
         ({"tags": {"AzureX": "c"}}, "Azure keeps names that begin with microsoft, azure or windows"),
         ({"tags": {f"tag{i}": "a" for i in range(15)}}, "shares.tags: should be at most 14 long"),
@@ -220,6 +221,8 @@ def test_an_address_of_any_network_that_azure_takes(network: dict[str, Any], add
 def test_a_network_that_is_named_twice_is_named_once() -> None:
     host = AzureHostSettings.model_validate(HOST | {"sshFrom": ["203.0.113.7", "203.0.113.7/32"]})
     assert host.ssh_from == ["203.0.113.7/32"]
+    shares = AzureSharesSettings.model_validate(SHARES | {"allowFrom": ["8.8.8.8", "8.8.8.8/32"]})
+    assert shares.allow_from == ["8.8.8.8"]
 
 
 def test_the_tag_that_is_the_stacks_own() -> None:
