@@ -28,6 +28,10 @@ TAKEN_USERS = (
     "systemd-coredump", "systemd-journal", "systemd-network", "systemd-resolve", "systemd-timesync", "tape", "tcpdump",
     "tss", "tty", "users", "utmp", "uucp", "uuidd", "video", "voice", "www-data",
 )  # fmt: skip
+GUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+GROUP = r"[\w().-]{0,89}[\w()-]"
+# of most that is in a group
+NAME = r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,78}[A-Za-z0-9_])?"
 INTERNET = "Internet"
 # learn.microsoft.com: tag resources, "limitations"; naming rules, Microsoft.Resources
 KEPT_TAGS = ("microsoft", "azure", "windows")
@@ -49,6 +53,11 @@ def _matching(pattern: str, takes: str) -> AfterValidator:
         return text
 
     return AfterValidator(check)
+
+
+def _in_group(resource: str) -> str:
+    """The pattern of an id of `resource`, in any case, as Azure compares ids."""
+    return f"(?i:/subscriptions/{GUID}/resourceGroups/{GROUP}/providers/{resource})"
 
 
 def _user(name: str) -> str:
@@ -151,9 +160,9 @@ def _text(value: object) -> object:
 
 
 def _image(text: str) -> str:
-    urn = r"[A-Za-z0-9._-]+:[A-Za-z0-9._-]+:[A-Za-z0-9._-]+:(latest|\d+\.\d+\.\d+)"
-    resource = r"/subscriptions/[0-9a-f-]{36}/resourceGroups/[^/]+/providers/Microsoft\.Compute/(images|galleries)/.+"
-    if not re.fullmatch(f"{urn}|{resource}", text, re.IGNORECASE):
+    urn = r"[A-Za-z0-9._-]+:[A-Za-z0-9._-]+:[A-Za-z0-9._-]+:((?i:latest)|\d+\.\d+\.\d+)"
+    resource = _in_group(rf"Microsoft\.Compute/(images/{NAME}|galleries/{NAME}/images/{NAME}(/versions/{NAME})?)")
+    if not re.fullmatch(f"{urn}|{resource}", text):
         raise ValueError("should be publisher:offer:sku:version, or the id of an image of your own")
     return text
 
@@ -180,12 +189,10 @@ def _private_address(text: str) -> str:
 
 
 Location = Annotated[str, _matching(r"[a-z]{3,}[0-9]?[a-z]*", "a region's short name, such as westeurope")]
-ResourceGroupName = Annotated[
-    str, _matching(r"(?!.*\.$)[\w().-]{1,90}", "1 to 90 letters, digits, and _ ( ) . - , the last no period")
-]
+ResourceGroupName = Annotated[str, _matching(GROUP, "1 to 90 letters, digits, and _ ( ) . - , the last no period")]
 MACHINE_NAME = r"(?=.{1,50}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?"
 MachineName = Annotated[str, _matching(MACHINE_NAME, "1 to 50 lowercase letters, digits and inner hyphens here")]
-SetName = Annotated[str, _matching(r"[A-Za-z0-9]([\w.-]{0,78}\w)?", "1 to 80 letters, digits, and inner _ . -")]
+SetName = Annotated[str, _matching(NAME, "1 to 80 letters, digits, and inner _ . -")]
 DNSLabel = Annotated[
     str,
     _matching(
@@ -197,16 +204,14 @@ MachineSize = Annotated[str, _matching(r"Standard_[A-Za-z0-9_-]+", "sizes such a
 SubnetId = Annotated[
     str,
     _matching(
-        r"/subscriptions/[0-9a-fA-F-]{36}/resourceGroups/[^/]+/providers/Microsoft\.Network/virtualNetworks/[^/]+"
-        r"/subnets/[^/]+",
+        _in_group(rf"Microsoft\.Network/virtualNetworks/{NAME}/subnets/{NAME}"),
         "a subnet's id here, /subscriptions/…/virtualNetworks/…/subnets/… (az network vnet subnet show --query id)",
     ),
 ]
 IdentityId = Annotated[
     str,
     _matching(
-        r"/subscriptions/[0-9a-fA-F-]{36}/resource[gG]roups/[^/]+/providers/"
-        r"Microsoft\.ManagedIdentity/userAssignedIdentities/[^/]+",
+        _in_group(r"Microsoft\.ManagedIdentity/userAssignedIdentities/[A-Za-z0-9][A-Za-z0-9_-]{0,127}"),
         "a user-assigned identity's id here (az identity show --query id)",
     ),
 ]

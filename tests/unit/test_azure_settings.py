@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ from stacks.azure_names import OWN_TAG
 from stacks.complaints import SettingsError
 from stacks.config import parse
 from stacks.settings import Settings
-from tests.unit.azure_parts import SUBNET, settings_of
+from tests.unit.azure_parts import SUBNET, SUBSCRIPTION, settings_of
 
 HOST: dict[str, Any] = {"kind": "azure", "location": "westeurope", "sshFrom": ["203.0.113.7/32"]}
 SHARES: dict[str, Any] = {"kind": "azure"}
+IDENTITY = f"{SUBNET.split('/Microsoft')[0]}/Microsoft.ManagedIdentity/userAssignedIdentities/me"
 INSIDE = {"publicIp": False, "privateRoute": True}
 RAW: dict[str, Any] = {"host": HOST, "shares": SHARES, "volumes": ["logs", "config", "dbs"]}
 MYDB = {"name": "mydb", "volume": "dbs", "port": 6603}
@@ -100,6 +102,9 @@ def test_only_prod_is_production_by_its_name() -> None:
         ({"network": {"subnet": "10.70.0.0/24"}}, "subnet: 10.70.0.0/24 is not inside addressSpace 10.60.0.0/16"),
         ({"network": {"subnet": "10.60.0.0/30"}}, "'10.60.0.0/30': Azure takes networks from /2 to /29"),
         ({"network": {"subnetId": "mine"}}, "network.subnetId: 'mine': Azure takes a subnet's id here"),
+        ({"network": {"subnetId": SUBNET.replace(SUBSCRIPTION, "-" * 36)}}, "Azure takes a subnet's id here"),
+        ({"network": {"subnetId": SUBNET.replace("/v/", "/ /")}}, "Azure takes a subnet's id here"),
+        ({"network": {"subnetId": SUBNET.replace("/n/", "/n./")}}, "Azure takes a subnet's id here"),
         ({"network": {"subnetId": SUBNET, "subnet": "10.60.1.0/24"}}, "leave addressSpace and subnet out"),
         ({"privateIp": "10.60.0.3"}, "10.60.0.4 to 10.60.0.254 can be had"),
         ({"privateIp": "10.60.0.255"}, "10.60.0.4 to 10.60.0.254 can be had"),
@@ -113,6 +118,8 @@ def test_only_prod_is_production_by_its_name() -> None:
         ({"tags": {"Datadocker-Stack": "a"}}, "by this tag the stack knows its own: leave it out"),
         ({"tags": {"team": "a", "Team": "b"}}, "host.tags: team and Team are one name to Azure: leave one out"),
         ({"identities": ["me"]}, "host.identities[0]: 'me': Azure takes a user-assigned identity's id"),
+        ({"identities": [IDENTITY.replace(SUBSCRIPTION, "-" * 36)]}, "Azure takes a user-assigned identity's id"),
+        ({"identities": [f"{IDENTITY} "]}, "Azure takes a user-assigned identity's id"),
         ({"sshfrom": ["10.0.0.0/8"]}, "host.sshfrom: no such setting; did you mean sshFrom?"),
     ],
 )  # fmt: skip
@@ -227,6 +234,12 @@ def test_a_network_that_is_named_twice_is_named_once() -> None:
 
 def test_the_tag_that_is_the_stacks_own() -> None:
     assert OWN_TAG == adoption.STACK_TAG
+
+
+@pytest.mark.parametrize("change", [str, str.lower, lambda text: text.replace("/resourceGroups/", "/resourcegroups/")])
+def test_ids_are_taken_in_any_case(change: Callable[[str], str]) -> None:
+    host = HOST | {"network": {"subnetId": change(SUBNET)}, "identities": [change(IDENTITY)]}
+    assert AzureHostSettings.model_validate(host).network.subnet_id == change(SUBNET)
 
 
 @pytest.mark.parametrize("given", ["jump", "ops.admin@jump", "Ops@jump.example.com:65535", "none@203.0.113.7:22"])
