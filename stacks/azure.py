@@ -1,14 +1,13 @@
-"""The settings of a host and of shares on Azure.
+"""The settings of a host and of shares on Azure, each by itself: what goes together is in stacks/azure_sections.py.
 
 Every flag of docker-machine's azure driver that still makes sense has one: docs/azure.md has the table.
 """
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from stacks.azure_names import (
     AccountTags,
@@ -34,10 +33,7 @@ from stacks.azure_names import (
 )
 from stacks.section import Section
 
-# learn.microsoft.com: scalability targets for Azure Files, provisioned v1 and pay-as-you-go
-PREMIUM_QUOTA, STANDARD_QUOTA = (100, 102400), (1, 102400)
-# learn.microsoft.com: virtual networks FAQ, "restrictions on using IP addresses"
-FIRST_TAKEN, LAST_TAKEN = 4, 1
+DEFAULT_QUOTA = 100
 
 
 class AzureDiskSettings(Section):
@@ -63,18 +59,6 @@ class AzureNetworkSettings(Section):
         default=None,
         description="How a host without public address reaches Debian's mirrors. Default: natGateway, which is made.",
     )
-
-    @model_validator(mode="after")
-    def _is_one_network(self) -> AzureNetworkSettings:
-        if self.subnet_id and (self.address_space or self.subnet):
-            raise ValueError("subnetId is a network that exists: leave addressSpace and subnet out")
-        if not self.subnet_id and self.outbound == "given":
-            raise ValueError("outbound: given is a way out of a subnet of yours: name it by subnetId, or leave it out")
-        if self.subnet_id and self.outbound == "natGateway":
-            raise ValueError("outbound: natGateway is made in a network of ours only; with subnetId write given")
-        if not self.subnet_id and not network(self.subnet_range).subnet_of(network(self.address_range)):
-            raise ValueError(f"subnet: {self.subnet_range} is not inside addressSpace {self.address_range}")
-        return self
 
     @property
     def address_range(self) -> str:
@@ -134,36 +118,6 @@ class AzureHostSettings(Section):
     identities: list[IdentityId] = Field(default=[], description="Ids of user-assigned identities for the machine.")
     tags: HostTags = Field(default={}, description="On everything that is made.")
 
-    @model_validator(mode="after")
-    def _goes_together(self) -> AzureHostSettings:
-        if self.zone and self.availability_set:
-            raise ValueError("zone and availabilitySet exclude each other: leave one out")
-        if self.resource_group and self.existing_resource_group:
-            raise ValueError("resourceGroup is made and existingResourceGroup is there: leave one out")
-        if self.jump_host and self.private_route:
-            raise ValueError("jumpHost and privateRoute are two ways to the private address: leave one out")
-        if self.dns_label and not self.public_ip:
-            raise ValueError("dnsLabel names a public address: set publicIp, or leave it out")
-        if not self.public_ip and not (self.jump_host or self.private_route):
-            raise ValueError(
-                "without publicIp ssh needs a way: set jumpHost, or privateRoute: true where a VPN leads there"
-            )
-        if not self.public_ip and self.network.subnet_id and self.network.outbound is None:
-            raise ValueError(
-                "without publicIp the machine needs a way out to Debian's mirrors: give your subnet a NAT gateway or "
-                "route, and write network.outbound: given"
-            )
-        if self.public_ip and self.network.outbound == "natGateway":
-            raise ValueError("network.outbound: natGateway is for a host without publicIp: leave it out")
-        if self.private_ip and not self.network.subnet_id:
-            subnet = network(self.network.subnet_range)
-            first, last = subnet.network_address + FIRST_TAKEN, subnet.broadcast_address - LAST_TAKEN
-            if not first <= IPv4Address(self.private_ip) <= last:
-                raise ValueError(
-                    f"privateIp {self.private_ip} is not one of subnet {subnet}: {first} to {last} can be had"
-                )
-        return self
-
     @property
     def nat_gateway(self) -> bool:
         """Whether a way out is made."""
@@ -210,26 +164,10 @@ class AzureSharesSettings(Section):
     )
     tags: AccountTags = Field(default={}, description="On account and resource group.")
 
-    @model_validator(mode="after")
-    def _azure_takes_it(self) -> AzureSharesSettings:
-        premium = self.performance == "premium"
-        if self.protocol == "nfs" and not premium:
-            raise ValueError("protocol: nfs is served by premium accounts only: set performance: premium")
-        if premium and self.redundancy not in ("LRS", "ZRS"):
-            raise ValueError(f"redundancy: {self.redundancy} is not for premium files: LRS or ZRS")
-        if premium and self.tier:
-            raise ValueError(f"tier: {self.tier} is of standard shares: leave it out with premium")
-        low, high = PREMIUM_QUOTA if premium else STANDARD_QUOTA
-        if self.quota is not None and not low <= self.quota <= high:
-            raise ValueError(f"quota: {self.quota}: should be {low} to {high} GiB for {self.performance} shares")
-        if self.protocol == "nfs" and self.allow_from:
-            raise ValueError("allowFrom: NFS has no password, and Azure serves it to networks of its own only")
-        return self
-
     @property
     def gib(self) -> int:
         """Quota of each share."""
-        return self.quota or PREMIUM_QUOTA[0]
+        return self.quota or DEFAULT_QUOTA
 
     def group(self, default: str) -> str:
         """Its resource group, where the stack's names begin with `default`; the machine may get another name."""

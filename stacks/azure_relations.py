@@ -7,63 +7,81 @@ from collections.abc import Iterable
 
 from stacks.azure import AzureHostSettings, AzureSharesSettings
 from stacks.azure_names import MACHINE_NAME
-from stacks.relations import Places
+from stacks.azure_sections import check_host, check_shares
+from stacks.relations import Complaint, Places
 from stacks.settings import Settings
 
 SSH_PORT = 22
 
 
-def check_azure(settings: Settings, at: Places, base: str) -> Iterable[tuple[str, str]]:
-    """Yields (setting, complaint).
+def check_azure(settings: Settings, at: Places, base: str) -> Iterable[Complaint]:
+    """Yields what does not go together, in a section or between them.
 
     `at` says where in the file each volume and database stands; names begin with `base` where none is set.
     """
     host, shares = settings.host, settings.shares
     on_azure, files = isinstance(host, AzureHostSettings), isinstance(shares, AzureSharesSettings)
+    if isinstance(host, AzureHostSettings):
+        yield from check_host(host)
+    if isinstance(shares, AzureSharesSettings):
+        yield from check_shares(shares)
     if not on_azure:
         for i, database in enumerate(settings.databases):
             if database.allow_from:
-                yield (
+                yield Complaint(
                     f"{at['databases'][i]}.allowFrom",
                     f"only a host of kind azure has a firewall of ours, and this one is {host.kind}: leave it out",
+                    ("host.kind",),
                 )
     if on_azure and not files and shares.retain:
-        yield (
+        yield Complaint(
             "shares.kind",
             "local shares are on the machine's own disk, which is deleted with it: set shares.kind to azure, or say "
             "retain: false if the data may go",
+            ("shares.retain",),
         )
     if isinstance(shares, AzureSharesSettings) and not on_azure:
         if not shares.allow_from and shares.protocol == "smb":
-            yield (
+            yield Complaint(
                 "shares.allowFrom",
                 f"a host of kind {host.kind} reaches the shares by a public address, and none is let in: name it",
+                ("host.kind", "shares.allowFrom"),
             )
         if shares.protocol == "nfs":
-            yield "shares.protocol", f"Azure serves nfs to its own networks only, and the host is {host.kind}: use smb"
+            yield Complaint(
+                "shares.protocol",
+                f"Azure serves nfs to its own networks only, and the host is {host.kind}: use smb",
+                ("host.kind",),
+            )
         if not shares.location:
-            yield "shares.location", f"is missing; a host of kind {host.kind} has none to take: name a region"
+            yield Complaint(
+                "shares.location",
+                f"is missing; a host of kind {host.kind} has none to take: name a region",
+                ("host.kind", "shares.location"),
+            )
     if isinstance(shares, AzureSharesSettings):
         for i, volume in enumerate(settings.volumes):
             for own in sorted({"protocol", "account", "server"} & {k.lower() for k in volume.options}):
-                yield (
+                yield Complaint(
                     f"{at['volumes'][i]}.options.{own}",
                     "shares of kind azure decide it: leave it out",
                 )
     if isinstance(host, AzureHostSettings):
         # a stack's own name may have periods, which Azure takes inside of a name, too
         if not re.fullmatch(MACHINE_NAME, host.base(base).replace(".", "-")):
-            yield (
+            yield Complaint(
                 "host.name",
                 f"is missing, and {base!r} is no name for a machine: Azure takes 1 to 50 lowercase letters, digits and "
                 "inner hyphens here; write one",
+                ("host.name",),
             )
         for i, database in enumerate(settings.databases):
             if database.port == SSH_PORT:
-                yield f"{at['databases'][i]}.port", f"{SSH_PORT} is SSH's on the machine: choose another"
+                yield Complaint(f"{at['databases'][i]}.port", f"{SSH_PORT} is SSH's on the machine: choose another")
         if isinstance(shares, AzureSharesSettings) and host.group(base).lower() == shares.group(base).lower():
-            yield (
+            yield Complaint(
                 "shares.resourceGroup",
                 f"{shares.group(base)!r} is the host's, and a group is deleted with all that is in it: "
                 "give each one of its own",
+                ("host.name", "host.resourceGroup", "host.existingResourceGroup", "shares.resourceGroup"),
             )

@@ -50,17 +50,17 @@ def complain(error: ValidationError, model: type[BaseModel], file: str, secret: 
     """
     errors = error.errors(include_url=False)
     # what is merely misspelt is not missing, too
-    meant = {_meant(found["loc"], model) for found in errors if found["type"] == "extra_forbidden"}
+    misspelt = {meant(found["loc"], model) for found in errors if found["type"] == "extra_forbidden"}
     lines = [
         _line(found, model, file, secret)
         for found in errors
-        if found["type"] != "missing" or _follow(found["loc"], model)[0] not in meant
+        if found["type"] != "missing" or _follow(found["loc"], model)[0] not in misspelt
     ]
     return list(dict.fromkeys(lines))
 
 
-def _meant(loc: tuple[int | str, ...], model: type[BaseModel]) -> str:
-    """The path of the setting that an unknown one is close to, or nothing."""
+def meant(loc: tuple[int | str, ...], model: type[BaseModel]) -> str:
+    """Returns the path of the setting that the unknown one at `loc` is close to; its name is empty if there is none."""
     path, holder, _ = _follow(loc, model)
     return path.removesuffix(str(loc[-1])) + (closest(str(loc[-1]), _aliases(holder)) or "")
 
@@ -73,8 +73,8 @@ def _line(found: Any, model: type[BaseModel], file: str, secret: frozenset[str])
         where, kind = where.removesuffix(f".{found['loc'][-1]}"), "plain_type"
     context = found.get("ctx", {})
     if kind == "extra_forbidden" and ":" in str(found["loc"][-1]):
-        meant = str(found["loc"][-1]).split(":", 1)[1]
-        return f"{where}: no such setting; did you mean {pulumi.get_project()}:{meant}?"
+        name = str(found["loc"][-1]).split(":", 1)[1]
+        return f"{where}: no such setting; did you mean {pulumi.get_project()}:{name}?"
     if kind == "extra_forbidden":
         return f"{where}: no such setting; {_nearest(found['loc'][-1], holder)}"
     if kind == "missing":

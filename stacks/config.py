@@ -16,12 +16,11 @@ from stacks.azure_relations import check_azure
 from stacks.complaints import SettingsError, closest, complain
 from stacks.owner import default_base
 from stacks.production import ENCRYPT, check_production, readable_passwords
-from stacks.relations import Places, check_together
+from stacks.relations import check_together
+from stacks.remainder import remainder
 from stacks.settings import Settings
 
-LISTS = ("volumes", "databases")
 PRODUCTION_FILE = "Pulumi.prod.yaml"
-SETTINGS = [field.alias or name for name, field in Settings.model_fields.items()]
 
 
 def parse(raw: Mapping[str, Any], *, file: str, secret: Iterable[str] = (), base: str = "datadocker") -> Settings:
@@ -35,62 +34,21 @@ def parse(raw: Mapping[str, Any], *, file: str, secret: Iterable[str] = (), base
     if file == PRODUCTION_FILE:
         raw = {"production": True, **raw}
     try:
-        settings = Settings.model_validate(raw)
+        Settings.model_validate(raw)
     except ValidationError as error:
         lines = complain(error, Settings, file, encrypted)
     # what is right by itself is compared even so: all that is wrong is said at once
-    settings, at = (settings, None) if not lines else _right_part(raw)
-    at = at or {k: [f"{k}[{i}]" for i in range(len(getattr(settings, k)))] for k in LISTS}
+    rest = remainder(raw)
+    settings, at = rest.settings, rest.at
     found = [*check_together(settings, at)]
-    # a broken host is no reason to say what only another kind of host would need
-    if not lines or all(_right({key: raw[key]}) for key in ("host", "shares") if key in raw):
-        found += check_azure(settings, at, base)
+    found += [(c.setting, c.what) for c in check_azure(settings, at, base) if rest.sustains(c)]
     if file == PRODUCTION_FILE or settings.production:
-        found += check_production(settings, at, encrypted, file)
+        production = check_production(settings, at, encrypted, file)
+        found += [(setting, what) for setting, what in production if setting not in rest.wrong]
     lines += [f"{file}: {setting}: {what}" for setting, what in found]
     if lines:
         raise SettingsError(lines)
     return settings
-
-
-def _right_part(raw: Mapping[str, Any]) -> tuple[Settings, Places]:
-    """The settings that are right by themselves, and where in the file its volumes and databases stand."""
-    right: dict[str, Any] = {}
-    at: Places = {k: [] for k in LISTS}
-    # what is merely misspelt is no reason to say that it is missing
-    given = {_meant(key, raw): key for key in raw}
-    raw = {key: raw[name] for key, name in given.items()}
-    for key, value in raw.items():
-        if key not in LISTS:
-            if _right({key: value}):
-                right[key] = value
-            continue
-        right[key] = []
-        for i, item in enumerate(value if isinstance(value, list) else []):
-            if _right({key: [item]}):
-                right[key].append(item)
-                at[key].append(f"{given[key]}[{i}]")
-    if right.get("volumes") != raw.get("volumes"):
-        # a broken volume is no reason to say that others miss it
-        right["stack"] = "databases"
-        known = [v if isinstance(v, str) else v["name"] for v in right.get("volumes", [])]
-        kept = [i for i, d in enumerate(right.get("databases", [])) if d["volume"] in known]
-        right["databases"] = [right["databases"][i] for i in kept]
-        at["databases"] = [at["databases"][i] for i in kept]
-    return Settings.model_validate(right), at
-
-
-def _meant(key: str, raw: Mapping[str, Any]) -> str:
-    near = key if key in SETTINGS else closest(key.rsplit(":", 1)[-1], SETTINGS)
-    return near if near and near not in raw else key
-
-
-def _right(raw: dict[str, Any]) -> bool:
-    try:
-        Settings.model_validate(raw)
-    except ValidationError:
-        return False
-    return True
 
 
 def read_settings() -> Settings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from stacks.complaints import nearest
 from stacks.names import DEMO_CONTAINERS, share_name
@@ -10,6 +11,17 @@ from stacks.settings import Settings
 
 # setting → where in the file each of its items stands
 Places = dict[str, list[str]]
+
+
+class Complaint(NamedTuple):
+    """What is wrong in relation to another setting."""
+
+    setting: str
+    """Where."""
+    what: str
+    """What it is, and what to do."""
+    rests_on: tuple[str, ...] = ()
+    """Settings that are left out, or whose default counts: if one of them is wrong by itself, nothing is known."""
 
 
 def check_together(settings: Settings, at: Places) -> Iterable[tuple[str, str]]:

@@ -234,6 +234,17 @@ def test_everything_wrong_in_one_file_is_said_together() -> None:
     assert any("databases[2].volume: volume dbs belongs to database mydb" in line for line in said)
 
 
+def test_a_stack_that_is_misspelt_is_no_demo_without_its_volumes() -> None:
+    said = complaints({"stack": "databses", "volumes": ["dbs"]})
+    assert said == ["Pulumi.dev.yaml: stack: 'databses': should be demo or databases"]
+
+
+def test_production_that_is_wrong_is_not_false_too() -> None:
+    with pytest.raises(SettingsError) as caught:
+        parse({"volumes": VOLUMES, "production": "perhaps"}, file="Pulumi.prod.yaml")
+    assert caught.value.lines == ["Pulumi.prod.yaml: production: 'perhaps': should be true or false"]
+
+
 def test_secrets_are_in_no_complaint() -> None:
     canary = "canary-4711"
     said = complaints(

@@ -1,0 +1,100 @@
+"""What is wrong in a section for Azure only in relation to the rest of that section."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from ipaddress import IPv4Address
+
+from stacks.azure import AzureHostSettings, AzureSharesSettings
+from stacks.azure_names import network
+from stacks.relations import Complaint
+
+# learn.microsoft.com: scalability targets for Azure Files, provisioned v1 and pay-as-you-go
+PREMIUM_QUOTA, STANDARD_QUOTA = (100, 102400), (1, 102400)
+# learn.microsoft.com: virtual networks FAQ, "restrictions on using IP addresses"
+FIRST_TAKEN, LAST_TAKEN = 4, 1
+SUBNET_ID, RANGES = "host.network.subnetId", ("host.network.addressSpace", "host.network.subnet")
+
+
+def check_host(host: AzureHostSettings) -> Iterable[Complaint]:
+    """Yields what does not go together in `host`."""
+    yield from _check_network(host)
+    if host.zone and host.availability_set:
+        yield Complaint("host", "zone and availabilitySet exclude each other: leave one out")
+    if host.resource_group and host.existing_resource_group:
+        yield Complaint("host", "resourceGroup is made and existingResourceGroup is there: leave one out")
+    if host.jump_host and host.private_route:
+        yield Complaint("host", "jumpHost and privateRoute are two ways to the private address: leave one out")
+    if host.dns_label and not host.public_ip:
+        yield Complaint("host", "dnsLabel names a public address: set publicIp, or leave it out")
+    if not host.public_ip and not (host.jump_host or host.private_route):
+        yield Complaint(
+            "host",
+            "without publicIp ssh needs a way: set jumpHost, or privateRoute: true where a VPN leads there",
+            ("host.jumpHost", "host.privateRoute"),
+        )
+    if not host.public_ip and host.network.subnet_id and host.network.outbound is None:
+        yield Complaint(
+            "host",
+            "without publicIp the machine needs a way out to Debian's mirrors: give your subnet a NAT gateway or "
+            "route, and write network.outbound: given",
+            ("host.network.outbound",),
+        )
+    if host.public_ip and host.network.outbound == "natGateway" and not host.network.subnet_id:
+        yield Complaint(
+            "host",
+            "network.outbound: natGateway is for a host without publicIp: leave it out",
+            ("host.publicIp",),
+        )
+    if host.private_ip and not host.network.subnet_id:
+        subnet = network(host.network.subnet_range)
+        first, last = subnet.network_address + FIRST_TAKEN, subnet.broadcast_address - LAST_TAKEN
+        if not first <= IPv4Address(host.private_ip) <= last:
+            yield Complaint(
+                "host",
+                f"privateIp {host.private_ip} is not one of subnet {subnet}: {first} to {last} can be had",
+                (SUBNET_ID, *RANGES),
+            )
+
+
+def _check_network(host: AzureHostSettings) -> Iterable[Complaint]:
+    given, here = host.network, "host.network"
+    if given.subnet_id and (given.address_space or given.subnet):
+        yield Complaint(here, "subnetId is a network that exists: leave addressSpace and subnet out")
+    if not given.subnet_id and given.outbound == "given":
+        yield Complaint(
+            here,
+            "outbound: given is a way out of a subnet of yours: name it by subnetId, or leave it out",
+            (SUBNET_ID,),
+        )
+    if given.subnet_id and given.outbound == "natGateway":
+        yield Complaint(here, "outbound: natGateway is made in a network of ours only; with subnetId write given")
+    if not given.subnet_id and not network(given.subnet_range).subnet_of(network(given.address_range)):
+        yield Complaint(
+            here,
+            f"subnet: {given.subnet_range} is not inside addressSpace {given.address_range}",
+            (SUBNET_ID, *RANGES),
+        )
+
+
+def check_shares(shares: AzureSharesSettings) -> Iterable[Complaint]:
+    """Yields what Azure does not take together in `shares`."""
+    premium = shares.performance == "premium"
+    if shares.protocol == "nfs" and not premium:
+        yield Complaint(
+            "shares",
+            "protocol: nfs is served by premium accounts only: set performance: premium",
+            ("shares.performance",),
+        )
+    if premium and shares.redundancy not in ("LRS", "ZRS"):
+        yield Complaint("shares", f"redundancy: {shares.redundancy} is not for premium files: LRS or ZRS")
+    if premium and shares.tier:
+        yield Complaint("shares", f"tier: {shares.tier} is of standard shares: leave it out with premium")
+    low, high = PREMIUM_QUOTA if premium else STANDARD_QUOTA
+    if shares.quota is not None and not low <= shares.quota <= high:
+        yield Complaint(
+            "shares",
+            f"quota: {shares.quota}: should be {low} to {high} GiB for {shares.performance} shares",
+        )
+    if shares.protocol == "nfs" and shares.allow_from:
+        yield Complaint("shares", "allowFrom: NFS has no password, and Azure serves it to networks of its own only")
