@@ -59,13 +59,6 @@ def check_azure(settings: Settings, at: Places, base: str) -> Iterable[Complaint
                 f"is missing; a host of kind {host.kind} has none to take: name a region",
                 ("host.kind", "shares.location"),
             )
-    if isinstance(shares, AzureSharesSettings):
-        for i, volume in enumerate(settings.volumes):
-            for own in sorted({"protocol", "account", "server"} & {k.lower() for k in volume.options}):
-                yield Complaint(
-                    f"{at['volumes'][i]}.options.{own}",
-                    "shares of kind azure decide it: leave it out",
-                )
     if isinstance(host, AzureHostSettings):
         # a stack's own name may have periods, which Azure takes inside of a name, too
         if not re.fullmatch(MACHINE_NAME, host.base(base).replace(".", "-")):

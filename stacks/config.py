@@ -19,6 +19,7 @@ from stacks.production import ENCRYPT, check_production, readable_passwords
 from stacks.relations import check_together
 from stacks.remainder import remainder
 from stacks.settings import Settings
+from stacks.volume_options import check_options
 
 PRODUCTION_FILE = "Pulumi.prod.yaml"
 
@@ -41,7 +42,8 @@ def parse(raw: Mapping[str, Any], *, file: str, secret: Iterable[str] = (), base
     rest = remainder(raw)
     settings, at = rest.settings, rest.at
     found = [*check_together(settings, at)]
-    found += [(c.setting, c.what) for c in check_azure(settings, at, base) if rest.sustains(c)]
+    related = [*check_azure(settings, at, base), *check_options(settings, at)]
+    found += [(c.setting, c.what) for c in related if rest.sustains(c)]
     if file == PRODUCTION_FILE or settings.production:
         production = check_production(settings, at, encrypted, file)
         found += [(setting, what) for setting, what in production if setting not in rest.wrong]

@@ -27,12 +27,15 @@ INSIDE = {"publicIp": False, "privateRoute": True}
 RAW: dict[str, Any] = {"host": HOST, "shares": SHARES, "volumes": ["logs", "config", "dbs"]}
 MYDB = {"name": "mydb", "volume": "dbs", "port": 6603}
 LOCAL = {"kind": "local"}
+HERE: dict[str, Any] = {"host": LOCAL, "shares": LOCAL}
 PROD = "Pulumi.prod.yaml"
 OTHER = {"name": "more", "options": {"account": "other"}}
-PLAIN = {"name": "more", "options": {"seal": False}}
-OLD = {"name": "more", "options": {"vers": "2.1"}}
-SHOUTED = {"name": "more", "options": {"Seal": False}}
-NUMBER = {"name": "more", "options": {"VERS": 2.1}}
+# of a server of one's own, beside local shares
+THERE = {"protocol": "smb", "server": "there"}
+PLAIN = {"name": "more", "options": THERE | {"seal": False}}
+OLD = {"name": "more", "options": THERE | {"vers": "2.1"}}
+SHOUTED = {"name": "more", "options": THERE | {"Seal": False}}
+NUMBER = {"name": "more", "options": THERE | {"VERS": 2.1}}
 
 
 @pytest.fixture(autouse=True)
@@ -258,10 +261,10 @@ SECURE: dict[str, Any] = {"databases": [MYDB | {"rootPassword": "s3cret"}]}
         ({"host": HOST | {"sshFrom": ["Internet"]}}, "host.sshFrom: Internet: not in production"),
         ({"shares": SHARES | {"retain": False}}, "shares.retain: false: not in production: destroy would delete"),
         ({"images": {"mysql": "mysql:9.7.0"}}, "images.mysql: 'mysql:9.7.0': not in production: a tag alone"),
-        ({"volumes": ["logs", "config", PLAIN]}, "volumes[2].options.seal: false: not in"),
-        ({"volumes": ["logs", "config", OLD]}, "volumes[2].options.vers: 2.1: not in"),
-        ({"volumes": ["logs", "config", SHOUTED]}, "volumes[2].options.seal: false: not in"),
-        ({"volumes": ["logs", "config", NUMBER]}, "volumes[2].options.vers: 2.1: not in"),
+        (HERE | {"volumes": ["logs", "config", PLAIN]}, "volumes[2].options.seal: false: not in"),
+        (HERE | {"volumes": ["logs", "config", OLD]}, "volumes[2].options.vers: 2.1: not in"),
+        (HERE | {"volumes": ["logs", "config", SHOUTED]}, "volumes[2].options.seal: false: not in"),
+        (HERE | {"volumes": ["logs", "config", NUMBER]}, "volumes[2].options.vers: 2.1: not in"),
         ({"databases": [MYDB | {"allowFrom": ["Internet"]}]}, "databases[0].allowFrom: Internet: not in production"),
         (SECURE, "databases[0].rootPassword: not in production: it is readable in the file"),
         ({"databases": [MYDB | {"users": [{"name": "u", "password": "p"}]}]}, "databases[0].users[0].password: not in"),

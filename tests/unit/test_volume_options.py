@@ -1,0 +1,127 @@
+"""Options of volumes: what the plugin would refuse on a finished host is refused before anything is made."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+
+from azurefile import options
+from azurefile.errors import OptionError
+from stacks.complaints import SettingsError
+from stacks.config import parse
+from stacks.names import DRIVER_OPTIONS
+from stacks.volume_options import DECIDED, KNOWN_TO, SERVED
+from tests.unit.test_azure_settings import HOST
+
+SMB: dict[str, Any] = {"kind": "azure"}
+NFS: dict[str, Any] = {"kind": "azure", "protocol": "nfs", "performance": "premium"}
+LOCAL: dict[str, Any] = {"kind": "local"}
+VALUES: dict[str, list[Any]] = {
+    "actimeo": [0, 30],
+    "cache": ["none", "loose"],
+    "create": [True, False],
+    "dirmode": ["0750"],
+    "exclusive": [],
+    "filemode": ["640"],
+    "folder": [],
+    "for": ["files", "database"],
+    "gid": [0],
+    "mfsymlinks": [True, False],
+    "nconnect": [1, 16],
+    "nobrl": [True, False],
+    "nolock": [True, False],
+    "nosharesock": [True, False],
+    "remotepath": [],
+    "seal": [True, False],
+    "share": [],
+    "uid": [999],
+    "vers": [2.1, "3.0", "3.02", "3.1.1", 4.1],
+    **{name: [] for name in DECIDED},
+}
+
+
+def complaints(shares: dict[str, Any], exclusive: bool = False, **given: Any) -> list[str]:
+    host = HOST if shares["kind"] == "azure" else LOCAL
+    volume = {"name": "vol", "exclusive": exclusive, "options": given}
+    try:
+        parse({"stack": "databases", "host": host, "shares": shares, "volumes": [volume]}, file="f")
+    except SettingsError as error:
+        return error.lines
+    return []
+
+
+@pytest.mark.parametrize(
+    ("shares", "given", "expected"),
+    [
+        (SMB, {"vers": "3.0"}, "vers: 3.0: Azure serves these shares by SMB 3.1.1 alone: leave it out"),
+        (SMB, {"VERS": 2.1}, "vers: 2.1: Azure serves these shares by SMB 3.1.1 alone: leave it out"),
+        (SMB, {"seal": False}, "seal: false: Azure serves these shares encrypted alone: leave it out"),
+        (SMB, {"Seal": "false"}, "seal: false: Azure serves these shares encrypted alone: leave it out"),
+        (SMB, {"nconnect": 4}, "nconnect: is of protocol nfs, and the volume's is smb: leave it out"),
+        (SMB, {"quota": 5}, "quota: shares of kind azure decide it: leave it out"),
+        (SMB, {"port": 446}, "port: shares of kind azure decide it: leave it out"),
+        (SMB, {"nolock": True, "nobrl": False}, "nolock: is another name of nobrl, which differs: leave one out"),
+        (NFS, {"vers": "3.1.1"}, "vers: 3.1.1: Azure serves these shares by NFS 4.1 alone: leave it out"),
+        (NFS, {"seal": True}, "seal: is of protocol smb, and the volume's is nfs: leave it out"),
+        (NFS, {"MfSymlinks": True}, "mfsymlinks: is of protocol smb, and the volume's is nfs: leave it out"),
+        (LOCAL, {"cache": "none"}, "cache: is of protocol smb, and the volume's is local: leave it out"),
+        (LOCAL, {"actimeo": 1}, "actimeo: is of protocol smb or nfs, and the volume's is local: leave it out"),
+        (LOCAL, {"protocol": "nfs", "server": "s", "seal": True}, "seal: is of protocol smb, and the volume's is nfs"),
+    ],
+)
+def test_what_the_protocol_of_the_shares_does_not_take(
+    shares: dict[str, Any], given: dict[str, Any], expected: str
+) -> None:
+    (said,) = complaints(shares, **given)
+    assert said.startswith(f"f: volumes[0].options.{expected}")
+
+
+def test_an_exclusive_volume_has_a_connection_of_its_own() -> None:
+    (said,) = complaints(SMB, exclusive=True, nosharesock=False)
+    assert said.startswith(
+        "f: volumes[0].options.nosharesock: false: an exclusive volume needs a connection of its own"
+    )
+    assert complaints(SMB, nosharesock=False) == []
+
+
+@pytest.mark.parametrize("shares", [SMB | {"protocol": "nfss"}, {"kind": "azur"}])
+@pytest.mark.parametrize("given", [{"nconnect": 4}, {"vers": "4.1"}])
+def test_a_protocol_that_is_wrong_by_itself_decides_nothing(shares: dict[str, Any], given: dict[str, Any]) -> None:
+    raw = {"host": HOST, "shares": shares, "volumes": ["logs", {"name": "config", "options": given}]}
+    with pytest.raises(SettingsError) as caught:
+        parse(raw, file="f")
+    assert len(caught.value.lines) == 1
+
+
+def test_the_protocols_of_options_are_the_plugins_own() -> None:
+    assert set(VALUES) == set(DRIVER_OPTIONS)
+    everywhere = ("smb", "nfs", "local")
+    assert {name: KNOWN_TO.get(name, everywhere) for name in DRIVER_OPTIONS} == {
+        name: option.protocols for name, option in options._OPTIONS.items()
+    }
+
+
+def test_what_azure_serves_is_what_the_plugin_asks_for() -> None:
+    for protocol, values in SERVED.items():
+        asked = options.parse("vol", {"protocol": protocol, "account": "abc"}, {}).in_force()
+        assert values.items() <= asked.items()
+
+
+@pytest.mark.parametrize("exclusive", [True, False])
+@pytest.mark.parametrize(("protocol", "shares"), [("smb", SMB), ("nfs", NFS), ("local", LOCAL)])
+def test_what_is_taken_here_the_plugin_takes(protocol: str, shares: dict[str, Any], exclusive: bool) -> None:
+    account = {} if protocol == "local" else {"account": "abc"}
+    single = [(name, value) for name, values in VALUES.items() for value in values]
+    taken = 0
+    for pair in itertools.combinations(single, 2):
+        given = dict(pair)
+        texts = {k: str(v).lower() for k, v in given.items()} | {"protocol": protocol, "exclusive": str(exclusive)}
+        try:
+            options.parse("vol", texts | account, {})
+        except OptionError:
+            assert complaints(shares, exclusive, **given), given
+        else:
+            taken += not complaints(shares, exclusive, **given)
+    assert taken
