@@ -33,12 +33,23 @@ DRIVER_OPTIONS = (
 )  # fmt: skip
 
 MODE = (r"[0-7]{3,4}", "an octal mode in quotes, such as '0750'")
-NUMBER = (r"[0-9]{1,10}", "a whole number")
-SWITCH = (r"true|false", "true or false")
+SWITCH = (r"(?i:true|false)", "true or false")
+# values as the plugin takes them; a test compares them with the plugin's
 OPTION_FORMS = {
     **dict.fromkeys(("dirmode", "filemode"), MODE),
-    **dict.fromkeys(("actimeo", "gid", "nconnect", "port", "quota", "uid"), NUMBER),
     **dict.fromkeys(("create", "mfsymlinks", "nobrl", "nolock", "nosharesock", "seal"), SWITCH),
+    "cache": ("(?i:none|strict|loose)", "none, strict or loose"),
+    "for": ("(?i:files|database)", "files or database"),
+    "protocol": ("(?i:smb|nfs|local)", "smb, nfs or local"),
+    "vers": (r"2\.1|3\.0|3\.02|3\.1\.1|4\.1", "2.1, 3.0, 3.02, 3.1.1 or 4.1, in quotes"),
+}
+OPTION_BOUNDS = {
+    "actimeo": (0, 86400),
+    "gid": (0, 2**32 - 2),
+    "nconnect": (1, 16),
+    "port": (1, 65535),
+    "quota": (1, 262144),
+    "uid": (0, 2**32 - 2),
 }
 
 
@@ -51,6 +62,21 @@ def form(pattern: str, words: str) -> AfterValidator:
         return text
 
     return AfterValidator(check)
+
+
+def option_value(name: str, text: str) -> None:
+    """Checks that `text` is a value of the driver's option `name`.
+
+    Raises:
+        ValueError: with what is one.
+    """
+    form = OPTION_FORMS.get(name)
+    if form and not re.fullmatch(form[0], text):
+        raise ValueError(f"should be {form[1]}")
+    if bounds := OPTION_BOUNDS.get(name):
+        low, high = bounds
+        if not re.fullmatch("[0-9]{1,10}", text) or not low <= int(text) <= high:
+            raise ValueError(f"should be a whole number from {low} to {high}")
 
 
 def _volume_name(name: str) -> str:

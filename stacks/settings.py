@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -11,7 +10,6 @@ from stacks.azure import AzureHostSettings, AzureSharesSettings
 from stacks.azure_names import Sources
 from stacks.names import (
     IMAGE,
-    OPTION_FORMS,
     AccountName,
     ContainerName,
     DriverOption,
@@ -25,6 +23,7 @@ from stacks.names import (
     ServerOption,
     ShareName,
     VolumeName,
+    option_value,
 )
 from stacks.section import Section
 
@@ -87,10 +86,11 @@ class VolumeSettings(Section):
             setting = "folder" if own == "remotepath" else own
             raise ValueError(f"options.{own} is not taken here: write {setting} beside options")
         for key, value in self.options.items():
-            form = OPTION_FORMS.get(key.lower())
             text = str(value).lower() if isinstance(value, bool) else str(value)
-            if form and not re.fullmatch(form[0], text):
-                raise ValueError(f"options.{key}: {text!r}: should be {form[1]}")
+            try:
+                option_value(key.lower(), text)
+            except ValueError as error:
+                raise ValueError(f"options.{key}: {text!r}: {error}") from error
         return self
 
 

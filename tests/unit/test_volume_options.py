@@ -11,7 +11,8 @@ from azurefile import options
 from azurefile.errors import OptionError
 from stacks.complaints import SettingsError
 from stacks.config import parse
-from stacks.names import DRIVER_OPTIONS
+from stacks.names import DRIVER_OPTIONS, OPTION_BOUNDS, OPTION_FORMS
+from stacks.settings import VolumeSettings
 from stacks.volume_options import DECIDED, KNOWN_TO, SERVED
 from tests.unit.test_azure_settings import HOST
 
@@ -107,6 +108,25 @@ def test_what_azure_serves_is_what_the_plugin_asks_for() -> None:
     for protocol, values in SERVED.items():
         asked = options.parse("vol", {"protocol": protocol, "account": "abc"}, {}).in_force()
         assert values.items() <= asked.items()
+
+
+@pytest.mark.parametrize("name", sorted(set(OPTION_FORMS) | set(OPTION_BOUNDS)))
+def test_the_values_of_options_are_the_plugins_own(name: str) -> None:
+    bounds = [bound + step for low_high in OPTION_BOUNDS.values() for bound in low_high for step in (-1, 0, 1)]
+    words = ["true", "False", "yes", "none", "Loose", "database", "local", "3", "3.0", "4.1", "0750", "999", "7"]
+    for value in words + [str(bound) for bound in bounds]:
+        try:
+            options._OPTIONS[name].parse(value)
+        except ValueError:
+            with pytest.raises(ValueError, match=rf"options\.{name}: '{value}': should be "):
+                VolumeSettings.model_validate({"name": "vol", "options": {name: value}})
+        else:
+            VolumeSettings.model_validate({"name": "vol", "options": {name: value}})
+
+
+def test_all_values_that_are_not_names_of_something_are_checked() -> None:
+    free = {"account", "exclusive", "folder", "remotepath", "server", "share"}
+    assert set(OPTION_FORMS) | set(OPTION_BOUNDS) == set(DRIVER_OPTIONS) - free
 
 
 @pytest.mark.parametrize("exclusive", [True, False])
