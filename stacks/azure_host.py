@@ -27,8 +27,7 @@ def azure_host(machine: AzureHostSettings, settings: Settings) -> DockerHost:
     shares = settings.shares
     openings = [Opening(name="ssh", port=SSH_PORT, sources=machine.ssh_from)]
     openings += [
-        # Azure lets a rule's name end with a digit, and not with each character that a container's may; names that differ
-        # in case alone are one to it
+        # a container's name may end with what Azure lets no rule's end with, and differ from another in case alone
         Opening(name=f"{d.name}-{d.port}", port=d.port, sources=d.allow_from)
         for d in settings.databases
         if d.allow_from
