@@ -24,10 +24,12 @@ class Attachment:
     boot: str
     since: float = 0.0
     ids: dict[str, int] = field(default_factory=dict)
+    # False once there is a file of which nobody knows what it says.
+    readable: bool = True
 
     @classmethod
     def load(cls, path: Path, target: Path, boot: str) -> "Attachment":
-        """Read the IDs back; a file of an earlier boot, or one a power cut tore, counts nothing."""
+        """Read the IDs back; a file of an earlier boot counts nothing."""
         attachment = cls(path, target, boot)
         try:
             data = files.read_json(path)
@@ -37,8 +39,14 @@ class Attachment:
         except FileNotFoundError:
             pass
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            attachment.readable = False
             log.warning("mount file not readable", extra={"file": path.name, "error": error})
         return attachment
+
+    @property
+    def out(self) -> int | None:
+        """How many IDs are out, None if their file could not be read."""
+        return len(self.ids) if self.readable else None
 
     def add(self, mount_id: str, now: float) -> None:
         """Count one Mount."""
@@ -65,6 +73,7 @@ class Attachment:
     def clear(self) -> None:
         """Forget every ID."""
         self.ids = {}
+        self.readable = True
         with contextlib.suppress(FileNotFoundError):
             self.path.unlink()
 

@@ -1,15 +1,17 @@
 """What this host remembers of its leases on shared stores, for a plugin that restarts without its share."""
 
 import contextlib
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 
 from azurefile import files
+from azurefile.errors import PluginError
 from azurefile.lease import Lease
 from azurefile.owner import Owner
 
-log = logging.getLogger(__name__)
+
+class LeaseUnreadable(PluginError):
+    """A lease is remembered, but not what it is: whatever uses its volume may write."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class LeaseMemory:
         return sorted(path.stem for path in self._folder.glob("*.json") if not path.name.startswith("."))
 
     def load(self, volume: str) -> Remembered | None:
-        """A volume's lease."""
+        """A volume's lease, None if there is none. Raises LeaseUnreadable."""
         path = self._path(volume)
         try:
             data = files.read_json(path)
@@ -49,8 +51,7 @@ class LeaseMemory:
         except FileNotFoundError:
             return None
         except (OSError, ValueError, TypeError, KeyError) as error:
-            log.warning("lease file not readable", extra={"file": path.name, "error": error})
-            return None
+            raise LeaseUnreadable(f"lease file {path.name} can't be read: {error}") from error
 
     def forget(self, volume: str) -> None:
         """Remove what is remembered of a volume's lease."""

@@ -12,8 +12,9 @@ from azurefile.errors import InUse, ShareError, ShareMissing, StaleMount
 from azurefile.fence import Fence
 from azurefile.flush import Flush
 from azurefile.keeper import Keeper
-from azurefile.leasememory import LeaseMemory
+from azurefile.leasememory import LeaseMemory, LeaseUnreadable
 from azurefile.leases import Leases
+from azurefile.options import SMB, Options
 from azurefile.owner import holder_names
 from azurefile.protocols import ShareProtocol
 from azurefile.restoration import restore, resume
@@ -72,9 +73,11 @@ class Mounter:
         if remembered is not None:
             # Its share was well a moment ago, in the plugin's last life.
             self._contact[volume.name] = time.monotonic()
-        if restore(volume, store, self._leases, memory, len(attachment.ids)):
+        if restore(volume, store, self._leases, memory, attachment.out):
             self._keeper.keep(store)
             self._where[volume.name] = way.where(volume)
+            if not attachment.readable:
+                self._stop_uncounted(volume.name)
         else:
             attachment.void()
         stopped = self._stopper.interrupted(volume.name)
@@ -89,19 +92,24 @@ class Mounter:
         """Stop what uses a volume of a shared store that could not be restored: nobody would renew its lease."""
         if self._leases.of(volume.name) is None:
             store = SharedStore(UnusableFolder(), volume.options.share)
-            restore(volume, store, self._leases, memory, len(self._attachments.of(volume.name).ids))
+            try:
+                restore(volume, store, self._leases, memory, self._attachments.of(volume.name).out)
+            except LeaseUnreadable:
+                self._resume_unread(volume, store)
             if (lease := self._leases.of(volume.name)) is not None:
                 self._keeper.give_up(lease, "it could not be restored after a restart of the plugin")
 
     def stop_forgotten(self, name: str, memory: LeaseMemory) -> None:
         """Stop what uses a volume that is not known any more, as when its file is of a newer version."""
-        if (remembered := memory.load(name)) is None:
-            return
-        store = SharedStore(UnusableFolder(), remembered.owner.share)
-        mounts_out = len(self._attachments.load(name).ids)
-        if not resume(self._leases, remembered.owner, store, mounts_out, remembered.confirmed):
-            memory.forget(name)
-        elif (lease := self._leases.of(name)) is not None:
+        store = SharedStore(UnusableFolder(), "")
+        mounts_out = self._attachments.load(name).out
+        try:
+            remembered = memory.load(name)
+            if remembered and not resume(self._leases, remembered.owner, store, mounts_out, remembered.confirmed):
+                memory.forget(name)
+        except LeaseUnreadable:
+            self._resume_unread(Volume(name, Options(protocol=SMB, share=""), {}, ""), store)
+        if (lease := self._leases.of(name)) is not None:
             self._keeper.give_up(lease, "what is kept of the volume can't be read")
 
     def mount(self, volume: Volume, mount_id: str) -> None:
@@ -196,6 +204,16 @@ class Mounter:
         """What `docker volume inspect` shows, from memory."""
         name = volume.name
         return status(volume, self._leases.of(name), self._attachments.of(name), self._where.get(name))
+
+    def _stop_uncounted(self, volume: str) -> None:
+        """Stop what uses a volume without mount IDs: the first Unmount of several would give the folder back."""
+        lease = self._leases.of(volume)
+        if lease is not None and lease.store.shared:
+            self._keeper.give_up(lease, "its mount IDs can't be read")
+
+    def _resume_unread(self, volume: Volume, store: LockStore) -> None:
+        """Go on with a lease that can't be read, to stop what uses its volume; the engine knows what that is."""
+        resume(self._leases, self._leases.owner(volume, store), store, None, 0.0)
 
     def _store(self, volume: Volume, place: str = "") -> LockStore:
         """The fence of the volume's share, from here on kept for the volume; of several the one at `place`.

@@ -71,13 +71,13 @@ class Owner:
 
     @classmethod
     def from_json(cls, data: Any) -> "Owner":
-        """Raises ValueError, TypeError or KeyError on anything that `to_json` did not write."""
+        """Raises ValueError, TypeError or KeyError on what `to_json` did not write; further fields are left out."""
         times = {
             name: None if data[name] is None else datetime.fromisoformat(data[name]).timestamp()
             for name in ("since", "renewed", "released")
         }
-        containers = [Container(**container) for container in data["containers"]]
-        return cls(**{**data, **times, "containers": containers})
+        containers = [Container(**_known(Container, container)) for container in data["containers"]]
+        return cls(**{**_known(cls, data), **times, "containers": containers})
 
 
 def record_key(plugin: str, volume: str, host_id: str) -> str:
@@ -120,6 +120,10 @@ def facts(owner: Owner) -> dict[str, Any]:
         "folder": owner.folder,
         "container": ",".join(c.name or c.id[:12] for c in owner.containers),
     }
+
+
+def _known(record: type[Container | Owner], data: Any) -> dict[str, Any]:
+    return {field.name: data[field.name] for field in dataclasses.fields(record) if field.name in data}
 
 
 def _parts(folder: str) -> list[str]:

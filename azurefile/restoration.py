@@ -16,8 +16,8 @@ from azurefile.volumes import Volume
 log = logging.getLogger(__name__)
 
 
-def restore(volume: Volume, store: LockStore, leases: Leases, memory: LeaseMemory, mounts: int) -> bool:
-    """Take a volume's lease up again if `mounts` IDs are out; says whether it is held.
+def restore(volume: Volume, store: LockStore, leases: Leases, memory: LeaseMemory, mounts: int | None) -> bool:
+    """Take a volume's lease up again if `mounts` IDs are out, or nobody knows how many; says whether it is held.
 
     A share that other hosts reach is not asked here, since it may not answer: its lease goes on
     from memory, as old as it is, and the keeper takes the lock back.
@@ -35,14 +35,15 @@ def restore(volume: Volume, store: LockStore, leases: Leases, memory: LeaseMemor
     return False
 
 
-def resume(leases: Leases, owner: Owner, store: LockStore, mounts: int, confirmed: float) -> bool:
+def resume(leases: Leases, owner: Owner, store: LockStore, mounts: int | None, confirmed: float) -> bool:
     """Go on with a lease on a shared store as this host remembers it; the share is not asked yet.
 
     Returns False if it is of an earlier boot, or nothing was mounted under it.
     """
     if mounts == 0 or owner.boot != leases.boot:
         return False
-    owner.mounts = mounts
+    if mounts is not None:
+        owner.mounts = mounts
     owner.plugin_pid = os.getpid()
     lease = Lease(
         owner, store, None, time.time_ns(), restored=True, confirmed=confirmed, changed=True, changes=leases.changes
@@ -64,8 +65,8 @@ def clear(owner: Owner, store: LockStore) -> None:
             store.write(record.owner)
 
 
-def _take_back(leases: Leases, volume: Volume, store: LockStore, mounts: int) -> bool:
-    """Take a lock back after a restart of the plugin; `mounts` IDs are known to be out.
+def _take_back(leases: Leases, volume: Volume, store: LockStore, mounts: int | None) -> bool:
+    """Take a lock back after a restart of the plugin; `mounts` IDs are known to be out, or as many as the record says.
 
     Returns whether the volume is held; if not, its mount IDs are void: another plugin found
     its holder dead meanwhile.
@@ -80,7 +81,8 @@ def _take_back(leases: Leases, volume: Volume, store: LockStore, mounts: int) ->
     if mounts == 0 or record.boot != leases.boot:
         leases.drop(lease)
         return False
-    record.mounts = mounts
+    if mounts is not None:
+        record.mounts = mounts
     record.plugin_pid = os.getpid()
     leases.adopt(lease)
     lease.save()

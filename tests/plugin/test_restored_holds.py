@@ -3,11 +3,13 @@
 import asyncio
 import dataclasses
 import errno
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from azurefile import liveness
+from azurefile import files, liveness
 from azurefile.driver import Driver
 from azurefile.errors import ShareError
 from azurefile.lease import Lease
@@ -127,6 +129,75 @@ def test_what_uses_a_volume_that_is_not_known_any_more_is_stopped(
     again.restore()
     _await_stop(again, mydb)
     engine.containers.remove(mydb)
+
+
+@pytest.mark.parametrize(
+    ("kept", "torn", "known"),
+    [
+        ("leases", b"", True),
+        ("leases", b"[]", False),
+        ("leases", None, True),
+        ("mounts", b"\xff{", True),
+        ("mounts", b"", False),
+        ("mounts", None, True),
+    ],
+)
+def test_what_is_held_under_files_that_cant_be_read_is_stopped_and_given_to_nobody(
+    driver: Driver,
+    engine: FakeEngine,
+    tmp_path: Path,
+    world: World,
+    folder: MemoryFolder,
+    monkeypatch: pytest.MonkeyPatch,
+    kept: str,
+    torn: bytes | None,
+    known: bool,
+) -> None:
+    share = driver._protocols["local"] = OnShare(tmp_path / "root", Machine(world, folder, "one").store)
+    asyncio.run(_resume(driver, world, folder))
+    mydb = FakeContainer("mydb", "dbs")
+    engine.containers.append(mydb)
+    state = tmp_path / "root/azurefile"
+    _spoil(state / kept / "dbs.json", torn, monkeypatch)
+    if not known:
+        (state / "volumes/dbs.json").unlink()
+    again = driver_in(tmp_path)
+    again._protocols["local"] = share
+    again.restore()
+    _await_stop(again, mydb)
+    engine.containers.remove(mydb)
+    (record,) = (json.loads(data) for name, (data, _) in folder.files.items() if name.endswith(".json"))
+    assert record["released"] is None
+
+
+def _spoil(file: Path, text: bytes | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put another text into a file, or with None let its disk fail."""
+    read = files.read_json
+
+    def fails(path: Path) -> Any:
+        if path == file:
+            raise OSError(errno.EIO, "Input/output error")
+        return read(path)
+
+    if text is None:
+        monkeypatch.setattr(files, "read_json", fails)
+    else:
+        file.write_bytes(text)
+
+
+def test_a_newer_versions_facts_of_a_lease_are_in_nobodys_way(
+    driver: Driver, tmp_path: Path, one: Machine, world: World, folder: MemoryFolder
+) -> None:
+    asyncio.run(_resume(driver, world, folder))
+    file = tmp_path / "root/azurefile/leases/dbs.json"
+    data = json.loads(file.read_text())
+    data["owner"] |= {"generation": 3, "containers": [{"id": "x", "name": "mydb", "cgroup": "/"}]}
+    file.write_text(json.dumps(data))
+    driver.restore()
+    lease = driver._leases.of("dbs")
+    assert lease is not None
+    assert not lease.lost
+    assert [container.name for container in lease.owner.containers] == ["mydb"]
 
 
 def test_a_restarted_plugin_knows_that_its_shares_were_well(

@@ -218,6 +218,9 @@ def test_a_record_of_another_version_is_in_the_way_while_it_is_locked(
     name = "id-one.azurefile.dbs.json"
     data, written = folder.files[name]
     folder.files[name] = (json.dumps(json.loads(data) | {"news": 1}).encode(), written)
+    with pytest.raises(Held):
+        two.claim()
+    folder.files[name] = (data.replace(b'"folder"', b'"news"'), written)
     with pytest.raises(ShareError, match="same version of the plugin on every host"):
         two.claim()
     folder.locks.clear()
