@@ -58,6 +58,8 @@ class Mounter:
         # The store that each volume uses; chosen under a guard, so that none is closed that another just got.
         self._stores: dict[str, LockStore] = {}
         self._choosing = threading.Lock()
+        # Who ends what the plugin's last life had begun to let go; nothing else touches the volume meanwhile.
+        self._endings: dict[str, threading.Thread] = {}
 
     def way(self, volume: str, protocol: str) -> ShareProtocol:
         """The protocol of that name, or an error that says which there are."""
@@ -73,10 +75,13 @@ class Mounter:
         if remembered is not None:
             # Its share was well a moment ago, in the plugin's last life.
             self._contact[volume.name] = time.monotonic()
-        if restore(volume, store, self._leases, memory, attachment.out):
+        out = self._out(volume.name) if remembered is not None else attachment.out
+        if restore(volume, store, self._leases, memory, out):
             self._keeper.keep(store)
             self._where[volume.name] = way.where(volume)
-            if not attachment.readable:
+            if attachment.out == 0:
+                self._end(volume.name)
+            elif not attachment.readable:
                 self._stop_uncounted(volume.name)
         else:
             attachment.void()
@@ -93,7 +98,7 @@ class Mounter:
         if self._leases.of(volume.name) is None:
             store = SharedStore(UnusableFolder(), volume.options.share)
             try:
-                restore(volume, store, self._leases, memory, self._attachments.of(volume.name).out)
+                restore(volume, store, self._leases, memory, self._out(volume.name))
             except LeaseUnreadable:
                 self._resume_unread(volume, store)
             if (lease := self._leases.of(volume.name)) is not None:
@@ -102,10 +107,10 @@ class Mounter:
     def stop_forgotten(self, name: str, memory: LeaseMemory) -> None:
         """Stop what uses a volume that is not known any more, as when its file is of a newer version."""
         store = SharedStore(UnusableFolder(), "")
-        mounts_out = self._attachments.load(name).out
+        self._attachments.load(name)
         try:
             remembered = memory.load(name)
-            if remembered and not resume(self._leases, remembered.owner, store, mounts_out, remembered.confirmed):
+            if remembered and not resume(self._leases, remembered.owner, store, self._out(name), remembered.confirmed):
                 memory.forget(name)
         except LeaseUnreadable:
             self._resume_unread(Volume(name, Options(protocol=SMB, share=""), {}, ""), store)
@@ -114,6 +119,7 @@ class Mounter:
 
     def mount(self, volume: Volume, mount_id: str) -> None:
         """Mount for one more ID. Raises Held, ShareError or OSError, and leaves no hold behind then."""
+        self._await_end(volume.name)
         attachment = self._attachments.of(volume.name)
         way = self._way(volume)
         store = self._store(volume)
@@ -150,6 +156,7 @@ class Mounter:
 
     def unmount(self, volume: Volume, mount_id: str) -> bool:
         """End one mount, with the last also the hold; says whether the ID was known."""
+        self._await_end(volume.name)
         attachment = self._attachments.of(volume.name)
         known = attachment.remove(mount_id)
         if attachment.ids:
@@ -160,6 +167,7 @@ class Mounter:
 
     def remove(self, volume: Volume) -> None:
         """Unmount and forget what a volume has here and on its share, unless it is in use."""
+        self._await_end(volume.name)
         attachment = self._attachments.of(volume.name)
         if attachment.ids and self._fence.alive(volume.name):
             lease = self._leases.of(volume.name)
@@ -194,7 +202,7 @@ class Mounter:
 
     def in_use(self) -> set[str]:
         """The volumes that a sweep has to look at."""
-        return {*self._leases.held(), *self._attachments.counted()}
+        return {v for v in (*self._leases.held(), *self._attachments.counted()) if v not in self._endings}
 
     def contact(self, volume: str) -> float | None:
         """When the volume's share was last seen to work, by the monotonic clock."""
@@ -204,6 +212,31 @@ class Mounter:
         """What `docker volume inspect` shows, from memory."""
         name = volume.name
         return status(volume, self._leases.of(name), self._attachments.of(name), self._where.get(name))
+
+    def _out(self, volume: str) -> int | None:
+        """How many IDs are out; None if nobody knows, or if the last is gone and what it wrote may not be."""
+        attachment = self._attachments.of(volume)
+        unfinished = attachment.out == 0 and mounts.is_mounted(attachment.target)
+        return None if unfinished else attachment.out
+
+    def _end(self, volume: str) -> None:
+        """Let go of a volume in a thread: its last writes may take longer than a start of the plugin."""
+
+        def end() -> None:
+            try:
+                self._let_go(volume)
+            except OSError as error:
+                # The next sweep tries again.
+                log.warning("not unmounted", extra={"volume": volume, "error": error})
+            finally:
+                del self._endings[volume]
+
+        self._endings[volume] = threading.Thread(target=end, name="end", daemon=True)
+        self._endings[volume].start()
+
+    def _await_end(self, volume: str) -> None:
+        if (ending := self._endings.get(volume)) is not None:
+            ending.join()
 
     def _stop_uncounted(self, volume: str) -> None:
         """Stop what uses a volume without mount IDs: the first Unmount of several would give the folder back."""

@@ -4,14 +4,17 @@ import asyncio
 import dataclasses
 import errno
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from azurefile import files, liveness
+from azurefile import files, liveness, mounts
 from azurefile.driver import Driver
 from azurefile.errors import ShareError
+from azurefile.flush import Flush
+from azurefile.held import Held
 from azurefile.lease import Lease
 from azurefile.protocols.smb import Smb
 from azurefile.stoppedmemory import StoppedMemory
@@ -168,6 +171,41 @@ def test_what_is_held_under_files_that_cant_be_read_is_stopped_and_given_to_nobo
     engine.containers.remove(mydb)
     (record,) = (json.loads(data) for name, (data, _) in folder.files.items() if name.endswith(".json"))
     assert record["released"] is None
+
+
+def test_a_last_unmount_that_was_cut_short_is_ended_before_the_folder_is_given_back(
+    driver: Driver, tmp_path: Path, one: Machine, two: Machine, folder: MemoryFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its ID is gone before its last writes are, which may not land after another host has begun."""
+    share = driver._protocols["local"]
+    asyncio.run(driver.mount("dbs", "a"))
+    driver._attachments.of("dbs").remove("a")
+    folder.locks.clear()
+    written = threading.Event()
+
+    def settled(*_: object) -> bool:
+        return written.wait(10)
+
+    monkeypatch.setattr(Flush, "settled", settled)
+    again = driver_in(tmp_path)
+    again._protocols["local"] = share
+    again.restore()
+    assert mounts.is_mounted(tmp_path / "mounts/dbs")
+    assert "dbs" not in again._mounter.in_use()
+    with pytest.raises(Held):
+        two.claim("other", protocol="local")
+
+    async def mount() -> None:
+        mounted = asyncio.create_task(again.mount("dbs", "b"))
+        await asyncio.sleep(0.3)
+        assert not mounted.done()
+        written.set()
+        await mounted
+        assert mounts.is_mounted(tmp_path / "mounts/dbs")
+        await again.unmount("dbs", "b")
+
+    asyncio.run(mount())
+    two.claim("other", protocol="local")
 
 
 def _spoil(file: Path, text: bytes | None, monkeypatch: pytest.MonkeyPatch) -> None:
