@@ -86,13 +86,13 @@ def record_key(plugin: str, volume: str, host_id: str) -> str:
 
 
 def conflict(owner: Owner, options: Options) -> bool:
-    """Whether a hold and a volume exclude each other."""
+    """Whether a hold and a volume of one store exclude each other; the share may have two names."""
     if options.protocol == SMB:
         # Names on SMB differ by more than their case.
         overlapping = overlap(owner.folder.casefold(), options.folder.casefold())
     else:
         overlapping = overlap(owner.folder, options.folder)
-    return owner.share == options.share and overlapping and (owner.exclusive or options.exclusive)
+    return overlapping and (owner.exclusive or options.exclusive)
 
 
 def overlap(one: str, other: str) -> bool:

@@ -45,6 +45,12 @@ def test_folders_on_smb_overlap_whatever_their_case(
         two.claim(**theirs)
 
 
+def test_a_share_of_two_names_is_one_share(one: Machine, two: Machine) -> None:
+    one.claim(share="dbs")
+    with pytest.raises(Held):
+        two.claim(share="alias")
+
+
 def test_what_was_given_back_is_free_at_once(one: Machine, two: Machine) -> None:
     one.claim()
     one.leases.release("dbs")
