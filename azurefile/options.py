@@ -162,6 +162,13 @@ def parse(volume: str, given: Mapping[str, str], defaults: Mapping[str, str]) ->
             )
     protocol = values.setdefault("protocol", SMB)
     _check_protocol(volume, protocol, texts)
+    if protocol == SMB and "folder" in values:
+        try:
+            optionvalues.long_folder(values["folder"])
+        except ValueError as error:
+            raise OptionError(
+                f'volume "{volume}": option "folder" is {_show(values["folder"])}; it must be {error}'
+            ) from error
     problem = presets.contradiction(values)
     if problem:
         raise OptionError(f'volume "{volume}": {problem}')

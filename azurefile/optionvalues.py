@@ -10,6 +10,8 @@ _FOLDER_BYTES = 1024
 _NAME_BYTES = 255
 # Azure refuses these in file names, so a folder that has one could never move to a real share.
 _FOLDER_FORBIDDEN = re.compile(r'[\\:*?"<>|]')
+# A Windows server gives each long name such a second one.
+_SHORT_NAME = re.compile(r"~[0-9]")
 # Holds the fence where a share's own root is mounted.
 RESERVED_FOLDER = ".azurefile"
 
@@ -90,6 +92,13 @@ def folder(text: str) -> str:
         raise ValueError(f"a path of at most {_FOLDER_BYTES} bytes")
     if parts[0].lower() == RESERVED_FOLDER:
         raise ValueError(f"another path: {RESERVED_FOLDER} is where the fence keeps its records")
+    return text
+
+
+def long_folder(text: str) -> str:
+    """A folder on a server that may know it by a second name."""
+    if any(_SHORT_NAME.search(part) for part in text.split("/")):
+        raise ValueError('a path without "~1" and the like, which on SMB may be short for another folder\'s name')
     return text
 
 

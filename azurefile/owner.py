@@ -1,6 +1,7 @@
 """The owner record: who holds a folder of a share. Written for people as much as for plugins."""
 
 import dataclasses
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -88,8 +89,8 @@ def record_key(plugin: str, volume: str, host_id: str) -> str:
 def conflict(owner: Owner, options: Options) -> bool:
     """Whether a hold and a volume of one store exclude each other; the share may have two names."""
     if options.protocol == SMB:
-        # Names on SMB differ by more than their case.
-        overlapping = overlap(owner.folder.casefold(), options.folder.casefold())
+        # Names on SMB differ by more than their case, and than how an accent is written.
+        overlapping = overlap(_folded(owner.folder), _folded(options.folder))
     else:
         overlapping = overlap(owner.folder, options.folder)
     return overlapping and (owner.exclusive or options.exclusive)
@@ -124,6 +125,10 @@ def facts(owner: Owner) -> dict[str, Any]:
 
 def _known(record: type[Container | Owner], data: Any) -> dict[str, Any]:
     return {field.name: data[field.name] for field in dataclasses.fields(record) if field.name in data}
+
+
+def _folded(folder: str) -> str:
+    return unicodedata.normalize("NFC", folder).casefold()
 
 
 def _parts(folder: str) -> list[str]:

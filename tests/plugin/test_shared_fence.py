@@ -30,6 +30,7 @@ def test_another_hosts_holder_is_refused_at_once_and_named(world: World, one: Ma
     [
         ({"folder": "a"}, {"folder": "A/b"}, True),
         ({"folder": "a"}, {"folder": "ab"}, False),
+        ({"folder": "m\u00fcller"}, {"folder": "MU\u0308LLER/a"}, True),
         ({}, {"exclusive": "false"}, True),
         ({"exclusive": "false"}, {"exclusive": "false"}, False),
     ],
