@@ -6,12 +6,15 @@ Whoever can write to a share could otherwise point a part of the path anywhere o
 import contextlib
 import errno
 import os
+import stat
 from collections.abc import Iterator, Sequence
 
 from azurefile.errors import ShareError
 from azurefile.volumes import Volume
 
 DEFAULT_DIRMODE = 0o755
+# Of a folder that has neither owner nor mode yet, as nobody would set it; whoever meets it ends what was begun.
+_UNFINISHED = 0o1700
 
 
 @contextlib.contextmanager
@@ -40,27 +43,37 @@ def opened(root: int, parts: Sequence[str], volume: Volume, *, share_first: bool
 
 def _open_part(parent: int, name: str, volume: Volume, *, own: bool) -> int:
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    made = False
     try:
-        return os.open(name, flags, dir_fd=parent)
+        descriptor = os.open(name, flags, dir_fd=parent)
     except FileNotFoundError:
         if volume.options.create is False:
             raise
-    options = volume.options
+        # Another volume of the same share may be faster; what it made is left as it is.
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(name, _UNFINISHED if own else DEFAULT_DIRMODE, dir_fd=parent)
+            made = True
+        descriptor = os.open(name, flags, dir_fd=parent)
     try:
-        os.mkdir(name, 0o700 if own else DEFAULT_DIRMODE, dir_fd=parent)
-    except FileExistsError:
-        # Another volume of the same share was faster; what it made is left as it is.
-        return os.open(name, flags, dir_fd=parent)
-    descriptor = os.open(name, flags, dir_fd=parent)
-    if not own:
-        return descriptor
-    try:
-        os.fchown(descriptor, options.uid or 0, options.gid or 0)
-        os.fchmod(descriptor, DEFAULT_DIRMODE if options.dirmode is None else options.dirmode)
+        if own and (made or _unfinished(descriptor)):
+            _finish(descriptor, volume)
     except OSError:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def _unfinished(descriptor: int) -> bool:
+    """Whether a folder was made and nothing else, by a Mount that failed or was killed, or is about to end it."""
+    # Some parents pass their setgid bit on.
+    mode = stat.S_IMODE(os.fstat(descriptor).st_mode) & ~stat.S_ISGID
+    return mode == _UNFINISHED and not os.listdir(descriptor)
+
+
+def _finish(descriptor: int, volume: Volume) -> None:
+    options = volume.options
+    os.fchown(descriptor, options.uid or 0, options.gid or 0)
+    os.fchmod(descriptor, DEFAULT_DIRMODE if options.dirmode is None else options.dirmode)
 
 
 def _reason(error: OSError) -> str:

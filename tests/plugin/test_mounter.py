@@ -2,6 +2,8 @@
 
 import asyncio
 import errno
+import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -95,6 +97,45 @@ def test_a_full_disk_leaves_no_hold_behind(driver: Driver, monkeypatch: pytest.M
 
     asyncio.run(calls())
     assert driver._leases.all() == []
+
+
+@pytest.mark.parametrize("step", ["fchown", "fchmod"])
+def test_a_folder_that_was_only_made_gets_its_owner_and_mode_by_the_next_mount(
+    driver: Driver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """A share may be full, or the plugin killed in between; a database could never enter what is root's."""
+
+    def fails(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    async def calls() -> None:
+        await driver.create("dbs", {"share": "dbs", "folder": "a", "for": "database"})
+        with monkeypatch.context() as patch:
+            patch.setattr(os, step, fails)
+            with pytest.raises(ShareError, match="disk is full"):
+                await driver.mount("dbs", "a")
+        await driver.mount("dbs", "b")
+        await driver.unmount("dbs", "b")
+
+    asyncio.run(calls())
+    for folder in (tmp_path / "root/shares/dbs", tmp_path / "root/shares/dbs/a"):
+        found = folder.stat()
+        assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (999, 999, 0o750)
+
+
+def test_a_folder_of_such_a_mode_that_is_in_use_is_left_as_it_is(driver: Driver, tmp_path: Path) -> None:
+    folder = tmp_path / "root/shares/dbs"
+    folder.mkdir()
+    (folder / "file").touch()
+    folder.chmod(0o1700)
+
+    async def calls() -> None:
+        await driver.create("dbs", {"share": "dbs", "for": "database"})
+        await driver.mount("dbs", "a")
+        await driver.unmount("dbs", "a")
+
+    asyncio.run(calls())
+    assert (folder.stat().st_uid, stat.S_IMODE(folder.stat().st_mode)) == (0, 0o1700)
 
 
 def test_what_somebody_put_below_a_mount_point_stays_and_is_in_nobodys_way(driver: Driver) -> None:
