@@ -7,18 +7,15 @@ import threading
 from pathlib import Path
 from typing import Any
 
-_writing = threading.Lock()
-
 
 def write_json(path: Path, value: Any, *, durable: bool) -> None:
     """Replace `path` (mode 0600) atomically; `durable` also survives a power cut.
 
     State that a reboot voids anyway is written with `durable=False`: no fsync, no waiting.
     """
-    temporary = path.with_name(f".{path.name}.tmp")
-    # One at a time: a lease is remembered by the thread that grants it and by the one that renews it.
-    with _writing:
-        _replace(path, temporary, value, durable=durable)
+    # A thread's own: a lease is remembered by the one that grants it and by the one that renews it.
+    temporary = path.with_name(f".{path.name}.{threading.get_native_id()}.tmp")
+    _replace(path, temporary, value, durable=durable)
     if durable:
         sync_folder(path.parent)
 

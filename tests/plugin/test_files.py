@@ -1,7 +1,9 @@
 """Small files and the volumes kept in them, while several threads are at work."""
 
+import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -54,6 +56,25 @@ def test_two_writers_of_one_file_leave_one_of_the_two(tmp_path: Path) -> None:
     assert raised == []
     assert files.read_json(path) in (short, long)
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_disk_that_is_slow_to_keep_one_file_delays_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, over = threading.Event(), threading.Event()
+
+    def slow(_: int) -> None:
+        begun.set()
+        over.wait(5)
+
+    monkeypatch.setattr(os, "fsync", slow)
+    creating = threading.Thread(target=files.write_json, args=(tmp_path / "new", 1), kwargs={"durable": True})
+    creating.start()
+    begun.wait(5)
+    started = time.monotonic()
+    files.write_json(tmp_path / "lease", 2, durable=False)
+    assert time.monotonic() - started < 1
+    over.set()
+    creating.join()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["lease", "new"]
 
 
 @pytest.mark.usefixtures("restless")
