@@ -40,7 +40,9 @@ def remove_share(root: Path, share: str) -> None:
     The data is renamed first, so that a share is there or gone but never half deleted.
     """
     options.check_share_name(share)
-    shares = root / "shares"
+    # As the kernel tells of its mounts.
+    root = root.resolve()
+    shares = (root / "shares").resolve()
     folder = shares / share
     store = FlockStore(root / "fence" / share)
     _empty_trash(shares, share)
@@ -59,6 +61,7 @@ def remove_share(root: Path, share: str) -> None:
                 )
         _refuse_declared(root, share)
         _refuse_mounted(folder)
+        _refuse_other_disks(folder, share)
         trash = shares / f"{_TRASH}{share}-{time.time_ns()}"
         folder.rename(trash)
         shutil.rmtree(root / "fence" / share, ignore_errors=True)
@@ -85,6 +88,7 @@ def _empty_trash(shares: Path, share: str) -> None:
             continue
         if not shutil.rmtree.avoids_symlink_attacks:
             raise ShareError(f'share "{share}": this system can\'t delete a folder safely')
+        _refuse_other_disks(trash, share)
         shutil.rmtree(trash)
 
 
@@ -101,6 +105,17 @@ def _refuse_mounted(folder: Path) -> None:
             raise InUse(f'share "{folder.name}" is mounted on {entry.target}; stop what uses it first')
         if entry.target.startswith(f"{folder}/") or entry.target == str(folder):
             raise InUse(f'share "{folder.name}": {entry.target} is a mount of its own; unmount it first')
+
+
+def _refuse_other_disks(folder: Path, share: str) -> None:
+    """Refuse what no table of mounts that can be read here tells of."""
+    if folder.is_symlink():
+        return
+    device = folder.lstat().st_dev
+    for path, names, _ in os.walk(folder):
+        for inside in (Path(path, name) for name in names):
+            if inside.lstat().st_dev != device:
+                raise InUse(f'share "{share}": {inside} is on a disk of its own; unmount it first')
 
 
 def _place(folder: Path) -> tuple[str, str]:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from azurefile import mounts
+from azurefile import mounts, shares
+from azurefile.errors import InUse
 from tests.plugin.harness import REPOSITORY, PluginProcess
 
 pytestmark = pytest.mark.root
@@ -100,6 +101,46 @@ def test_remove_share_refuses_a_disk_mounted_inside(tmp_path: Path) -> None:
     finally:
         mounts.detach(inside)
     assert (other / "file").exists()
+
+
+@pytest.mark.parametrize("link", ["root", "shares"])
+def test_remove_share_refuses_what_is_mounted_where_a_link_leads(tmp_path: Path, link: str) -> None:
+    root, real, other = tmp_path / "root", tmp_path / "real", tmp_path / "other"
+    real.mkdir()
+    if link == "shares":
+        root.mkdir()
+    (root if link == "root" else root / "shares").symlink_to(real)
+    azurefile(root, "prepare")
+    inside = root.resolve() / "shares/dbs/disk"
+    inside.mkdir(parents=True)
+    other.mkdir()
+    (other / "file").write_text("x")
+    mounts.bind(str(other), inside.resolve())
+    try:
+        done = azurefile(root, "remove-share", "dbs")
+        assert done.returncode == 1
+        assert "unmount it first" in done.stderr
+    finally:
+        mounts.detach(inside.resolve())
+    assert (other / "file").exists()
+
+
+@pytest.mark.parametrize("place", ["dbs", ".trash-dbs-123"])
+def test_remove_share_refuses_another_disk_that_no_table_tells_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    azurefile(tmp_path, "prepare")
+    inside = tmp_path / "shares" / place / "disk"
+    inside.mkdir(parents=True)
+    subprocess.run(["mount", "-t", "tmpfs", "none", inside], check=True)
+    monkeypatch.setattr(mounts, "read_mountinfo", lambda *_: [])
+    try:
+        (inside / "file").write_text("x")
+        with pytest.raises(InUse, match="a disk of its own"):
+            shares.remove_share(tmp_path, "dbs")
+        assert (inside / "file").exists()
+    finally:
+        subprocess.run(["umount", inside], check=True)
 
 
 def test_remove_share_follows_no_links(tmp_path: Path) -> None:
