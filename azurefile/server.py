@@ -71,6 +71,9 @@ def application(driver: Driver) -> Starlette:
         return {}
 
     async def mount(request: VolumeRequest) -> dict[str, Any]:
+        if not request.id:
+            # Two without one would count as the same container's.
+            raise PluginError(f'volume "{request.name[:64]}": a Mount needs an ID')
         return {"Mountpoint": await driver.mount(request.name, request.id)}
 
     async def unmount(request: VolumeRequest) -> dict[str, Any]:

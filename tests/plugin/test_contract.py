@@ -101,6 +101,15 @@ def test_a_malformed_request_is_refused(plugin: PluginProcess, body: bytes, word
     assert plugin.names() == []
 
 
+@pytest.mark.parametrize("body", [{}, {"ID": ""}, {"ID": None}])
+def test_a_mount_without_an_id_is_refused(plugin: PluginProcess, body: dict[str, object]) -> None:
+    """Two of them would count as one container's."""
+    plugin.create("dbs", share="dbs", exclusive="true")
+    with pytest.raises(Refused, match="needs an ID"):
+        plugin.call("VolumeDriver.Mount", Name="dbs", **body)
+    assert "mounts" not in plugin.status("dbs")
+
+
 def test_an_unknown_call_is_refused(plugin: PluginProcess) -> None:
     assert plugin.raw("/VolumeDriver.Explode", b"{}")[0] == 404
     assert plugin.raw("/VolumeDriver.List", b"{}", method="GET")[0] == 405

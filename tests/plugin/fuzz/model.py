@@ -71,6 +71,8 @@ class Model:
 
     def mount(self, name: str, mount_id: str) -> Expected:
         """A Mount; the first one makes the folders that are missing."""
+        if not mount_id:
+            return Expected(False, "needs an ID")
         if name not in self.volumes:
             return Expected(False, "does not exist")
         mine = self.volumes[name]
