@@ -1,11 +1,12 @@
 """One volume's hold on its folder, in the memory of the plugin that has it."""
 
+import dataclasses
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from azurefile.errors import PluginError
+from azurefile.errors import PluginError, ShareError, ShareSilent
 from azurefile.owner import Owner
 from azurefile.store import Lock, LockStore
 
@@ -61,7 +62,7 @@ class Lease:
                 self.lock = self.store.lock(self.owner.key)
             self.changed = False
             self.owner.renewed = time.time()
-            self.store.write(self.owner)
+            self._write()
             # Who takes the folder marks it before looking at the record again: one of the two sees the other.
             self._check()
             self.confirmed = started
@@ -74,13 +75,28 @@ class Lease:
             self.owner.released = time.time()
             try:
                 if not self.lost:
-                    self.store.write(self.owner)
+                    self._write()
             finally:
                 self._close()
 
     def silence(self, now: float) -> float:
         """Seconds since the share last confirmed the hold."""
         return now - self.confirmed
+
+    def _write(self) -> None:
+        """Write the record; one that a full share has no room for with fewer containers, since its age matters more."""
+        record = self.owner
+        while True:
+            try:
+                self.store.write(record)
+            except ShareSilent:
+                raise
+            except ShareError:
+                if not record.containers:
+                    raise
+                record = dataclasses.replace(record, containers=record.containers[: len(record.containers) // 2])
+            else:
+                return
 
     def _check(self) -> None:
         record = self.store.read(self.owner.key)

@@ -15,6 +15,7 @@ from azurefile.errors import ShareError, ShareSilent
 from azurefile.identity import Host
 from azurefile.leases import Leases
 from azurefile.optionvalues import RESERVED_FOLDER
+from azurefile.owner import Container
 from azurefile.protocols.nfs_folder import MountedFolder
 from azurefile.sharedstore import SharedStore
 from tests.plugin.shared import volume
@@ -165,6 +166,25 @@ def test_a_full_share_ends_no_hold(small: Path, folder: MountedFolder) -> None:
         leases.grant(volume("c", folder="c"), store)
     for lease in held:
         leases.drop(lease)
+    assert not any(record.in_force for record in store.records())
+
+
+def test_a_record_that_outgrows_its_room_on_a_full_share_is_renewed_with_fewer_containers(
+    small: Path, folder: MountedFolder
+) -> None:
+    store = SharedStore(folder, "dbs")
+    leases = Leases("azurefile", Host("one", "id-one", 60))
+    lease = leases.grant(volume("a", exclusive="false"), store)
+    (record,) = store.records()
+    before = record.owner.renewed
+    lease.owner.containers = [Container(f"{number:064}", f"writer{number}") for number in range(40)]
+    fill(small)
+    leases.renew(lease)
+    (record,) = store.records()
+    assert record.owner.renewed > before
+    assert record.owner.containers == lease.owner.containers[: len(record.owner.containers)]
+    assert 0 < len(record.owner.containers) < len(lease.owner.containers)
+    leases.drop(lease)
     assert not any(record.in_force for record in store.records())
 
 
