@@ -215,6 +215,19 @@ def test_killed_during_calls_nothing_acknowledged_is_lost(plugin: PluginProcess)
     assert len(leftovers) <= 6 * 4
 
 
+def test_a_local_hold_outlives_a_file_of_mount_ids_that_cant_be_read(plugin: PluginProcess) -> None:
+    for name in ("dbs", "other"):
+        plugin.create(name, share="dbs", exclusive="true")
+    plugin.mount("dbs", "a")
+    plugin.kill()
+    (plugin.root / "azurefile/mounts/dbs.json").write_text("")
+    plugin.start()
+    with pytest.raises(Refused):
+        plugin.mount("other", "b")
+    plugin.unmount("dbs", "a")
+    plugin.mount("other", "b")
+
+
 def test_what_a_killed_write_left_is_not_a_volume(plugin: PluginProcess) -> None:
     plugin.kill()
     (plugin.root / "azurefile/volumes/.x.json.tmp").write_text("{")
