@@ -9,6 +9,7 @@ PluginError
 │   ├── ShareMissing    a share that the server does not have
 │   └── ShareSilent     a server that does not answer
 ├── Held            a folder that another container holds (held.py)
+├── LeaseUnreadable a lease of the plugin's last life that can't be read (leasememory.py)
 └── TakenOver       a hold that another plugin voided (lease.py)
 """
 
