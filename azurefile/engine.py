@@ -59,7 +59,7 @@ class Engine:
         One that is about to restart has no process: it may be the very one that asks.
         """
         try:
-            return any(volume in _volumes(c) for c in self.containers() if c.get("State") != "restarting")
+            return any(volume in _volumes(c) for c in self.containers() if not _restarting(c))
         except (OSError, http.client.HTTPException, ValueError):
             return None
 
@@ -188,7 +188,7 @@ class Watcher:
         self._listening.set()
         log.info("engine connected")
         for container in self._engine.containers():
-            if not _volumes(container).isdisjoint(self._held()):
+            if not _restarting(container) and not _volumes(container).isdisjoint(self._held()):
                 self._started(container["Id"], time.time_ns())
 
     def _handle(self, event: dict[str, Any]) -> None:
@@ -220,7 +220,10 @@ class Watcher:
             log.info("container gone before it was looked at", extra={"error": error})
             return
         pid = found["State"]["Pid"]
-        ticks = liveness.start_ticks(pid) if pid else None
+        if not pid:
+            # It ended, and its next start mounts again.
+            return
+        ticks = liveness.start_ticks(pid)
         labels = found["Config"]["Labels"] or {}
         for volume in _volumes(found).intersection(held):
             container = Container(
@@ -242,6 +245,11 @@ def _container(listed: dict[str, Any]) -> Container:
         database=labels.get(DATABASE_LABEL, ""),
         stack=labels.get(STACK_LABEL, ""),
     )
+
+
+def _restarting(listed: dict[str, Any]) -> bool:
+    """Listed among the running ones, it waits for its next start without a process or a mount."""
+    return listed.get("State") == "restarting"
 
 
 def _volumes(container: dict[str, Any]) -> set[str]:

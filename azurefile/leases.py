@@ -135,7 +135,7 @@ class Leases:
             before = next((c for c in owner.containers if c.id == container.id), None)
             if before is not None and container.pid is None:
                 container = dataclasses.replace(container, pid=before.pid, ticks=before.ticks)
-            if before == container:
+            if before == container or (owner.exclusive and container.pid is None and _another_runs(owner, container)):
                 return
             known[container.id] = container
             owner.containers = list(known.values())
@@ -187,6 +187,11 @@ class Leases:
     def _remember(self, lease: Lease) -> None:
         if self._memory is not None and lease.store.shared and lease.owner.released is None:
             self._memory.save(lease)
+
+
+def _another_runs(owner: Owner, container: Container) -> bool:
+    """Whether another container's process lives, which one without a process must not hide."""
+    return any(c.pid is not None and c.id != container.id and not c.dead() for c in owner.containers)
 
 
 def _living(containers: list[Container], mounts: int) -> list[Container]:

@@ -25,6 +25,8 @@ class FakeContainer:
         self.volume = volume
         self.labels = labels or {}
         self.restart = restart
+        # Between two lives: without a process, and yet among the running ones.
+        self.restarting = False
         self.process = subprocess.Popen(["sleep", "1000"])
 
     def kill(self) -> None:
@@ -36,6 +38,7 @@ class FakeContainer:
             "Id": self.id,
             "Names": [f"/{self.name}"],
             "Labels": self.labels,
+            "State": "restarting" if self.restarting else "running",
             "Mounts": [{"Type": "volume", "Name": self.volume, "Driver": "azurefile"}],
         }
 
@@ -153,7 +156,9 @@ class FakeEngine:
         elif url.path == "/containers/json":
             filters = json.loads(parse_qs(url.query).get("filters", ["{}"])[0])
             found = [
-                c.listed() for c in self.containers if (c.id in filters["id"] if filters else c.process.poll() is None)
+                c.listed()
+                for c in self.containers
+                if (c.id in filters["id"] if filters else c.restarting or c.process.poll() is None)
             ]
             request.wfile.write(json.dumps(found).encode())
         else:

@@ -12,8 +12,10 @@ import pytest
 
 from azurefile import liveness
 from azurefile.engine import Engine
+from azurefile.owner import Container
 from tests.plugin.fake_engine import FakeContainer, FakeEngine
 from tests.plugin.harness import PluginProcess, Refused, eventually, holder_is
+from tests.plugin.shared import Machine
 
 pytestmark = pytest.mark.root
 
@@ -166,12 +168,38 @@ def test_an_engine_that_hangs_delays_nobody(watched: PluginProcess, engine: Fake
     watched.mount("dbs", "b")
 
 
-def test_a_container_that_is_about_to_restart_does_not_run(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_container_that_is_about_to_restart_does_not_run(engine: FakeEngine) -> None:
     mydb = engine.run("mydb", "dbs")
     asked = Engine(str(engine.path))
     assert asked.running("dbs") is True
-    monkeypatch.setattr(mydb, "listed", lambda: FakeContainer.listed(mydb) | {"State": "restarting"})
+    mydb.restarting = True
     assert asked.running("dbs") is False
+
+
+def test_a_container_that_is_about_to_restart_hides_no_living_holder(
+    watched: PluginProcess, engine: FakeEngine
+) -> None:
+    watched.create("dbs", share="dbs", exclusive="true")
+    watched.mount("dbs", "a")
+    engine.run("mydb", "dbs")
+    holder_is(watched, "dbs", "mydb")
+    other = FakeContainer("other", "dbs")
+    other.kill()
+    other.restarting = True
+    engine.containers.append(other)
+    engine.drop()
+    engine.wait_for_listener()
+    time.sleep(0.3)
+    holder_is(watched, "dbs", "mydb")
+
+
+@pytest.mark.parametrize("exclusive", ["true", "false"])
+def test_a_container_without_a_process_replaces_no_living_holder(one: Machine, exclusive: str) -> None:
+    lease = one.claim(exclusive=exclusive)
+    ticks = liveness.start_ticks(os.getpid())
+    one.leases.identify("dbs", Container("a", "mydb", pid=os.getpid(), ticks=ticks), time.time_ns())
+    one.leases.identify("dbs", Container("b", "other"), time.time_ns())
+    assert [c.name for c in lease.owner.containers if c.pid] == ["mydb"]
 
 
 def test_what_can_not_be_looked_at_is_alive(monkeypatch: pytest.MonkeyPatch) -> None:
