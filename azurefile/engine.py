@@ -5,6 +5,7 @@ follows within milliseconds. An inspect from inside a Mount would wait for a loc
 holds until that Mount is answered.
 """
 
+import contextlib
 import http.client
 import json
 import logging
@@ -12,7 +13,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from azurefile import liveness
@@ -20,11 +21,16 @@ from azurefile.owner import Container
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 DATABASE_LABEL = "io.datadocker.database"
 STACK_LABEL = "io.datadocker.stack"
 
-_LIST_SECONDS = 0.5
+# A claim waits for this list; an engine with many containers takes longer.
+_CLAIM_SECONDS = 0.5
+_LIST_SECONDS = 30.0
 _INSPECT_SECONDS = 5.0
+_TRIES = 3
 # Within it the engine mounts, for which it has two minutes itself.
 _START_SECONDS = 150.0
 _EVENTS = {"type": ["container", "volume"], "event": ["mount", "start"]}
@@ -59,16 +65,17 @@ class Engine:
         One that is about to restart has no process: it may be the very one that asks.
         """
         try:
-            return any(volume in _volumes(c) for c in self.containers() if not _restarting(c))
+            listed = self.containers(timeout=_CLAIM_SECONDS)
+            return any(volume in _volumes(c) for c in listed if not _restarting(c))
         except (OSError, http.client.HTTPException, ValueError):
             return None
 
-    def containers(self, identifier: str | None = None) -> list[dict[str, Any]]:
+    def containers(self, identifier: str | None = None, timeout: float = _LIST_SECONDS) -> list[dict[str, Any]]:
         """The running containers, or the one named whatever its state. Takes no container lock."""
         path = "/containers/json"
         if identifier is not None:
             path += "?all=1&filters=" + quote(json.dumps({"id": [identifier]}))
-        found: list[dict[str, Any]] = self._get(path, _LIST_SECONDS)
+        found: list[dict[str, Any]] = self._get(path, timeout)
         return found
 
     def inspect(self, container: str) -> dict[str, Any]:
@@ -76,12 +83,12 @@ class Engine:
         found: dict[str, Any] = self._get(f"/containers/{container}/json", _INSPECT_SECONDS)
         return found
 
-    def using(self, volume: str) -> list[str]:
-        """The running containers that use a volume, by id; none if the engine does not answer."""
+    def using(self, volume: str) -> list[str] | None:
+        """The running containers that use a volume, by id; None if the engine does not answer."""
         try:
             return [container["Id"] for container in self.containers() if volume in _volumes(container)]
         except (OSError, http.client.HTTPException, ValueError):
-            return []
+            return None
 
     def kill(self, container: str) -> bool:
         """End a container without asking it; a stop could wait for a share that hangs. False if it did not work."""
@@ -157,6 +164,8 @@ class Watcher:
         self._identify = identify
         self._reconnected = reconnected
         self._listening = threading.Event()
+        # Set when the events of one connection have ended.
+        self._ended = threading.Event()
 
     def start(self) -> None:
         """Begin; the thread ends with the process."""
@@ -180,6 +189,7 @@ class Watcher:
                 # Without names the fence still holds; without this thread it would never get any.
                 log.exception("event not understood")
             self._listening.clear()
+            self._ended.set()
             time.sleep(_RETRY_SECONDS[min(failures, len(_RETRY_SECONDS) - 1)])
             failures += 1
 
@@ -187,9 +197,24 @@ class Watcher:
         self._reconnected()
         self._listening.set()
         log.info("engine connected")
-        for container in self._engine.containers():
-            if not _restarting(container) and not _volumes(container).isdisjoint(self._held()):
-                self._started(container["Id"], time.time_ns())
+        self._ended = threading.Event()
+        threading.Thread(target=self._catch_up, args=(self._ended,), name="names", daemon=True).start()
+
+    def _catch_up(self, ended: threading.Event) -> None:
+        """Name what started before the events arrived; beside them, since a busy engine lists slowly."""
+        while not ended.is_set():
+            # What is granted from here on is told by events, and this list may be older.
+            asked_ns = time.time_ns()
+            try:
+                listed = self._engine.containers()
+            except (OSError, http.client.HTTPException, ValueError) as error:
+                log.info("containers not listed, asked again", extra={"error": error})
+                ended.wait(_RETRY_SECONDS[-1])
+                continue
+            for container in listed:
+                if not _restarting(container) and not _volumes(container).isdisjoint(self._held()):
+                    self._started(container["Id"], asked_ns)
+            return
 
     def _handle(self, event: dict[str, Any]) -> None:
         at_ns = int(event["timeNano"])
@@ -203,7 +228,7 @@ class Watcher:
     def _mounted(self, volume: str, identifier: str, at_ns: int) -> None:
         """The container has its name but no process yet; it may wait for other mounts."""
         try:
-            found = self._engine.containers(identifier)
+            found = _patiently(lambda: self._engine.containers(identifier))
         except (OSError, http.client.HTTPException, ValueError) as error:
             log.info("container not listed", extra={"error": error})
             return
@@ -215,15 +240,15 @@ class Watcher:
         if not held:
             return
         try:
-            found = self._engine.inspect(identifier)
+            found = _patiently(lambda: self._engine.inspect(identifier))
+            pid = found["State"]["Pid"]
+            ticks = liveness.start_ticks(pid) if pid else None
         except (LookupError, OSError, http.client.HTTPException, ValueError) as error:
             log.info("container gone before it was looked at", extra={"error": error})
             return
-        pid = found["State"]["Pid"]
         if not pid:
             # It ended, and its next start mounts again.
             return
-        ticks = liveness.start_ticks(pid)
         labels = found["Config"]["Labels"] or {}
         for volume in _volumes(found).intersection(held):
             container = Container(
@@ -235,6 +260,14 @@ class Watcher:
                 ticks=ticks,
             )
             self._identify(volume, container, at_ns)
+
+
+def _patiently(ask: Callable[[], T]) -> T:
+    """Ask again after a timeout: a busy engine answers late, and tells of nothing twice by itself."""
+    for _ in range(_TRIES - 1):
+        with contextlib.suppress(TimeoutError):
+            return ask()
+    return ask()
 
 
 def _container(listed: dict[str, Any]) -> Container:

@@ -11,7 +11,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from azurefile.store import LockStore, Record
 log = logging.getLogger(__name__)
 
 _DEATH_SECONDS = 5.0
+_ASK_SECONDS = 0.5
 _RETRY_SECONDS = 2.0
 # Between two starts of a container, and until one that can't be started is left down.
 _RESTART_SECONDS = 10.0
@@ -56,15 +57,20 @@ class Stopper:
         """Kill, unmount, forget; the caller's thread then waits for the share."""
         started = time.monotonic()
         owner = lease.owner
-        killed = {c.id for c in owner.containers if not c.dead()} | set(self._engine.using(owner.volume))
+        killed = {c.id for c in owner.containers if not c.dead()}
         if (before := self._memory.load(owner.volume)) is not None:
             # Killed by the plugin's last life, which ended before it was done.
             killed |= set(before.containers)
+        self._memory.save(lease, killed)
+        kills = self._kill(killed)
+        over = threading.Event()
+        asking = threading.Thread(target=self._kill_others, args=(lease, killed, over), name="others", daemon=True)
+        asking.start()
+        self._cut(owner, kills, asking)
+        if asking.is_alive():
+            log.error("engine does not answer, what it has not named goes on", extra=facts(owner))
+        over.set()
         stopped = self._memory.save(lease, killed)
-        kills = [threading.Thread(target=self._engine.kill, args=(container,), daemon=True) for container in killed]
-        for kill in kills:
-            kill.start()
-        self._cut(owner, kills)
         self._forget(lease)
         log.error(
             "stopped",
@@ -84,8 +90,31 @@ class Stopper:
         log.info("stopped by the plugin's last life", extra=facts(stopped.owner))
         threading.Thread(target=self._start_again, args=(stopped, store), name="start", daemon=True).start()
 
-    def _cut(self, owner: Owner, kills: list[threading.Thread]) -> None:
-        """Unmount once all is dead; an engine that has not killed after some seconds is not waited for."""
+    def _kill(self, containers: Iterable[str]) -> list[threading.Thread]:
+        kills = [threading.Thread(target=self._engine.kill, args=(container,), daemon=True) for container in containers]
+        for kill in kills:
+            kill.start()
+        return kills
+
+    def _kill_others(self, lease: Lease, killed: set[str], over: threading.Event) -> None:
+        """Kill what has no name here yet: the engine is asked until it answers, or is not waited for any more."""
+        while (using := self._engine.using(lease.owner.volume)) is None:
+            if over.wait(_ASK_SECONDS):
+                return
+        if over.is_set():
+            # By now another hold may be theirs.
+            return
+        others = set(using) - killed
+        killed |= others
+        self._memory.save(lease, killed)
+        for kill in self._kill(others):
+            kill.join()
+
+    def _cut(self, owner: Owner, kills: list[threading.Thread], asking: threading.Thread) -> None:
+        """Unmount once all is dead; an engine that has not killed after some seconds is not waited for.
+
+        Nor is one that has not said what else to kill, once the mount goes all the same.
+        """
         target = self._target(owner.volume)
         patience = time.monotonic() + _DEATH_SECONDS
 
@@ -94,7 +123,8 @@ class Stopper:
             if late:
                 _kill(owner)
             known = (container for container in owner.containers if container.pid is not None)
-            return (late or not any(kill.is_alive() for kill in kills)) and all(c.dead() for c in known)
+            killed = late or not any(kill.is_alive() for kill in kills)
+            return killed and not asking.is_alive() and all(c.dead() for c in known)
 
         # The force reaches only what is on its way to the server. Processes that wait for it can die then.
         Flush(target)

@@ -60,6 +60,9 @@ class FakeEngine:
         self.path = path
         self.containers: list[FakeContainer] = []
         self.silent = False
+        # Seconds that a list takes, and lists that come to nothing.
+        self.slow = 0.0
+        self.broken_lists = 0
         self.started: list[str] = []
         # Starts that fail, as those whose Mount is refused.
         self.failing = 0
@@ -154,6 +157,10 @@ class FakeEngine:
                 request.wfile.write(json.dumps(event).encode() + b"\n")
                 request.wfile.flush()
         elif url.path == "/containers/json":
+            time.sleep(self.slow)
+            if self.broken_lists > 0:
+                self.broken_lists -= 1
+                return
             filters = json.loads(parse_qs(url.query).get("filters", ["{}"])[0])
             found = [
                 c.listed()

@@ -7,11 +7,12 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from azurefile import liveness
-from azurefile.engine import Engine
+from azurefile.engine import Engine, Watcher
 from azurefile.owner import Container
 from tests.plugin.fake_engine import FakeContainer, FakeEngine
 from tests.plugin.harness import PluginProcess, Refused, eventually, holder_is
@@ -166,6 +167,55 @@ def test_an_engine_that_hangs_delays_nobody(watched: PluginProcess, engine: Fake
     eventually(lambda: _assert_pids(watched, "dbs", 1), 10)
     container.kill()
     watched.mount("dbs", "b")
+
+
+@pytest.mark.parametrize(("slow", "broken"), [(0.8, 0), (0.0, 2)])
+def test_an_engine_that_lists_slowly_or_in_vain_names_the_holder_in_the_end(
+    watched: PluginProcess, engine: FakeEngine, slow: float, broken: int
+) -> None:
+    """What started before the events arrived is told by a list alone."""
+    watched.create("dbs", share="dbs", exclusive="true")
+    watched.mount("dbs", "a")
+    engine.slow = slow
+    engine.containers.append(FakeContainer("mydb", "dbs"))
+    engine.broken_lists = broken
+    engine.drop()
+    eventually(lambda: holder_is(watched, "dbs", "mydb"), 10)
+    assert watched.log.read_text().count("engine connected") == 2
+
+
+def test_an_engine_that_lists_slowly_names_the_holder_at_its_mount(watched: PluginProcess, engine: FakeEngine) -> None:
+    watched.create("dbs", share="dbs", exclusive="true")
+    watched.mount("dbs", "a")
+    engine.slow = 0.8
+    mydb = FakeContainer("mydb", "dbs")
+    engine.containers.append(mydb)
+    engine.tell("volume", "mount", "dbs", container=mydb.id)
+    eventually(lambda: _assert_names(watched, ["mydb"]))
+
+
+def _assert_names(plugin: PluginProcess, names: list[str]) -> None:
+    assert [h["name"] for h in plugin.status("dbs")["holders"]] == names
+
+
+def test_a_container_whose_look_timed_out_is_looked_at_again(
+    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mydb = FakeContainer("mydb", "dbs")
+    engine.containers.append(mydb)
+    asked = Engine(str(engine.path))
+    inspect, tries = asked.inspect, iter([TimeoutError()])
+
+    def once_late(identifier: str) -> dict[str, Any]:
+        for error in tries:
+            raise error
+        return inspect(identifier)
+
+    monkeypatch.setattr(asked, "inspect", once_late)
+    named: list[str] = []
+    watcher = Watcher(asked, lambda: ["dbs"], lambda _, container, __: named.append(container.name), lambda: None)
+    watcher._started(mydb.id, time.time_ns())
+    assert named == ["mydb"]
 
 
 def test_a_container_that_is_about_to_restart_does_not_run(engine: FakeEngine) -> None:

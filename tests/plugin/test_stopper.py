@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -95,6 +96,37 @@ def test_a_process_is_killed_although_the_engine_does_not_answer(site: Site) -> 
     site.engine.silent = False
     thread.join(20)
     assert site.forgotten == [site.lease]
+
+
+def test_what_an_engine_lists_slowly_is_killed_too(site: Site) -> None:
+    mydb = site.run("mydb")
+    site.engine.slow = 0.8
+    site.lose().join(20)
+    assert mydb.process.poll() is not None
+    assert site.engine.started == ["mydb"]
+
+
+def test_an_engine_is_asked_for_what_to_kill_until_it_answers(site: Site) -> None:
+    mydb = site.run("mydb", restart="no")
+    site.engine.silent = True
+    thread = site.lose()
+    # Past the moment at which an engine that does not kill is given up.
+    time.sleep(stopper._DEATH_SECONDS + 1)
+    assert site.forgotten == []
+    site.engine.silent = False
+    thread.join(10)
+    assert mydb.process.poll() is not None
+    assert site.forgotten == [site.lease]
+
+
+def test_an_engine_that_never_answers_keeps_no_lease(site: Site) -> None:
+    mydb = site.run("mydb")
+    site.engine.silent = True
+    site.lose().join(20)
+    assert site.forgotten == [site.lease]
+    site.engine.silent = False
+    time.sleep(0.5)
+    assert mydb.process.poll() is None
 
 
 def test_a_container_comes_back_with_the_share(site: Site) -> None:
