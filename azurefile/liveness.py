@@ -5,7 +5,8 @@ import time
 from pathlib import Path
 
 _PROC = Path("/proc")
-_DEAD_STATES = ("Z", "X", "x")
+_DEAD_STATES = ("X", "x")
+_ZOMBIE = "Z"
 _GONE = (FileNotFoundError, ProcessLookupError)
 
 
@@ -30,7 +31,10 @@ def start_ticks(pid: int) -> int | None:
         return None
     # The command, in parentheses, may itself hold spaces and parentheses.
     fields = stat.rpartition(")")[2].split()
-    return None if fields[0] in _DEAD_STATES else int(fields[19])
+    state, threads, ticks = fields[0], int(fields[17]), int(fields[19])
+    # A process whose first thread has ended looks like a zombie, and its other threads write on.
+    dead = state in _DEAD_STATES or (state == _ZOMBIE and threads <= 1)
+    return None if dead else ticks
 
 
 def process_alive(pid: int, ticks: int) -> bool:

@@ -3,6 +3,7 @@
 import errno
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,9 @@ from tests.plugin.harness import PluginProcess, Refused, eventually, holder_is
 from tests.plugin.shared import Machine
 
 pytestmark = pytest.mark.root
+
+# It ends one thread, where the C library's exit ends all.
+_SYS_EXIT = {"x86_64": 60, "aarch64": 93}
 
 StartPlugin = Callable[..., PluginProcess]
 
@@ -276,6 +280,22 @@ def test_a_reused_pid_is_not_the_holder() -> None:
         # Not waited for yet: a zombie writes nothing.
         eventually(lambda: _assert_dead(process.pid, ticks))
     assert not liveness.process_alive(process.pid, ticks)
+
+
+def test_a_process_whose_first_thread_has_ended_is_alive() -> None:
+    program = (
+        "import ctypes, threading, time\n"
+        "threading.Thread(target=time.sleep, args=(100,)).start()\n"
+        f"ctypes.CDLL(None).syscall({_SYS_EXIT[os.uname().machine]}, 0)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", program]) as process:
+        eventually(lambda: _assert_zombie(process.pid))
+        assert liveness.start_ticks(process.pid) is not None
+        process.kill()
+
+
+def _assert_zombie(pid: int) -> None:
+    assert ") Z " in Path(f"/proc/{pid}/stat").read_text()
 
 
 def _assert_dead(pid: int, ticks: int) -> None:
