@@ -52,7 +52,7 @@ class Driver:
         engine = Engine(settings.engine)
         host = Host(settings.host, identity.host_id(state), settings.takeover)
         self._leases = Leases(settings.state, host, self._memory)
-        self._watcher = Watcher(engine, self._leases.held, self._leases.identify, self._leases.engine_reconnected)
+        self._watcher = Watcher(engine, self._leases.held, self._leases.identify, self._leases.engine_left)
         stopper = Stopper(engine, self._attachments.target, self._stopped, StoppedMemory(state / "stopped"))
         self._keeper = Keeper(self._leases, settings.takeover, stopper.stop)
         self._protocols = protocols.available(settings.root, settings.takeover)

@@ -156,13 +156,13 @@ class Watcher:
         engine: Engine,
         held: Callable[[], list[str]],
         identify: Callable[[str, Container, int], None],
-        reconnected: Callable[[], None],
+        left: Callable[[], None],
     ) -> None:
-        """Report to `identify`; ask only about volumes that are `held`."""
+        """Report to `identify`, and to `left` that an engine ended; ask only about volumes that are `held`."""
         self._engine = engine
         self._held = held
         self._identify = identify
-        self._reconnected = reconnected
+        self._left = left
         self._listening = threading.Event()
         # Set when the events of one connection have ended.
         self._ended = threading.Event()
@@ -188,13 +188,15 @@ class Watcher:
             except Exception:
                 # Without names the fence still holds; without this thread it would never get any.
                 log.exception("event not understood")
+            if self._listening.is_set():
+                # Not when the next one answers: it mounts before that, and what it mounts is its own.
+                self._left()
             self._listening.clear()
             self._ended.set()
             time.sleep(_RETRY_SECONDS[min(failures, len(_RETRY_SECONDS) - 1)])
             failures += 1
 
     def _ready(self) -> None:
-        self._reconnected()
         self._listening.set()
         log.info("engine connected")
         self._ended = threading.Event()

@@ -143,8 +143,8 @@ class Leases:
         if container.pid is not None:
             log.info("holder", extra=facts(owner))
 
-    def engine_reconnected(self) -> None:
-        """Trust only what is known by process: another engine may have started meanwhile."""
+    def engine_left(self) -> None:
+        """Trust only what is known by process: what an engine was starting when it ended never starts."""
         for lease in self.all():
             lease.restored = True
 

@@ -158,6 +158,22 @@ def test_the_engine_restarting_under_a_live_container_changes_nothing(
     watched.mount("dbs", "b")
 
 
+def test_what_an_engine_was_starting_when_it_crashed_makes_way_before_the_next_one_answers(
+    watched: PluginProcess, engine: FakeEngine
+) -> None:
+    """It mounts for what restarts by policy first, and only once: that waits until the start is too old."""
+    watched.create("dbs", share="dbs", exclusive="true")
+    watched.mount("dbs", "a")
+    mydb = FakeContainer("mydb", "dbs")
+    mydb.kill()
+    engine.containers.append(mydb)
+    engine.tell("volume", "mount", "dbs", container=mydb.id)
+    eventually(lambda: _assert_names(watched, ["mydb"]))
+    engine.silent = True
+    engine.drop()
+    watched.mount("dbs", "b")
+
+
 def test_an_engine_that_hangs_delays_nobody(watched: PluginProcess, engine: FakeEngine) -> None:
     watched.create("dbs", share="dbs", exclusive="true")
     engine.silent = True

@@ -60,7 +60,7 @@ def test_a_nameless_holder_is_looked_up_only_after_the_engine_restarted(tmp_path
     answers[0] = False
     with pytest.raises(Held):
         fence.claim(volume("two"), store, rejoin=False)
-    leases.engine_reconnected()
+    leases.engine_left()
     answers[0] = running
     with pytest.raises(Held):
         fence.claim(volume("two"), store, rejoin=False)
@@ -117,7 +117,7 @@ def test_a_container_without_a_known_process_is_found_by_its_cgroup(
     assert lease is not None
     leases.identify("one", Container("c0ffee", "mydb"), time.time_ns())
     lease.owner.since -= 60
-    leases.engine_reconnected()
+    leases.engine_left()
     monkeypatch.setattr(liveness, "_PROC", proc)
     assert fence.alive("one") is alive
 
