@@ -58,8 +58,9 @@ class Stopper:
         started = time.monotonic()
         owner = lease.owner
         killed = {c.id for c in owner.containers if not c.dead()}
-        if (before := self._memory.load(owner.volume)) is not None:
-            # Killed by the plugin's last life, which ended before it was done.
+        before = self._memory.load(owner.volume)
+        if before is not None and (before.owner.lease == owner.lease or not owner.exclusive):
+            # Killed by the plugin's last life, which ended before it was done; not for an earlier hold.
             killed |= set(before.containers)
         self._memory.save(lease, killed)
         kills = self._kill(killed)
@@ -148,6 +149,9 @@ class Stopper:
             if record.taken_by:
                 log.warning("not started again, the folder was taken", extra=facts(owner) | {"by": record.taken_by})
                 break
+            if _passed_on(record, owner):
+                log.warning("not started again, another container has the folder", extra=facts(owner))
+                break
             waiting = [c for c in waiting if self._wants_to_run(c, stopped) and not self._started(c, owner)]
             end = end or time.monotonic() + _START_SECONDS
             if waiting and time.monotonic() > end:
@@ -156,7 +160,13 @@ class Stopper:
                 return
             if waiting:
                 time.sleep(_RESTART_SECONDS)
-        self._memory.forget(owner.volume)
+        self._settled(owner)
+
+    def _settled(self, owner: Owner) -> None:
+        """Forget what was stopped for a hold; what a later one of the volume lost stays remembered."""
+        remembered = self._memory.load(owner.volume)
+        if remembered is not None and remembered.owner.lease == owner.lease:
+            self._memory.forget(owner.volume)
 
     def _share_back(self, stopped: Stopped, store: LockStore) -> Record | None:
         """What the share says of the hold once it answers; None if the containers were removed meanwhile."""
@@ -191,6 +201,11 @@ def _dying(found: dict[str, Any], container: str, owner: Owner) -> bool:
     """Whether it is still the process that was killed. A pid says that only within one boot."""
     pids = [c.pid for c in owner.containers if c.id == container]
     return owner.boot == liveness.boot_id() and found["State"]["Pid"] in pids
+
+
+def _passed_on(record: Record, owner: Owner) -> bool:
+    """Whether an exclusive volume has another hold since: its record is written anew, and bears no mark."""
+    return owner.exclusive and record.in_force and record.owner.lease != owner.lease
 
 
 def _kill(owner: Owner) -> None:

@@ -44,7 +44,7 @@ class Site:
     def lose(self, reason: str = "no renewal for 30 s") -> threading.Thread:
         self.lease.lost = reason
 
-        thread = threading.Thread(target=self.plugin().stop, args=(self.lease,))
+        thread = threading.Thread(target=self.plugin().stop, args=(self.lease,), daemon=True)
         thread.start()
         return thread
 
@@ -225,6 +225,54 @@ def test_it_stays_down_after_a_restart_too_if_another_took_the_folder(
     site.plugin().resume(stopped, site.one.store)
     eventually(lambda: _assert_settled(site))
     assert site.engine.started == []
+
+
+@pytest.mark.parametrize("exclusive", ["true", "false"])
+def test_what_was_stopped_is_forgotten_once_another_container_has_the_exclusive_volume(
+    site: Site, exclusive: str
+) -> None:
+    site.one.leases.release("dbs")
+    site.lease = site.one.claim(exclusive=exclusive)
+    mydb = site.run("mydb")
+    site.engine.failing = 10_000
+    thread = site.lose()
+    eventually(lambda: _assert_tried(site))
+    other = site.one.claim(exclusive=exclusive)
+    thread.join(1)
+    assert thread.is_alive() == (exclusive == "false")
+    assert (site.memory.load("dbs") is None) == (exclusive == "true")
+    site.engine.containers.remove(mydb)
+    thread.join(10)
+    assert not other.lost
+
+
+@pytest.mark.parametrize("exclusive", ["true", "false"])
+def test_a_later_hold_of_an_exclusive_volume_starts_only_its_own(site: Site, exclusive: str) -> None:
+    site.one.leases.release("dbs")
+    mydb = FakeContainer("mydb", "dbs")
+    mydb.kill()
+    site.engine.containers.append(mydb)
+    site.memory.save(site.one.claim(exclusive=exclusive), [mydb.id])
+    site.one.leases.release("dbs")
+    site.lease = site.one.claim(exclusive=exclusive)
+    site.run("other")
+    site.lose().join(10)
+    assert sorted(site.engine.started) == (["other"] if exclusive == "true" else ["mydb", "other"])
+
+
+def test_what_a_later_hold_stopped_is_not_forgotten_with_the_earlier(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.run("mydb")
+    stopped = site.stop_and_die(monkeypatch)
+    site.world.share_down = False
+    later = site.one.claim()
+    site.memory.save(later, ["f" * 64])
+    site.plugin()._start_again(stopped, site.one.store)
+    assert site.engine.started == []
+    remembered = site.memory.load("dbs")
+    assert remembered is not None
+    assert remembered.owner.lease == later.owner.lease
 
 
 def test_a_stop_that_the_plugin_did_not_survive_is_ended_by_its_next_life(site: Site) -> None:
