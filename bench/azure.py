@@ -50,12 +50,12 @@ set -eu
 docker plugin enable {PLUGIN}
 for name in logs config simpledb; do docker volume create -d {PLUGIN} -o share=$name -o for=files $name; done
 docker volume create -d {PLUGIN} -o share=dbs -o exclusive=true -o for=database dbs
-docker run -d --name mydb --restart unless-stopped -v dbs:/var/lib/mysql -p 127.0.0.1:6603:3306 \\
+docker run -d --name mydb --restart always -v dbs:/var/lib/mysql -p 127.0.0.1:6603:3306 \\
   -e MYSQL_ROOT_PASSWORD=mypassword {{mysql}}
 for name in {" ".join(WRITERS)}; do
-  docker run -d --name $name --hostname $name --restart unless-stopped -v logs:/logs -v config:/config {{writer}}
+  docker run -d --name $name --hostname $name --restart always -v logs:/logs -v config:/config {{writer}}
 done
-docker run -d --name reader --restart unless-stopped -v logs:/logs:ro {{reader}}
+docker run -d --name reader --restart always -v logs:/logs:ro {{reader}}
 until [ "$(docker inspect -f '{{{{{{{{.State.Health.Status}}}}}}}}' mydb)" = healthy ]; do sleep 0.1; done
 """
 

@@ -49,7 +49,8 @@ class LogContainer(pulumi.ComponentResource):
             name=args["container"],
             hostname=args["container"],
             image=args["image"],
-            restart="unless-stopped",
+            # an engine that finds it running after its own sudden end stops it, and counts that as somebody's wish
+            restart="always",
             network_mode="bridge",
             log_driver=LOG_DRIVER,
             log_opts=LOG_OPTS,

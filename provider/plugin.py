@@ -35,11 +35,10 @@ class EnginePlugin(EngineResource):
     updated_by = ("engine", "config", "root", "socket", "defaults", "enabled")
 
     def check(self, before: Props, props: Props) -> str:
-        same = before["driver"] == props["driver"] and _url(before) == _url(props)
-        if not same or before["root"] == props["root"]:
+        if _url(before) != _url(props) or before["root"] == props["root"]:
             return ""
         return (
-            f"plugin {props['driver']} has its volumes and local shares in {before['root']}, and would find none of "
+            f"plugin {before['driver']} has its volumes and local shares in {before['root']}, and would find none of "
             f"them in {props['root']}: set datadocker:plugin.root back, or destroy the stack before it changes "
             f"(what shares keep stays in {before['root']})"
         )

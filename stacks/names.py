@@ -147,6 +147,19 @@ PREFIX, PLUGIN, ROOT = (
     r"^[a-z0-9][a-z0-9_.-]*$",
     r"^(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)+$",
 )
+# bytes (mysql: MAX_PASSWORD_LENGTH; "failed to generate an authentication string" beyond it)
+LONGEST_PASSWORD = 256
+
+
+def _password(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    if text.endswith(("\n", "\r")):
+        raise ValueError("a password that ends with a line break: where it is a block of YAML, write |- instead of |")
+    if len(text.encode()) > LONGEST_PASSWORD:
+        raise ValueError(f"a password of more than {LONGEST_PASSWORD} bytes, which MySQL does not take")
+    return value
+
+
 Prefix = Annotated[
     str,
     Field(max_length=30, json_schema_extra={"pattern": PREFIX}),
@@ -166,7 +179,7 @@ VolumeName = Annotated[str, AfterValidator(_volume_name)]
 ShareName = Annotated[str, AfterValidator(share_name)]
 Folder = Annotated[str, AfterValidator(_folder)]
 SchemaName = Annotated[str, AfterValidator(_schema_name)]
-Secret = Annotated[SecretStr, Field(min_length=1)]
+Secret = Annotated[SecretStr, Field(min_length=1), AfterValidator(_password)]
 ContainerName = Annotated[str, AfterValidator(_volume_name)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 AccountName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,32}$"), AfterValidator(_account_name)]

@@ -9,6 +9,8 @@ from stacks.complaints import nearest
 from stacks.names import DEMO_CONTAINERS, share_name
 from stacks.settings import Settings
 
+# volumes of the demo's containers
+WRITTEN_BY_DEMO = ("logs", "config")
 # setting → where in the file each of its items stands
 Places = dict[str, list[str]]
 
@@ -32,11 +34,18 @@ def check_together(settings: Settings, at: Places) -> Iterable[tuple[str, str]]:
     taken: dict[str, str] = {}
     if settings.stack == "demo":
         taken = dict(DEMO_CONTAINERS)
-        for needed in ("logs", "config"):
+        for needed in WRITTEN_BY_DEMO:
             if all(v.name != needed for v in settings.volumes):
                 yield (
                     "volumes",
                     f"the demo writes to a volume named {needed}: add {needed}, or set datadocker:stack to databases",
+                )
+        for i, volume in enumerate(settings.volumes):
+            if volume.name in WRITTEN_BY_DEMO and settings.is_exclusive(volume):
+                yield (
+                    at["volumes"][i],
+                    f"the demo's containers share {volume.name}, which must not be exclusive or a database's: give the "
+                    "database a volume of its own, or set datadocker:stack to databases",
                 )
     seen: dict[str, int] = {}
     for i, volume in enumerate(settings.volumes):

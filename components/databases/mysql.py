@@ -117,7 +117,8 @@ class MySQLDatabase(pulumi.ComponentResource):
             image=args["image"],
             entrypoints=[ENTRYPOINT],
             command=["mysqld", *(pulumi.Output.concat(f"--{k}=", v) for k, v in (args.get("options") or {}).items())],
-            restart="unless-stopped",
+            # an engine that finds it running after its own sudden end stops it, and counts that as somebody's wish
+            restart="always",
             network_mode="bridge",
             log_driver=LOG_DRIVER,
             log_opts=LOG_OPTS,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from datetime import datetime
 from typing import Any
 
 import pulumi
@@ -11,12 +13,15 @@ from components.hosts.engine import Engine
 from provider.connection import EngineConnection, EngineError, NotThereError, SilenceError, connect
 
 HEALTHY = "healthy"
+# what the health check says of a server that waiting does not mend
+LASTING = ("offline: ", "Access denied")
 
 
 def ready(engine: pulumi.Output[Engine], container: pulumi.Output[str], name: str, seconds: int) -> pulumi.Output[bool]:
     """Returns true once `container` (an id) is healthy; each `up` asks, also where nothing changed.
 
-    The update fails if the container stops, or if the engine says nothing new of it for `seconds`.
+    The update fails if the container stops, is paused, says what waiting does not mend, or is not healthy within
+    `seconds`.
     """
 
     async def wait(known: list[Any]) -> bool:
@@ -40,27 +45,56 @@ def _wait(engine: Engine, container: str, name: str, seconds: int) -> None:
 
 
 def _until_healthy(connection: EngineConnection, container: str, name: str, seconds: int) -> None:
+    end, why = time.monotonic() + seconds, None
     try:
-        # listening begins before the look, so that nothing that happens between is missed
-        watched = {"container": [container], "event": ["health_status", "die"]}
+        # listening begins before the look, so that nothing that happens between is missed; a health check is an exec
+        watched = {"container": [container], "event": ["health_status", "die", "exec_die"]}
         with connection.lines("/events", timeout=seconds, filters=watched) as events:
-            state = connection.get(f"/containers/{container}/json")["State"]
-            if state["Running"] and state.get("Health", {}).get("Status") == "healthy":
+            state = _state(connection, container)
+            if state["Running"] and state.get("Health", {}).get("Status") == "healthy" and not state.get("Paused"):
                 return
             if not state["Running"] and not state["Restarting"]:
                 # stopped by hand, or by a run that was killed: unchanged for Pulumi, but no database
                 connection.post(f"/containers/{container}/start")
-            why = next(filter(None, map(_verdict, events)), "out of reach: the engine ended the connection")
+            why = _hopeless(state, name)
+            while not why and time.monotonic() < end:
+                event = next(events, None)
+                if event is None:
+                    why = "out of reach: the engine ended the connection"
+                else:
+                    why = _verdict(event) or _hopeless(_state(connection, container), name)
     except SilenceError:
-        why = f"not healthy after {seconds} s"
+        pass
     if why != HEALTHY:
         said = connection.text(f"/containers/{container}/logs", stderr=1, stdout=1, tail=40).splitlines()
         wrong = [line for line in said if "ERROR" in line or "datadocker-mysql:" in line] or said
         last = " | ".join(wrong[-3:])
+        why = why or f"not healthy after {seconds} s"
         raise EngineError(f"its container is {why}; its log says: {last} (docker logs {name} shows all of it)")
+
+
+def _state(connection: EngineConnection, container: str) -> dict[str, Any]:
+    state: dict[str, Any] = connection.get(f"/containers/{container}/json")["State"]
+    return state
 
 
 def _verdict(event: dict[str, Any]) -> str | None:
     if event["Action"] == "die":
         return f"stopped, exit code {event['Actor']['Attributes'].get('exitCode', '?')}"
     return HEALTHY if event["Action"] == "health_status: healthy" else None
+
+
+def _hopeless(state: dict[str, Any], name: str) -> str | None:
+    """Why a container that runs is not going to accept logins by itself."""
+    if state.get("Paused"):
+        return f"paused: say docker unpause {name}"
+    checks = (state.get("Health") or {}).get("Log") or []
+    # those of an earlier start tell nothing of this one
+    if not checks or _moment(checks[-1]["Start"]) < _moment(state["StartedAt"]):
+        return None
+    said = " ".join(str(checks[-1]["Output"]).split())
+    return f"running, and says: {said}" if any(reason in said for reason in LASTING) else None
+
+
+def _moment(written: str) -> datetime:
+    return datetime.fromisoformat(written)

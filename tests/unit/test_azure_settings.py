@@ -415,9 +415,10 @@ def test_each_section_has_stand_ins_for_all_that_it_can_not_be_without() -> None
 
 
 def test_a_section_that_is_none_says_nothing_of_others() -> None:
-    databases = [REACHED, {"name": "more", "volume": "config", "port": 22}]
+    databases = [REACHED, {"name": "more", "volume": "files", "port": 22}]
+    raw = RAW | {"volumes": [*RAW["volumes"], "files"]}
     for key, other in (("host", {"shares": SHARES}), ("shares", {"host": HOST}), ("host", {"shares": LOCAL})):
-        said = complaints(RAW | {key: {"kind": "azur"}, "databases": databases} | other)
+        said = complaints(raw | {key: {"kind": "azur"}, "databases": databases} | other)
         assert len([line for line in said if ".port: 22" not in line]) == 1, said
 
 

@@ -41,7 +41,9 @@ def test_the_folder_of_a_plugin_that_is_there_stays() -> None:
     assert reason in check(PLUGIN, root="/elsewhere")[0]
     assert check(PLUGIN) == []
     assert check({}, root="/elsewhere") == []
-    assert check(PLUGIN, root="/elsewhere", driver="azf2") == []
+    # nor is another plugin there one that finds the shares
+    assert reason in check(PLUGIN, root="/elsewhere", driver="azf2")[0]
+    assert check(PLUGIN, driver="azf2") == []
     assert check(PLUGIN, root="/elsewhere", engine={"url": "unix:///x", "ssh_opts": []}) == []
     # a machine that is being replaced
     assert check(PLUGIN, root="/elsewhere", engine="04da6b54-80e4-46f7-96ec-b56ff0331ba9") == []

@@ -64,6 +64,42 @@ def test_one_that_never_gets_ready_fails_the_update(engine: FakeEngine) -> None:
         wait(engine, seconds=1)
 
 
+CHECKED = {"Action": "exec_die", "Actor": {"Attributes": {"exitCode": "1"}}}
+
+
+@pytest.mark.parametrize("said", ["offline: a statement of init.sql failed", "ERROR 1045: Access denied for user"])
+def test_what_waiting_does_not_mend_fails_the_update_at_once(engine: FakeEngine, said: str) -> None:
+    running = state("starting")
+    running["State"] |= {"StartedAt": "2026-11-25T23:42:02.123456789Z"}
+    running["State"]["Health"]["Log"] = [{"Start": "2026-11-26T01:42:02.2+02:00", "Output": f"{said}\n"}]
+    engine.answers["/containers/c1/json"] = running
+    engine.events = [CHECKED]
+    with pytest.raises(pulumi.RunError, match=f"mydb does not accept logins: .* running, and says: {said}"):
+        wait(engine)
+
+
+def test_what_an_earlier_start_said_is_not_waited_by(engine: FakeEngine) -> None:
+    running = state("starting")
+    running["State"] |= {"StartedAt": "2026-11-25T23:42:02.123456789Z"}
+    running["State"]["Health"]["Log"] = [{"Start": "2026-11-25T23:42:01.9Z", "Output": "offline: x"}]
+    engine.answers["/containers/c1/json"] = running
+    engine.events = [CHECKED, HEALTHY]
+    wait(engine)
+
+
+def test_a_paused_one_is_not_waited_for(engine: FakeEngine) -> None:
+    engine.answers["/containers/c1/json"] = {"State": state("healthy")["State"] | {"Paused": True}}
+    with pytest.raises(pulumi.RunError, match="is paused: say docker unpause mydb"):
+        wait(engine)
+
+
+def test_health_checks_alone_are_not_waited_for_for_ever(engine: FakeEngine) -> None:
+    engine.answers["/containers/c1/json"] = state("starting")
+    engine.events = [CHECKED] * 50_000
+    with pytest.raises(pulumi.RunError, match="not healthy after 1 s"):
+        wait(engine, seconds=1)
+
+
 def test_an_engine_that_is_gone_fails_the_update(tmp_path: Path) -> None:
     with pytest.raises(pulumi.RunError, match="no Docker engine answers"):
         _wait(Engine(url=f"unix://{tmp_path}/none", ssh_opts=[]), "c1", "mydb", 1)

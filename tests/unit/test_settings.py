@@ -173,6 +173,13 @@ def test_nothing_at_all_but_the_demos_volumes_is_right() -> None:
         ({"volumes": [*VOLUMES, {"name": "v2", "share": "dbs"}]}, "one of them is exclusive"),
         ({"volumes": [*VOLUMES, {"name": "v2", "options": {"share": "x"}}]}, "write share beside"),
         ({"volumes": ["dbs", "config"]}, "volumes: the demo writes to a volume named logs"),
+        ({"databases": [MYDB | {"volume": "logs"}]}, "[0]: the demo's containers share logs, which must not"),
+        (
+            {"volumes": ["dbs", "logs", {"name": "config", "exclusive": True}]},
+            "volumes[2]: the demo's containers share config, which must not be exclusive",
+        ),
+        ({"databases": [MYDB | {"rootPassword": "x\n"}]}, "rootPassword: a password that ends with a line break"),
+        ({"databases": [MYDB | {"rootPassword": "é" * 129}]}, "rootPassword: a password of more than 256 bytes"),
         ({"databases": [{"name": "mydb", "port": 1}]}, "databases[0].volume: is missing"),
         ({"databases": [MYDB | {"port": 99999}]}, "databases[0].port: 99999: should be at most 65535"),
         ({"databases": [MYDB | {"port": "many"}]}, "databases[0].port: 'many': should be a whole number"),

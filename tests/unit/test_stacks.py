@@ -94,7 +94,7 @@ def test_writers_write_logs_by_the_settings_on_config_and_the_reader_only_reads(
         ]
     assert made["reader"]["volumes"] == [{"volumeName": "logs", "containerPath": "/logs", "readOnly": True}]
     for container in made.values():
-        assert container["restart"] == "unless-stopped"
+        assert container["restart"] == "always"
         assert (container["logDriver"], container["logOpts"]["max-size"]) == ("json-file", "10m")
 
 
