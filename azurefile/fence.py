@@ -11,6 +11,7 @@ wrote its own, and withdraws if another did the same meanwhile:
 - a holder on this host is alive while its container's first process is. Until that is known, a
   holder whose plugin still runs is alive, and one whose plugin restarted is looked up in the
   engine's list;
+- where machines share a local folder, a holder of another one is alive while its lock is held;
 - a holder on another host is alive until its record has not been renewed for its takeover time,
   as the share's own clock tells. Half of that time after its last renewal it has stopped itself.
 
@@ -119,6 +120,9 @@ class Fence:
             young = time.time() - owner.since < NAMING_SECONDS
             passing = not owner.containers and young and self._naming()
             raise self._held(volume, owner, restored=restored, passing=passing)
+        if locked and not store.shared and owner.boot != self._leases.boot:
+            # A plugin of another machine holds it, which reaches this folder, too.
+            raise self._held(volume, owner, restored=False)
         if distant or (store.shared and locked):
             # Beyond this host's sight: a lock that no process here should have is a copy of this machine's.
             self._refuse_unless_silent(volume, record, distant=distant)
@@ -168,7 +172,8 @@ class Fence:
     def _alive(self, owner: Owner, *, restored: bool) -> bool:
         if owner.boot != self._leases.boot:
             return False
-        starting = not restored or time.time() - owner.since < _STARTING_SECONDS
+        # A grant of the future is one of before the clock was set back.
+        starting = not restored or 0 <= time.time() - owner.since < _STARTING_SECONDS
         if any(container.alive(starting=starting) for container in owner.containers):
             return True
         if owner.mounts <= len(owner.containers):

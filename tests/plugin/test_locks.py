@@ -141,3 +141,28 @@ def test_a_lock_that_closes_with_an_error_closes_nothing_else_later(
     lock.close()
     os.fstat(reused)
     os.close(reused)
+
+
+def test_a_local_folder_that_another_machine_reaches_is_refused_while_its_plugin_lives(tmp_path: Path) -> None:
+    store = FlockStore(tmp_path)
+    theirs = Leases("azurefile", HOST)
+    theirs.boot = "another machine's"
+    lease = theirs.grant(volume("one"), store)
+    fence = Fence(Leases("ours", HOST), lambda _: True, lambda: True)
+    with pytest.raises(Held):
+        fence.claim(volume("two"), store, rejoin=False)
+    assert lease.lock is not None
+    lease.lock.close()
+    fence.claim(volume("two"), store, rejoin=False)
+
+
+def test_a_clock_that_is_set_back_makes_no_dead_holder_young(tmp_path: Path) -> None:
+    leases = Leases("azurefile", HOST)
+    fence = Fence(leases, lambda _: False, lambda: True)
+    fence.claim(volume("one"), FlockStore(tmp_path), rejoin=False)
+    lease = leases.of("one")
+    assert lease is not None
+    lease.restored = True
+    assert fence.alive("one")
+    lease.owner.since += 3600
+    assert not fence.alive("one")
