@@ -131,6 +131,8 @@ class Driver:
                 await asyncio.sleep(_LOOK_SECONDS)
             except ShareError as error:
                 raise self._failed(name, started, error) from error
+        # Who asked may have ended while it waited, and then starts nothing.
+        self._leases.doubt(name, started)
         log.info("mounted", extra=_facts(self._volume(name), started) | {"id": mount_id[:12]})
         return self.path(name)
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import math
 import os
 import threading
 import time
@@ -44,6 +45,8 @@ class Leases:
         self._leases: dict[str, Lease] = {}
         # The engine's events and its mounts tell of one holder at once.
         self._telling = threading.Lock()
+        # When an engine was last seen to end.
+        self._left = -math.inf
         # Notified when a record on a shared store has to be written anew.
         self.changes = threading.Condition()
 
@@ -145,7 +148,14 @@ class Leases:
 
     def engine_left(self) -> None:
         """Trust only what is known by process: what an engine was starting when it ended never starts."""
+        self._left = time.monotonic()
         for lease in self.all():
+            lease.restored = True
+
+    def doubt(self, volume: str, asked: float) -> None:
+        """Trust a hold only by process that was asked for at `asked` (monotonic) by an engine that has ended since."""
+        lease = self._leases.get(volume)
+        if lease is not None and asked < self._left:
             lease.restored = True
 
     def drop(self, lease: Lease) -> None:

@@ -166,3 +166,18 @@ def test_a_clock_that_is_set_back_makes_no_dead_holder_young(tmp_path: Path) -> 
     assert fence.alive("one")
     lease.owner.since += 3600
     assert not fence.alive("one")
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_a_hold_whose_asker_ended_while_it_waited_is_trusted_only_by_process(tmp_path: Path, ended: bool) -> None:
+    leases = Leases("azurefile", HOST)
+    fence = Fence(leases, lambda _: False, lambda: True)
+    asked = time.monotonic()
+    if ended:
+        leases.engine_left()
+    fence.claim(volume("one"), FlockStore(tmp_path), rejoin=False)
+    leases.doubt("one", asked)
+    lease = leases.of("one")
+    assert lease is not None
+    lease.owner.since -= 60
+    assert fence.alive("one") is not ended
