@@ -5,12 +5,14 @@ from __future__ import annotations
 import pulumi
 
 from components.hosts import DockerHost
+from components.shares.adoption import GROUP
 from components.state import recorded
 from stacks.azure import AzureHostSettings, AzureSharesSettings
+from stacks.azure_names import region_of
 from stacks.owner import default_base, stack_label
 from stacks.settings import Settings
 
-GROUP, CARD = "azure-native:resources:ResourceGroup", "azure-native:network:NetworkInterface"
+CARD = "azure-native:network:NetworkInterface"
 
 
 def azure_host(machine: AzureHostSettings, settings: Settings) -> DockerHost:
@@ -79,8 +81,7 @@ def _refuse_change(machine: AzureHostSettings) -> None:
     name, group = machine.base(default_base()), machine.group(default_base())
     card, own_group = recorded().get((CARD, "host-net-card"), {}), recorded().get((GROUP, "host-group"), {})
     was = str(card.get("name") or f"{name}-nic").removesuffix("-nic")
-    # Azure says it in either form, West Europe or westeurope
-    region = str(card.get("location") or machine.location).replace(" ", "").lower()
+    region = region_of(card, machine.location)
     if own_group.get("name") and (str(own_group["name"]).lower() != group.lower() or region != machine.location):
         return
     for setting, there, wanted in (("location", region, machine.location), ("name", was, name)):

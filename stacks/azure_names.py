@@ -9,7 +9,8 @@ import ipaddress
 import itertools
 import re
 import unicodedata
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -232,3 +233,8 @@ Zone = Annotated[Literal["1", "2", "3"], Text]
 MachineImage = Annotated[str, AfterValidator(_image)]
 JumpHost = Annotated[str, AfterValidator(_host_name)]
 PrivateAddress = Annotated[str, AfterValidator(_private_address)]
+
+
+def region_of(known: Mapping[str, Any], default: str) -> str:
+    """The region of what Azure has, which it writes in either form, West Europe or westeurope."""
+    return str(known.get("location") or default).replace(" ", "").lower()

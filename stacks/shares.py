@@ -15,6 +15,7 @@ from components.shares import FileShare, LocalShare
 from components.shares.adoption import ACCOUNT, GROUP, SHARE, DataNames, Found, find_data
 from components.state import recorded
 from stacks.azure import AzureHostSettings, AzureSharesSettings
+from stacks.azure_names import region_of
 from stacks.login import subscription
 from stacks.owner import default_base, stack_label
 from stacks.settings import Settings
@@ -61,8 +62,7 @@ def _refuse_change(shares: AzureSharesSettings, location: str, data: DataNames, 
 
     group, account = known(GROUP, FILES_GROUP), known(ACCOUNT, FILES_ACCOUNT)
     for there, name in ((group, data["group"]), (account, data["account"])):
-        # Azure says it in either form, West Europe or westeurope
-        region = str(there.get("location") or location).replace(" ", "").lower()
+        region = region_of(there, location)
         if there.get("name") == name and region != location:
             raise pulumi.RunError(f"{name}: the data is in {region}: set datadocker:shares.location to it")
     if account.get("name") != data["account"]:

@@ -90,11 +90,7 @@ def _hopeless(state: dict[str, Any], name: str) -> str | None:
         return f"paused: say docker unpause {name}"
     checks = (state.get("Health") or {}).get("Log") or []
     # those of an earlier start tell nothing of this one
-    if not checks or _moment(checks[-1]["Start"]) < _moment(state["StartedAt"]):
+    if not checks or datetime.fromisoformat(checks[-1]["Start"]) < datetime.fromisoformat(state["StartedAt"]):
         return None
     said = " ".join(str(checks[-1]["Output"]).split())
     return f"running, and says: {said}" if any(reason in said for reason in LASTING) else None
-
-
-def _moment(written: str) -> datetime:
-    return datetime.fromisoformat(written)

@@ -91,3 +91,10 @@ def build(recorder: Recorder) -> Build:
         return result
 
     return run
+
+
+@pytest.fixture(autouse=True)
+def passphrase(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None is in use, whoever runs the tests."""
+    for variable in ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"):
+        monkeypatch.delenv(variable, raising=False)

@@ -1,10 +1,9 @@
-"""Settings for Azure: what it would refuse, and what must not be in production, is said before anything is made."""
+"""Settings for Azure: what it would refuse is said before anything is made."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import jsonschema
 import pytest
@@ -14,40 +13,10 @@ from components.shares import adoption
 from stacks import schema
 from stacks.azure import AzureHostSettings, AzureSharesSettings
 from stacks.azure_names import OWN_TAG
-from stacks.complaints import SettingsError
 from stacks.config import parse
-from stacks.remainder import STAND_INS
-from stacks.settings import HostSettings, Settings, SharesSettings
+from stacks.settings import Settings
 from tests.unit.azure_parts import SUBNET, SUBSCRIPTION, settings_of
-
-HOST: dict[str, Any] = {"kind": "azure", "location": "westeurope", "sshFrom": ["203.0.113.7/32"]}
-SHARES: dict[str, Any] = {"kind": "azure"}
-IDENTITY = f"{SUBNET.split('/Microsoft')[0]}/Microsoft.ManagedIdentity/userAssignedIdentities/me"
-INSIDE = {"publicIp": False, "privateRoute": True}
-RAW: dict[str, Any] = {"host": HOST, "shares": SHARES, "volumes": ["logs", "config", "dbs"]}
-MYDB = {"name": "mydb", "volume": "dbs", "port": 6603}
-LOCAL = {"kind": "local"}
-HERE: dict[str, Any] = {"host": LOCAL, "shares": LOCAL}
-PROD = "Pulumi.prod.yaml"
-OTHER = {"name": "more", "options": {"account": "other"}}
-# of a server of one's own, beside local shares
-THERE = {"protocol": "smb", "server": "there"}
-PLAIN = {"name": "more", "options": THERE | {"seal": False}}
-OLD = {"name": "more", "options": THERE | {"vers": "2.1"}}
-SHOUTED = {"name": "more", "options": THERE | {"Seal": False}}
-NUMBER = {"name": "more", "options": THERE | {"VERS": 2.1}}
-
-
-@pytest.fixture(autouse=True)
-def passphrase(monkeypatch: pytest.MonkeyPatch) -> None:
-    for variable in ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"):
-        monkeypatch.delenv(variable, raising=False)
-
-
-def complaints(raw: dict[str, Any], file: str = "Pulumi.staging.yaml", **more: Any) -> list[str]:
-    with pytest.raises(SettingsError) as caught:
-        parse(raw, file=file, **more)
-    return caught.value.lines
+from tests.unit.azure_raw import HOST, IDENTITY, INSIDE, LOCAL, MYDB, OTHER, RAW, SHARES, complaints
 
 
 @pytest.mark.parametrize("stack", ["staging", "prod"])
@@ -249,177 +218,6 @@ def test_ids_are_taken_in_any_case(change: Callable[[str], str]) -> None:
 @pytest.mark.parametrize("given", ["jump", "ops.admin@jump", "Ops@jump.example.com:65535", "none@203.0.113.7:22"])
 def test_a_jump_host_as_ssh_takes_it(given: str) -> None:
     assert AzureHostSettings.model_validate(HOST | {"jumpHost": given}).jump_host == given
-
-
-SECURE: dict[str, Any] = {"databases": [MYDB | {"rootPassword": "s3cret"}]}
-
-
-@pytest.mark.parametrize(
-    ("change", "expected"),
-    [
-        ({"production": False}, "production: false: not in production: a stack named prod is production"),
-        ({"host": HOST | {"sshFrom": ["Internet"]}}, "host.sshFrom: Internet: not in production"),
-        ({"shares": SHARES | {"retain": False}}, "shares.retain: false: not in production: destroy would delete"),
-        ({"images": {"mysql": "mysql:9.7.0"}}, "images.mysql: 'mysql:9.7.0': not in production: a tag alone"),
-        (HERE | {"volumes": ["logs", "config", PLAIN]}, "volumes[2].options.seal: false: not in"),
-        (HERE | {"volumes": ["logs", "config", OLD]}, "volumes[2].options.vers: 2.1: not in"),
-        (HERE | {"volumes": ["logs", "config", SHOUTED]}, "volumes[2].options.seal: false: not in"),
-        (HERE | {"volumes": ["logs", "config", NUMBER]}, "volumes[2].options.vers: 2.1: not in"),
-        ({"databases": [MYDB | {"allowFrom": ["Internet"]}]}, "databases[0].allowFrom: Internet: not in production"),
-        (SECURE, "databases[0].rootPassword: not in production: it is readable in the file"),
-        ({"databases": [MYDB | {"users": [{"name": "u", "password": "p"}]}]}, "databases[0].users[0].password: not in"),
-    ],
-)  # fmt: skip
-def test_what_must_not_be_in_production(change: dict[str, Any], expected: str) -> None:
-    said = complaints(RAW | change, file="Pulumi.prod.yaml")
-    assert len(said) == 1, said
-    assert expected in said[0]
-    if "production" not in change:
-        # a trial may have it
-        parse(RAW | change, file="Pulumi.staging.yaml")
-
-
-def test_what_is_encrypted_may_be_in_production() -> None:
-    assert parse(RAW | SECURE, file="Pulumi.prod.yaml", secret=["databases"]).databases[0].root_password
-
-
-@pytest.mark.parametrize("name", ["clientSecret", "clientCertificatePassword", "oidcToken", "oidcRequestToken"])
-def test_a_login_that_is_readable_in_the_file_is_not_for_production(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    key, beside = f"azure-native:{name}", {"azure-native:clientId": "x", "azure-native:location": "westeurope"}
-    for text in ("canary", 4711):
-        Path(PROD).write_text(yaml.safe_dump({"config": beside | {key: text}}))
-        (said,) = complaints(RAW, PROD)
-        assert said.startswith(f"{PROD}: {key}: not in production: it is readable in the file; set it by pulumi config")
-        assert str(text) not in said
-    Path(PROD).write_text(yaml.safe_dump({"config": beside | {key: {"secure": "v1:x"}}}))
-    parse(RAW, file=PROD)
-
-
-@pytest.mark.parametrize("variable", ["PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"])
-def test_the_published_passphrase_is_not_for_production(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str
-) -> None:
-    file = tmp_path / "passphrase"
-    file.write_text("datadocker\n")
-    monkeypatch.setenv(variable, str(file) if variable.endswith("FILE") else "datadocker")
-    monkeypatch.chdir(tmp_path)
-    parse(RAW, file="Pulumi.staging.yaml")
-    assert f"{variable} is the passphrase that this project publishes for dev" in complaints(RAW, PROD)[0]
-    # it encrypts nothing where a key vault does
-    Path(PROD).write_text("secretsprovider: azurekeyvault://VAULT.vault.azure.net/keys/KEY\n")
-    parse(RAW, file=PROD)
-
-
-def test_an_empty_passphrase_is_not_for_production(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "")
-    monkeypatch.chdir(tmp_path)
-    # another secrets provider encrypts
-    parse(RAW, file=PROD)
-    Path(PROD).write_text("encryptionsalt: v1:x\n")
-    assert "PULUMI_CONFIG_PASSPHRASE is set to nothing, which encrypts nothing" in complaints(RAW, PROD)[0]
-
-
-def test_any_stack_can_be_production() -> None:
-    said = complaints(RAW | {"production": True, "shares": SHARES | {"retain": False}}, file="Pulumi.live.yaml")
-    assert "shares.retain: false: not in production" in said[0]
-
-
-def test_everything_wrong_is_said_together() -> None:
-    network = {"subnetId": SUBNET, "subnet": "10.60.0.0/24", "outbound": "natGateway"}
-    host = {"location": "West Europe", "user": "root", "zone": "1", "availabilitySet": "a", "network": network}
-    shares = {"protocol": "nfs", "quota": 0, "account": "A", "resourceGroup": "demo-staging"}
-    said = complaints(
-        {"host": HOST | host, "shares": SHARES | shares, "volumes": ["b@d"], "databases": [MYDB | {"port": 22}]},
-        base="demo-staging",
-    )
-    assert [" ".join(line.split(": ")[1:3]) for line in said] == [
-        "host.location 'West Europe'",
-        "host.user 'root'",
-        "shares.account 'A'",
-        "volumes[0].name 'b@d'",
-        "host.network subnetId is a network that exists",
-        "host.network outbound",
-        "host zone and availabilitySet exclude each other",
-        "shares protocol",
-        "shares quota",
-        "shares.resourceGroup 'demo-staging' is the host's, and a group is deleted with all that is in it",
-    ]
-
-
-def test_what_a_section_lacks_does_not_hide_the_rest_of_it() -> None:
-    host = {"kind": "azure", "sshFrom": ["Internet", "home"], "zone": "1", "availabilitySet": "a", "tags": {"a/b": [1]}}
-    said = complaints(RAW | {"host": host}, file=PROD)
-    assert [line.split(": ")[1] for line in said] == [
-        "host.location",
-        "host.sshFrom[1]",
-        "host.tags.a/b",
-        "host.tags.a/b",
-        "host",
-        "host.sshFrom",
-    ]
-
-
-OWN = HOST | INSIDE | {"network": {"subnetId": SUBNET, "outbound": "given"}, "privateIp": "8.8.0.4"}
-MADE = {"addressSpace": "10.9.0.0/16", "subnet": "10.9.1.0/24", "outbound": "natGateway"}
-PREMIUM = SHARES | {"protocol": "nfs", "performance": "premium", "redundancy": "ZRS", "quota": 50000}
-STANDARD = SHARES | {"location": "eastus", "allowFrom": ["8.8.8.8"], "quota": 50, "tier": "Hot", "retain": False}
-REACHED = MYDB | {"allowFrom": ["10.0.0.0/8"]}
-# what is right, and what names begin with there
-RIGHT: list[tuple[str, dict[str, Any]]] = [
-    ("demo", {"host": OWN, "shares": PREMIUM, "databases": [REACHED]}),
-    ("demo", {"host": HOST | {"publicIp": False, "jumpHost": "jump", "network": MADE, "privateIp": "10.9.1.4"}}),
-    ("demo", {"host": HOST | {"resourceGroup": "mine"}, "shares": SHARES | {"resourceGroup": "demo"}}),
-    ("demo", {"host": HOST | {"existingResourceGroup": "mine"}, "shares": SHARES | {"resourceGroup": "demo"}}),
-    ("demo", {"host": HOST | {"resourceGroup": "demo-data"}, "shares": SHARES | {"resourceGroup": "data"}}),
-    ("demo_x", {"host": HOST | {"name": "mine", "dnsLabel": "mine"}, "shares": {"kind": "local", "retain": False}}),
-    ("demo", {"host": HOST | {"network": {"addressSpace": "10.9.0.0/16"}, "privateIp": "10.9.0.4"}}),
-    ("demo", {"host": HOST | {"name": "mine"}, "shares": SHARES | {"resourceGroup": "demo"}}),
-    ("demo", {"host": LOCAL, "shares": STANDARD}),
-    ("demo", {"host": {"kind": "ssh", "address": "there"}, "shares": STANDARD}),
-]
-
-
-@pytest.mark.parametrize(("base", "right"), RIGHT)
-def test_what_is_wrong_is_not_missing_too(base: str, right: dict[str, Any]) -> None:
-    raw = RAW | right
-    parse(raw, file="f", base=base)
-    for key in ("host", "shares"):
-        for name in raw[key]:
-            for other in ({name: [[1]]}, {f"{name}x": raw[key][name]}):
-                section = {k: v for k, v in raw[key].items() if k != name} | other
-                (said,) = complaints(raw | {key: section}, base=base)
-                assert said.startswith(f"Pulumi.staging.yaml: {key}.{name}")
-    for name in raw["host"].get("network", {}):
-        for other in ({name: [[1]]}, {f"{name}x": raw["host"]["network"][name]}):
-            network = {k: v for k, v in raw["host"]["network"].items() if k != name} | other
-            (said,) = complaints(raw | {"host": raw["host"] | {"network": network}}, base=base)
-            assert said.startswith(f"Pulumi.staging.yaml: host.network.{name}")
-
-
-def test_a_subnet_beside_a_wrong_id_is_compared_with_no_default() -> None:
-    (said,) = complaints(RAW | {"host": HOST | {"network": {"subnetId": "mine", "subnet": "10.9.1.0/24"}}})
-    assert "host.network.subnetId: 'mine'" in said
-
-
-def test_each_section_has_stand_ins_for_all_that_it_can_not_be_without() -> None:
-    needed = {
-        field.alias or name
-        for model in get_args(get_args(HostSettings)[0]) + get_args(get_args(SharesSettings)[0])
-        for name, field in model.model_fields.items()
-        if field.is_required()
-    }
-    assert needed - {"kind"} == set(STAND_INS)
-
-
-def test_a_section_that_is_none_says_nothing_of_others() -> None:
-    databases = [REACHED, {"name": "more", "volume": "files", "port": 22}]
-    raw = RAW | {"volumes": [*RAW["volumes"], "files"]}
-    for key, other in (("host", {"shares": SHARES}), ("shares", {"host": HOST}), ("host", {"shares": LOCAL})):
-        said = complaints(raw | {key: {"kind": "azur"}, "databases": databases} | other)
-        assert len([line for line in said if ".port: 22" not in line]) == 1, said
 
 
 def test_what_config_set_path_writes_is_taken() -> None:

@@ -14,7 +14,7 @@ from stacks.config import parse
 from stacks.names import DRIVER_OPTIONS, OPTION_BOUNDS, OPTION_FORMS
 from stacks.settings import VolumeSettings
 from stacks.volume_options import DECIDED, KNOWN_TO, SERVED
-from tests.unit.test_azure_settings import HOST
+from tests.unit.azure_raw import HOST
 
 SMB: dict[str, Any] = {"kind": "azure"}
 NFS: dict[str, Any] = {"kind": "azure", "protocol": "nfs", "performance": "premium"}
