@@ -14,6 +14,7 @@ wrote its own, and withdraws if another did the same meanwhile:
 - where machines share a local folder, a holder of another one is alive while its lock is held;
 - a holder on another host is alive until its record has not been renewed for its takeover time,
   as the share's own clock tells. Half of that time after its last renewal it has stopped itself.
+  That clock may jump: who still has the lock is watched for one more renewal.
 
 A plugin that dies loses its lock but not its record, so its containers stay protected.
 """
@@ -23,10 +24,12 @@ import os
 import time
 from collections.abc import Callable
 
+from azurefile import liveness
 from azurefile.held import Held
 from azurefile.lease import Lease
 from azurefile.leases import RENEWALS, Leases
 from azurefile.owner import Owner, conflict, facts
+from azurefile.silence import Silence
 from azurefile.store import LockStore, Record, is_locked
 from azurefile.volumes import Volume
 
@@ -38,12 +41,20 @@ _STARTING_SECONDS = 10.0
 NAMING_SECONDS = 1.0
 # A holder that missed two and a half renewals has stopped.
 _SILENT = 2.5 / RENEWALS
+# One that lives renews within this part of its takeover time, however old the share's clock says that it is.
+_WATCHED = 1.5 / RENEWALS
 
 
 class Fence:
     """Judges every claim by the records on the share and by what still runs."""
 
-    def __init__(self, leases: Leases, running: Callable[[str], bool | None], naming: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        leases: Leases,
+        running: Callable[[str], bool | None],
+        naming: Callable[[], bool],
+        clock: Callable[[], float] = liveness.clock,
+    ) -> None:
         """Grant to `leases`.
 
         `running` says whether a container with a volume runs (None: the engine does not answer),
@@ -52,6 +63,7 @@ class Fence:
         self._leases = leases
         self._running = running
         self._naming = naming
+        self._silence = Silence(clock)
 
     def alive(self, volume: str) -> bool:
         """Whether the volume is held by something that may still write."""
@@ -125,7 +137,7 @@ class Fence:
             raise self._held(volume, owner, restored=False)
         if distant or (store.shared and locked):
             # Beyond this host's sight: a lock that no process here should have is a copy of this machine's.
-            self._refuse_unless_silent(volume, record, distant=distant)
+            self._refuse_unless_silent(volume, record, store, distant=distant)
         log.warning("dead holder's folder given", extra=facts(owner) | {"host": owner.host, "to": volume.name})
         if own is not None:
             self._leases.drop(own)
@@ -138,13 +150,21 @@ class Fence:
                 store.spare(again.owner)
                 raise Held(volume, again.owner, silent=0)
 
-    def _refuse_unless_silent(self, volume: Volume, record: Record, *, distant: bool) -> None:
-        takeover = record.owner.takeover or self._leases.host.takeover
-        if record.age < takeover:
+    def _refuse_unless_silent(self, volume: Volume, record: Record, store: LockStore, *, distant: bool) -> None:
+        owner = record.owner
+        takeover = owner.takeover or self._leases.host.takeover
+        watched = self._silence.of(owner)
+        silent = max(record.age, watched)
+        wait = 0.0
+        if silent < takeover:
             # This host's own is most likely dead, and the engine mounts a database only once after a crash.
-            waits = not distant or record.age >= takeover * _SILENT
-            wait = takeover - record.age if waits else 0
-            raise Held(volume, record.owner, silent=record.age, wait=wait)
+            if not distant or silent >= takeover * _SILENT:
+                wait = takeover - silent
+        elif watched >= takeover * _WATCHED or not is_locked(store, owner.key):
+            return
+        else:
+            wait = takeover * _WATCHED - watched
+        raise Held(volume, owner, silent=silent, wait=wait)
 
     def _withdraw_if_raced(self, volume: Volume, store: LockStore, lease: Lease) -> None:
         """Look again after writing: of two claims that the mutex did not keep apart at least one sees the other."""

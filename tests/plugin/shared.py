@@ -19,10 +19,11 @@ TAKEOVER = 60.0
 
 
 class World:
-    """One clock for all; `share_down` makes every call to the share fail."""
+    """One clock for all; the share's is `ahead`; `share_down` makes every call to the share fail."""
 
     def __init__(self) -> None:
         self.now = 1000.0
+        self.ahead = 0.0
         self.share_down = False
 
 
@@ -60,8 +61,9 @@ class MemoryFolder:
 
     def write(self, name: str, data: bytes) -> float:
         self.ask()
-        self.files[name] = (data, self.world.now)
-        return self.world.now
+        written = self.world.now + self.world.ahead
+        self.files[name] = (data, written)
+        return written
 
     def remove(self, name: str) -> None:
         self.ask()
@@ -96,14 +98,20 @@ class Machine:
     ) -> None:
         self.store = SharedStore(folder, "dbs")
         host = Host(name, identity or f"id-{name}", takeover)
-        self.leases = Leases("azurefile", host, memory, clock=lambda: world.now)
-        self.fence = Fence(self.leases, lambda _: False, lambda: False)
+        self.leases = Leases("azurefile", host, memory)
+        self.fence = Fence(self.leases, lambda _: False, lambda: False, clock=lambda: world.now)
 
     def claim(self, name: str = "dbs", **given: str) -> Lease:
         self.fence.claim(volume(name, **given), self.store, rejoin=False)
         lease = self.leases.of(name)
         assert lease is not None
         return lease
+
+    def cut(self) -> None:
+        """Its connection ends, and the server frees what it had locked."""
+        for lease in self.leases.all():
+            if lease.lock is not None:
+                lease.lock.close()
 
 
 class OnShare(Local):

@@ -21,6 +21,7 @@ def test_an_evicted_holder_finds_out_and_never_writes_its_record_again(
     world: World, folder: MemoryFolder, one: Machine, two: Machine
 ) -> None:
     lease = one.claim()
+    one.cut()
     world.now += TAKEOVER
     two.claim()
     before = dict(folder.files)

@@ -106,6 +106,7 @@ def test_a_holder_that_comes_back_while_its_folder_is_taken_keeps_it_or_stops(
 ) -> None:
     """As a machine does that was suspended: at most one of the two goes on."""
     lease = one.claim()
+    one.cut()
     world.now += TAKEOVER
     take = two.store.take
     ended: list[TakenOver] = []
@@ -140,6 +141,7 @@ def test_a_mark_that_came_too_early_gives_the_folder_to_nobody(
 ) -> None:
     """Who made it failed before it saw that the holder was back, which finds the mark with its next renewal only."""
     lease = one.claim()
+    one.cut()
     world.now += TAKEOVER
     take = two.store.take
 
@@ -310,3 +312,40 @@ def test_a_host_with_many_volumes_on_a_share_reads_none_of_its_own_records_that_
         one.claim("all", folder="customers/7")
     with pytest.raises(Held):
         two.claim("all", folder="customers")
+
+
+def test_a_jump_of_the_shares_clock_makes_no_living_holder_silent(world: World, one: Machine, two: Machine) -> None:
+    lease = one.claim()
+    world.ahead = 3600
+    with pytest.raises(Held, match="is free in 15 s") as caught:
+        two.claim()
+    assert caught.value.wait == pytest.approx(TAKEOVER / 4)
+    world.now += TAKEOVER / 6
+    one.leases.renew(lease)
+    world.now += TAKEOVER / 12
+    with pytest.raises(Held) as caught:
+        two.claim()
+    assert caught.value.wait == 0
+
+
+def test_a_silent_holder_whose_lock_the_server_keeps_is_watched_for_a_renewal_and_evicted(
+    world: World, one: Machine, two: Machine
+) -> None:
+    one.claim()
+    world.now += TAKEOVER * 2
+    with pytest.raises(Held):
+        two.claim()
+    world.now += TAKEOVER / 4
+    two.claim()
+
+
+def test_a_shares_clock_that_is_set_back_keeps_no_dead_holder(world: World, one: Machine, two: Machine) -> None:
+    one.claim()
+    world.ahead = -3600
+    with pytest.raises(Held):
+        two.claim()
+    world.now += TAKEOVER - 1
+    with pytest.raises(Held, match="is free in 1 s"):
+        two.claim()
+    world.now += 1
+    two.claim()
