@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from components.databases import MySQLDatabase, MySQLUser
 from components.hosts import DockerHost
-from components.images import BaseImage, ContextImage
+from components.images import BaseImage, ContextImage, PulledImage
 from components.plugin import AzureFilePlugin
 from components.volumes import MappedVolume
 from stacks.owner import Labels, image_labels
@@ -90,7 +90,7 @@ def _driver_options(settings: Settings, volume: VolumeSettings) -> dict[str, str
 
 def _mysql_image(settings: Settings, host: DockerHost, labels: Labels) -> pulumi.Input[str]:
     if settings.images.mysql:
-        return settings.images.mysql
+        return PulledImage("mysql", {"host": host, "name": settings.images.mysql}).reference
     base = BaseImage("sid", {"host": host, "suite": "sid", "labels": labels})
     return ContextImage(
         "mysql",

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TypedDict
 
 import pulumi
-import pulumi_docker as docker
 
 from components.custom import ImportedImage
 from components.hosts import DockerHost
+from components.images.pulled import PulledImage
 
 # where the toolchain leaves root filesystems on a machine that can't pull images
 ROOT_FILESYSTEMS = Path(".toolchain/bases")
@@ -63,8 +63,8 @@ class BaseImage(pulumi.ComponentResource):
             )
             self.reference = imported.reference
         else:
-            pulled = docker.RemoteImage(f"{name}-pull", name=OFFICIAL[suite], keep_locally=True, opts=host.child(self))
-            self.reference = pulled.name
+            pulled = PulledImage(name, {"host": host, "name": OFFICIAL[suite]}, pulumi.ResourceOptions(parent=self))
+            self.reference = pulled.reference
         self.register_outputs({"reference": self.reference})
 
 

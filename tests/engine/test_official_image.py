@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pulumi import automation as auto
 
 from tests.engine.conftest import CHECKOUT, Project, changes, docker
 
@@ -58,6 +59,13 @@ def test_it_runs_and_is_attached_again(project: Project, official: str) -> None:
         docker("rm", "-f", f"{project.prefix}mydb")
         stack.up(refresh=True)
         assert project.sql(stack, "SELECT n FROM shop.t") == "42"
+        started = docker("inspect", "-f", "{{.Id}} {{.State.StartedAt}}", f"{project.prefix}mydb")
+        project.write("official", config | {"images": {"mysql": "127.0.0.1:1/mysql:none"}})
+        with pytest.raises(auto.CommandError, match="mysql:none"):
+            stack.up()
+        assert docker("inspect", "-f", "{{.Id}} {{.State.StartedAt}}", f"{project.prefix}mydb") == started
+        project.write("official", config)
+        assert changes(stack.up()) == {}
         # the password is no more in its environment than with our own image
         assert "PASSWORD" not in docker("inspect", f"{project.prefix}mydb")
     finally:

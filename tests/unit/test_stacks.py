@@ -151,6 +151,11 @@ def test_an_official_image_is_used_as_it_is(
     stand(build, engine, exported, images={"mysql": "mysql:9.7.0"})
     assert recorder.one(CONTAINER, "mydb-container")["image"] == "mysql:9.7.0"
     assert "mysql-image" not in recorder.all(IMAGE)
+    # before the container that waits for it is touched; and it is not ours to remove
+    pulled = recorder.one(IMAGE, "mysql-pull")
+    assert (pulled["name"], pulled["keepLocally"]) == ("mysql:9.7.0", True)
+    names = [made.name for made in recorder.made]
+    assert names.index("mysql-pull") < names.index("mydb-container")
 
 
 def test_accounts_passwords_are_outputs(build: Build, engine: FakeEngine, exported: dict[str, Any]) -> None:
