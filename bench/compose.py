@@ -73,7 +73,7 @@ class Compose:
             "entrypoint": config["Entrypoint"],
             "command": config["Cmd"],
             "restart": host["RestartPolicy"]["Name"],
-            "network_mode": "bridge",
+            "network_mode": host["NetworkMode"],
             "logging": {"driver": host["LogConfig"]["Type"], "options": host["LogConfig"]["Config"]},
             "volumes": [
                 {

@@ -51,7 +51,8 @@ class LogContainer(pulumi.ComponentResource):
             image=args["image"],
             # an engine that finds it running after its own sudden end stops it, and counts that as somebody's wish
             restart="always",
-            network_mode="bridge",
+            # it talks to nobody, and engines of 20.10 may lock up when several leave one at once (moby#46661)
+            network_mode="none",
             log_driver=LOG_DRIVER,
             log_opts=LOG_OPTS,
             volumes=volumes,

@@ -88,6 +88,8 @@ def test_writers_write_logs_by_the_settings_on_config_and_the_reader_only_reads(
     made = {c["name"]: c for c in recorder.all(CONTAINER).values()}
     for name in ("docker1", "docker2", "docker3"):
         assert made[name]["hostname"] == name
+        # what has no network can't lock up an engine by leaving it
+        assert made[name]["networkMode"] == "none"
         assert made[name]["volumes"] == [
             {"volumeName": "logs", "containerPath": "/logs"},
             {"volumeName": "config", "containerPath": "/config"},
