@@ -19,8 +19,6 @@ from stacks.settings import Settings
 def demo(settings: Settings, host: DockerHost, labels: Labels) -> Foundation:
     """Registers the whole demo; returns what it stands on, with what uses its volumes."""
     stack = databases(settings, host, labels)
-    # a database takes longest to be ready, so its container starts first
-    last = pulumi.ResourceOptions(depends_on=[*stack.databases.values()])
     # three containers write one file
     writer = _image("writer", stack)
     writers = [
@@ -34,7 +32,6 @@ def demo(settings: Settings, host: DockerHost, labels: Labels) -> Foundation:
                 "config": stack.volumes["config"],
                 "labels": stack.labels,
             },
-            last,
         )
         for name in WRITERS
     ]
@@ -48,7 +45,6 @@ def demo(settings: Settings, host: DockerHost, labels: Labels) -> Foundation:
             "logs": stack.volumes["logs"],
             "labels": stack.labels,
         },
-        last,
     )
     return replace(stack, users=[*stack.users, *writers, reader])
 
