@@ -14,7 +14,8 @@ wrote its own, and withdraws if another did the same meanwhile:
 - where machines share a local folder, a holder of another one is alive while its lock is held;
 - a holder on another host is alive until its record has not been renewed for its takeover time,
   as the share's own clock tells. Half of that time after its last renewal it has stopped itself.
-  That clock may jump: who still has the lock is watched for one more renewal.
+  That clock may jump, at a restart of the server above all: before that, its record is seen to stand
+  still for longer than a renewal takes.
 
 A plugin that dies loses its lock but not its record, so its containers stay protected.
 """
@@ -27,7 +28,7 @@ from collections.abc import Callable
 from azurefile import liveness
 from azurefile.held import Held
 from azurefile.lease import Lease
-from azurefile.leases import RENEWALS, Leases
+from azurefile.leases import RENEWALS, Leases, patience
 from azurefile.owner import Owner, conflict, facts
 from azurefile.silence import Silence
 from azurefile.store import LockStore, Record, is_locked
@@ -41,8 +42,8 @@ _STARTING_SECONDS = 10.0
 NAMING_SECONDS = 1.0
 # A holder that missed two and a half renewals has stopped.
 _SILENT = 2.5 / RENEWALS
-# One that lives renews within this part of its takeover time, however old the share's clock says that it is.
-_WATCHED = 1.5 / RENEWALS
+# One that lives renews within so many periods, however old the share's clock says that its record is.
+_WATCHED = 1.5
 
 
 class Fence:
@@ -137,7 +138,7 @@ class Fence:
             raise self._held(volume, owner, restored=False)
         if distant or (store.shared and locked):
             # Beyond this host's sight: a lock that no process here should have is a copy of this machine's.
-            self._refuse_unless_silent(volume, record, store, distant=distant)
+            self._refuse_unless_silent(volume, record, distant=distant)
         log.warning("dead holder's folder given", extra=facts(owner) | {"host": owner.host, "to": volume.name})
         if own is not None:
             self._leases.drop(own)
@@ -150,20 +151,18 @@ class Fence:
                 store.spare(again.owner)
                 raise Held(volume, again.owner, silent=0)
 
-    def _refuse_unless_silent(self, volume: Volume, record: Record, store: LockStore, *, distant: bool) -> None:
+    def _refuse_unless_silent(self, volume: Volume, record: Record, *, distant: bool) -> None:
         owner = record.owner
         takeover = owner.takeover or self._leases.host.takeover
         watched = self._silence.of(owner)
+        enough = _WATCHED * takeover / RENEWALS / patience(exclusive=owner.exclusive)
+        # A record of the future tells nothing: the share's clock was set back.
         silent = max(record.age, watched)
-        wait = 0.0
-        if silent < takeover:
-            # This host's own is most likely dead, and the engine mounts a database only once after a crash.
-            if not distant or silent >= takeover * _SILENT:
-                wait = takeover - silent
-        elif watched >= takeover * _WATCHED or not is_locked(store, owner.key):
+        if silent >= takeover and watched >= enough:
             return
-        else:
-            wait = takeover * _WATCHED - watched
+        # This host's own is most likely dead, and the engine mounts a database only once after a crash.
+        waits = not distant or max(abs(record.age), watched) >= takeover * _SILENT
+        wait = max(takeover - silent, enough - watched) if waits else 0
         raise Held(volume, owner, silent=silent, wait=wait)
 
     def _withdraw_if_raced(self, volume: Volume, store: LockStore, lease: Lease) -> None:

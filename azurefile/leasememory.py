@@ -46,6 +46,9 @@ class LeaseMemory:
         """A volume's lease, None if there is none. Raises LeaseUnreadable."""
         path = self._path(volume)
         try:
+            if not path.read_bytes().strip(b"\0"):
+                # Within a boot a file is replaced as a whole: power was cut, and nothing of that boot writes.
+                return None
             data = files.read_json(path)
             return Remembered(Owner.from_json(data["owner"]), float(data["confirmed"]), str(data.get("place", "")))
         except FileNotFoundError:

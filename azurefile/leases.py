@@ -26,6 +26,11 @@ RENEWALS = 6
 _SHARED_PATIENCE = 10
 
 
+def patience(*, exclusive: bool) -> int:
+    """How many takeover times a hold may be silent for."""
+    return 1 if exclusive else _SHARED_PATIENCE
+
+
 class Leases:
     """At most one lease a volume."""
 
@@ -111,7 +116,11 @@ class Leases:
 
     def overdue(self, lease: Lease) -> bool:
         """Whether a holder on a shared store must stop, since another host may soon take over."""
-        return lease.store.shared and lease.silence(self._clock()) > lease.owner.takeover / 2
+        return lease.store.shared and self.silence(lease) > lease.owner.takeover / 2
+
+    def silence(self, lease: Lease) -> float:
+        """Seconds since the share last confirmed a lease."""
+        return lease.silence(self._clock())
 
     def renew(self, lease: Lease) -> None:
         """Confirm one lease with its share. Raises ShareError or TakenOver."""
@@ -173,7 +182,6 @@ class Leases:
     def owner(self, volume: Volume, store: LockStore) -> Owner:
         """A new record of the volume's hold."""
         now = time.time()
-        patience = 1 if volume.options.exclusive else _SHARED_PATIENCE
         return Owner(
             volume=volume.name,
             share=volume.options.share,
@@ -187,7 +195,7 @@ class Leases:
             renewed=now,
             host_id=self.host.identity if store.shared else "",
             lease=uuid.uuid4().hex if store.shared else "",
-            takeover=self.host.takeover * patience if store.shared else 0.0,
+            takeover=self.host.takeover * patience(exclusive=volume.options.exclusive) if store.shared else 0.0,
         )
 
     def key(self, volume: str, store: LockStore) -> str:

@@ -72,8 +72,8 @@ class Mounter:
         way.prepare()
         remembered = memory.load(volume.name)
         store = self._store(volume, remembered.place if remembered is not None else "")
-        if remembered is not None:
-            # Its share was well a moment ago, in the plugin's last life.
+        if store.shared:
+            # A container that starts with the machine is not mounted again, and its share may be back a moment later.
             self._contact[volume.name] = time.monotonic()
         out = self._out(volume.name) if remembered is not None else attachment.out
         if restore(volume, store, self._leases, memory, out):
@@ -206,7 +206,11 @@ class Mounter:
 
     def contact(self, volume: str) -> float | None:
         """When the volume's share was last seen to work, by the monotonic clock."""
-        return self._contact.get(volume)
+        seen, lease = self._contact.get(volume), self._leases.of(volume)
+        if lease is None or not lease.store.shared:
+            return seen
+        renewed = time.monotonic() - self._leases.silence(lease)
+        return renewed if seen is None else max(seen, renewed)
 
     def status(self, volume: Volume) -> dict[str, Any]:
         """What `docker volume inspect` shows, from memory."""

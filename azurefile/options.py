@@ -14,9 +14,13 @@ SMB, NFS, LOCAL = "smb", "nfs", "local"
 
 _VOLUME_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 _VOLUME_NAME_LENGTH = 200
-_ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
+_ACCOUNT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_AZURE_ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
 _SERVER = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*")
 _SERVER_LENGTH = 253
+
+# Of those of azurefile 0.5.1, what was given without a value counted as not given.
+_MAY_BE_EMPTY = {"share", "filemode", "dirmode", "uid", "gid", "remotepath"}
 
 # People try these first. They get an answer, and the value is not repeated anywhere.
 _SECRETS = {
@@ -88,7 +92,7 @@ _OPTIONS: dict[str, _Option] = {
     "server": _Option(optionvalues.matching(_SERVER, _SERVER_LENGTH, "a host name or an IP address"), (SMB, NFS)),
     "port": _Option(optionvalues.number(1, 65535), (SMB, NFS)),
     "account": _Option(
-        optionvalues.matching(_ACCOUNT, 24, "a storage account: 3 to 24 lowercase letters and digits"),
+        optionvalues.matching(_ACCOUNT, 64, "an account: a letter or digit and then letters, digits, _ or -"),
         (SMB, NFS),
     ),
     "folder": _Option(optionvalues.folder),
@@ -205,7 +209,8 @@ def _by_lower_name(volume: str, given: Mapping[str, str]) -> dict[str, str]:
             )
         if name in texts:
             raise OptionError(f'volume "{volume}": option "{name}" is given twice, in different spelling')
-        texts[name] = text
+        if text or name not in _MAY_BE_EMPTY:
+            texts[name] = text
     return texts
 
 
@@ -217,6 +222,11 @@ def _check_protocol(volume: str, protocol: str, texts: Mapping[str, str]) -> Non
                 f'volume "{volume}": option "{name}" belongs to protocol {" or ".join(allowed)}, '
                 f"but the volume's protocol is {protocol}; leave one of the two out"
             )
+    if protocol == NFS and not _AZURE_ACCOUNT.fullmatch(texts.get("account", "nfs")):
+        raise OptionError(
+            f'volume "{volume}": option "account" is {_show(texts["account"])}; for protocol nfs it must be a storage '
+            "account: 3 to 24 lowercase letters and digits"
+        )
     vers = texts.get("vers")
     if vers is not None and (vers == "4.1") != (protocol == NFS):
         accepted = "4.1" if protocol == NFS else "2.1, 3.0, 3.02 or 3.1.1"

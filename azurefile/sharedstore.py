@@ -121,7 +121,7 @@ class SharedStore:
         if found is None:
             return None
         data, written = found
-        age = 0.0 if now is None else max(0.0, now - written)
+        age = 0.0 if now is None else now - written
         try:
             owner = Owner.from_json(json.loads(data))
         except (ValueError, TypeError, KeyError) as error:

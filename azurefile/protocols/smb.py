@@ -34,6 +34,8 @@ class Smb:
         self._stores = SharedStores()
         # The key that each mounted volume was given last.
         self._keys: dict[str, str] = {}
+        # Where each mounted volume's server was.
+        self._addresses: dict[str, str] = {}
         # The account that each volume's fence is reached by.
         self._accounts: dict[str, str] = {}
 
@@ -45,13 +47,15 @@ class Smb:
         """Mount the share, and of it the volume's folder, made if it is missing. Raises ShareError."""
         credentials = self._read(volume)
         source = f"//{credentials.server}/{volume.options.share}"
-        given = self._given(volume, credentials)
+        address = self._reach(volume, credentials)
+        given = mount_options(volume.options, credentials, address, self._echo)
         try:
             with kernelmount.detached("cifs", source, given) as root:
                 attachpoint.place(root, volume, target, own=False)
         except kernelmount.KernelError as error:
             raise kernelerrors.share_error(volume, "cifs", error) from error
         self._keys[volume.name] = credentials.key
+        self._addresses[volume.name] = address.ip
 
     def create(self, volume: Volume) -> None:
         """Make the share in the storage account. Raises ShareError."""
@@ -94,14 +98,19 @@ class Smb:
         """Give the kernel the account's present key, which it needs when it connects anew.
 
         A session that stands goes on with the old key. Kernels since 6.9 take the new one when there is
-        none; for older ones StaleMount is raised then. Raises ShareError.
+        none; for older ones StaleMount is raised then, as for a server that has moved: without a helper
+        on the host the kernel never asks for a name's address again. Raises ShareError.
         """
         credentials = self._read(volume)
-        if self._keys.get(volume.name) == credentials.key:
+        given = self._keys.get(volume.name)
+        if given == credentials.key:
+            if not mounts.answers(target, _ANSWER_SECONDS) and self._moved(volume, credentials):
+                raise StaleMount("its server is at another address now, and a mount stays at the old one")
             return
         try:
             # A remount sets every option, so all of them are given again.
-            kernelmount.reconfigure(target, self._given(volume, credentials))
+            address = self._reach(volume, credentials)
+            kernelmount.reconfigure(target, mount_options(volume.options, credentials, address, self._echo))
         except kernelmount.KernelError as error:
             log.debug("key not taken yet", extra={"volume": volume.name, "error": error.words or error})
             if not mounts.answers(target, _ANSWER_SECONDS):
@@ -110,12 +119,20 @@ class Smb:
                 ) from error
             return
         self._keys[volume.name] = credentials.key
-        log.info("key changed", extra={"volume": volume.name})
+        if given is not None:
+            log.info("key changed", extra={"volume": volume.name})
 
-    def _given(self, volume: Volume, credentials: Credentials) -> dict[str, str | None]:
+    def _reach(self, volume: Volume, credentials: Credentials) -> network.Address:
         options = volume.options
-        address = network.reach(credentials.server, options.port or _PORT, options.server is not None)
-        return mount_options(options, credentials, address, self._echo)
+        return network.reach(credentials.server, options.port or _PORT, options.server is not None)
+
+    def _moved(self, volume: Volume, credentials: Credentials) -> bool:
+        mounted = self._addresses.get(volume.name)
+        try:
+            meant = network.addresses(credentials.server, volume.options.port or _PORT)
+        except ShareError:
+            return False
+        return mounted is not None and mounted not in meant
 
     def _read(self, volume: Volume, account: str = "") -> Credentials:
         options = volume.options

@@ -7,6 +7,7 @@ from typing import Any
 from azurefile import options
 from azurefile.errors import ShareError
 from azurefile.fence import Fence
+from azurefile.held import Held
 from azurefile.identity import Host
 from azurefile.lease import Lease
 from azurefile.leasememory import LeaseMemory
@@ -16,6 +17,7 @@ from azurefile.sharedstore import SharedStore
 from azurefile.volumes import Volume
 
 TAKEOVER = 60.0
+MOUNT_SECONDS = 100
 
 
 class World:
@@ -96,9 +98,10 @@ class Machine:
         takeover: float = TAKEOVER,
         memory: LeaseMemory | None = None,
     ) -> None:
+        self.world = world
         self.store = SharedStore(folder, "dbs")
         host = Host(name, identity or f"id-{name}", takeover)
-        self.leases = Leases("azurefile", host, memory)
+        self.leases = Leases("azurefile", host, memory, clock=lambda: world.now)
         self.fence = Fence(self.leases, lambda _: False, lambda: False, clock=lambda: world.now)
 
     def claim(self, name: str = "dbs", **given: str) -> Lease:
@@ -107,11 +110,15 @@ class Machine:
         assert lease is not None
         return lease
 
-    def cut(self) -> None:
-        """Its connection ends, and the server frees what it had locked."""
-        for lease in self.leases.all():
-            if lease.lock is not None:
-                lease.lock.close()
+    def mount(self, name: str = "dbs", **given: str) -> Lease:
+        """Claim as a Mount does: as long as there is something to wait for, each second."""
+        while True:
+            try:
+                return self.claim(name, **given)
+            except Held as held:
+                if not 0 < held.wait < MOUNT_SECONDS:
+                    raise
+            self.world.now += 1
 
 
 class OnShare(Local):

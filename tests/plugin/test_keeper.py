@@ -22,9 +22,8 @@ def test_the_keeper_gives_up_what_was_not_confirmed_and_what_was_taken(
     lost: list[Lease] = []
     keeper = Keeper(one.leases, TAKEOVER, lost.append)
     one.claim("a", folder="a")
-    one.cut()
     world.now += TAKEOVER
-    two.claim("a", folder="a")
+    two.mount("a", folder="a")
     one.claim("b", folder="b")
     keeper.renew(one.store)
     eventually(lambda: _assert_lost(lost, ["a"]))

@@ -21,9 +21,8 @@ def test_an_evicted_holder_finds_out_and_never_writes_its_record_again(
     world: World, folder: MemoryFolder, one: Machine, two: Machine
 ) -> None:
     lease = one.claim()
-    one.cut()
     world.now += TAKEOVER
-    two.claim()
+    two.mount()
     before = dict(folder.files)
     with pytest.raises(TakenOver, match="taken over by two"):
         one.leases.renew(lease)
@@ -56,7 +55,7 @@ def test_a_hold_that_excludes_nobody_outlasts_a_short_outage(world: World, one: 
         two.claim()
     world.now += TAKEOVER * 9
     assert one.leases.overdue(lease)
-    two.claim()
+    two.mount()
 
 
 def test_a_lost_lock_is_taken_again_with_the_next_renewal(folder: MemoryFolder, one: Machine) -> None:

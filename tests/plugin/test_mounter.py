@@ -4,6 +4,7 @@ import asyncio
 import errno
 import os
 import stat
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,11 @@ from azurefile.errors import ShareError, ShareSilent, StaleMount
 from azurefile.held import Held
 from azurefile.protocols.local import Local
 from azurefile.protocols.nfs import Nfs
+from azurefile.protocols.smb import Smb
 from azurefile.sharedstore import SharedStore
 from azurefile.volumes import Volume
 from tests.plugin.harness import driver_in
-from tests.plugin.shared import MemoryFolder, OnShare, World, volume
+from tests.plugin.shared import TAKEOVER, Machine, MemoryFolder, OnShare, World, volume
 
 pytestmark = pytest.mark.root
 
@@ -229,9 +231,37 @@ def test_a_share_that_falls_silent_after_the_claim_is_waited_for_but_not_for_eve
     asyncio.run(calls())
 
 
-def test_a_mount_whose_server_is_elsewhere_now_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    way = Nfs(tmp_path)
-    dbs = volume("dbs", protocol="nfs", server="127.0.0.1")
+def test_a_share_that_renews_a_lease_works(driver: Driver, tmp_path: Path, world: World, one: Machine) -> None:
+    """Of two containers one may end in a short outage, hours after the last was mounted, and is mounted once."""
+    driver._protocols["local"] = OnShare(tmp_path / "root", one.store)
+
+    async def calls() -> None:
+        await driver.create("logs", {"share": "logs"})
+        await driver.mount("logs", "a")
+        driver._mounter._contact["logs"] -= 3600
+        lease = driver._leases.of("logs")
+        assert lease is not None
+        driver._leases.renew(lease)
+        seen = driver._mounter.contact("logs")
+        assert seen is not None
+        assert time.monotonic() - seen < 10
+        await driver.unmount("logs", "a")
+
+    asyncio.run(calls())
+
+
+@pytest.mark.parametrize("kind", [Nfs, Smb])
+def test_a_mount_whose_server_is_elsewhere_now_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Nfs | Smb]
+) -> None:
+    way = Nfs(tmp_path) if kind is Nfs else Smb(tmp_path, TAKEOVER)
+    dbs = volume("dbs", protocol=way.name, server="127.0.0.1")
+    if isinstance(way, Smb):
+        file = tmp_path / "credentials/account"
+        file.parent.mkdir()
+        file.touch(0o600)
+        file.write_text("key=x\n")
+        way._keys["dbs"] = "x"
     answers = False
     monkeypatch.setattr(mounts, "answers", lambda *_: answers)
     # what is not known to be mounted is left alone

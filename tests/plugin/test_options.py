@@ -61,7 +61,7 @@ BAD = [
     ({"share": "-ab"}, "beginning"),
     ({"share": "abc\n"}, "lowercase"),
     ({"share": "../x"}, "lowercase"),
-    ({"share": ""}, 'option "share" is ""'),
+    ({"server": ""}, 'option "server" is ""'),
     ({"folder": "/x"}, "relative path"),
     ({"folder": ""}, "relative path"),
     ({"folder": "x//y"}, "relative path"),
@@ -114,7 +114,8 @@ BAD = [
     (SMB | {"actimeo": "-1"}, "whole number"),
     (SMB | {"server": "a b"}, "host name"),
     (SMB | {"server": "x,password=y"}, "host name"),
-    (SMB | {"account": "AB"}, "storage account"),
+    (SMB | {"account": "a.bak"}, 'option "account" is "a.bak"'),
+    (NFS | {"account": "AB"}, "storage account"),
     (SMB | {"nolock": "true", "nobrl": "false"}, "two names of one"),
 ]
 
@@ -152,6 +153,15 @@ def test_share_defaults_to_the_volume_name_if_it_can() -> None:
     assert options.parse("logs", {}, LOCAL).share == "logs"
     with pytest.raises(OptionError, match='"share" is missing'):
         options.parse("My_Logs", {}, LOCAL)
+
+
+def test_what_0_5_1_took_without_a_value_counts_as_not_given() -> None:
+    given = dict.fromkeys(("share", "remotepath", "uid", "gid", "filemode", "dirmode"), "")
+    assert options.parse("logs", given, LOCAL) == options.parse("logs", {}, LOCAL)
+
+
+def test_on_smb_an_account_is_whatever_a_credentials_file_may_be_called() -> None:
+    assert options.parse("logs", SMB | {"account": "svc_Backup-1"}, {}).account == "svc_Backup-1"
 
 
 def test_defaults_count_only_without_a_protocol() -> None:

@@ -20,7 +20,7 @@ from azurefile.protocols.smb import Smb
 from azurefile.stoppedmemory import StoppedMemory
 from tests.plugin.fake_engine import FakeContainer, FakeEngine
 from tests.plugin.harness import driver_in, eventually
-from tests.plugin.shared import TAKEOVER, Machine, MemoryFolder, OnShare, World, volume
+from tests.plugin.shared import TAKEOVER, Machine, MemoryFolder, OnShare, World, reboot, volume
 
 pytestmark = pytest.mark.root
 
@@ -137,7 +137,7 @@ def test_what_uses_a_volume_that_is_not_known_any_more_is_stopped(
 @pytest.mark.parametrize(
     ("kept", "torn", "known"),
     [
-        ("leases", b"", True),
+        ("leases", b"{", True),
         ("leases", b"[]", False),
         ("leases", None, True),
         ("mounts", b"\xff{", True),
@@ -171,6 +171,33 @@ def test_what_is_held_under_files_that_cant_be_read_is_stopped_and_given_to_nobo
     engine.containers.remove(mydb)
     (record,) = (json.loads(data) for name, (data, _) in folder.files.items() if name.endswith(".json"))
     assert record["released"] is None
+
+
+@pytest.mark.parametrize("torn", [b"", bytes(64)], ids=["empty", "zeros"])
+def test_a_lease_that_a_power_cut_tore_is_of_a_boot_that_is_over(
+    driver: Driver, engine: FakeEngine, tmp_path: Path, world: World, folder: MemoryFolder, torn: bytes
+) -> None:
+    """Within a boot it is replaced as a whole. The database that starts meanwhile is not for us to stop."""
+    share = driver._protocols["local"] = OnShare(tmp_path / "root", Machine(world, folder, "one").store)
+    asyncio.run(_resume(driver, world, folder))
+    mydb = FakeContainer("mydb", "dbs")
+    engine.containers.append(mydb)
+    reboot(folder)
+    (tmp_path / "root/azurefile/leases/dbs.json").write_bytes(torn)
+    again = driver_in(tmp_path)
+    again._protocols["local"] = share
+    again.restore()
+    assert again._leases.of("dbs") is None
+    assert mydb.process.poll() is None
+    mydb.kill()
+    engine.containers.remove(mydb)
+
+
+def test_after_a_clean_reboot_a_share_that_is_not_back_yet_is_waited_for(driver: Driver, one: Machine) -> None:
+    """The engine mounts for a container once, and starts sooner than many a file server."""
+    assert driver._mounter.contact("dbs") is None
+    driver.restore()
+    assert driver._mounter.contact("dbs") is not None
 
 
 def test_a_last_unmount_that_was_cut_short_is_ended_before_the_folder_is_given_back(
