@@ -16,8 +16,8 @@ from azurefile import logs
 from azurefile.errors import PluginError
 
 _REMOVED_SECONDS = 1.0
-# A claim waits for it within the two minutes that the engine gives a Mount.
-_TAKEOVER = (3, 90)
+# A claim waits for it within the two minutes that the engine gives a Mount; a holder needs half of it to stop.
+_TAKEOVER = (20, 90)
 
 
 def main() -> int:

@@ -120,3 +120,12 @@ def test_nothing_slow_is_imported_before_the_socket_listens() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     slow = {"asyncio", "uvicorn", "starlette", "smbprotocol", "azure", "azurefile.driver"}
     assert slow.isdisjoint(done.stdout.split())
+
+
+@pytest.mark.parametrize("text", ["19", "91", "a minute", "20.5"])
+def test_a_takeover_time_that_can_not_be_kept_is_refused(tmp_path: Path, text: str) -> None:
+    """In half of it a holder stops its containers; for all of it a claim waits within one Mount."""
+    command = [sys.executable, "-m", "azurefile", "--root", str(tmp_path), "--takeover-seconds", text]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    assert done.returncode != 0
+    assert f'TAKEOVER_SECONDS is "{text}"; it must be a whole number from 20 to 90' in done.stderr + done.stdout
