@@ -23,6 +23,12 @@ OPERATIONS = {"destroy", "down", "dn", "preview", "pre", "refresh", "up", "updat
 CHANGES = OPERATIONS - {"preview", "pre"}
 # these run no program: that the engine is down is said here, instead of by every resource
 PROGRAMLESS = {"destroy", "down", "dn", "refresh"}
+# whose value is the next word, of all commands and of those about stacks
+VALUED = {"--color", "--copy-config-from", "--cwd", "-C", "--memprofilerate", "--otel-traces", "--profiling",
+          "--secrets-provider", "--stack", "--teams", "--tracing", "--verbose", "-v"}  # fmt: skip
+# short options without a value may stand before the one for the stack: -ys NAME
+STACK_OPTION = re.compile(r"--stack|-[defhijQruy]*s")
+STACK_GIVEN = re.compile(r"(?:--stack=|-[defhijQruy]*s=?)(.+)")
 
 
 def main(arguments: list[str]) -> None:
@@ -88,6 +94,8 @@ def environment(toolchain: Path) -> dict[str, str]:
     env.setdefault("GOGC", "400")
     # resources are compared with their states beside each other; Pulumi's own way, not yet its default
     env.setdefault("PULUMI_PARALLEL_DIFF", "true")
+    # the CLI remembers the selected stack by its folder's path, and by that of a symbolic link if the shell says so
+    env.pop("PWD", None)
     # set on some machines, it makes each command compile the program anew
     env.pop("PYTHONDONTWRITEBYTECODE", None)
     if "source-" in toolchain.resolve().name:
@@ -97,15 +105,25 @@ def environment(toolchain: Path) -> dict[str, str]:
 
 
 def _named_stack(arguments: list[str]) -> str | None:
+    named = None
     for i, argument in enumerate(arguments):
-        if argument in ("--stack", "-s") and i + 1 < len(arguments):
-            return arguments[i + 1]
-        if argument.startswith("--stack="):
-            return argument.removeprefix("--stack=")
-    words = [a for a in arguments if not a.startswith("-")]
-    if words[:1] == ["stack"] and words[1:2] in (["init"], ["rm"], ["select"]):
+        if STACK_OPTION.fullmatch(argument):
+            named = next(iter(arguments[i + 1 :]), named)
+        elif given := STACK_GIVEN.fullmatch(argument):
+            named = given[1]
+    words = _words(arguments)
+    if not named and words[:1] == ["stack"] and words[1:2] in (["init"], ["rm"], ["select"]):
         return words[2] if len(words) > 2 else None
-    return None
+    return named
+
+
+def _words(arguments: list[str]) -> list[str]:
+    """The arguments that are neither options nor their values."""
+    before = ["", *arguments]
+    return [
+        a for b, a in zip(before, arguments, strict=False)
+        if not a.startswith("-") and b not in VALUED and not STACK_OPTION.fullmatch(b)
+    ]  # fmt: skip
 
 
 def _runs_here(stack: str) -> bool:

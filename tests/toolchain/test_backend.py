@@ -173,15 +173,28 @@ def test_pending_operations_are_read_from_the_state(tmp_path: Path, env: dict[st
         (["up", "--stack", "x"], "x"),
         (["up", "-s", "x", "--yes"], "x"),
         (["up", "--stack=x"], "x"),
+        (["up", "-sx"], "x"),
+        (["up", "-s=x"], "x"),
+        (["up", "-ysx"], "x"),
+        (["up", "-ys", "x"], "x"),
+        (["up", "-s", "y", "--stack", "x"], "x"),
+        (["up", "--skip-preview", "--suppress-outputs"], None),
         (["up"], None),
         (["up", "--stack"], None),
         (["stack", "init", "x"], "x"),
         (["stack", "rm", "--yes", "x"], "x"),
+        (["--color", "never", "stack", "select", "x"], "x"),
+        (["stack", "init", "--copy-config-from", "dev", "x"], "x"),
         (["stack", "ls"], None),
     ],
 )
 def test_the_stack_that_is_named(arguments: list[str], stack: str | None) -> None:
     assert wrapper._named_stack(arguments) == stack
+
+
+def test_a_checkout_behind_a_symbolic_link_is_the_same_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PWD", str(tmp_path / "link"))
+    assert "PWD" not in wrapper.environment(tmp_path)
 
 
 @pytest.mark.parametrize(
