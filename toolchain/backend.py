@@ -23,10 +23,11 @@ DEFAULT_STACK = "dev"
 # published on purpose: it belongs to the salt in Pulumi.dev.yaml and protects nothing
 DEV_PASSPHRASE = "datadocker"  # noqa: S105
 PASSPHRASES = ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE")
+CLOUD = "https://api.pulumi.com"
 
 
 class Backend:
-    """The backend that the user is logged in to, or else files in the checkout's `.state`."""
+    """The backend that the user names or is logged in to, or else files in the checkout's `.state`."""
 
     def __init__(self, checkout: Path, env: dict[str, str]) -> None:
         """Decides on the backend and completes `env` for it."""
@@ -34,26 +35,44 @@ class Backend:
         self.state = checkout / ".state"
         self.env = env
         self.files: Path | None = None
-        env.setdefault("PULUMI_CREDENTIALS_PATH", str(Path.home() / ".pulumi"))
-        self.login = self._login()
-        if "PULUMI_BACKEND_URL" not in env and not self.login:
-            env["PULUMI_BACKEND_URL"] = f"file://{self.state}"
-        url = env.get("PULUMI_BACKEND_URL") or self.login
-        if url.startswith("file://"):
-            self.files = Path(url.removeprefix("file://").replace("~", str(Path.home()), 1)) / ".pulumi"
+        # the home is the wrapper's own unless the user set one, and no login is looked for there
+        places = ("PULUMI_CREDENTIALS_PATH", "PULUMI_HOME")
+        self._credentials = Path(next((env[p] for p in places if env.get(p)), Path.home() / ".pulumi"))
+        env["PULUMI_CREDENTIALS_PATH"] = str(self._credentials)
+        self.url = env.get("PULUMI_BACKEND_URL") or self._of_project() or self._login()
+        if not self.url:
+            self.url = env["PULUMI_BACKEND_URL"] = f"file://{self.state}"
+        if self.url.startswith("file://"):
+            self.files = self._folder() / ".pulumi"
+
+    def _of_project(self) -> str:
+        """The URL of the backend that Pulumi.yaml names, or nothing."""
+        text = _text(self.checkout / "Pulumi.yaml")
+        section = re.search(r"^backend:(.*(?:\n(?:[ \t].*)?)*)", text, re.MULTILINE)
+        url = r"(?:^[ \t]+|[{,][ \t]*)[\"']?url[\"']?:[ \t]*[\"']?([^\s\"',}]+)"
+        found = section and re.search(url, section[1], re.MULTILINE)
+        return found[1] if found else ""
 
     def _login(self) -> str:
-        """The URL of the backend that the user is logged in to, or nothing."""
-        file = Path(self.env["PULUMI_CREDENTIALS_PATH"], "credentials.json")
+        """The URL of the backend that the user is logged in to, or is going to be by a token; or nothing."""
         try:
-            return str(json.loads(file.read_text()).get("current") or "")
+            current = json.loads((self._credentials / "credentials.json").read_text()).get("current")
         except (OSError, ValueError):
-            return ""
+            current = None
+        token = self.env.get("PULUMI_ACCESS_TOKEN")
+        return str(current or (token and (self.env.get("PULUMI_API") or CLOUD)) or "")
+
+    def _folder(self) -> Path:
+        """The folder that a URL of files means, as the CLI understands it."""
+        path = self.url.removeprefix("file://").split("?")[0]
+        if path.startswith("~"):
+            return Path.home() / path[2:]
+        return self.checkout / path
 
     def prepare(self, plugins: Path) -> None:
         """Makes the checkout's state folder, closed to others, and the CLI's home in it."""
         self.state.mkdir(mode=0o700, exist_ok=True)
-        if "PULUMI_HOME" in self.env:
+        if self.env.get("PULUMI_HOME"):
             self._add_plugins(Path(self.env["PULUMI_HOME"], "plugins"), plugins)
             return
         home = self.state / "home"
@@ -83,15 +102,18 @@ class Backend:
         Raises:
             ToolchainError: if the user set the published one for a stack that it is not for.
         """
-        if stack != DEFAULT_STACK and (variable := self._published()) and self._by_passphrase(stack):
+        service = self.url.startswith("http")
+        published = stack != DEFAULT_STACK and self._by_passphrase(stack, or_else=not service) and self._published()
+        if published:
             raise ToolchainError(
-                f"{variable} is the passphrase that this project publishes for dev, and would encrypt nothing of stack "
-                f"{stack}: unset it"
+                f"{published} is the passphrase that this project publishes for dev, and would encrypt nothing of "
+                f"stack {stack}: unset it"
             )
-        if any(p in self.env for p in PASSPHRASES) or self.files is None:
+        if any(p in self.env for p in PASSPHRASES):
             return
-        if stack == DEFAULT_STACK:
+        if stack == DEFAULT_STACK and self._by_passphrase(stack, or_else=self.files is not None):
             self.env["PULUMI_CONFIG_PASSPHRASE"] = DEV_PASSPHRASE
+        if stack == DEFAULT_STACK or self.files is None:
             return
         file = self.state / "passphrase"
         if not file.exists():
@@ -114,15 +136,12 @@ class Backend:
         except OSError:
             return ""
 
-    def _by_passphrase(self, stack: str) -> bool:
-        """Whether the secrets of `stack` are kept by a passphrase, not by Pulumi's service or a key service."""
-        if (self.env.get("PULUMI_BACKEND_URL") or self.login).startswith("http"):
+    def _by_passphrase(self, stack: str, *, or_else: bool) -> bool:
+        """Whether a passphrase keeps the secrets of `stack`, by its file; `or_else` if that says nothing of it."""
+        text = _text(self.checkout / f"Pulumi.{stack}.yaml")
+        if re.search(r"^secretsprovider:.*://", text, re.MULTILINE):
             return False
-        try:
-            text = (self.checkout / f"Pulumi.{stack}.yaml").read_text()
-        except OSError:
-            return True
-        return not re.search(r"^secretsprovider:.*://", text, re.MULTILINE)
+        return or_else or bool(re.search(r"^encryptionsalt:", text, re.MULTILINE))
 
     def selected(self) -> str | None:
         """Returns the selected stack, as the CLI remembers it for this folder."""
@@ -135,7 +154,9 @@ class Backend:
         except (OSError, ValueError):
             return None
         by_backend = settings.get("stacks") or {}
-        return by_backend.get(self.env.get("PULUMI_BACKEND_URL") or self.login) or settings.get("stack") or None
+        # of Pulumi's service without a last slash
+        url = self.url.rstrip("/") if self.url.startswith("http") else self.url
+        return by_backend.get(url) or settings.get("stack") or None
 
     def ensure_stack(self, cli: Path, stack: str, *, select: bool) -> None:
         """Creates `stack` if it does not exist and Pulumi.<stack>.yaml does; selects it if asked to."""
@@ -288,6 +309,13 @@ class Backend:
         except OSError:
             return {}
         return json.loads(text)["checkpoint"].get("latest") or {} if if_it_mentions in text else {}
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text()
+    except OSError:
+        return ""
 
 
 def _list(value: Any) -> list[str]:

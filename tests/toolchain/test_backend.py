@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import socket
@@ -28,6 +29,11 @@ def backend(tmp_path: Path, env: dict[str, str]) -> Backend:
     made = Backend(tmp_path / "checkout", env)
     made.prepare(tmp_path / "plugins")
     return made
+
+
+def login(home: Path, url: str) -> None:
+    home.mkdir(exist_ok=True)
+    (home / "credentials.json").write_text(json.dumps({"current": url}))
 
 
 def lock(made: Backend, pid: int, host: str = "") -> Path:
@@ -69,9 +75,7 @@ def test_the_toolchain_can_be_exchanged_for_the_other_and_back(tmp_path: Path, e
 
 
 def test_a_login_is_respected(tmp_path: Path, env: dict[str, str]) -> None:
-    credentials = tmp_path / "credentials/credentials.json"
-    credentials.parent.mkdir()
-    credentials.write_text(json.dumps({"current": "https://cloud.example"}))
+    login(tmp_path / "credentials", "https://cloud.example")
     backend(tmp_path, env)
     assert "PULUMI_BACKEND_URL" not in env
 
@@ -80,6 +84,80 @@ def test_a_backend_that_the_user_names_is_respected(tmp_path: Path, env: dict[st
     env["PULUMI_BACKEND_URL"] = "s3://bucket"
     assert backend(tmp_path, env).files is None
     assert env["PULUMI_BACKEND_URL"] == "s3://bucket"
+
+
+@pytest.mark.parametrize(
+    ("text", "folder"),
+    [
+        ("backend:\n  # url: s3://old\n  url: file:///a/b # ours\n", "/a/b"),
+        ("backend: {url: 'file://~/b'}\n", "~/b"),
+        ('backend:\n  "url": "file://below?no_tmp_dir=true"\n', "{}/below"),
+        ("backend:\n    url: s3://bucket\nother:\n    url: file:///a\n", None),
+        ("backend:\n\n  url: https://cloud.example\n", None),
+    ],
+)
+def test_the_backend_of_the_project_is_respected(
+    tmp_path: Path, env: dict[str, str], text: str, folder: str | None
+) -> None:
+    (tmp_path / "checkout").mkdir()
+    (tmp_path / "checkout/Pulumi.yaml").write_text(f"name: datadocker\n{text}description: x\n")
+    login(tmp_path / "credentials", "https://other.example")
+    made = backend(tmp_path, env)
+    assert "PULUMI_BACKEND_URL" not in env
+    assert made.files == (folder and Path(folder.format(made.checkout)).expanduser() / ".pulumi")
+
+
+def test_a_project_without_a_backend_of_its_own_has_the_checkouts(tmp_path: Path, env: dict[str, str]) -> None:
+    (tmp_path / "checkout").mkdir()
+    (tmp_path / "checkout/Pulumi.yaml").write_text("name: datadocker\nbackend:\nother:\n  url: s3://bucket\n")
+    assert backend(tmp_path, env).files == tmp_path / "checkout/.state/.pulumi"
+
+
+def test_a_login_is_found_in_the_users_own_home(tmp_path: Path) -> None:
+    login(tmp_path / "own", "file:///a~b")
+    env = {"PULUMI_HOME": str(tmp_path / "own"), "PULUMI_CREDENTIALS_PATH": "", "PULUMI_BACKEND_URL": ""}
+    assert backend(tmp_path, env).files == Path("/a~b/.pulumi")
+    assert not env["PULUMI_BACKEND_URL"]
+    assert env["PULUMI_CREDENTIALS_PATH"] == str(tmp_path / "own")
+    # what is for credentials alone comes first, as the CLI has it
+    env["PULUMI_CREDENTIALS_PATH"] = str(tmp_path / "none")
+    assert backend(tmp_path, env).files == tmp_path / "checkout/.state/.pulumi"
+
+
+def test_an_access_token_is_for_pulumis_service(tmp_path: Path, env: dict[str, str]) -> None:
+    env["PULUMI_ACCESS_TOKEN"] = "pul-x"
+    made = backend(tmp_path, env)
+    assert "PULUMI_BACKEND_URL" not in env
+    assert (made.url, made.files) == ("https://api.pulumi.com", None)
+    login(tmp_path / "credentials", "azblob://state")
+    assert backend(tmp_path, env).url == "azblob://state"
+
+
+def test_the_selected_stack_is_that_of_the_backend(tmp_path: Path, env: dict[str, str]) -> None:
+    login(tmp_path / "credentials", "https://cloud.example/")
+    made = backend(tmp_path, env)
+    digest = hashlib.sha1(f"{made.checkout}/Pulumi.yaml".encode(), usedforsecurity=False).hexdigest()
+    file = Path(env["PULUMI_HOME"], f"workspaces/datadocker-{digest}-workspace.json")
+    file.parent.mkdir()
+    file.write_text(json.dumps({"stacks": {"https://cloud.example": "team/datadocker/a", "s3://bucket": "b"}}))
+    assert made.selected() == "team/datadocker/a"
+
+
+@pytest.mark.parametrize("url", ["azblob://state", "https://api.pulumi.com"])
+def test_on_any_backend_the_salt_of_dev_has_its_passphrase(tmp_path: Path, env: dict[str, str], url: str) -> None:
+    login(tmp_path / "credentials", url)
+    made = backend(tmp_path, env)
+    file = made.checkout / "Pulumi.dev.yaml"
+    # Pulumi's service takes the salt out, a key service needs none
+    for text in ("config: {}\n", "encryptionsalt: v1:x\nsecretsprovider: awskms://alias/key\n"):
+        file.write_text(text)
+        made.choose_passphrase("dev")
+        assert "PULUMI_CONFIG_PASSPHRASE" not in env
+    file.write_text("# said\nencryptionsalt: v1:x\nsecretsprovider: passphrase\n")
+    made.choose_passphrase("mine")
+    assert not {"PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"} & set(env)
+    made.choose_passphrase("dev")
+    assert env["PULUMI_CONFIG_PASSPHRASE"] == "datadocker"
 
 
 def test_dev_has_the_published_passphrase_and_others_one_of_their_own(tmp_path: Path, env: dict[str, str]) -> None:
@@ -120,6 +198,9 @@ def test_the_published_passphrase_is_for_dev_alone(tmp_path: Path, env: dict[str
         backend(tmp_path, env).choose_passphrase("staging")
     env["PULUMI_BACKEND_URL"] = "https://api.pulumi.com"
     backend(tmp_path, env).choose_passphrase("staging")
+    file.write_text("encryptionsalt: v1:x\n")
+    with pytest.raises(ToolchainError):
+        backend(tmp_path, env).choose_passphrase("staging")
 
 
 def test_the_lock_of_a_dead_process_is_broken(tmp_path: Path, env: dict[str, str]) -> None:
