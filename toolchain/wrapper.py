@@ -23,6 +23,8 @@ OPERATIONS = {"destroy", "down", "dn", "preview", "pre", "refresh", "up", "updat
 CHANGES = OPERATIONS - {"preview", "pre"}
 # these run no program: that the engine is down is said here, instead of by every resource
 PROGRAMLESS = {"destroy", "down", "dn", "refresh"}
+# names of what is done to stacks
+NEW, REMOVE, LIST = {"create", "init", "new", "setup"}, {"delete", "remove", "rm"}, {"list", "ls"}
 # whose value is the next word, of all commands and of those about stacks
 VALUED = {"--color", "--copy-config-from", "--cwd", "-C", "--memprofilerate", "--otel-traces", "--profiling",
           "--secrets-provider", "--stack", "--teams", "--tracing", "--verbose", "-v"}  # fmt: skip
@@ -61,11 +63,15 @@ def _ready(arguments: list[str]) -> tuple[Path, dict[str, str]]:
         env.pop("PULUMI_BACKEND_URL", None)
         env.update({k: v for k, v in os.environ.items() if k == "PULUMI_BACKEND_URL"})
     if command in STACKLESS or "--help" in arguments or "-h" in arguments:
-        backend.choose_passphrase(DEFAULT_STACK)
+        if command != "new":
+            # the stack that this makes is another project's
+            backend.choose_passphrase(DEFAULT_STACK)
         return cli, env
     selected = backend.selected()
     stack = named or selected or DEFAULT_STACK
     name = stack.rsplit("/", 1)[-1]
+    about, word = _about_stack(arguments)
+    _check_name(about, word, named, name)
     backend.choose_passphrase(name)
     if command in OPERATIONS and _runs_here(name):
         engine.ensure()
@@ -76,7 +82,7 @@ def _ready(arguments: list[str]) -> tuple[Path, dict[str, str]]:
     else:
         backend.break_dead_locks(name)
         backend.mend_files(name)
-    if not (command == "stack" and {"init", "rm", "ls"} & set(arguments)):
+    if about not in NEW | REMOVE | LIST:
         backend.ensure_stack(cli, stack, select=not named and not selected)
     if targeted.is_part(command, arguments) and _kind(_section(name, "shares")) == "azure":
         targeted.check(backend, cli, stack)
@@ -111,10 +117,30 @@ def _named_stack(arguments: list[str]) -> str | None:
             named = next(iter(arguments[i + 1 :]), named)
         elif given := STACK_GIVEN.fullmatch(argument):
             named = given[1]
+    about, name = _about_stack(arguments)
+    return named or (name or None if about in NEW | REMOVE | {"select"} else None)
+
+
+def _check_name(about: str, word: str, named: str | None, stack: str) -> None:
+    """Refuses what would have the CLI encrypt another stack by the passphrase that is published for dev.
+
+    Raises:
+        ToolchainError: if `stack` is about to be renamed and is dev, or is to be; or if the CLI would ask for a name.
+    """
+    if about in NEW | {"select"} and not named:
+        raise ToolchainError(f"which stack? name it: ./pulumiw stack {about} NAME")
+    if about == "rename" and DEFAULT_STACK in (stack, word.rsplit("/", 1)[-1]):
+        raise ToolchainError(
+            f"no stack is renamed from {DEFAULT_STACK} or to it: its passphrase is published, and is no other's; make "
+            "another by ./pulumiw stack init NAME"
+        )
+
+
+def _about_stack(arguments: list[str]) -> tuple[str, str]:
+    """What is done by `stack`, and the first word after it; nothing where there is none."""
     words = _words(arguments)
-    if not named and words[:1] == ["stack"] and words[1:2] in (["init"], ["rm"], ["select"]):
-        return words[2] if len(words) > 2 else None
-    return named
+    about, name, *_ = [*words[1:], "", ""] if words[:1] == ["stack"] else ["", ""]
+    return about, name
 
 
 def _words(arguments: list[str]) -> list[str]:

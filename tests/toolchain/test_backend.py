@@ -266,11 +266,79 @@ def test_pending_operations_are_read_from_the_state(tmp_path: Path, env: dict[st
         (["stack", "rm", "--yes", "x"], "x"),
         (["--color", "never", "stack", "select", "x"], "x"),
         (["stack", "init", "--copy-config-from", "dev", "x"], "x"),
+        (["stack", "new", "x"], "x"),
+        (["stack", "remove", "--force", "x"], "x"),
+        (["stack", "rename", "x"], None),
+        (["stack", "init"], None),
         (["stack", "ls"], None),
     ],
 )
 def test_the_stack_that_is_named(arguments: list[str], stack: str | None) -> None:
     assert wrapper._named_stack(arguments) == stack
+
+
+@pytest.fixture
+def warm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A checkout that has all of its toolchain, and a CLI that does nothing."""
+    monkeypatch.setattr(wrapper, "CHECKOUT", tmp_path)
+    monkeypatch.setattr("toolchain.virtualenv.ensure", lambda _: tmp_path)
+    monkeypatch.setattr("toolchain.clis.ensure", lambda *_: tmp_path)
+    monkeypatch.setattr(Backend, "pulumi", lambda *_: None)
+    monkeypatch.setenv("PULUMI_CREDENTIALS_PATH", str(tmp_path))
+    for variable in ("PULUMI_BACKEND_URL", "PULUMI_HOME", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"):
+        monkeypatch.delenv(variable, raising=False)
+
+
+RENAMED = "no stack is renamed from dev or to it: "
+
+
+@pytest.mark.usefixtures("warm")
+@pytest.mark.parametrize(
+    ("arguments", "selected", "said"),
+    [
+        (["stack", "init"], None, "which stack? name it: ./pulumiw stack init NAME"),
+        (["stack", "new", "--secrets-provider", "passphrase"], "x", "which stack? name it: ./pulumiw stack new NAME"),
+        (["stack", "select"], None, "which stack? name it: ./pulumiw stack select NAME"),
+        (["stack", "rename", "x"], None, RENAMED),
+        (["stack", "rename", "x"], "organization/datadocker/dev", RENAMED),
+        (["stack", "rename", "--stack", "dev", "x"], "y", RENAMED),
+        (["stack", "rename", "organization/datadocker/dev"], "y", RENAMED),
+    ],
+)
+def test_what_would_give_another_stack_the_published_passphrase_is_refused(
+    monkeypatch: pytest.MonkeyPatch, arguments: list[str], selected: str | None, said: str
+) -> None:
+    monkeypatch.setattr(Backend, "selected", lambda _: selected)
+    with pytest.raises(ToolchainError) as refused:
+        wrapper._ready(arguments)
+    assert str(refused.value).startswith(said)
+
+
+@pytest.mark.usefixtures("warm")
+@pytest.mark.parametrize(
+    ("arguments", "selected"),
+    [
+        (["stack", "rename", "x"], "y"),
+        (["stack", "rename", "-s", "y", "x"], None),
+        (["stack", "init", "x"], None),
+        (["stack", "create", "x"], None),
+        (["stack", "init", "--stack", "x"], None),
+        (["stack", "init", "--copy-config-from", "dev", "x"], None),
+        (["stack", "rm"], "x"),
+        (["new", "--stack", "x"], None),
+    ],
+)
+def test_another_stack_is_made_and_renamed_without_it(
+    monkeypatch: pytest.MonkeyPatch, arguments: list[str], selected: str | None
+) -> None:
+    monkeypatch.setattr(Backend, "selected", lambda _: selected)
+    _, env = wrapper._ready(arguments)
+    assert "PULUMI_CONFIG_PASSPHRASE" not in env
+
+
+@pytest.mark.usefixtures("warm")
+def test_how_a_stack_is_made_can_be_asked_without_a_name() -> None:
+    wrapper._ready(["stack", "init", "--help"])
 
 
 def test_a_checkout_behind_a_symbolic_link_is_the_same_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
