@@ -44,7 +44,9 @@ def ensure() -> None:
         )
     with cache.lock("engine"):
         if not _answers(path):
-            packages.require(["dockerd", "iptables"], ["docker.io", "iptables"], "the Docker engine")
+            if packages.require(["dockerd", "iptables"], ["docker.io", "iptables"], "the Docker engine"):
+                # from Debian 13 on it is in a package of its own, which the engine's only recommends
+                packages.require(["docker"], ["docker-cli"], "the Docker engine's client")
             _start()
 
 

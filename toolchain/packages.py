@@ -10,15 +10,16 @@ from toolchain.cache import lock
 from toolchain.progress import ToolchainError, run
 
 
-def require(programs: Sequence[str], packages: Sequence[str], why: str) -> None:
-    """Installs `packages` unless all of `programs` are there.
+def require(programs: Sequence[str], packages: Sequence[str], why: str) -> bool:
+    """Installs `packages` unless all of `programs` are there, and returns whether it did.
 
     Raises:
         ToolchainError: if they are missing and can't be installed, with the command to type.
     """
     if all(shutil.which(p) for p in programs):
-        return
+        return False
     install(packages, why)
+    return True
 
 
 def install(packages: Sequence[str], why: str) -> None:

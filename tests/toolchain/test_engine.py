@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.nobody import closed_socket, told_as_nobody
-from toolchain import engine
+from toolchain import engine, packages
 from toolchain.progress import ToolchainError
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -89,6 +89,34 @@ def test_without_being_root_a_missing_engine_is_said(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(ToolchainError, match=r"start it .*, install it .*, or name another"):
         engine.ensure()
+
+
+@pytest.mark.parametrize(
+    ("there", "brings", "installed"),
+    [
+        ({"iptables"}, {"docker.io": {"dockerd", "docker"}}, ["docker.io iptables"]),
+        ({"iptables"}, {"docker.io": {"dockerd"}, "docker-cli": {"docker"}}, ["docker.io iptables", "docker-cli"]),
+        ({"dockerd", "iptables"}, {}, []),
+    ],
+)
+def test_an_engine_that_is_installed_comes_with_its_client(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, there: set[str], brings: dict[str, set[str]], installed: list[str]
+) -> None:
+    done: list[str] = []
+
+    def install(names: list[str], _: str) -> None:
+        done.append(" ".join(names))
+        there.update(*(brings.get(name, set()) for name in names))
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    monkeypatch.setattr(engine, "SOCKET", str(tmp_path / "none.sock"))
+    monkeypatch.setattr(engine, "_start", lambda: done.append("started"))
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(packages, "install", install)
+    monkeypatch.setattr(shutil, "which", lambda program: program if program in there else None)
+    engine.ensure()
+    assert done == [*installed, "started"]
 
 
 def test_pid_files_of_the_dead_are_removed_and_of_the_living_kept(tmp_path: Path) -> None:
