@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypedDict
@@ -184,6 +185,7 @@ def _free(port: int) -> bool:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
+        except OSError as error:
+            # others, such as a port that is for root alone, don't keep the engine from it
+            return error.errno != errno.EADDRINUSE
         return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
@@ -141,6 +142,16 @@ def test_a_port_in_use_is_said_before_anything_is_made(build: Build, engine: Fak
 
     with pytest.raises(pulumi.RunError, match=f"port {listening} for mydb is in use on 127.0.0.1: stop"):
         build(program)
+
+
+def test_a_port_that_is_not_for_us_is_free_as_far_as_one_can_tell(
+    build: Build, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(socket.socket, "bind", denied)
+    build(lambda: LocalHost("host", {"socket": engine.path}).claim(claims(server("mydb", "dbs", 306))) and None)
 
 
 def test_a_port_that_we_publish_ourselves_is_free(build: Build, engine: FakeEngine, listening: int) -> None:
