@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 Props = dict[str, Any]
 
+# building and importing images may take it minutes
+ENGINE_SECONDS = 600
+
 
 class Failure(Exception):
     """An operation failed. Its text is one line that says what to do."""
@@ -60,7 +63,8 @@ def engine_client(engine: Props) -> Iterator[DockerClient]:
     from requests import RequestException
 
     with connect(engine["url"], engine["ssh_opts"]) as connection:
-        client = DockerClient(f"unix://{connection.path}", version="1.41", timeout=600)
+        connection.ping(timeout=ENGINE_SECONDS)
+        client = DockerClient(f"unix://{connection.path}", version=connection.api, timeout=ENGINE_SECONDS)
         try:
             yield client
         except DockerException as error:

@@ -123,3 +123,19 @@ def served(engine: Kind) -> Iterator[Kind]:
 def fake_engine(folder: Path) -> Iterator[FakeEngine]:
     with served(FakeEngine(folder / "docker.sock")) as engine:
         yield engine
+
+
+class NewerEngine(FakeEngine):
+    """Takes calls of API version 1.100 or later; `asked` is what it was asked for."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.answers["/version"] = {"ApiVersion": "1.102", "MinAPIVersion": "1.100"}
+        self.asked: list[str] = []
+
+    def respond(self, method: str, path: str, body: bytes) -> tuple[int, bytes] | None:
+        self.asked.append(path)
+        if not path.startswith("/v1.41/"):
+            return None
+        said = "client version 1.41 is too old. Minimum supported API version is 1.100"
+        return 400, json.dumps({"message": said}).encode()

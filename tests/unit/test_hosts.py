@@ -18,8 +18,9 @@ from components.hosts import Claims, LocalHost, Server, SSHHost
 from components.hosts.docker_provider import DockerProvider
 from provider.connection import EngineConnection, EngineError
 from provider.owner import CHECKOUT_LABEL, STACK_LABEL
+from provider.resource import engine_client
 from tests.unit.conftest import Build, Recorder
-from tests.unit.fake_engine import FakeEngine, fake_engine
+from tests.unit.fake_engine import FakeEngine, NewerEngine, fake_engine, served
 from tests.unit.nobody import closed_socket, told_as_nobody
 
 PROVIDER = "pulumi:providers:docker"
@@ -125,6 +126,27 @@ def test_a_user_who_may_not_use_the_socket_is_told_so() -> None:
 def test_what_the_engine_refuses_is_said_in_its_words(engine: FakeEngine) -> None:
     engine.answers["/broken"] = Exception("disk full")
     with pytest.raises(EngineError, match="answered: disk full"):
+        EngineConnection(engine.path).get("/broken")
+
+
+def test_an_engine_that_does_not_take_our_version_any_more_is_asked_by_its_oldest(tmp_path: Path) -> None:
+    with served(NewerEngine(tmp_path / "docker.sock")) as engine:
+        connection = EngineConnection(engine.path)
+        connection.ping()
+        assert connection.get("/containers/json", all=1) == []
+        connection.post("/containers/x/start")
+        assert engine.asked[:3] == ["/v1.41/_ping", "/version", "/v1.100/_ping"]
+        # once for the connection
+        assert engine.asked[3:] == ["/v1.100/containers/json?all=1", "/v1.100/containers/x/start"]
+        with engine_client({"url": f"unix://{engine.path}", "ssh_opts": []}) as client:
+            assert client.containers.list() == []
+        assert engine.asked[-1].startswith("/v1.100/containers/json")
+
+
+def test_what_is_too_old_is_said_where_no_version_helps(engine: FakeEngine) -> None:
+    engine.answers["/version"] = {"ApiVersion": "1.41", "MinAPIVersion": "1.9"}
+    engine.respond = lambda *asked: (400, b'{"message": "x is too old"}') if "/broken" in asked[1] else None  # type: ignore[method-assign]
+    with pytest.raises(EngineError, match="answered: x is too old"):
         EngineConnection(engine.path).get("/broken")
 
 
