@@ -25,6 +25,8 @@ CHANGES = OPERATIONS - {"preview", "pre"}
 PROGRAMLESS = {"destroy", "down", "dn", "refresh"}
 # names of what is done to stacks
 NEW, REMOVE, LIST = {"create", "init", "new", "setup"}, {"delete", "remove", "rm"}, {"list", "ls"}
+# stands for a stack that has no name yet, and is not dev
+NAMELESS = "that you name"
 # whose value is the next word, of all commands and of those about stacks
 VALUED = {"--color", "--copy-config-from", "--cwd", "-C", "--memprofilerate", "--otel-traces", "--profiling",
           "--secrets-provider", "--stack", "--teams", "--tracing", "--verbose", "-v"}  # fmt: skip
@@ -71,8 +73,11 @@ def _ready(arguments: list[str]) -> tuple[Path, dict[str, str]]:
     stack = named or selected or DEFAULT_STACK
     name = stack.rsplit("/", 1)[-1]
     about, word = _about_stack(arguments)
-    _check_name(about, word, named, name)
-    backend.choose_passphrase(name)
+    if about == "rename":
+        _check_rename(name, word.rsplit("/", 1)[-1])
+    # the CLI asks for a name itself, and may make a stack of it
+    asks = about in NEW | {"select"} and not named
+    backend.choose_passphrase(NAMELESS if asks else name)
     if command in OPERATIONS and _runs_here(name):
         engine.ensure()
     if command in PROGRAMLESS:
@@ -82,7 +87,7 @@ def _ready(arguments: list[str]) -> tuple[Path, dict[str, str]]:
     else:
         backend.break_dead_locks(name)
         backend.mend_files(name)
-    if about not in NEW | REMOVE | LIST:
+    if about not in NEW | REMOVE | LIST and not asks:
         backend.ensure_stack(cli, stack, select=not named and not selected)
     if targeted.is_part(command, arguments) and _kind(_section(name, "shares")) == "azure":
         targeted.check(backend, cli, stack)
@@ -121,15 +126,13 @@ def _named_stack(arguments: list[str]) -> str | None:
     return named or (name or None if about in NEW | REMOVE | {"select"} else None)
 
 
-def _check_name(about: str, word: str, named: str | None, stack: str) -> None:
-    """Refuses what would have the CLI encrypt another stack by the passphrase that is published for dev.
+def _check_rename(stack: str, new: str) -> None:
+    """Refuses what would leave a stack encrypted by the passphrase that is published for dev, or dev by another.
 
     Raises:
-        ToolchainError: if `stack` is about to be renamed and is dev, or is to be; or if the CLI would ask for a name.
+        ToolchainError: if either is dev.
     """
-    if about in NEW | {"select"} and not named:
-        raise ToolchainError(f"which stack? name it: ./pulumiw stack {about} NAME")
-    if about == "rename" and DEFAULT_STACK in (stack, word.rsplit("/", 1)[-1]):
+    if DEFAULT_STACK in (stack, new):
         raise ToolchainError(
             f"no stack is renamed from {DEFAULT_STACK} or to it: its passphrase is published, and is no other's; make "
             "another by ./pulumiw stack init NAME"

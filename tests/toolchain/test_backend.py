@@ -289,29 +289,22 @@ def warm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(variable, raising=False)
 
 
-RENAMED = "no stack is renamed from dev or to it: "
-
-
 @pytest.mark.usefixtures("warm")
 @pytest.mark.parametrize(
-    ("arguments", "selected", "said"),
+    ("arguments", "selected"),
     [
-        (["stack", "init"], None, "which stack? name it: ./pulumiw stack init NAME"),
-        (["stack", "new", "--secrets-provider", "passphrase"], "x", "which stack? name it: ./pulumiw stack new NAME"),
-        (["stack", "select"], None, "which stack? name it: ./pulumiw stack select NAME"),
-        (["stack", "rename", "x"], None, RENAMED),
-        (["stack", "rename", "x"], "organization/datadocker/dev", RENAMED),
-        (["stack", "rename", "--stack", "dev", "x"], "y", RENAMED),
-        (["stack", "rename", "organization/datadocker/dev"], "y", RENAMED),
+        (["stack", "rename", "x"], None),
+        (["stack", "rename", "x"], "organization/datadocker/dev"),
+        (["stack", "rename", "--stack", "dev", "x"], "y"),
+        (["stack", "rename", "organization/datadocker/dev"], "y"),
     ],
 )
-def test_what_would_give_another_stack_the_published_passphrase_is_refused(
-    monkeypatch: pytest.MonkeyPatch, arguments: list[str], selected: str | None, said: str
+def test_a_name_that_would_give_another_stack_the_published_passphrase_is_refused(
+    monkeypatch: pytest.MonkeyPatch, arguments: list[str], selected: str | None
 ) -> None:
     monkeypatch.setattr(Backend, "selected", lambda _: selected)
-    with pytest.raises(ToolchainError) as refused:
+    with pytest.raises(ToolchainError, match="no stack is renamed from dev or to it: "):
         wrapper._ready(arguments)
-    assert str(refused.value).startswith(said)
 
 
 @pytest.mark.usefixtures("warm")
@@ -320,6 +313,9 @@ def test_what_would_give_another_stack_the_published_passphrase_is_refused(
     [
         (["stack", "rename", "x"], "y"),
         (["stack", "rename", "-s", "y", "x"], None),
+        (["stack", "init"], None),
+        (["stack", "new", "--secrets-provider", "passphrase"], "dev"),
+        (["stack", "select"], "dev"),
         (["stack", "init", "x"], None),
         (["stack", "create", "x"], None),
         (["stack", "init", "--stack", "x"], None),
