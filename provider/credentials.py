@@ -23,7 +23,7 @@ FOLDER = "credentials"
 class AccountKey(EngineResource):
     """Props: `engine`, `root`, `image` (that the plugin is made of), `account`, `server`, `key` (a secret)."""
 
-    replaced_by = ("engine.url", "root", "account")
+    replaced_by = ("root", "account")
     updated_by = ("engine", "image", "server", "key")
 
     def create(self, props: Props) -> str:

@@ -23,7 +23,7 @@ CONTENT_LABEL = "io.datadocker.rootfs"
 class ImportedImage(EngineResource):
     """Props: `engine`, `reference` (name and tag), `archive` (path of a tar file), `content` (its key), `labels`."""
 
-    replaced_by = ("engine.url", "reference")
+    replaced_by = ("reference",)
     updated_by = ("engine",)
 
     def create(self, props: Props) -> str:

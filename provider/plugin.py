@@ -31,11 +31,11 @@ DECIDED_BY = {"root.source": "root", "engine.source": "socket", "ENGINE": "socke
 class EnginePlugin(EngineResource):
     """Props: `engine`, `driver` (its name), `image`, `config` (JSON), `root`, `socket`, `defaults`, `enabled`."""
 
-    replaced_by = ("engine.url", "driver")
+    replaced_by = ("driver",)
     updated_by = ("engine", "config", "root", "socket", "defaults", "enabled")
 
     def check(self, before: Props, props: Props) -> str:
-        if _url(before) != _url(props) or before["root"] == props["root"]:
+        if before["root"] == props["root"]:
             return ""
         return (
             f"plugin {before['driver']} has its volumes and local shares in {before['root']}, and would find none of "
@@ -80,12 +80,6 @@ class EnginePlugin(EngineResource):
             # another stack's volumes need it still, and what a killed upgrade stopped may be that stack's
             elif found is not None and found["Enabled"]:
                 pause.resume(engine, identity)
-
-
-def _url(props: Props) -> str:
-    engine = props["engine"]
-    # in a preview, that of a machine to come is unknown
-    return str(engine["url"]) if isinstance(engine, dict) else ""
 
 
 def _bring_about(engine: DockerClient, props: Props) -> None:

@@ -25,7 +25,7 @@ class EngineResource:
     """Something on the engine that `props["engine"]` names; state and inputs are the same properties."""
 
     replaced_by: ClassVar[tuple[str, ...]] = ()
-    """Properties whose change makes another resource of it; `engine.url` is one inside another."""
+    """Properties whose change makes another resource of it; not `engine`, which says how the same one is reached."""
     updated_by: ClassVar[tuple[str, ...]] = ()
     """Properties whose change is brought about in place."""
 

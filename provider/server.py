@@ -59,15 +59,15 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     def Diff(self, request: Any, context: grpc.ServicerContext) -> Any:
         resource, olds, news = _resource(request.urn), _plain(request.olds), _plain(request.news)
-        replaces = [k for k in resource.replaced_by if _at(olds, k) != _at(news, k)]
-        updates = [k for k in resource.updated_by if _at(olds, k) != _at(news, k)]
+        replaces = [k for k in resource.replaced_by if olds.get(k) != news.get(k)]
+        updates = [k for k in resource.updated_by if olds.get(k) != news.get(k)]
         answer = provider_pb2.DiffResponse
         return answer(
             changes=answer.DIFF_SOME if replaces or updates else answer.DIFF_NONE,
             replaces=replaces,
             diffs=[*replaces, *updates],
-            # the names are fixed: one engine can't have two; on its way to another, nothing goes before that answers
-            deleteBeforeReplace=_at(olds, "engine.url") == _at(news, "engine.url"),
+            # the names are fixed: one engine can't have two
+            deleteBeforeReplace=True,
         )
 
     def Create(self, request: Any, context: grpc.ServicerContext) -> Any:
@@ -118,13 +118,6 @@ class _Reported:
 
 def _resource(urn: str) -> EngineResource:
     return RESOURCES[urn.split("::")[2].split("$")[-1]]
-
-
-def _at(props: Props, path: str) -> Any:
-    value: Any = props
-    for step in path.split("."):
-        value = value.get(step) if isinstance(value, dict) else None
-    return value
 
 
 def _plain(struct: Any) -> Props:

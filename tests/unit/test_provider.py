@@ -44,9 +44,9 @@ def test_the_folder_of_a_plugin_that_is_there_stays() -> None:
     # nor is another plugin there one that finds the shares
     assert reason in check(PLUGIN, root="/elsewhere", driver="azf2")[0]
     assert check(PLUGIN, driver="azf2") == []
-    assert check(PLUGIN, root="/elsewhere", engine={"url": "unix:///x", "ssh_opts": []}) == []
-    # a machine that is being replaced
-    assert check(PLUGIN, root="/elsewhere", engine="04da6b54-80e4-46f7-96ec-b56ff0331ba9") == []
+    # another way to the engine moves no folder, nor does one that a preview does not know yet
+    assert reason in check(PLUGIN, root="/elsewhere", engine={"url": "unix:///x", "ssh_opts": []})[0]
+    assert reason in check(PLUGIN, root="/elsewhere", engine="04da6b54-80e4-46f7-96ec-b56ff0331ba9")[0]
 
 
 @pytest.mark.parametrize(
@@ -73,14 +73,33 @@ def test_nothing_new_changes_nothing() -> None:
     assert diff("ShareFolder", SHARE).changes == provider_pb2.DiffResponse.DIFF_NONE
 
 
-def test_another_key_file_replaces_no_plugin() -> None:
-    moved = diff("EnginePlugin", PLUGIN, engine=ENGINE | {"ssh_opts": ["-i", "/new"]})
-    assert list(moved.replaces) == []
-    elsewhere = diff("EnginePlugin", PLUGIN, engine={"url": "unix:///x", "ssh_opts": []})
-    assert list(elsewhere.replaces) == ["engine.url"]
-    # it may turn out that the other engine can't be reached
-    assert not elsewhere.deleteBeforeReplace
-    assert diff("EnginePlugin", PLUGIN, driver="other").deleteBeforeReplace
+@pytest.mark.parametrize("kind", ["AccountKey", "EnginePlugin", "ImportedImage", "ShareFolder", "VolumeGuard"])
+@pytest.mark.parametrize(
+    "way",
+    [ENGINE | {"ssh_opts": ["-i", "/new"]}, {"url": "ssh://root@box:22", "ssh_opts": []}, "04da6b54-80e4-46f7-96ec"],
+)
+def test_another_way_to_the_engine_replaces_nothing_on_it(kind: str, way: Any) -> None:
+    answer = diff(kind, PLUGIN, engine=way)
+    assert list(answer.replaces) == []
+    assert list(answer.diffs) == ["engine"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "change"),
+    [
+        ("AccountKey", "account"),
+        ("AccountKey", "root"),
+        ("EnginePlugin", "driver"),
+        ("GracefulStop", "machine"),
+        ("ShareFolder", "share"),
+        ("VolumeGuard", "made"),
+    ],
+)
+@pytest.mark.parametrize("way", [ENGINE, {"url": "ssh://root@box:22", "ssh_opts": []}])
+def test_what_the_engine_has_but_once_is_deleted_before_it_is_replaced(kind: str, change: str, way: Any) -> None:
+    answer = diff(kind, PLUGIN, engine=way, **{change: "/other"})
+    assert list(answer.replaces) == [change]
+    assert answer.deleteBeforeReplace
 
 
 def test_a_disabled_plugin_is_a_drift() -> None:
