@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
@@ -62,10 +63,8 @@ class EnginePlugin(EngineResource):
             seen["enabled"] = False
         if not _is_build(found, props["config"]):
             seen["config"] = f"another build: {found['Config']['Description']}"
-        has, wanted = _settings(found), _wanted(props)
-        for setting, decided_by in DECIDED_BY.items():
-            if has[setting] != wanted[setting]:
-                seen[decided_by] = f"set by hand: {setting}={has[setting]}"
+        for setting, value in _other_settings(found, props).items():
+            seen[DECIDED_BY[setting]] = f"set by hand: {setting}={value}"
         return seen
 
     def delete(self, identity: str, props: Props) -> None:
@@ -113,7 +112,7 @@ def _bring_about(engine: DockerClient, props: Props) -> None:
                 if found is None:
                     _remove_half_made(engine, driver)
                 raise _not_installed(engine, driver, error) from error
-    elif _settings(found) != _wanted(props):
+    elif _other_settings(found, props):
         pause.stop_users(engine, driver)
         try:
             if found["Enabled"]:
@@ -206,11 +205,21 @@ def _wanted(props: Props) -> dict[str, str]:
     }
 
 
+def _other_settings(found: dict[str, Any], props: Props) -> dict[str, str]:
+    """What it has set that is not as wanted."""
+    has, wanted = _settings(found), _wanted(props)
+    folder = "engine.source"
+    # /var/run is a link to /run: another spelling is no reason to stop what uses the plugin
+    if os.path.realpath(has[folder]) == os.path.realpath(wanted[folder]):
+        has[folder] = wanted[folder]
+    return {k: v for k, v in has.items() if v != wanted[k]}
+
+
 def _settings(found: dict[str, Any]) -> dict[str, str]:
     settings = found["Settings"]
     has = {f"{m['Name']}.source": m["Source"] for m in settings["Mounts"]}
     has |= dict(e.split("=", 1) for e in settings["Env"])
-    return {k: has.get(k, "") for k in ("root.source", "engine.source", "ENGINE", "DEFAULTS")}
+    return {k: has.get(k, "") for k in DECIDED_BY}
 
 
 def _find(engine: DockerClient, driver: str) -> dict[str, Any] | None:

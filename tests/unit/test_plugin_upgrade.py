@@ -69,6 +69,17 @@ def test_other_settings_make_no_new_plugin(engine: PluginEngine) -> None:
     assert "DELETE /plugins/azurefile" not in engine.done
 
 
+def test_another_spelling_of_the_engines_socket_stops_nothing(engine: PluginEngine, tmp_path: Path) -> None:
+    link = tmp_path / "var-run"
+    link.symlink_to(tmp_path)
+    engine.has()
+    engine.runs("mydb")
+    spelt = props(engine) | {"socket": str(link / "docker.sock")}
+    EnginePlugin().update("azurefile", spelt, props(engine))
+    assert engine.done == []
+    assert EnginePlugin().read("azurefile", spelt) == spelt
+
+
 def test_an_upgrade_stops_our_containers_on_its_volumes_and_starts_them_again(engine: PluginEngine) -> None:
     engine.has()
     engine.runs("mydb")
