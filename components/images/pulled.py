@@ -30,6 +30,12 @@ class PulledImage(pulumi.ComponentResource):
         super().__init__("datadocker:index:PulledImage", name, {}, opts)
         host = args["host"]
         # other people's image: it stays when the stack goes
-        image = docker.RemoteImage(f"{name}-pull", name=args["name"], keep_locally=True, opts=host.child(self))
+        image = docker.RemoteImage(
+            f"{name}-pull",
+            name=args["name"],
+            keep_locally=True,
+            # also on a host whose own replacement deletes first: what has the old one goes after the new one is there
+            opts=host.child(self, delete_before_replace=False),
+        )
         self.reference = image.name
         self.register_outputs({"reference": self.reference})

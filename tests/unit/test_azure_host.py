@@ -38,6 +38,7 @@ from tests.unit.azure_parts import (
 from tests.unit.conftest import Build
 
 CONTAINER, VOLUME = "docker:index/container:Container", "docker:index/volume:Volume"
+IMAGE = "docker:index/remoteImage:RemoteImage"
 HOST: dict[str, Any] = {"kind": "azure", "location": "westeurope", "sshFrom": ["203.0.113.7/32", "198.51.100.0/24"]}
 
 
@@ -277,20 +278,30 @@ def test_a_machine_in_a_group_that_stays_keeps_name_and_region(
         stand(build, exported, host=HOST | change)
 
 
-def test_all_that_is_on_the_machine_shares_its_fate(
-    build: Build, recorder: AzureRecorder, exported: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    options: dict[tuple[str, str], pulumi.ResourceOptions] = {}
+Options = dict[tuple[str, str], pulumi.ResourceOptions]
+
+
+@pytest.fixture
+def options(monkeypatch: pytest.MonkeyPatch) -> Options:
+    """Type and name → options of all that is registered."""
+    seen: Options = {}
     register = pulumi.runtime.resource.register_resource
 
     def watched(
         res: Any, typ: str, name: str, custom: bool, remote: bool, new: Any, props: Any, opts: Any, *more: Any
     ) -> Any:
-        options[typ, name] = opts
+        seen[typ, name] = opts
         return register(res, typ, name, custom, remote, new, props, opts, *more)
 
     monkeypatch.setattr("pulumi.resource.register_resource", watched)
-    stand(build, exported)
+    return seen
+
+
+def test_all_that_is_on_the_machine_shares_its_fate(
+    build: Build, recorder: AzureRecorder, exported: dict[str, Any], options: Options
+) -> None:
+    stand(build, exported, images={"mysql": "mysql:8.4"})
+    assert (IMAGE, "mysql-pull") in options
     on_host = {
         key: opts
         for key, opts in options.items()
@@ -300,7 +311,9 @@ def test_all_that_is_on_the_machine_shares_its_fate(
     for key, opts in on_host.items():
         assert opts.deleted_with is not None, key
         assert opts.replacement_trigger is not None, key
-        assert opts.delete_before_replace is True, key
+        # one that can't be pulled costs nobody a container, and its deletion deletes nothing
+        pulled = key[1].endswith("-pull")
+        assert opts.delete_before_replace is not pulled, key
         assert "host-stop" in [r._name for r in opts.depends_on], key  # type: ignore[union-attr]
     # and that comes after the bootstrap, also where mocks answer in another order
     assert [r._name for r in options[STOP, "host-stop"].depends_on] == ["host-machine-ready"]  # type: ignore[union-attr]
