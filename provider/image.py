@@ -25,6 +25,7 @@ class ImportedImage(EngineResource):
 
     replaced_by = ("reference",)
     updated_by = ("engine",)
+    told_apart_by = ("reference",)
 
     def create(self, props: Props) -> str:
         reference: str = props["reference"]

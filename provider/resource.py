@@ -28,6 +28,8 @@ class EngineResource:
     """Properties whose change makes another resource of it; not `engine`, which says how the same one is reached."""
     updated_by: ClassVar[tuple[str, ...]] = ()
     """Properties whose change is brought about in place."""
+    told_apart_by: ClassVar[tuple[str, ...]] = ()
+    """Properties of which another value lets both be on the engine, so that the new one is made first."""
 
     def check(self, before: Props, props: Props) -> str:
         """Returns why `props` can't be had, or nothing; they were `before`."""

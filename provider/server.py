@@ -66,8 +66,8 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             changes=answer.DIFF_SOME if replaces or updates else answer.DIFF_NONE,
             replaces=replaces,
             diffs=[*replaces, *updates],
-            # the names are fixed: one engine can't have two
-            deleteBeforeReplace=True,
+            # where the names are fixed, one engine can't have two
+            deleteBeforeReplace=all(olds.get(k) == news.get(k) for k in resource.told_apart_by),
         )
 
     def Create(self, request: Any, context: grpc.ServicerContext) -> Any:

@@ -102,6 +102,15 @@ def test_what_the_engine_has_but_once_is_deleted_before_it_is_replaced(kind: str
     assert answer.deleteBeforeReplace
 
 
+def test_a_new_root_filesystem_is_there_before_the_old_one_and_what_is_built_on_it_go() -> None:
+    image = {"engine": ENGINE, "reference": "datadocker/base-sid:1", "archive": "/a", "content": "1", "labels": {}}
+    answer = diff("ImportedImage", image, reference="datadocker/base-sid:2", content="2")
+    assert list(answer.replaces) == ["reference"]
+    assert not answer.deleteBeforeReplace
+    # of one tag the older's deletion would take the newer
+    assert diff("ImportedImage", image).deleteBeforeReplace
+
+
 def test_a_disabled_plugin_is_a_drift() -> None:
     found = {"engine": ENGINE, "driver": "azurefile", "enabled": False}
     assert list(diff("EnginePlugin", found, enabled=True).diffs) == ["enabled"]
