@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pulumi
 
 from components.hosts import DockerHost
@@ -13,6 +16,7 @@ from stacks.owner import default_base, stack_label
 from stacks.settings import Settings
 
 CARD = "azure-native:network:NetworkInterface"
+SUBNET = "azure-native:network:Subnet"
 
 
 def azure_host(machine: AzureHostSettings, settings: Settings) -> DockerHost:
@@ -76,7 +80,7 @@ def _refuse_change(machine: AzureHostSettings) -> None:
     A group of the stack's own that is replaced takes all of it along.
 
     Raises:
-        pulumi.RunError: if the machine stands by another name or elsewhere in a group that stays.
+        pulumi.RunError: if the machine stands by another name or elsewhere in a group that stays, or in another subnet.
     """
     name, group = machine.base(default_base()), machine.group(default_base())
     card, own_group = recorded().get((CARD, "host-net-card"), {}), recorded().get((GROUP, "host-group"), {})
@@ -90,3 +94,22 @@ def _refuse_change(machine: AzureHostSettings) -> None:
                 f"{was} in group {group}, which stays, has the {setting} {there}: set datadocker:host.{setting} back, "
                 f"or destroy first (what shares keep stays there) and make it anew as {wanted}"
             )
+    subnets, subnet = _subnets(card, group), machine.network.subnet_id or machine.network.subnet_range
+    if subnets and subnet.lower() not in [known.lower() for known in subnets]:
+        raise pulumi.RunError(
+            f"{was} is in the subnet {subnets[0]}, and Azure moves it to no other and changes no range in use: set "
+            "datadocker:host.network back, or destroy first (what shares keep stays there) and make it anew in "
+            f"{subnet}"
+        )
+
+
+def _subnets(card: Mapping[str, Any], group: str) -> list[str]:
+    """Ranges of the subnet that was made for the `card` in `group`, else the id of the one that it was given."""
+    for plug in card.get("ipConfigurations") or []:
+        # in another group it is going to be another card
+        if f"/resourcegroups/{group}/".lower() in str(plug.get("id")).lower():
+            made = recorded().get((SUBNET, "host-net-subnet"))
+            if made is None:
+                return [str(plug["subnet"]["id"])]
+            return [made["addressPrefix"]] if made.get("addressPrefix") else list(made.get("addressPrefixes") or [])
+    return []

@@ -278,6 +278,58 @@ def test_a_machine_in_a_group_that_stays_keeps_name_and_region(
         stand(build, exported, host=HOST | change)
 
 
+OTHER_SUBNET = SUBNET.replace("/v/", "/w/")
+
+
+@pytest.mark.parametrize(
+    ("there", "made", "change", "refused"),
+    [
+        (SUBNET, None, {"network": {"subnetId": SUBNET}}, None),
+        (SUBNET.lower(), None, {"network": {"subnetId": SUBNET}}, None),
+        (SUBNET, None, {"network": {"subnetId": OTHER_SUBNET}}, SUBNET),
+        (SUBNET, None, {}, SUBNET),
+        ("own", {"addressPrefix": "10.60.0.0/24"}, {}, None),
+        ("own", {"addressPrefixes": ["10.60.0.0/24"]}, {}, None),
+        ("own", {"addressPrefix": "10.60.0.0/24"}, {"network": {"subnetId": SUBNET}}, "10.60.0.0/24"),
+        ("own", {"addressPrefix": "10.60.0.0/24"}, {"network": {"addressSpace": "10.61.0.0/16"}}, "10.60.0.0/24"),
+        ("own", {"addressPrefix": "10.60.0.0/24"}, {"network": {"subnet": "10.60.1.0/24"}}, "10.60.0.0/24"),
+        # a network may become larger
+        ("own", {"addressPrefix": "10.60.0.0/24"}, {"network": {"addressSpace": "10.60.0.0/15"}}, None),
+        # all of it is another one, in a group of its own or in another that exists
+        (SUBNET, None, {"resourceGroup": "new"}, None),
+        ("own", {"addressPrefix": "10.60.0.0/24"}, {"resourceGroup": "new", "network": {"subnetId": SUBNET}}, None),
+        (SUBNET, None, {"existingResourceGroup": "theirs", "network": {"subnetId": OTHER_SUBNET}}, None),
+        # a killed run was making it: only what it asked for is known
+        ("", None, {"network": {"subnetId": SUBNET}}, None),
+    ],
+)
+def test_a_machine_that_stays_keeps_its_subnet(
+    build: Build,
+    recorder: AzureRecorder,
+    exported: dict[str, Any],
+    there: str,
+    made: dict[str, Any] | None,
+    change: dict[str, Any],
+    refused: str | None,
+) -> None:
+    card = SUBNET.replace("/n/", "/datadocker-staging/").split("virtualNetworks")[0] + "networkInterfaces/x"
+    recorder.in_state[CARD, "host-net-card"] = {
+        "name": "datadocker-staging-nic",
+        "location": "westeurope",
+        "ipConfigurations": [
+            {"name": "primary"} | ({"id": f"{card}/ipConfigurations/primary", "subnet": {"id": there}} if there else {})
+        ],
+    }
+    if "existingResourceGroup" not in change:
+        recorder.in_state[GROUP, "host-group"] = {"name": "datadocker-staging"}
+    if made:
+        recorder.in_state[SUBNETWORK, "host-net-subnet"] = made
+    said = f"^datadocker-staging is in the subnet {refused}, .*: set datadocker:host.network back"
+    with pytest.raises(pulumi.RunError, match=said) if refused else nullcontext():
+        stand(build, exported, host=HOST | change)
+    assert bool(recorder.all(CARD)) is not bool(refused)
+
+
 Options = dict[tuple[str, str], pulumi.ResourceOptions]
 
 
