@@ -70,7 +70,7 @@ class AzureMachine(pulumi.ComponentResource):
     life: pulumi.Output[str]
     """Which machine of that name it is; another one after a replacement."""
     ready: compute.VirtualMachineRunCommandByVirtualMachine
-    """It exists once the engine answers on the machine."""
+    """It exists, or is updated, once the engine answers on the machine."""
 
     def __init__(self, name: str, args: AzureMachineArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Registers the machine and waits for it."""
@@ -102,13 +102,15 @@ class AzureMachine(pulumi.ComponentResource):
             ),
         )
         self.life = _life(self.machine, f"{name}-vm")
+        patience = f"{READY_SECONDS // 60 + 10}m"
         self.ready = compute.VirtualMachineRunCommandByVirtualMachine(
             f"{name}-ready",
             run_command_name="datadocker-ready",
             vm_name=self.machine.name,
             resource_group_name=args["group"],
             location=args["location"],
-            source={"script": READY_SCRIPT},
+            # another size restarts the machine, and only another script is run again
+            source={"script": f"{READY_SCRIPT}# {args['size']}\n"},
             async_execution=False,
             timeout_in_seconds=READY_SECONDS,
             # else it succeeds whatever the script says
@@ -119,7 +121,7 @@ class AzureMachine(pulumi.ComponentResource):
                 deleted_with=self.machine,
                 replacement_trigger=self.life,
                 delete_before_replace=True,
-                custom_timeouts=pulumi.CustomTimeouts(create=f"{READY_SECONDS // 60 + 10}m"),
+                custom_timeouts=pulumi.CustomTimeouts(create=patience, update=patience),
             ),
         )
         self.register_outputs({})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import stat
+import subprocess
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -166,6 +167,22 @@ def test_nothing_touches_the_host_before_its_bootstrap_is_done(
     assert on_host
     assert all(order.index(name) > ready for name in on_host)
     assert order.index("host-engine") > order.index("host-stop") > ready
+
+
+def test_another_size_restarts_the_machine_and_so_its_boot_is_waited_for(
+    build: Build, recorder: AzureRecorder, exported: dict[str, Any]
+) -> None:
+    seen = []
+    for size in ("Standard_B2s", "Standard_B4ms"):
+        recorder.made.clear()
+        stand(build, exported, host=HOST | {"size": size})
+        command, vm = recorder.one(RUN, "host-machine-ready"), recorder.one(VM, "host-machine-vm")
+        seen.append((command["source"]["script"], vm["osProfile"], recorder.one(STOP, "host-stop")["machine"]))
+        subprocess.run(["sh", "-n"], input=seen[-1][0], text=True, check=True)
+    # one whose script is what it was is not run again
+    (first, *machine), (second, *same_machine) = seen
+    assert first != second
+    assert machine == same_machine
 
 
 def test_what_our_provider_makes_on_the_host_waits_for_the_docker_provider_too(
