@@ -1,0 +1,69 @@
+"""A stack's host by itself: what others add to its network, another subnet, another size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.azure.clone import Clone
+from tests.azure.kinds import KINDS
+from tests.azure.machines import RecordingRoom
+from tests.azure.standin import StandIn
+
+# the stack's host without what stands on it, since no machine boots
+HOST = """
+from stacks.config import read_settings
+from stacks.hosts import docker_host
+
+docker_host(read_settings())
+"""
+BASTION = {
+    "resourceGroupName": "datadocker-staging",
+    "virtualNetworkName": "datadocker-staging-vnet",
+    "subnetName": "AzureBastionSubnet",
+    "addressPrefix": "10.60.200.0/26",
+}
+
+
+@pytest.fixture
+def clone(tmp_path: Path, azure: StandIn) -> Clone:
+    made = Clone(tmp_path, azure, "staging")
+    (made.checkout / "__main__.py").write_text(HOST)
+    return made
+
+
+def test_a_subnet_that_others_add_stays(clone: Clone, azure: StandIn) -> None:
+    clone.change("up")
+    added = azure.cloud.put(KINDS["azure-native:network:Subnet"], BASTION)
+    clone.pulumi("config", "set", "--path", "datadocker:host.tags.team", "data")
+    clone.change("up", "--refresh")
+    assert azure.cloud.only("network:VirtualNetwork").inputs["tags"] == {"team": "data"}
+    assert azure.cloud.lookup(added.id)
+    clone.pulumi("up", "--yes", "--skip-preview", "--expect-no-changes")
+
+
+def test_a_machine_that_stands_keeps_its_subnet(clone: Clone, azure: StandIn) -> None:
+    clone.change("up")
+    before = {key: {**found.inputs} for key, found in azure.cloud.resources.items()}
+    clone.pulumi("config", "set", "--path", "datadocker:host.network.addressSpace", "10.61.0.0/16")
+    code, printed = clone.run("up", "--yes", "--skip-preview")
+    assert code != 0
+    assert "datadocker-staging is in the subnet 10.60.0.0/24" in printed
+    assert {key: found.inputs for key, found in azure.cloud.resources.items()} == before
+    clone.pulumi("config", "set", "--path", "datadocker:host.network.addressSpace", "10.60.0.0/15")
+    clone.change("up")
+    assert azure.cloud.only("network:VirtualNetwork").inputs["addressSpace"] == {"addressPrefixes": ["10.60.0.0/15"]}
+
+
+def test_another_size_is_waited_for(clone: Clone, azure: StandIn) -> None:
+    room = azure.cloud.machines
+    assert isinstance(room, RecordingRoom)
+    clone.change("up")
+    clone.pulumi("up", "--yes", "--skip-preview", "--expect-no-changes")
+    assert [call[0] for call in room.calls].count("run_command") == 1
+    clone.pulumi("config", "set", "--path", "datadocker:host.size", "Standard_B4ms")
+    clone.change("up")
+    assert [call[0] for call in room.calls][-2:] == ["restart", "run_command"]
+    assert "delete" not in [call[0] for call in room.calls]
+    clone.pulumi("up", "--yes", "--skip-preview", "--expect-no-changes")
