@@ -65,13 +65,6 @@ def test_the_demo_is_the_talk(build: Build, recorder: Recorder, engine: FakeEngi
     assert out["volumes is secret"] is False
 
 
-def test_a_databases_container_is_made_before_the_writers(
-    build: Build, recorder: Recorder, engine: FakeEngine, exported: dict[str, Any]
-) -> None:
-    stand(build, engine, exported)
-    assert next(made.name for made in recorder.made if made.typ == CONTAINER) == "mydb-container"
-
-
 def test_only_a_databases_volume_is_exclusive(
     build: Build, recorder: Recorder, engine: FakeEngine, exported: dict[str, Any]
 ) -> None:
