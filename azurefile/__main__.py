@@ -79,7 +79,7 @@ def main() -> int:
 
 
 def _serve(arguments: argparse.Namespace) -> None:
-    root = Path(arguments.root)
+    root, takeover = Path(arguments.root), _takeover(arguments.takeover_seconds)
     threading.Thread(target=_end_when_removed, name="removed", daemon=True).start()
     lock = _only_one(root / arguments.state)
     # The engine tries to connect 0.5 s after the start and then three times more, every 3 s. So the socket
@@ -103,7 +103,7 @@ def _serve(arguments: argparse.Namespace) -> None:
             engine=arguments.engine,
             state=arguments.state,
             host=socket.gethostname(),
-            takeover=_takeover(arguments.takeover_seconds),
+            takeover=takeover,
             defaults=arguments.defaults,
         )
     )

@@ -55,11 +55,11 @@ BAD_OPTIONS = st.sampled_from(
     )]
     + [("remotepath", value) for value in ("..", "../..", "//x//y", "/../x", LONG)]
     + [("share", value) for value in (
-        "", "..", "../shares", "ab", "Abc", "x" * 64, "a--b", "-ab", "ab-", "a/b", "dbs\n", "dbs\0", "ünï", CANARY,
+        "..", "../shares", "ab", "Abc", "x" * 64, "a--b", "-ab", "ab-", "a/b", "dbs\n", "dbs\0", "ünï", CANARY,
         LONG,
     )]
-    + [("uid", value) for value in ("-1", "4294967295", "1e3", "٣", "", " 1", "0x1", "9" * 65536)]
-    + [("dirmode", value) for value in ("888", "77777", "0o755", "u+x", "")]
+    + [("uid", value) for value in ("-1", "4294967295", "1e3", "٣", " 1", "0x1", "9" * 65536)]
+    + [("dirmode", value) for value in ("888", "77777", "0o755", "u+x")]
     + [("exclusive", value) for value in ("maybe", "1", "yes", "true\n", LONG)]
     + [("for", "fun"), ("protocol", "ftp"), ("protocol", "nfs"), ("protocol", "../local"), ("quota", "5")]
     + [("server", "10.0.0.1"), ("port", "445"), ("account", "acc"), ("cache", "none"), ("vers", "3.1.1")]
