@@ -126,8 +126,10 @@ def test_nothing_slow_is_imported_before_the_socket_listens() -> None:
 def test_a_takeover_time_that_can_not_be_kept_is_refused(tmp_path: Path, text: str) -> None:
     """In half of it a holder stops its containers; for all of it a claim waits within one Mount."""
     listener = tmp_path / "azurefile.sock"
-    command = [sys.executable, "-m", "azurefile", "--root", tmp_path, "--socket", listener, "--takeover-seconds", text]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    given = ["--root", str(tmp_path), "--socket", str(listener), "--takeover-seconds", text]
+    done = subprocess.run(
+        [sys.executable, "-m", "azurefile", *given], capture_output=True, text=True, check=False, timeout=30
+    )
     # an engine that finds a socket asks it for ever
     assert not listener.exists()
     assert done.returncode != 0
