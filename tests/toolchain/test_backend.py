@@ -13,8 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.nobody import closed_socket, told_as_nobody
-from toolchain import targeted, wrapper
 from toolchain.backend import Backend
 from toolchain.progress import ToolchainError
 
@@ -248,138 +246,6 @@ def test_pending_operations_are_read_from_the_state(tmp_path: Path, env: dict[st
     assert made.pending("dev") == []
 
 
-@pytest.mark.parametrize(
-    ("arguments", "stack"),
-    [
-        (["up", "--stack", "x"], "x"),
-        (["up", "-s", "x", "--yes"], "x"),
-        (["up", "--stack=x"], "x"),
-        (["up", "-sx"], "x"),
-        (["up", "-s=x"], "x"),
-        (["up", "-ysx"], "x"),
-        (["up", "-ys", "x"], "x"),
-        (["up", "-s", "y", "--stack", "x"], "x"),
-        (["up", "--skip-preview", "--suppress-outputs"], None),
-        (["up"], None),
-        (["up", "--stack"], None),
-        (["stack", "init", "x"], "x"),
-        (["stack", "rm", "--yes", "x"], "x"),
-        (["--color", "never", "stack", "select", "x"], "x"),
-        (["stack", "init", "--copy-config-from", "dev", "x"], "x"),
-        (["stack", "new", "x"], "x"),
-        (["stack", "remove", "--force", "x"], "x"),
-        (["stack", "rename", "x"], None),
-        (["stack", "init"], None),
-        (["stack", "ls"], None),
-    ],
-)
-def test_the_stack_that_is_named(arguments: list[str], stack: str | None) -> None:
-    assert wrapper._named_stack(arguments) == stack
-
-
-@pytest.fixture
-def warm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A checkout that has all of its toolchain, and a CLI that does nothing."""
-    monkeypatch.setattr(wrapper, "CHECKOUT", tmp_path)
-    monkeypatch.setattr("toolchain.virtualenv.ensure", lambda _: tmp_path)
-    monkeypatch.setattr("toolchain.clis.ensure", lambda *_: tmp_path)
-    monkeypatch.setattr(Backend, "pulumi", lambda *_: None)
-    monkeypatch.setenv("PULUMI_CREDENTIALS_PATH", str(tmp_path))
-    for variable in ("PULUMI_BACKEND_URL", "PULUMI_HOME", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"):
-        monkeypatch.delenv(variable, raising=False)
-
-
-@pytest.mark.usefixtures("warm")
-@pytest.mark.parametrize(
-    ("arguments", "selected"),
-    [
-        (["stack", "rename", "x"], None),
-        (["stack", "rename", "x"], "organization/datadocker/dev"),
-        (["stack", "rename", "--stack", "dev", "x"], "y"),
-        (["stack", "rename", "organization/datadocker/dev"], "y"),
-    ],
-)
-def test_a_name_that_would_give_another_stack_the_published_passphrase_is_refused(
-    monkeypatch: pytest.MonkeyPatch, arguments: list[str], selected: str | None
-) -> None:
-    monkeypatch.setattr(Backend, "selected", lambda _: selected)
-    with pytest.raises(ToolchainError, match="no stack is renamed from dev or to it: "):
-        wrapper._ready(arguments)
-
-
-@pytest.mark.usefixtures("warm")
-@pytest.mark.parametrize(
-    ("arguments", "selected"),
-    [
-        (["stack", "rename", "x"], "y"),
-        (["stack", "rename", "-s", "y", "x"], None),
-        (["stack", "init"], None),
-        (["stack", "new", "--secrets-provider", "passphrase"], "dev"),
-        (["stack", "select"], "dev"),
-        (["stack", "init", "x"], None),
-        (["stack", "create", "x"], None),
-        (["stack", "init", "--stack", "x"], None),
-        (["stack", "init", "--copy-config-from", "dev", "x"], None),
-        (["stack", "rm"], "x"),
-        (["new", "--stack", "x"], None),
-    ],
-)
-def test_another_stack_is_made_and_renamed_without_it(
-    monkeypatch: pytest.MonkeyPatch, arguments: list[str], selected: str | None
-) -> None:
-    monkeypatch.setattr(Backend, "selected", lambda _: selected)
-    _, env = wrapper._ready(arguments)
-    assert "PULUMI_CONFIG_PASSPHRASE" not in env
-
-
-@pytest.mark.usefixtures("warm")
-def test_how_a_stack_is_made_can_be_asked_without_a_name() -> None:
-    wrapper._ready(["stack", "init", "--help"])
-
-
-def test_a_checkout_behind_a_symbolic_link_is_the_same_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("PWD", str(tmp_path / "link"))
-    assert "PWD" not in wrapper.environment(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("text", "here"),
-    [
-        ("config:\n  datadocker:host: {kind: local}\n", True),
-        ("config:\n  datadocker:host: {address: h, kind: ssh}\n", False),
-        ("config:\n  datadocker:host:\n    address: h\n    kind: 'ssh' # remote\n  x: {kind: local}\n", False),
-        ("config:\n  datadocker:host:\n    kind: local\n  datadocker:other: {kind: ssh}\n", True),
-        ("config:\n  datadocker:host: {kind: local, socket: /run/user/1000/docker.sock}\n", False),
-        ("config:\n  datadocker:host: {kind: local, socket: null}\n", True),
-        ("config: {}\n", True),
-    ],
-)
-def test_whether_the_host_is_this_machine(
-    text: str, here: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(wrapper, "CHECKOUT", tmp_path)
-    (tmp_path / "Pulumi.x.yaml").write_text(text)
-    assert wrapper._runs_here("x") is here
-
-
-@pytest.mark.parametrize(
-    ("arguments", "part"),
-    [
-        (["up", "--target", "urn"], True),
-        (["update", "--target=urn"], True),
-        (["up", "-t", "urn"], True),
-        (["up", "--exclude", "urn"], True),
-        (["up", "--target", "a:AzureFileShares::*", "-t", "a:AzureShare::*"], True),
-        (["up", *(word for part in targeted.DATA for word in ("--target", f"a:{part}**"))], False),
-        (["up", "--target-dependents"], False),
-        (["preview", "--target", "urn"], False),
-        (["up"], False),
-    ],
-)
-def test_whether_a_part_of_the_stack_is_updated(arguments: list[str], part: bool) -> None:
-    assert targeted.is_part(arguments[0], arguments) is part
-
-
 def test_files_that_a_kill_left_half_written_are_mended(tmp_path: Path, env: dict[str, str]) -> None:
     made = backend(tmp_path, env)
     assert made.files is not None
@@ -404,25 +270,6 @@ def test_a_stack_that_was_removed_does_not_come_back(tmp_path: Path, env: dict[s
     made.mend_files("dev")
     assert not (folder / "dev.json").exists()
     assert not made._exists(Path("pulumi"), "dev")
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be somebody else")
-@pytest.mark.parametrize(("arguments", "said"), [(["up"], True), (["up", "-s", "far"], False), (["about"], False)])
-def test_on_a_cold_machine_a_closed_socket_is_said_before_anything_is_built(
-    monkeypatch: pytest.MonkeyPatch, arguments: list[str], said: bool
-) -> None:
-    def build(*_: object) -> Path:
-        raise ToolchainError("building")
-
-    monkeypatch.setattr("toolchain.virtualenv.ensure", build)
-    with closed_socket() as path:
-        checkout = Path(path).parent
-        (checkout / "Pulumi.far.yaml").write_text("config:\n  datadocker:host: {kind: ssh, address: h}\n")
-        monkeypatch.setattr(wrapper, "CHECKOUT", checkout)
-        monkeypatch.setenv("DOCKER_HOST", f"unix://{path}")
-        told = told_as_nobody(lambda: wrapper._ready(arguments))
-    assert ("no permission to use the Docker engine's socket" in told) == said
-    assert told.endswith(": building") != said
 
 
 def test_two_runs_that_would_make_a_stack_make_it_once(
