@@ -11,9 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from azurefile.errors import ShareError
+from azurefile.options import ACCOUNT
 
-# No dot: abc.bak and abc.old are no accounts.
-_ACCOUNT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _LINE = re.compile(r"([a-z]+)\s*=\s*(.*)")
 _NAMES = ("key", "server", "account")
 _PUBLIC_SUFFIX = "file.core.windows.net"
@@ -41,7 +40,7 @@ class CredentialsFolder:
         if account is not None:
             return account
         try:
-            names = [n for n in sorted(os.listdir(self._folder)) if _ACCOUNT.fullmatch(n)]
+            names = [n for n in sorted(os.listdir(self._folder)) if ACCOUNT.fullmatch(n)]
         except FileNotFoundError:
             names = []
         if len(names) == 1:

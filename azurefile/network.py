@@ -45,6 +45,14 @@ def addresses(server: str, port: int) -> set[str]:
     return {ip for _, ip in _resolve(server, port, f"the server {server}")}
 
 
+def moved(server: str, port: int, address: str) -> bool:
+    """Whether a server's name means other addresses by now; no, while the name servers do not say."""
+    try:
+        return address not in addresses(server, port)
+    except ShareSilent:
+        return False
+
+
 def _resolve(server: str, port: int, where: str) -> list[tuple[socket.AddressFamily, str]]:
     found: list[tuple[socket.AddressFamily, str]] = []
     failed: list[OSError] = []

@@ -14,7 +14,8 @@ SMB, NFS, LOCAL = "smb", "nfs", "local"
 
 _VOLUME_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 _VOLUME_NAME_LENGTH = 200
-_ACCOUNT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+# No dot: abc.bak and abc.old are no accounts.
+ACCOUNT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _AZURE_ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
 _SERVER = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*")
 _SERVER_LENGTH = 253
@@ -92,7 +93,7 @@ _OPTIONS: dict[str, _Option] = {
     "server": _Option(optionvalues.matching(_SERVER, _SERVER_LENGTH, "a host name or an IP address"), (SMB, NFS)),
     "port": _Option(optionvalues.number(1, 65535), (SMB, NFS)),
     "account": _Option(
-        optionvalues.matching(_ACCOUNT, 64, "an account: a letter or digit and then letters, digits, _ or -"),
+        optionvalues.matching(ACCOUNT, 64, "an account: a letter or digit and then letters, digits, _ or -"),
         (SMB, NFS),
     ),
     "folder": _Option(optionvalues.folder),

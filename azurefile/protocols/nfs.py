@@ -141,10 +141,7 @@ def _reached(volume: Volume) -> dict[str, str | None]:
 
 
 def _moved(volume: Volume, address: str) -> bool:
-    try:
-        return address not in network.addresses(_server(volume.options), volume.options.port or _PORT)
-    except ShareError:
-        return False
+    return network.moved(_server(volume.options), volume.options.port or _PORT, address)
 
 
 def _server(options: Options) -> str:

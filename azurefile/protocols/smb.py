@@ -128,11 +128,7 @@ class Smb:
 
     def _moved(self, volume: Volume, credentials: Credentials) -> bool:
         mounted = self._addresses.get(volume.name)
-        try:
-            meant = network.addresses(credentials.server, volume.options.port or _PORT)
-        except ShareError:
-            return False
-        return mounted is not None and mounted not in meant
+        return mounted is not None and network.moved(credentials.server, volume.options.port or _PORT, mounted)
 
     def _read(self, volume: Volume, account: str = "") -> Credentials:
         options = volume.options
