@@ -1,6 +1,7 @@
 """What this host remembers of its leases on shared stores, for a plugin that restarts without its share."""
 
 import contextlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,10 +47,11 @@ class LeaseMemory:
         """A volume's lease, None if there is none. Raises LeaseUnreadable."""
         path = self._path(volume)
         try:
-            if not path.read_bytes().strip(b"\0"):
+            text = path.read_bytes()
+            if not text.strip(b"\0"):
                 # Within a boot a file is replaced as a whole: power was cut, and nothing of that boot writes.
                 return None
-            data = files.read_json(path)
+            data = json.loads(text)
             return Remembered(Owner.from_json(data["owner"]), float(data["confirmed"]), str(data.get("place", "")))
         except FileNotFoundError:
             return None
