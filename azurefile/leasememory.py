@@ -1,7 +1,6 @@
 """What this host remembers of its leases on shared stores, for a plugin that restarts without its share."""
 
 import contextlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,11 +46,10 @@ class LeaseMemory:
         """A volume's lease, None if there is none. Raises LeaseUnreadable."""
         path = self._path(volume)
         try:
-            text = path.read_bytes()
-            if not text.strip(b"\0"):
+            if not path.read_bytes().strip(b"\0"):
                 # Within a boot a file is replaced as a whole: power was cut, and nothing of that boot writes.
                 return None
-            data = json.loads(text)
+            data = files.read_json(path)
             return Remembered(Owner.from_json(data["owner"]), float(data["confirmed"]), str(data.get("place", "")))
         except FileNotFoundError:
             return None
