@@ -12,8 +12,8 @@ from typing import Any
 
 from azurefile import fence, identity, options, protocols
 from azurefile.attachments import Attachments
-from azurefile.engine import Engine, Watcher
-from azurefile.errors import NoSuchVolume, OptionError, ShareError, ShareSilent
+from azurefile.engine import Engine
+from azurefile.errors import COMES_BACK, NoSuchVolume, OptionError, ShareError, ShareSilent
 from azurefile.fence import Fence
 from azurefile.held import Held
 from azurefile.identity import Host
@@ -25,10 +25,12 @@ from azurefile.leases import Leases
 from azurefile.mounter import Mounter
 from azurefile.owner import iso_time
 from azurefile.settings import Settings
+from azurefile.starter import Starter
 from azurefile.stoppedmemory import StoppedMemory
 from azurefile.stopper import Stopper
 from azurefile.sweeper import Sweeper
 from azurefile.volumes import Volume, VolumeStore
+from azurefile.watcher import Watcher
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +67,7 @@ class Driver:
             stopper,
         )
         self._sweeper = Sweeper(self._volumes, self._leases, self._mounter, self._lanes)
+        self._starter = Starter(engine, self._volumes, self._lanes, self._mounter.answers)
 
     def restore(self) -> None:
         """Take the locks of running containers back and clear what a killed plugin left."""
@@ -87,7 +90,7 @@ class Driver:
 
     async def run(self) -> None:
         """What goes on beside the calls, for ever."""
-        await self._sweeper.run()
+        await asyncio.gather(self._starter.run(), self._sweeper.run())
 
     async def create(self, name: str, given: dict[str, str]) -> None:
         """Check and keep a volume. Touches neither the network nor a share."""
@@ -118,6 +121,8 @@ class Driver:
                 elif held.passing and waited < fence.NAMING_SECONDS:
                     await asyncio.sleep(_RETRY_SECONDS)
                 else:
+                    if held.wait:
+                        self._starter.missed(name)
                     holders = ",".join(c.name for c in held.owner.containers)
                     facts = _facts(self._volume(name), started)
                     log.warning("mount refused", extra=facts | {"container": holders, "holder": held.owner.host})
@@ -202,7 +207,10 @@ class Driver:
 
     def _failed(self, name: str, started: float, error: ShareError) -> ShareError:
         log.warning("mount failed", extra=_facts(self._volume(name), started) | {"error": error})
-        return ShareError(f'volume "{name}": {error}')
+        if not isinstance(error, ShareSilent):
+            return ShareError(f'volume "{name}": {error}')
+        self._starter.missed(name)
+        return ShareSilent(f'volume "{name}": {error}; once it answers, {COMES_BACK}')
 
     def _stopped(self, lease: Lease) -> None:
         """A lost lease's containers are dead and its mount is gone."""

@@ -1,40 +1,19 @@
-"""What the engine knows about containers, read in the background and never inside a Mount.
+"""The engine's API, as far as the plugin needs it."""
 
-A Mount call carries a random ID and no container. The engine's event for that mount does, and
-follows within milliseconds. An inspect from inside a Mount would wait for a lock that the engine
-holds until that Mount is answered.
-"""
-
-import contextlib
 import http.client
 import json
-import logging
 import socket
-import threading
-import time
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import quote
-
-from azurefile import liveness
-from azurefile.owner import Container
-
-log = logging.getLogger(__name__)
-
-T = TypeVar("T")
-
-DATABASE_LABEL = "io.datadocker.database"
-STACK_LABEL = "io.datadocker.stack"
 
 # A claim waits for this list; an engine with many containers takes longer.
 _CLAIM_SECONDS = 0.5
 _LIST_SECONDS = 30.0
 _INSPECT_SECONDS = 5.0
-_TRIES = 3
 # Within it the engine mounts, for which it has two minutes itself.
 _START_SECONDS = 150.0
 _EVENTS = {"type": ["container", "volume"], "event": ["mount", "start"]}
-_RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0)
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -66,15 +45,15 @@ class Engine:
         """
         try:
             listed = self.containers(timeout=_CLAIM_SECONDS)
-            return any(volume in _volumes(c) for c in listed if not _restarting(c))
+            return any(volume in volumes(c) for c in listed if not restarting(c))
         except (OSError, http.client.HTTPException, ValueError):
             return None
 
-    def containers(self, identifier: str | None = None, timeout: float = _LIST_SECONDS) -> list[dict[str, Any]]:
-        """The running containers, or the one named whatever its state. Takes no container lock."""
+    def containers(self, timeout: float = _LIST_SECONDS, **filters: str) -> list[dict[str, Any]]:
+        """The running containers, or those that match, whatever their state. Takes no container lock."""
         path = "/containers/json"
-        if identifier is not None:
-            path += "?all=1&filters=" + quote(json.dumps({"id": [identifier]}))
+        if filters:
+            path += "?all=1&filters=" + quote(json.dumps({name: [value] for name, value in filters.items()}))
         found: list[dict[str, Any]] = self._get(path, timeout)
         return found
 
@@ -86,9 +65,23 @@ class Engine:
     def using(self, volume: str) -> list[str] | None:
         """The running containers that use a volume, by id; None if the engine does not answer."""
         try:
-            return [container["Id"] for container in self.containers() if volume in _volumes(container)]
+            return [container["Id"] for container in self.containers() if volume in volumes(container)]
         except (OSError, http.client.HTTPException, ValueError):
             return None
+
+    def left_down(self, reason: str) -> dict[str, str] | None:
+        """The errors of containers whose last start failed for a `reason`, by id; None if the engine does not answer.
+
+        Only of those that ran before and have a restart policy, which the engine does not follow after an error.
+        """
+        try:
+            errors = {}
+            for container in self.containers(status="exited"):
+                if volumes(container):
+                    errors[container["Id"]] = self._left_down_by(container["Id"])
+        except (OSError, http.client.HTTPException, ValueError):
+            return None
+        return {container: error for container, error in errors.items() if reason in error}
 
     def kill(self, container: str) -> bool:
         """End a container without asking it; a stop could wait for a share that hangs. False if it did not work."""
@@ -121,6 +114,13 @@ class Engine:
         finally:
             connection.close()
 
+    def _left_down_by(self, container: str) -> str:
+        try:
+            found = self.inspect(container)
+        except LookupError:
+            return ""
+        return str(found["State"].get("Error", "")) if has_restart_policy(found) else ""
+
     def _post(self, path: str, timeout: float = 3.0) -> bool:
         connection = UnixConnection(self._path, timeout)
         try:
@@ -148,144 +148,16 @@ class Engine:
             connection.close()
 
 
-class Watcher:
-    """Tells the fence which container each mount was for, from a thread of its own."""
-
-    def __init__(
-        self,
-        engine: Engine,
-        held: Callable[[], list[str]],
-        identify: Callable[[str, Container, int], None],
-        left: Callable[[], None],
-    ) -> None:
-        """Report to `identify`, and to `left` that an engine ended; ask only about volumes that are `held`."""
-        self._engine = engine
-        self._held = held
-        self._identify = identify
-        self._left = left
-        self._listening = threading.Event()
-        # Set when the events of one connection have ended.
-        self._ended = threading.Event()
-
-    def start(self) -> None:
-        """Begin; the thread ends with the process."""
-        threading.Thread(target=self._run, name="events", daemon=True).start()
-
-    def listening(self) -> bool:
-        """Whether events arrive."""
-        return self._listening.is_set()
-
-    def _run(self) -> None:
-        failures = 0
-        while True:
-            try:
-                for event in self._engine.events(self._ready):
-                    failures = 0
-                    self._handle(event)
-            except (OSError, http.client.HTTPException, ValueError) as error:
-                if failures == len(_RETRY_SECONDS):
-                    log.warning("engine does not answer", extra={"error": error})
-            except Exception:
-                # Without names the fence still holds; without this thread it would never get any.
-                log.exception("event not understood")
-            if self._listening.is_set():
-                # Not when the next one answers: it mounts before that, and what it mounts is its own.
-                self._left()
-            self._listening.clear()
-            self._ended.set()
-            time.sleep(_RETRY_SECONDS[min(failures, len(_RETRY_SECONDS) - 1)])
-            failures += 1
-
-    def _ready(self) -> None:
-        self._listening.set()
-        log.info("engine connected")
-        self._ended = threading.Event()
-        threading.Thread(target=self._catch_up, args=(self._ended,), name="names", daemon=True).start()
-
-    def _catch_up(self, ended: threading.Event) -> None:
-        """Name what started before the events arrived; beside them, since a busy engine lists slowly."""
-        while not ended.is_set():
-            # What is granted from here on is told by events, and this list may be older.
-            asked_ns = time.time_ns()
-            try:
-                listed = self._engine.containers()
-            except (OSError, http.client.HTTPException, ValueError) as error:
-                log.info("containers not listed, asked again", extra={"error": error})
-                ended.wait(_RETRY_SECONDS[-1])
-                continue
-            for container in listed:
-                if not _restarting(container) and not _volumes(container).isdisjoint(self._held()):
-                    self._started(container["Id"], asked_ns)
-            return
-
-    def _handle(self, event: dict[str, Any]) -> None:
-        at_ns = int(event["timeNano"])
-        actor = event["Actor"]
-        if event["Type"] == "volume":
-            if actor["ID"] in self._held():
-                self._mounted(actor["ID"], actor["Attributes"].get("container", ""), at_ns)
-        else:
-            self._started(actor["ID"], at_ns)
-
-    def _mounted(self, volume: str, identifier: str, at_ns: int) -> None:
-        """The container has its name but no process yet; it may wait for other mounts."""
-        try:
-            found = _patiently(lambda: self._engine.containers(identifier))
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            log.info("container not listed", extra={"error": error})
-            return
-        for container in found:
-            self._identify(volume, _container(container), at_ns)
-
-    def _started(self, identifier: str, at_ns: int) -> None:
-        held = self._held()
-        if not held:
-            return
-        try:
-            found = _patiently(lambda: self._engine.inspect(identifier))
-            pid = found["State"]["Pid"]
-            ticks = liveness.start_ticks(pid) if pid else None
-        except (LookupError, OSError, http.client.HTTPException, ValueError) as error:
-            log.info("container gone before it was looked at", extra={"error": error})
-            return
-        if not pid:
-            # It ended, and its next start mounts again.
-            return
-        labels = found["Config"]["Labels"] or {}
-        for volume in _volumes(found).intersection(held):
-            container = Container(
-                id=identifier,
-                name=found["Name"].lstrip("/"),
-                database=labels.get(DATABASE_LABEL, ""),
-                stack=labels.get(STACK_LABEL, ""),
-                pid=pid if ticks else None,
-                ticks=ticks,
-            )
-            self._identify(volume, container, at_ns)
+def has_restart_policy(inspected: dict[str, Any]) -> bool:
+    """Whether a container has a restart policy."""
+    return inspected["HostConfig"]["RestartPolicy"]["Name"] not in ("", "no")
 
 
-def _patiently(ask: Callable[[], T]) -> T:
-    """Ask again after a timeout: a busy engine answers late, and tells of nothing twice by itself."""
-    for _ in range(_TRIES - 1):
-        with contextlib.suppress(TimeoutError):
-            return ask()
-    return ask()
-
-
-def _container(listed: dict[str, Any]) -> Container:
-    labels = listed.get("Labels") or {}
-    return Container(
-        id=listed["Id"],
-        name=listed["Names"][0].lstrip("/") if listed.get("Names") else "",
-        database=labels.get(DATABASE_LABEL, ""),
-        stack=labels.get(STACK_LABEL, ""),
-    )
-
-
-def _restarting(listed: dict[str, Any]) -> bool:
+def restarting(listed: dict[str, Any]) -> bool:
     """Listed among the running ones, it waits for its next start without a process or a mount."""
     return listed.get("State") == "restarting"
 
 
-def _volumes(container: dict[str, Any]) -> set[str]:
+def volumes(container: dict[str, Any]) -> set[str]:
+    """The names of the volumes that a container has, as it is listed or inspected."""
     return {m["Name"] for m in container.get("Mounts") or [] if m.get("Type") == "volume"}

@@ -13,6 +13,9 @@ PluginError
 └── TakenOver       a hold that another plugin voided (lease.py)
 """
 
+# The end of a refusal that passes by itself: by it starter.py knows a container that the engine left down for it.
+COMES_BACK = "what ran before and has a restart policy is started again"
+
 
 class PluginError(Exception):
     """The base of every error that a caller is meant to read."""

@@ -1,6 +1,6 @@
 """The refusal that the fence exists for."""
 
-from azurefile.errors import PluginError
+from azurefile.errors import COMES_BACK, PluginError
 from azurefile.owner import Owner, holder_names, iso_time
 from azurefile.volumes import Volume
 
@@ -36,7 +36,7 @@ def _refusal(volume: Volume, owner: Owner, silent: float | None, wait: float) ->
     stop = f"docker stop {named[0].name}" if named and named[0].name else "see docker ps"
     if silent is not None:
         stop += f" on {owner.host}"
-    gone = f"; if that host is gone, the folder is free in {wait:.0f} s" if wait else ""
+    gone = f"; if that host is gone, the folder is free in {wait:.0f} s; once it is, {COMES_BACK}" if wait else ""
     return (
         f'volume "{volume.name}": {place} {reason} and is held by {holder} ({", ".join(about)}) '
         f"since {iso_time(owner.since)[:19]}Z. Two servers on the same files would corrupt them: "

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
-from azurefile.errors import ShareError
+from azurefile.errors import ShareSilent
 
 T = TypeVar("T")
 
@@ -38,7 +38,7 @@ class Lanes:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)
 
     async def bounded(self, name: str, deadline: float, work: Callable[[], T], undo: Callable[[], object]) -> T:
-        """Do a volume's work under its lock; what hangs keeps the lock, but not the caller. Raises ShareError.
+        """Do a volume's work under its lock; what hangs keeps the lock, but not the caller. Raises ShareSilent.
 
         Work that succeeds when its caller is gone is undone before anybody else has the lock.
         """
@@ -56,5 +56,5 @@ class Lanes:
         if not done:
             given_up = True
             task.add_done_callback(lambda late: late.cancelled() or late.exception())
-            raise ShareError("the share does not answer; see the plugin's log, and try again")
+            raise ShareSilent("the share does not answer; see the plugin's log, and try again")
         return task.result()

@@ -46,14 +46,14 @@ class LeaseMemory:
         """A volume's lease, None if there is none. Raises LeaseUnreadable."""
         path = self._path(volume)
         try:
-            if not path.read_bytes().strip(b"\0"):
-                # Within a boot a file is replaced as a whole: power was cut, and nothing of that boot writes.
-                return None
             data = files.read_json(path)
             return Remembered(Owner.from_json(data["owner"]), float(data["confirmed"]), str(data.get("place", "")))
         except FileNotFoundError:
             return None
         except (OSError, ValueError, TypeError, KeyError) as error:
+            if _blank(path):
+                # Within a boot a file is replaced as a whole: power was cut, and nothing of that boot writes.
+                return None
             raise LeaseUnreadable(f"lease file {path.name} can't be read: {error}") from error
 
     def forget(self, volume: str) -> None:
@@ -63,3 +63,10 @@ class LeaseMemory:
 
     def _path(self, volume: str) -> Path:
         return self._folder / f"{volume}.json"
+
+
+def _blank(path: Path) -> bool:
+    try:
+        return not path.read_bytes().strip(b"\0")
+    except OSError:
+        return False

@@ -8,7 +8,7 @@ from typing import Any
 
 from azurefile import mounts, protocols
 from azurefile.attachments import Attachments
-from azurefile.errors import InUse, ShareError, ShareMissing, StaleMount
+from azurefile.errors import InUse, ShareError, ShareMissing, ShareSilent, StaleMount
 from azurefile.fence import Fence
 from azurefile.flush import Flush
 from azurefile.keeper import Keeper
@@ -199,6 +199,19 @@ class Mounter:
                 self._way(volume).refresh(volume, attachment.target)
             except StaleMount as error:
                 self._keeper.give_up(lease, str(error), restart=True)
+
+    def answers(self, volume: Volume) -> bool:
+        """Whether the volume's share can be asked; one that refuses to be used answers too."""
+        store = self._store(volume)
+        try:
+            store.read(self._leases.key(volume.name, store))
+        except ShareSilent:
+            return False
+        except ShareError as error:
+            log.info("share answers", extra={"volume": volume.name, "error": error})
+        # What is started now finds it, or waits for it if it is going up and down still.
+        self._contact[volume.name] = time.monotonic()
+        return True
 
     def in_use(self) -> set[str]:
         """The volumes that a sweep has to look at."""

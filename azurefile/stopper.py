@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from azurefile import liveness, mounts
-from azurefile.engine import Engine
+from azurefile.engine import Engine, has_restart_policy
 from azurefile.errors import PluginError
 from azurefile.flush import Flush
 from azurefile.lease import Lease
@@ -194,7 +194,7 @@ class Stopper:
             time.sleep(_RETRY_SECONDS)
         if not found or found["State"]["Pid"]:
             return False
-        return stopped.restart or found["HostConfig"]["RestartPolicy"]["Name"] not in ("", "no")
+        return stopped.restart or has_restart_policy(found)
 
 
 def _dying(found: dict[str, Any], container: str, owner: Owner) -> bool:

@@ -27,11 +27,17 @@ class FakeContainer:
         self.restart = restart
         # Between two lives: without a process, and yet among the running ones.
         self.restarting = False
+        # Why its last start failed.
+        self.error = ""
         self.process = subprocess.Popen(["sleep", "1000"])
 
     def kill(self) -> None:
         self.process.kill()
         self.process.wait()
+
+    @property
+    def up(self) -> bool:
+        return self.restarting or self.process.poll() is None
 
     def listed(self) -> dict[str, Any]:
         return {
@@ -47,7 +53,7 @@ class FakeContainer:
         return {
             **self.listed(),
             "Name": f"/{self.name}",
-            "State": {"Pid": self.process.pid if running else 0},
+            "State": {"Pid": self.process.pid if running else 0, "Error": self.error},
             "Config": {"Labels": self.labels},
             "HostConfig": {"RestartPolicy": {"Name": self.restart}},
         }
@@ -139,6 +145,7 @@ class FakeEngine:
             container.kill()
         elif not failed:
             self.started.append(container.name)
+            container.error = ""
         request.send_response(500 if failed else 204)
         request.end_headers()
 
@@ -165,7 +172,7 @@ class FakeEngine:
             found = [
                 c.listed()
                 for c in self.containers
-                if (c.id in filters["id"] if filters else c.restarting or c.process.poll() is None)
+                if (c.id in filters["id"] if "id" in filters else c.up != (filters == {"status": ["exited"]}))
             ]
             request.wfile.write(json.dumps(found).encode())
         else:

@@ -15,6 +15,8 @@ from tests.plugin.stage import Stage
 # Shorter than what a holder may be silent for, and longer than what anybody may be.
 SHORT = TAKEOVER / 4
 LONG = TAKEOVER + 6
+# An emulated machine's boot, and what its plugin waits for each of two shares.
+START_SECONDS = 400
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,20 @@ def restart_engine(stage: Stage, *, live_restore: bool) -> None:
 
 def cut_power(stage: Stage) -> None:
     stage.machine.reboot_hard()
+
+
+def start_without_server(stage: Stage) -> None:
+    """The machine starts, and its engine has given the mounts up, before the server is back."""
+    stage.site.server.stop()
+    since = stage.now()
+    stage.machine.reboot_hard()
+
+    def given_up() -> bool:
+        failed = [line for line in stage.log(since) if "mount failed" in line]
+        return all(any(f"volume={volume} " in line for line in failed) for volume in stage.holders)
+
+    wait_until(given_up, START_SECONDS)
+    stage.site.server.start()
 
 
 def stop_server(stage: Stage, seconds: float) -> None:
@@ -139,6 +155,7 @@ BOTH = {
     "packets are dropped for long": Fault(lambda s: drop_packets(s, LONG), LOST),
     "the share is full": Fault(fill_share, ""),
     "the power is cut": Fault(cut_power, "msg=mounted", away=True),
+    "the machine starts without its server": Fault(start_without_server, "started, its share is back", away=True),
     "the machine is lost": Fault(lose_machine, "dead holder's folder given", away=True),
 }
 SMB = {

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from azurefile import options
-from azurefile.errors import ShareError
+from azurefile.errors import ShareSilent
 from azurefile.fence import Fence
 from azurefile.held import Held
 from azurefile.identity import Host
@@ -83,7 +83,7 @@ class MemoryFolder:
 
     def ask(self) -> None:
         if self.world.share_down:
-            raise ShareError("the share does not answer")
+            raise ShareSilent("the share does not answer")
 
 
 class Machine:

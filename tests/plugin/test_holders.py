@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from azurefile import liveness
-from azurefile.engine import Engine, Watcher
+from azurefile.engine import Engine
 from azurefile.owner import Container
+from azurefile.watcher import Watcher
 from tests.plugin.fake_engine import FakeContainer, FakeEngine
 from tests.plugin.harness import PluginProcess, Refused, eventually, holder_is
 from tests.plugin.shared import Machine

@@ -14,7 +14,10 @@ import yaml
 from components import state
 from components.databases import readiness
 from components.hosts import keys
-from tests.unit.conftest import Recorder
+from stacks.build import build as build_stack
+from stacks.config import parse
+from stacks.hosts import docker_host
+from tests.unit.conftest import Build, Recorder
 
 VM = "azure-native:compute:VirtualMachine"
 RUN = "azure-native:compute:VirtualMachineRunCommandByVirtualMachine"
@@ -34,6 +37,7 @@ KEY = "datadocker-engine:index:AccountKey"
 ENGINE = "pulumi:providers:docker"
 SUBSCRIPTION = "00000000-1111-2222-3333-444444444444"
 SUBNET = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/n/providers/Microsoft.Network/virtualNetworks/v/subnets/s"
+HOST: dict[str, Any] = {"kind": "azure", "location": "westeurope", "sshFrom": ["203.0.113.7/32", "198.51.100.0/24"]}
 
 
 @dataclass
@@ -107,3 +111,17 @@ def logged_in(monkeypatch: pytest.MonkeyPatch, folder: Path) -> AzureRecorder:
         monkeypatch.setenv(name, "x")
     monkeypatch.setenv("ARM_SUBSCRIPTION_ID", SUBSCRIPTION)
     return mocks
+
+
+def stand(
+    build: Build, exported: dict[str, Any], *, file: str = "Pulumi.staging.yaml", **change: Any
+) -> dict[str, Any]:
+    """Builds a stack like staging and returns its outputs, which `exported` collects."""
+    raw = settings_of("staging") | {"host": HOST} | change
+
+    def program() -> dict[str, Any]:
+        settings = parse(raw, file=file)
+        build_stack(settings, *docker_host(settings))
+        return exported
+
+    return dict(build(program))

@@ -1,4 +1,4 @@
-"""A host on Azure under mocks: what is made, what is open, what is secret, and what goes and comes with the machine."""
+"""A host on Azure under mocks: what is made, what is open, and what is secret."""
 
 from __future__ import annotations
 
@@ -6,21 +6,18 @@ import base64
 import json
 import stat
 import subprocess
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pulumi
 import pytest
 
-from stacks.build import build as build_stack
-from stacks.config import parse
-from stacks.hosts import docker_host
 from tests.unit.azure_parts import (
     ADDRESS,
     CARD,
     ENGINE,
     GROUP,
+    HOST,
     NAT,
     NETWORK,
     PAIR,
@@ -35,12 +32,12 @@ from tests.unit.azure_parts import (
     logged_in,
     public_key,
     settings_of,
+    stand,
 )
 from tests.unit.conftest import Build
 
 CONTAINER, VOLUME = "docker:index/container:Container", "docker:index/volume:Volume"
 IMAGE = "docker:index/remoteImage:RemoteImage"
-HOST: dict[str, Any] = {"kind": "azure", "location": "westeurope", "sshFrom": ["203.0.113.7/32", "198.51.100.0/24"]}
 
 
 @pytest.fixture
@@ -53,19 +50,6 @@ def exported(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     made: dict[str, Any] = {}
     monkeypatch.setattr(pulumi, "export", made.__setitem__)
     return made
-
-
-def stand(
-    build: Build, exported: dict[str, Any], *, file: str = "Pulumi.staging.yaml", **change: Any
-) -> dict[str, Any]:
-    raw = settings_of("staging") | {"host": HOST} | change
-
-    def program() -> dict[str, Any]:
-        settings = parse(raw, file=file)
-        build_stack(settings, *docker_host(settings))
-        return exported
-
-    return dict(build(program))
 
 
 def test_staging_is_a_machine_that_only_ssh_reaches(
@@ -264,150 +248,6 @@ def test_what_exists_is_used_and_not_made(build: Build, recorder: AzureRecorder,
     assert recorder.one(CARD, "host-net-card")["ipConfigurations"][0]["subnet"] == {"id": SUBNET}
     assert recorder.one(SET, "host-machine-set")["sku"] == {"name": "Aligned"}
     assert recorder.one(VM, "host-machine-vm")["availabilitySet"] == {"id": "host-machine-set-id"}
-
-
-@pytest.mark.parametrize(
-    ("change", "there", "refused"),
-    [
-        ({"name": "other"}, {}, None),
-        ({"resourceGroup": "ours", "name": "other"}, {"group": "ours"}, "name"),
-        ({"existingResourceGroup": "ours", "name": "other"}, {}, "name"),
-        ({"existingResourceGroup": "ours", "location": "eastus"}, {}, "location"),
-        ({"existingResourceGroup": "ours"}, {}, None),
-        # a group of the stack's own goes where the machine goes
-        ({"resourceGroup": "ours", "location": "eastus"}, {"group": "ours"}, None),
-        ({"resourceGroup": "new", "name": "other"}, {"group": "ours"}, None),
-    ],
-)
-def test_a_machine_in_a_group_that_stays_keeps_name_and_region(
-    build: Build,
-    recorder: AzureRecorder,
-    exported: dict[str, Any],
-    change: dict[str, str],
-    there: dict[str, str],
-    refused: str | None,
-) -> None:
-    recorder.in_state[CARD, "host-net-card"] = {"name": "datadocker-staging-nic", "location": "West Europe"}
-    if "existingResourceGroup" not in change:
-        recorder.in_state[GROUP, "host-group"] = {"name": there.get("group", "datadocker-staging")}
-    stood = pytest.raises(pulumi.RunError, match=f"set datadocker:host.{refused} back") if refused else nullcontext()
-    with stood:
-        stand(build, exported, host=HOST | change)
-
-
-OTHER_SUBNET = SUBNET.replace("/v/", "/w/")
-
-
-@pytest.mark.parametrize(
-    ("there", "made", "change", "refused"),
-    [
-        (SUBNET, None, {"network": {"subnetId": SUBNET}}, None),
-        (SUBNET.lower(), None, {"network": {"subnetId": SUBNET}}, None),
-        (SUBNET, None, {"network": {"subnetId": OTHER_SUBNET}}, SUBNET),
-        (SUBNET, None, {}, SUBNET),
-        ("own", {"addressPrefix": "10.60.0.0/24"}, {}, None),
-        ("own", {"addressPrefixes": ["10.60.0.0/24"]}, {}, None),
-        ("own", {"addressPrefix": "10.60.0.0/24"}, {"network": {"subnetId": SUBNET}}, "10.60.0.0/24"),
-        ("own", {"addressPrefix": "10.60.0.0/24"}, {"network": {"addressSpace": "10.61.0.0/16"}}, "10.60.0.0/24"),
-        ("own", {"addressPrefix": "10.60.0.0/24"}, {"network": {"subnet": "10.60.1.0/24"}}, "10.60.0.0/24"),
-        # a network may become larger
-        ("own", {"addressPrefix": "10.60.0.0/24"}, {"network": {"addressSpace": "10.60.0.0/15"}}, None),
-        # all of it is another one, in a group of its own or in another that exists
-        (SUBNET, None, {"resourceGroup": "new"}, None),
-        ("own", {"addressPrefix": "10.60.0.0/24"}, {"resourceGroup": "new", "network": {"subnetId": SUBNET}}, None),
-        (SUBNET, None, {"existingResourceGroup": "theirs", "network": {"subnetId": OTHER_SUBNET}}, None),
-        # a killed run was making it: only what it asked for is known
-        ("", None, {"network": {"subnetId": SUBNET}}, None),
-    ],
-)
-def test_a_machine_that_stays_keeps_its_subnet(
-    build: Build,
-    recorder: AzureRecorder,
-    exported: dict[str, Any],
-    there: str,
-    made: dict[str, Any] | None,
-    change: dict[str, Any],
-    refused: str | None,
-) -> None:
-    card = SUBNET.replace("/n/", "/datadocker-staging/").split("virtualNetworks")[0] + "networkInterfaces/x"
-    recorder.in_state[CARD, "host-net-card"] = {
-        "name": "datadocker-staging-nic",
-        "location": "westeurope",
-        "ipConfigurations": [
-            {"name": "primary"} | ({"id": f"{card}/ipConfigurations/primary", "subnet": {"id": there}} if there else {})
-        ],
-    }
-    if "existingResourceGroup" not in change:
-        recorder.in_state[GROUP, "host-group"] = {"name": "datadocker-staging"}
-    if made:
-        recorder.in_state[SUBNETWORK, "host-net-subnet"] = made
-    said = f"^datadocker-staging is in the subnet {refused}, .*: set datadocker:host.network back"
-    with pytest.raises(pulumi.RunError, match=said) if refused else nullcontext():
-        stand(build, exported, host=HOST | change)
-    assert bool(recorder.all(CARD)) is not bool(refused)
-
-
-Options = dict[tuple[str, str], pulumi.ResourceOptions]
-
-
-@pytest.fixture
-def options(monkeypatch: pytest.MonkeyPatch) -> Options:
-    """Type and name → options of all that is registered."""
-    seen: Options = {}
-    register = pulumi.runtime.resource.register_resource
-
-    def watched(
-        res: Any, typ: str, name: str, custom: bool, remote: bool, new: Any, props: Any, opts: Any, *more: Any
-    ) -> Any:
-        seen[typ, name] = opts
-        return register(res, typ, name, custom, remote, new, props, opts, *more)
-
-    monkeypatch.setattr("pulumi.resource.register_resource", watched)
-    return seen
-
-
-def test_all_that_is_on_the_machine_shares_its_fate(
-    build: Build, recorder: AzureRecorder, exported: dict[str, Any], options: Options
-) -> None:
-    stand(build, exported, images={"mysql": "mysql:8.4"})
-    assert (IMAGE, "mysql-pull") in options
-    on_host = {
-        key: opts
-        for key, opts in options.items()
-        if key[0].startswith(("docker:", "datadocker-engine:")) and key[0] != STOP
-    }
-    assert len(on_host) > 10
-    for key, opts in on_host.items():
-        assert opts.deleted_with is not None, key
-        assert opts.replacement_trigger is not None, key
-        # one that can't be pulled costs nobody a container, and its deletion deletes nothing
-        pulled = key[1].endswith("-pull")
-        assert opts.delete_before_replace is not pulled, key
-        assert "host-stop" in [r._name for r in opts.depends_on], key  # type: ignore[union-attr]
-    # and that comes after the bootstrap, also where mocks answer in another order
-    assert [r._name for r in options[STOP, "host-stop"].depends_on] == ["host-machine-ready"]  # type: ignore[union-attr]
-    assert [r._name for r in options[ENGINE, "host-engine"].depends_on] == ["host-stop"]  # type: ignore[union-attr]
-    # its own deletion is what stops the containers, so it is never skipped
-    assert options[STOP, "host-stop"].deleted_with is None
-    assert recorder.one(STOP, "host-stop")["machine"] == "4711-of-this-machine"
-    machine = options[VM, "host-machine-vm"]
-    assert machine.delete_before_replace is True
-    assert {"osProfile.customData", "storageProfile.imageReference", "zones"} <= set(machine.replace_on_changes or [])
-    # a size changes in place
-    assert not any("hardware" in path for path in machine.replace_on_changes or [])
-
-
-@pytest.mark.parametrize("preview", [True, False])
-def test_a_preview_of_a_change_in_place_replaces_nothing(
-    build: Build, recorder: AzureRecorder, exported: dict[str, Any], preview: bool, tmp_path: Path
-) -> None:
-    recorder.in_state = {(VM, "host-machine-vm"): {"vmId": "the-one-before"}}
-    pulumi.runtime.set_mocks(recorder, project="datadocker", stack="staging", preview=preview)
-    stand(build, exported)
-    assert (tmp_path / "cache").exists() is not preview
-    # in an update it is Azure's word that counts
-    expected = "the-one-before" if preview else "4711-of-this-machine"
-    assert recorder.one(STOP, "host-stop")["machine"] == expected
 
 
 def test_a_key_that_azure_would_refuse(build: Build, recorder: AzureRecorder, tmp_path: Path) -> None:

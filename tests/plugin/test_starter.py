@@ -1,0 +1,246 @@
+"""Containers that the engine left down because their share was away, and what starts them again."""
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+
+from azurefile import driver as driver_module
+from azurefile import starter
+from azurefile.driver import Driver
+from azurefile.errors import COMES_BACK, ShareError, ShareSilent
+from azurefile.held import Held
+from tests.plugin.fake_engine import FakeContainer, FakeEngine
+from tests.plugin.harness import driver_in
+from tests.plugin.shared import Machine, MemoryFolder, OnShare, World
+
+pytestmark = pytest.mark.root
+
+
+class Outage:
+    """A volume `dbs` whose share is away, and an engine that could not mount it."""
+
+    def __init__(self, folder: Path, engine: FakeEngine, world: World, store: MemoryFolder) -> None:
+        self.engine = engine
+        self.world = world
+        self.machine = Machine(world, store, "one")
+        self._folder = folder
+        self.world.share_down = True
+
+    def plugin(self) -> Driver:
+        """One of the plugin's lives."""
+        made = driver_in(self._folder)
+        made._protocols["local"] = OnShare(self._folder / "root", self.machine.store)
+        return made
+
+    async def create(self, plugin: Driver, name: str = "dbs") -> None:
+        await plugin.create(name, {"share": "dbs", "folder": name, "exclusive": "true"})
+
+    async def mount(self, plugin: Driver, container: FakeContainer) -> str:
+        """What the engine does for a container that it starts: it notes the error, and leaves it down."""
+        container.kill()
+        with pytest.raises((ShareError, Held)) as refused:
+            await plugin.mount(container.volume, container.name)
+        path = f"error while mounting volume '/mnt/{container.volume}': VolumeDriver.Mount: "
+        container.error = path + str(refused.value)
+        return container.error
+
+    def container(self, name: str, restart: str = "always", volume: str = "dbs") -> FakeContainer:
+        made = FakeContainer(name, volume, restart=restart)
+        self.engine.containers.append(made)
+        return made
+
+    async def until_started(self, *names: str) -> None:
+        for _ in range(500):
+            if sorted(self.engine.started) == sorted(names):
+                return
+            await asyncio.sleep(0.02)
+        raise AssertionError(self.engine.started)
+
+
+@pytest.fixture
+def outage(
+    tmp_path: Path, engine: FakeEngine, world: World, folder: MemoryFolder, monkeypatch: pytest.MonkeyPatch
+) -> Outage:
+    monkeypatch.setattr(starter, "_PERIOD_SECONDS", 0.1)
+    return Outage(tmp_path, engine, world, folder)
+
+
+def test_what_the_engine_left_down_is_started_once_the_share_is_back(outage: Outage) -> None:
+    plugin, mydb, once = outage.plugin(), outage.container("mydb"), outage.container("once", restart="no")
+
+    async def calls() -> None:
+        await outage.create(plugin)
+        said = await outage.mount(plugin, mydb)
+        assert said.endswith("; once it answers, what ran before and has a restart policy is started again")
+        await outage.mount(plugin, once)
+        await asyncio.sleep(0.5)
+        assert outage.engine.started == []
+        outage.world.share_down = False
+        await outage.until_started("mydb")
+        # Nobody looks after it any more.
+        await asyncio.sleep(0.3)
+        assert plugin._starter._tasks == {}
+        assert outage.engine.started == ["mydb"]
+
+    asyncio.run(calls())
+
+
+def test_what_an_earlier_life_of_the_plugin_could_not_mount_is_started_too(outage: Outage) -> None:
+    mydb, other = outage.container("mydb"), outage.container("other", volume="others")
+
+    async def earlier() -> None:
+        plugin = outage.plugin()
+        await outage.create(plugin)
+        await outage.mount(plugin, mydb)
+        other.kill()
+        other.error = mydb.error.replace('"dbs"', '"others"')
+
+    async def later() -> None:
+        outage.engine.silent = True
+        running = asyncio.create_task(outage.plugin().run())
+        await asyncio.sleep(0.3)
+        outage.engine.silent = False
+        await asyncio.sleep(0.3)
+        outage.world.share_down = False
+        await outage.until_started("mydb")
+        running.cancel()
+
+    asyncio.run(earlier())
+    asyncio.run(later())
+
+
+def test_a_start_that_fails_for_another_reason_ends_it(outage: Outage) -> None:
+    plugin, mydb = outage.plugin(), outage.container("mydb")
+
+    async def calls() -> None:
+        await outage.create(plugin)
+        await outage.mount(plugin, mydb)
+        outage.engine.failing = 1
+        outage.world.share_down = False
+        while outage.engine.failing:
+            await asyncio.sleep(0.02)
+        mydb.error = 'VolumeDriver.Mount: volume "dbs": the key is refused'
+        await asyncio.sleep(0.4)
+        assert outage.engine.started == []
+        assert plugin._starter._tasks == {}
+
+    asyncio.run(calls())
+
+
+def test_a_start_that_finds_the_share_away_again_is_repeated(outage: Outage) -> None:
+    plugin, mydb = outage.plugin(), outage.container("mydb")
+
+    async def calls() -> None:
+        await outage.create(plugin)
+        await outage.mount(plugin, mydb)
+        outage.engine.failing = 2
+        outage.world.share_down = False
+        await outage.until_started("mydb")
+        assert outage.engine.failing == 0
+
+    asyncio.run(calls())
+
+
+def test_a_miss_while_the_engine_is_asked_is_not_forgotten(outage: Outage, monkeypatch: pytest.MonkeyPatch) -> None:
+    plugin, mydb = outage.plugin(), outage.container("mydb")
+    ask = plugin._starter._engine.left_down
+
+    async def calls() -> None:
+        await outage.create(plugin)
+        said = await outage.mount(plugin, mydb)
+        mydb.error = ""
+        loop = asyncio.get_running_loop()
+
+        def late(reason: str) -> dict[str, str] | None:
+            if not (found := ask(reason)):
+                loop.call_soon_threadsafe(plugin._starter.missed, "dbs")
+                mydb.error = said
+            return found
+
+        with monkeypatch.context() as patch:
+            patch.setattr(plugin._starter._engine, "left_down", late)
+            outage.world.share_down = False
+            while not mydb.error:
+                await asyncio.sleep(0.01)
+        await outage.until_started("mydb")
+
+    asyncio.run(calls())
+
+
+def test_nobody_waits_for_the_share_of_a_volume_that_was_removed(outage: Outage) -> None:
+    plugin, mydb = outage.plugin(), outage.container("mydb")
+
+    async def calls() -> None:
+        await outage.create(plugin)
+        await outage.mount(plugin, mydb)
+        outage.engine.containers.remove(mydb)
+        await plugin.remove("dbs")
+        await asyncio.sleep(0.4)
+        assert plugin._starter._tasks == {}
+
+    asyncio.run(calls())
+
+
+def test_a_share_that_refuses_is_no_reason_to_wait(outage: Outage, monkeypatch: pytest.MonkeyPatch) -> None:
+    plugin, mydb = outage.plugin(), outage.container("mydb")
+
+    def refuse(_: MemoryFolder) -> None:
+        raise ShareError("the key is refused")
+
+    async def calls() -> None:
+        await outage.create(plugin)
+        monkeypatch.setattr(MemoryFolder, "ask", refuse)
+        assert "is started again" not in await outage.mount(plugin, mydb)
+        assert plugin._starter._tasks == {}
+
+    asyncio.run(calls())
+
+
+def test_a_folder_that_was_not_free_in_time_is_waited_for(outage: Outage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The host's own lock of before a crash, on a share that came back late."""
+    monkeypatch.setattr(driver_module, "_MOUNT_SECONDS", 0.5)
+    plugin, mydb = outage.plugin(), outage.container("mydb")
+    outage.world.share_down = False
+
+    async def calls() -> None:
+        await outage.create(plugin)
+
+        def vanished(*_: object, **__: object) -> bool:
+            volume, lease = plugin._volume("dbs"), Machine(outage.world, MemoryFolder(outage.world), "two").claim()
+            raise Held(volume, lease.owner, silent=10, wait=50)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(plugin._mounter._fence, "claim", vanished)
+            assert "once it is, what ran before" in await outage.mount(plugin, mydb)
+        await outage.until_started("mydb")
+
+    asyncio.run(calls())
+
+
+def test_a_mount_that_hangs_is_one_that_found_no_share(outage: Outage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(driver_module, "_MOUNT_SECONDS", 0.3)
+    plugin, mydb = outage.plugin(), outage.container("mydb")
+    outage.world.share_down = False
+
+    async def calls() -> None:
+        await outage.create(plugin)
+        with monkeypatch.context() as patch:
+            patch.setattr(OnShare, "mount", lambda *_: time.sleep(0.6))
+            assert "is started again" in await outage.mount(plugin, mydb)
+        await outage.until_started("mydb")
+
+    asyncio.run(calls())
+
+
+def test_the_text_that_tells_them_apart_is_in_every_silence(outage: Outage) -> None:
+    """A later life knows its containers by it."""
+
+    async def calls() -> None:
+        plugin = outage.plugin()
+        await outage.create(plugin)
+        with pytest.raises(ShareSilent, match=f'^volume "dbs": .*{COMES_BACK}$'):
+            await plugin.mount("dbs", "a")
+
+    asyncio.run(calls())

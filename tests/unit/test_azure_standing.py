@@ -1,0 +1,183 @@
+"""A machine on Azure that stands: what it keeps, and what goes and comes with it."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+
+from tests.unit.azure_parts import (
+    CARD,
+    ENGINE,
+    GROUP,
+    HOST,
+    STOP,
+    SUBNET,
+    SUBNETWORK,
+    VM,
+    AzureRecorder,
+    logged_in,
+    stand,
+)
+from tests.unit.conftest import Build
+
+IMAGE = "docker:index/remoteImage:RemoteImage"
+
+
+@pytest.fixture
+def recorder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AzureRecorder:
+    return logged_in(monkeypatch, tmp_path)
+
+
+@pytest.fixture
+def exported(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    monkeypatch.setattr(pulumi, "export", made.__setitem__)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("change", "there", "refused"),
+    [
+        ({"name": "other"}, {}, None),
+        ({"resourceGroup": "ours", "name": "other"}, {"group": "ours"}, "name"),
+        ({"existingResourceGroup": "ours", "name": "other"}, {}, "name"),
+        ({"existingResourceGroup": "ours", "location": "eastus"}, {}, "location"),
+        ({"existingResourceGroup": "ours"}, {}, None),
+        # a group of the stack's own goes where the machine goes
+        ({"resourceGroup": "ours", "location": "eastus"}, {"group": "ours"}, None),
+        ({"resourceGroup": "new", "name": "other"}, {"group": "ours"}, None),
+    ],
+)
+def test_a_machine_in_a_group_that_stays_keeps_name_and_region(
+    build: Build,
+    recorder: AzureRecorder,
+    exported: dict[str, Any],
+    change: dict[str, str],
+    there: dict[str, str],
+    refused: str | None,
+) -> None:
+    recorder.in_state[CARD, "host-net-card"] = {"name": "datadocker-staging-nic", "location": "West Europe"}
+    if "existingResourceGroup" not in change:
+        recorder.in_state[GROUP, "host-group"] = {"name": there.get("group", "datadocker-staging")}
+    stood = pytest.raises(pulumi.RunError, match=f"set datadocker:host.{refused} back") if refused else nullcontext()
+    with stood:
+        stand(build, exported, host=HOST | change)
+
+
+OTHER_SUBNET = SUBNET.replace("/v/", "/w/")
+
+
+@pytest.mark.parametrize(
+    ("there", "made", "change", "refused"),
+    [
+        (SUBNET, None, {"network": {"subnetId": SUBNET}}, None),
+        (SUBNET.lower(), None, {"network": {"subnetId": SUBNET}}, None),
+        (SUBNET, None, {"network": {"subnetId": OTHER_SUBNET}}, SUBNET),
+        (SUBNET, None, {}, SUBNET),
+        ("own", {"addressPrefix": "10.60.0.0/24"}, {}, None),
+        ("own", {"addressPrefixes": ["10.60.0.0/24"]}, {}, None),
+        ("own", {"addressPrefix": "10.60.0.0/24"}, {"network": {"subnetId": SUBNET}}, "10.60.0.0/24"),
+        ("own", {"addressPrefix": "10.60.0.0/24"}, {"network": {"addressSpace": "10.61.0.0/16"}}, "10.60.0.0/24"),
+        ("own", {"addressPrefix": "10.60.0.0/24"}, {"network": {"subnet": "10.60.1.0/24"}}, "10.60.0.0/24"),
+        # a network may become larger
+        ("own", {"addressPrefix": "10.60.0.0/24"}, {"network": {"addressSpace": "10.60.0.0/15"}}, None),
+        # all of it is another one, in a group of its own or in another that exists
+        (SUBNET, None, {"resourceGroup": "new"}, None),
+        ("own", {"addressPrefix": "10.60.0.0/24"}, {"resourceGroup": "new", "network": {"subnetId": SUBNET}}, None),
+        (SUBNET, None, {"existingResourceGroup": "theirs", "network": {"subnetId": OTHER_SUBNET}}, None),
+        # a killed run was making it: only what it asked for is known
+        ("", None, {"network": {"subnetId": SUBNET}}, None),
+    ],
+)
+def test_a_machine_that_stays_keeps_its_subnet(
+    build: Build,
+    recorder: AzureRecorder,
+    exported: dict[str, Any],
+    there: str,
+    made: dict[str, Any] | None,
+    change: dict[str, Any],
+    refused: str | None,
+) -> None:
+    card = SUBNET.replace("/n/", "/datadocker-staging/").split("virtualNetworks")[0] + "networkInterfaces/x"
+    recorder.in_state[CARD, "host-net-card"] = {
+        "name": "datadocker-staging-nic",
+        "location": "westeurope",
+        "ipConfigurations": [
+            {"name": "primary"} | ({"id": f"{card}/ipConfigurations/primary", "subnet": {"id": there}} if there else {})
+        ],
+    }
+    if "existingResourceGroup" not in change:
+        recorder.in_state[GROUP, "host-group"] = {"name": "datadocker-staging"}
+    if made:
+        recorder.in_state[SUBNETWORK, "host-net-subnet"] = made
+    said = f"^datadocker-staging is in the subnet {refused}, .*: set datadocker:host.network back"
+    with pytest.raises(pulumi.RunError, match=said) if refused else nullcontext():
+        stand(build, exported, host=HOST | change)
+    assert bool(recorder.all(CARD)) is not bool(refused)
+
+
+Options = dict[tuple[str, str], pulumi.ResourceOptions]
+
+
+@pytest.fixture
+def options(monkeypatch: pytest.MonkeyPatch) -> Options:
+    """Type and name → options of all that is registered."""
+    seen: Options = {}
+    register = pulumi.runtime.resource.register_resource
+
+    def watched(
+        res: Any, typ: str, name: str, custom: bool, remote: bool, new: Any, props: Any, opts: Any, *more: Any
+    ) -> Any:
+        seen[typ, name] = opts
+        return register(res, typ, name, custom, remote, new, props, opts, *more)
+
+    monkeypatch.setattr("pulumi.resource.register_resource", watched)
+    return seen
+
+
+def test_all_that_is_on_the_machine_shares_its_fate(
+    build: Build, recorder: AzureRecorder, exported: dict[str, Any], options: Options
+) -> None:
+    stand(build, exported, images={"mysql": "mysql:8.4"})
+    assert (IMAGE, "mysql-pull") in options
+    on_host = {
+        key: opts
+        for key, opts in options.items()
+        if key[0].startswith(("docker:", "datadocker-engine:")) and key[0] != STOP
+    }
+    assert len(on_host) > 10
+    for key, opts in on_host.items():
+        assert opts.deleted_with is not None, key
+        assert opts.replacement_trigger is not None, key
+        # one that can't be pulled costs nobody a container, and its deletion deletes nothing
+        pulled = key[1].endswith("-pull")
+        assert opts.delete_before_replace is not pulled, key
+        assert "host-stop" in [r._name for r in opts.depends_on], key  # type: ignore[union-attr]
+    # and that comes after the bootstrap, also where mocks answer in another order
+    assert [r._name for r in options[STOP, "host-stop"].depends_on] == ["host-machine-ready"]  # type: ignore[union-attr]
+    assert [r._name for r in options[ENGINE, "host-engine"].depends_on] == ["host-stop"]  # type: ignore[union-attr]
+    # its own deletion is what stops the containers, so it is never skipped
+    assert options[STOP, "host-stop"].deleted_with is None
+    assert recorder.one(STOP, "host-stop")["machine"] == "4711-of-this-machine"
+    machine = options[VM, "host-machine-vm"]
+    assert machine.delete_before_replace is True
+    assert {"osProfile.customData", "storageProfile.imageReference", "zones"} <= set(machine.replace_on_changes or [])
+    # a size changes in place
+    assert not any("hardware" in path for path in machine.replace_on_changes or [])
+
+
+@pytest.mark.parametrize("preview", [True, False])
+def test_a_preview_of_a_change_in_place_replaces_nothing(
+    build: Build, recorder: AzureRecorder, exported: dict[str, Any], preview: bool, tmp_path: Path
+) -> None:
+    recorder.in_state = {(VM, "host-machine-vm"): {"vmId": "the-one-before"}}
+    pulumi.runtime.set_mocks(recorder, project="datadocker", stack="staging", preview=preview)
+    stand(build, exported)
+    assert (tmp_path / "cache").exists() is not preview
+    # in an update it is Azure's word that counts
+    expected = "the-one-before" if preview else "4711-of-this-machine"
+    assert recorder.one(STOP, "host-stop")["machine"] == expected
