@@ -90,6 +90,7 @@ def _serve(arguments: argparse.Namespace) -> None:
 
     import uvicorn
 
+    from azurefile.caller import CallerProtocol
     from azurefile.driver import Driver
     from azurefile.server import application
     from azurefile.settings import Settings
@@ -114,7 +115,7 @@ def _serve(arguments: argparse.Namespace) -> None:
             log_config=None,
             access_log=False,
             log_level="warning",
-            http="h11",
+            http=CallerProtocol,
             ws="none",
             lifespan="off",
             loop="asyncio",

@@ -83,10 +83,11 @@ class Attachment:
         mounts.detach(self.target)
 
     def _save(self) -> None:
-        if not self.ids:
+        if not self.ids and self.readable:
             self.clear()
             return
-        state = {"boot": self.boot, "since": self.since, "ids": self.ids}
+        # What nobody knows stays unknown to the plugin's next life, too.
+        state = {"boot": self.boot, "since": self.since, "ids": self.ids if self.readable else None}
         files.write_json(self.path, state, durable=False)
 
 

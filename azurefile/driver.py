@@ -12,6 +12,7 @@ from typing import Any
 
 from azurefile import fence, identity, options, protocols
 from azurefile.attachments import Attachments
+from azurefile.caller import Caller
 from azurefile.engine import Engine
 from azurefile.errors import COMES_BACK, NoSuchVolume, OptionError, ShareError, ShareSilent
 from azurefile.fence import Fence
@@ -36,8 +37,10 @@ log = logging.getLogger(__name__)
 
 _RETRY_SECONDS = 0.02
 _LOOK_SECONDS = 1.0
-# The engine gives a Mount up after two minutes, and would never end one that succeeded later.
+# The engine gives a Mount up after two minutes, or what the plugin was enabled with, and would never end one that
+# succeeded later.
 _MOUNT_SECONDS = 100.0
+_HUNG_UP = "the engine did not wait for it; enable the plugin with --timeout 120"
 
 
 class Driver:
@@ -54,7 +57,8 @@ class Driver:
         engine = Engine(settings.engine)
         host = Host(settings.host, identity.host_id(state), settings.takeover)
         self._leases = Leases(settings.state, host, self._memory)
-        self._watcher = Watcher(engine, self._leases.held, self._leases.identify, self._leases.engine_left)
+        leases = self._leases
+        self._watcher = Watcher(engine, leases.held, leases.identify, leases.rename, leases.engine_left)
         stopper = Stopper(engine, self._attachments.target, self._stopped, StoppedMemory(state / "stopped"))
         self._keeper = Keeper(self._leases, settings.takeover, stopper.stop)
         self._protocols = protocols.available(settings.root, settings.takeover)
@@ -103,21 +107,21 @@ class Driver:
         async with self._lanes.lock(name):
             await self._lanes.in_thread(lambda: self._remove(self._volume(name)))
 
-    async def mount(self, name: str, mount_id: str) -> str:
-        """Mount for one more of the engine's IDs, or say who is in the way."""
+    async def mount(self, name: str, mount_id: str, caller: Caller | None = None) -> str:
+        """Mount for one more of the engine's IDs, or say who is in the way; never for a caller that has hung up."""
+        caller = caller or Caller()
         started = time.monotonic()
         deadline = started + _MOUNT_SECONDS
         while True:
             try:
-                await self._lanes.bounded(
-                    name, deadline, partial(self._mount, name, mount_id), partial(self._unmount, name, mount_id)
-                )
+                work = partial(self._mount, name, mount_id, caller)
+                await self._lanes.bounded(name, deadline, caller.gone, work, partial(self._unmount, name, mount_id))
                 break
             except Held as held:
                 waited = time.monotonic() - started
                 if held.wait and waited + held.wait < _MOUNT_SECONDS:
                     # Looked at again and again: a holder that comes back ends the waiting.
-                    await asyncio.sleep(min(held.wait, _LOOK_SECONDS))
+                    await caller.stays(min(held.wait, _LOOK_SECONDS))
                 elif held.passing and waited < fence.NAMING_SECONDS:
                     await asyncio.sleep(_RETRY_SECONDS)
                 else:
@@ -131,11 +135,16 @@ class Driver:
                 # A container that restarts is not mounted again after an error: a share that was there
                 # a moment ago is waited for.
                 contact = self._mounter.contact(name)
+                if caller.gone.is_set():
+                    raise self._failed(name, started, ShareSilent(_HUNG_UP)) from error
                 if contact is None or time.monotonic() + _LOOK_SECONDS > min(deadline, contact + _MOUNT_SECONDS):
                     raise self._failed(name, started, error) from error
-                await asyncio.sleep(_LOOK_SECONDS)
+                await caller.stays(_LOOK_SECONDS)
             except ShareError as error:
                 raise self._failed(name, started, error) from error
+        if caller.gone.is_set():
+            await self.unmount(name, mount_id)
+            raise self._failed(name, started, ShareSilent(_HUNG_UP))
         # Who asked may have ended while it waited, and then starts nothing.
         self._leases.doubt(name, started)
         log.info("mounted", extra=_facts(self._volume(name), started) | {"id": mount_id[:12]})
@@ -198,8 +207,10 @@ class Driver:
         self._volumes.remove(volume.name)
         log.info("removed", extra={"volume": volume.name, "share": volume.options.share})
 
-    def _mount(self, name: str, mount_id: str) -> None:
-        self._mounter.mount(self._volume(name), mount_id)
+    def _mount(self, name: str, mount_id: str, caller: Caller) -> None:
+        if caller.gone.is_set():
+            raise ShareSilent(_HUNG_UP)
+        self._mounter.mount(self._volume(name), mount_id, caller.process)
 
     def _unmount(self, name: str, mount_id: str) -> None:
         self._mounter.unmount(self._volume(name), mount_id)

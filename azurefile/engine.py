@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import re
 import socket
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,7 +14,7 @@ _LIST_SECONDS = 30.0
 _INSPECT_SECONDS = 5.0
 # Within it the engine mounts, for which it has two minutes itself.
 _START_SECONDS = 150.0
-_EVENTS = {"type": ["container", "volume"], "event": ["mount", "start"]}
+_EVENTS = {"type": ["container", "volume"], "event": ["mount", "start", "rename"]}
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -69,19 +70,16 @@ class Engine:
         except (OSError, http.client.HTTPException, ValueError):
             return None
 
-    def left_down(self, reason: str) -> dict[str, str] | None:
-        """The errors of containers whose last start failed for a `reason`, by id; None if the engine does not answer.
+    def left_down(self, reason: re.Pattern[str]) -> dict[str, set[str]] | None:
+        """The volumes of containers whose last start failed for a `reason`, by id; None if the engine does not answer.
 
         Only of those that ran before and have a restart policy, which the engine does not follow after an error.
         """
         try:
-            errors = {}
-            for container in self.containers(status="exited"):
-                if volumes(container):
-                    errors[container["Id"]] = self._left_down_by(container["Id"])
+            ended = {c["Id"]: volumes(c) for c in self.containers(status="exited")}
+            return {i: used for i, used in ended.items() if used and reason.search(self._left_down_by(i))}
         except (OSError, http.client.HTTPException, ValueError):
             return None
-        return {container: error for container, error in errors.items() if reason in error}
 
     def kill(self, container: str) -> bool:
         """End a container without asking it; a stop could wait for a share that hangs. False if it did not work."""
@@ -101,7 +99,7 @@ class Engine:
             return None
 
     def events(self, ready: Callable[[], None]) -> Iterator[dict[str, Any]]:
-        """Mounts and starts from now on, until the connection ends; `ready` once it stands."""
+        """Mounts, starts and renamings from now on, until the connection ends; `ready` once it stands."""
         connection = UnixConnection(self._path, None)
         try:
             connection.request("GET", "/events?filters=" + quote(json.dumps(_EVENTS)))

@@ -29,6 +29,7 @@ from azurefile import liveness
 from azurefile.held import Held
 from azurefile.lease import Lease
 from azurefile.leases import RENEWALS, Leases, patience
+from azurefile.liveness import Process
 from azurefile.owner import Owner, conflict, facts
 from azurefile.silence import Silence
 from azurefile.store import LockStore, Record, is_locked
@@ -71,8 +72,8 @@ class Fence:
         lease = self._leases.of(volume)
         return lease is not None and self._alive(lease.owner, restored=lease.restored)
 
-    def claim(self, volume: Volume, store: LockStore, *, rejoin: bool) -> bool:
-        """Hold the volume's folder for one more mount, or raise `Held`.
+    def claim(self, volume: Volume, store: LockStore, *, rejoin: bool, engine: Process | None = None) -> bool:
+        """Hold the volume's folder for one more mount that `engine` asks for, or raise `Held`.
 
         `rejoin`: the mount ID is one of this volume's own, so it is the same container again.
         Returns False if an earlier hold of this volume was void, and so are its mount IDs.
@@ -86,15 +87,16 @@ class Fence:
                 raise Held(volume, lease.owner, passing=True)
             joins = lease is not None and (rejoin or not options.exclusive)
             if lease is not None and joins and self._alive(lease.owner, restored=lease.restored):
-                if not rejoin:
-                    lease.owner.mounts += 1
+                if not rejoin or lease.owner.engine != engine:
+                    lease.owner.mounts += not rejoin
+                    lease.owner.engine = engine
                     lease.save()
                 return True
             for record in store.records(but=self._harmless(volume, store)):
                 if (record.in_force or _marked_too_early(record)) and conflict(record.owner, options):
                     self._refuse_or_evict(volume, record, store)
             self._leases.release(volume.name)
-            lease = self._leases.grant(volume, store)
+            lease = self._leases.grant(volume, store, engine)
             if store.shared:
                 try:
                     self._withdraw_if_raced(volume, store, lease)
@@ -193,7 +195,9 @@ class Fence:
             return False
         # A grant of the future is one of before the clock was set back.
         starting = not restored or 0 <= time.time() - owner.since < _STARTING_SECONDS
-        if any(container.alive(starting=starting) for container in owner.containers):
+        # A copy into a container that does not run has no process, and ends with the engine at the latest.
+        copying = owner.engine is not None and owner.engine.alive()
+        if any(container.alive(starting=starting or copying) for container in owner.containers):
             return True
         if owner.mounts <= len(owner.containers):
             return False

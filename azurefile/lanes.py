@@ -37,10 +37,12 @@ class Lanes:
         """Do what may block."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)
 
-    async def bounded(self, name: str, deadline: float, work: Callable[[], T], undo: Callable[[], object]) -> T:
+    async def bounded(
+        self, name: str, deadline: float, gone: asyncio.Event, work: Callable[[], T], undo: Callable[[], object]
+    ) -> T:
         """Do a volume's work under its lock; what hangs keeps the lock, but not the caller. Raises ShareSilent.
 
-        Work that succeeds when its caller is gone is undone before anybody else has the lock.
+        Work that succeeds after `deadline`, or after the caller has `gone`, is undone before anybody else has the lock.
         """
         given_up = False
 
@@ -51,9 +53,11 @@ class Lanes:
                     await self.in_thread(undo)
                 return result
 
-        task = asyncio.ensure_future(locked())
-        done, _ = await asyncio.wait({task}, timeout=max(0.0, deadline - time.monotonic()))
-        if not done:
+        task, leaving = asyncio.ensure_future(locked()), asyncio.ensure_future(gone.wait())
+        timeout = max(0.0, deadline - time.monotonic())
+        await asyncio.wait({task, leaving}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        leaving.cancel()
+        if not task.done():
             given_up = True
             task.add_done_callback(lambda late: late.cancelled() or late.exception())
             raise ShareSilent("the share does not answer; see the plugin's log, and try again")

@@ -14,6 +14,7 @@ from azurefile.errors import PluginError
 from azurefile.identity import Host
 from azurefile.lease import Lease
 from azurefile.leasememory import LeaseMemory
+from azurefile.liveness import Process
 from azurefile.owner import Container, Owner, facts, record_key
 from azurefile.store import LockStore
 from azurefile.volumes import Volume
@@ -73,10 +74,11 @@ class Leases:
         ours = lease is not None and (lease.owner.key, lease.owner.lease) == (owner.key, owner.lease)
         return lease if ours else None
 
-    def grant(self, volume: Volume, store: LockStore) -> Lease:
+    def grant(self, volume: Volume, store: LockStore, engine: Process | None = None) -> Lease:
         """Write the volume's record and take its lock; who calls has looked at what is in the way."""
         started = self._clock()
         owner = self.owner(volume, store)
+        owner.engine = engine
         lock = store.lock(owner.key)
         lease = Lease(owner, store, lock, time.time_ns(), confirmed=started, changes=self.changes)
         try:
@@ -154,6 +156,16 @@ class Leases:
         lease.save()
         if container.pid is not None:
             log.info("holder", extra=facts(owner))
+
+    def rename(self, container: str, name: str) -> None:
+        """Know a holder by its new name."""
+        for lease in self.all():
+            with self._telling:
+                known = [c for c in lease.owner.containers if c.id == container]
+                renamed = [dataclasses.replace(c, name=name) if c in known else c for c in lease.owner.containers]
+                lease.owner.containers = renamed
+            if known:
+                lease.save()
 
     def engine_left(self) -> None:
         """Trust only what is known by process: what an engine was starting when it ended never starts."""

@@ -1,7 +1,9 @@
 """Is a process or a container still alive, answered by the kernel and not by the engine."""
 
+import contextlib
 import os
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 _PROC = Path("/proc")
@@ -43,6 +45,26 @@ def process_alive(pid: int, ticks: int) -> bool:
         return start_ticks(pid) == ticks
     except OSError:
         return True
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process of this boot, told from a later one of the same number by its start."""
+
+    pid: int
+    ticks: int
+
+    @classmethod
+    def of(cls, pid: int) -> "Process | None":
+        """The process of that number, None if it is gone or can't be seen."""
+        with contextlib.suppress(OSError):
+            if pid and (ticks := start_ticks(pid)) is not None:
+                return cls(pid, ticks)
+        return None
+
+    def alive(self) -> bool:
+        """Whether it still runs, or may."""
+        return process_alive(self.pid, self.ticks)
 
 
 def container_alive(container: str) -> bool:

@@ -14,6 +14,7 @@ from azurefile.flush import Flush
 from azurefile.keeper import Keeper
 from azurefile.leasememory import LeaseMemory, LeaseUnreadable
 from azurefile.leases import Leases
+from azurefile.liveness import Process
 from azurefile.options import SMB, Options
 from azurefile.owner import holder_names
 from azurefile.protocols import ShareProtocol
@@ -117,19 +118,19 @@ class Mounter:
         if (lease := self._leases.of(name)) is not None:
             self._keeper.give_up(lease, "what is kept of the volume can't be read")
 
-    def mount(self, volume: Volume, mount_id: str) -> None:
-        """Mount for one more ID. Raises Held, ShareError or OSError, and leaves no hold behind then."""
+    def mount(self, volume: Volume, mount_id: str, engine: Process | None = None) -> None:
+        """Mount for one more ID of an `engine`. Raises Held, ShareError or OSError, and leaves no hold behind then."""
         self._await_end(volume.name)
         attachment = self._attachments.of(volume.name)
         way = self._way(volume)
         store = self._store(volume)
         try:
-            kept = self._fence.claim(volume, store, rejoin=mount_id in attachment.ids)
+            kept = self._fence.claim(volume, store, rejoin=mount_id in attachment.ids, engine=engine)
         except ShareMissing:
             if volume.options.create is not True:
                 raise
             way.create(volume)
-            kept = self._fence.claim(volume, store, rejoin=mount_id in attachment.ids)
+            kept = self._fence.claim(volume, store, rejoin=mount_id in attachment.ids, engine=engine)
         lease = self._leases.of(volume.name)
         self._contact[volume.name] = time.monotonic()
         try:
@@ -161,7 +162,8 @@ class Mounter:
         known = attachment.remove(mount_id)
         if attachment.ids:
             self._leases.unmounted(volume.name, len(attachment.ids))
-        else:
+        elif attachment.readable or not self._one_less(volume.name):
+            attachment.clear()
             self._let_go(volume.name)
         return known
 
@@ -254,6 +256,13 @@ class Mounter:
     def _await_end(self, volume: str) -> None:
         if (ending := self._endings.get(volume)) is not None:
             ending.join()
+
+    def _one_less(self, volume: str) -> bool:
+        """Note the end of a mount that was not counted here; says whether others may still write."""
+        lease = self._leases.of(volume)
+        if lease is not None:
+            self._leases.unmounted(volume, max(0, lease.owner.mounts - 1))
+        return self._fence.alive(volume)
 
     def _stop_uncounted(self, volume: str) -> None:
         """Stop what uses a volume without mount IDs: the first Unmount of several would give the folder back."""

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from azurefile import liveness
+from azurefile.liveness import Process
 from azurefile.options import SMB, Options
 
 
@@ -57,6 +58,8 @@ class Owner:
     host_id: str = ""
     lease: str = ""
     takeover: float = 0.0
+    # The engine that asked for the last mount: one without a container's process, as `docker cp` makes, is its own.
+    engine: Process | None = None
 
     @property
     def key(self) -> str:
@@ -78,7 +81,9 @@ class Owner:
             for name in ("since", "renewed", "released")
         }
         containers = [Container(**_known(Container, container)) for container in data["containers"]]
-        return cls(**{**_known(cls, data), **times, "containers": containers})
+        engine = data.get("engine")
+        asked = Process(engine["pid"], engine["ticks"]) if engine else None
+        return cls(**{**_known(cls, data), **times, "containers": containers, "engine": asked})
 
 
 def record_key(plugin: str, volume: str, host_id: str) -> str:

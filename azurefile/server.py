@@ -1,5 +1,6 @@
 """The router: one route a call, a typed request in, JSON out."""
 
+import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable
@@ -12,8 +13,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from azurefile.caller import Caller
 from azurefile.driver import Driver
 from azurefile.errors import PluginError
+from azurefile.liveness import Process
 
 log = logging.getLogger(__name__)
 
@@ -27,14 +30,15 @@ class _BadRequest(PluginError):
 
 @dataclass(frozen=True)
 class VolumeRequest:
-    """What a call says; each call needs some of it."""
+    """What a call says, and who says it; each call needs some of it."""
 
     name: str
     id: str
     opts: dict[str, str]
+    caller: Caller
 
     @classmethod
-    def parse(cls, body: bytes) -> "VolumeRequest":
+    def parse(cls, body: bytes, caller: Caller) -> "VolumeRequest":
         """Read a request's JSON; the engine sends null for what is empty."""
         try:
             data = json.loads(body or b"{}")
@@ -47,7 +51,7 @@ class VolumeRequest:
             raise _BadRequest("Name and ID must be strings")
         if not isinstance(opts, dict) or not all(isinstance(v, str) for v in opts.values()):
             raise _BadRequest("Opts must be an object of strings")
-        return cls(name, mount_id, opts)
+        return cls(name, mount_id, opts, caller)
 
 
 _Call = Callable[[VolumeRequest], Awaitable[dict[str, Any]]]
@@ -74,7 +78,7 @@ def application(driver: Driver) -> Starlette:
         if not request.id:
             # Two without one would count as the same container's.
             raise PluginError(f'volume "{request.name[:64]}": a Mount needs an ID')
-        return {"Mountpoint": await driver.mount(request.name, request.id)}
+        return {"Mountpoint": await driver.mount(request.name, request.id, request.caller)}
 
     async def unmount(request: VolumeRequest) -> dict[str, Any]:
         await driver.unmount(request.name, request.id)
@@ -111,8 +115,12 @@ def application(driver: Driver) -> Starlette:
 
 def _endpoint(path: str, call: _Call) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
+        watching: asyncio.Task[None] | None = None
         try:
-            return _json(await call(VolumeRequest.parse(await _body(request))), 200)
+            body = await _body(request)
+            caller = Caller(Process.of(request.client.port) if request.client else None)
+            watching = asyncio.create_task(_watch(request, caller))
+            return _json(await call(VolumeRequest.parse(body, caller)), 200)
         except _BadRequest as error:
             return _refusal(str(error), 400)
         except PluginError as error:
@@ -121,8 +129,18 @@ def _endpoint(path: str, call: _Call) -> Callable[[Request], Awaitable[Response]
         except Exception as error:
             log.exception("call failed", extra={"call": path})
             return _refusal(f"{type(error).__name__}: {error}; see the plugin's log", 500)
+        finally:
+            if watching is not None:
+                watching.cancel()
 
     return endpoint
+
+
+async def _watch(request: Request, caller: Caller) -> None:
+    """Tell a call that nobody waits for its answer any more."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+    caller.gone.set()
 
 
 async def _body(request: Request) -> bytes:

@@ -7,6 +7,7 @@ error of the container's last start, so nothing is kept here for the plugin's ne
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable
 from functools import partial
 
@@ -18,6 +19,8 @@ from azurefile.volumes import Volume, VolumeStore
 log = logging.getLogger(__name__)
 
 _PERIOD_SECONDS = 5.0
+# Also that of an engine which did not wait for the answer.
+_PASSING = re.compile(rf'{re.escape(COMES_BACK)}|VolumeDriver\.Mount": .*(deadline|Client\.Timeout) exceeded')
 
 
 class Starter:
@@ -38,7 +41,7 @@ class Starter:
         while (left := await self._left_down()) is None:
             await asyncio.sleep(_PERIOD_SECONDS)
         for volume in self._volumes.all():
-            if _left(left, volume.name):
+            if any(volume.name in used for used in left.values()):
                 self.missed(volume.name)
 
     def missed(self, volume: str) -> None:
@@ -65,7 +68,7 @@ class Starter:
             left = await self._left_down()
             if left is None:
                 continue
-            containers = _left(left, volume)
+            containers = [container for container, used in left.items() if volume in used]
             if not containers and volume not in self._missed:
                 return
             for container in containers:
@@ -76,16 +79,11 @@ class Starter:
                 else:
                     log.warning("start failed; see the engine's log for its Mount", extra=facts)
 
-    async def _left_down(self) -> dict[str, str] | None:
-        return await self._lanes.in_thread(partial(self._engine.left_down, COMES_BACK))
+    async def _left_down(self) -> dict[str, set[str]] | None:
+        return await self._lanes.in_thread(partial(self._engine.left_down, _PASSING))
 
     async def _back(self, name: str) -> bool:
         """Whether the share answers; as good as that is that the volume is gone."""
         async with self._lanes.lock(name):
             volume = self._volumes.get(name)
             return volume is None or await self._lanes.in_thread(partial(self._answers, volume))
-
-
-def _left(errors: dict[str, str], volume: str) -> list[str]:
-    """The containers whose error is about a volume."""
-    return [container for container, error in errors.items() if f'volume "{volume}":' in error]

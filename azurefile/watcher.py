@@ -36,12 +36,17 @@ class Watcher:
         engine: Engine,
         held: Callable[[], list[str]],
         identify: Callable[[str, Container, int], None],
+        renamed: Callable[[str, str], None],
         left: Callable[[], None],
     ) -> None:
-        """Report to `identify`, and to `left` that an engine ended; ask only about volumes that are `held`."""
+        """Report to `identify`, a new name to `renamed`, and to `left` that an engine ended.
+
+        Asks only about volumes that are `held`.
+        """
         self._engine = engine
         self._held = held
         self._identify = identify
+        self._renamed = renamed
         self._left = left
         self._listening = threading.Event()
         # Set when the events of one connection have ended.
@@ -104,6 +109,8 @@ class Watcher:
         if event["Type"] == "volume":
             if actor["ID"] in self._held():
                 self._mounted(actor["ID"], actor["Attributes"].get("container", ""), at_ns)
+        elif event["Action"] == "rename":
+            self._renamed(actor["ID"], actor["Attributes"]["name"].lstrip("/"))
         else:
             self._started(actor["ID"], at_ns)
 

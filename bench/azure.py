@@ -47,7 +47,7 @@ KEY = f"sudo sh -c 'umask 077; mkdir -p {ROOT}/credentials; cat >{ROOT}/credenti
 HAND = f"""
 set -eu
 {{builds}}
-docker plugin enable {PLUGIN}
+docker plugin enable --timeout 120 {PLUGIN}
 for name in logs config simpledb; do docker volume create -d {PLUGIN} -o share=$name -o for=files $name; done
 docker volume create -d {PLUGIN} -o share=dbs -o exclusive=true -o for=database dbs
 docker run -d --name mydb --restart always -v dbs:/var/lib/mysql -p 127.0.0.1:6603:3306 \\

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 OURS = "datadocker/azurefile:"
+# that the engine waits for each call of the plugin, until it starts again; by the CLI's default it is 30
+CALL_SECONDS = 120
 # a plugin's setting → the property that decides it
 DECIDED_BY = {"root.source": "root", "engine.source": "socket", "ENGINE": "socket", "DEFAULTS": "defaults"}
 
@@ -121,7 +123,7 @@ def _bring_about(engine: DockerClient, props: Props) -> None:
         except DockerException as error:
             raise _not_installed(engine, driver, error) from error
     elif not found["Enabled"]:
-        engine.api.enable_plugin(driver, timeout=30)
+        engine.api.enable_plugin(driver, timeout=CALL_SECONDS)
     # also those that a run stopped which was killed or failed
     pause.resume(engine, driver)
 
@@ -169,7 +171,7 @@ def _set_and_enable(engine: DockerClient, props: Props) -> None:
     driver = props["driver"]
     wanted = [f"{k}={v}" for k, v in _wanted(props).items()]
     engine.api.configure_plugin(driver, wanted)  # type: ignore[no-untyped-call]
-    engine.api.enable_plugin(driver, timeout=30)
+    engine.api.enable_plugin(driver, timeout=CALL_SECONDS)
 
 
 def _pack(exported: Any, config: str, archive: Any) -> None:

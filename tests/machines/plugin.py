@@ -134,4 +134,4 @@ class MachinePlugin:
 def _enabling(settings: dict[str, str]) -> str:
     named = shlex.join(f"{k.replace('__', '.')}={v}" for k, v in settings.items())
     change = f"docker plugin set {NAME} {named} && " if settings else ""
-    return f"mkdir -p /var/lib/datadocker && {change}docker plugin enable {NAME}"
+    return f"mkdir -p /var/lib/datadocker && {change}docker plugin enable --timeout 120 {NAME}"

@@ -157,10 +157,13 @@ class FakeEngine:
         known = asked is None or any(c.id == asked for c in self.containers)
         request.send_response(200 if known else 404)
         request.end_headers()
+        filters = json.loads(parse_qs(url.query).get("filters", ["{}"])[0])
         if url.path == "/events":
             stream: queue.Queue[dict[str, Any] | None] = queue.Queue()
             self._streams.append(stream)
             while (event := stream.get()) is not None:
+                if event["Type"] not in filters["type"] or event["Action"] not in filters["event"]:
+                    continue
                 request.wfile.write(json.dumps(event).encode() + b"\n")
                 request.wfile.flush()
         elif url.path == "/containers/json":
@@ -168,7 +171,6 @@ class FakeEngine:
             if self.broken_lists > 0:
                 self.broken_lists -= 1
                 return
-            filters = json.loads(parse_qs(url.query).get("filters", ["{}"])[0])
             found = [
                 c.listed()
                 for c in self.containers

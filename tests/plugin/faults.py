@@ -48,7 +48,7 @@ def upgrade_plugin(stage: Stage) -> None:
     machine.run(f"docker plugin rm -f {NAME} && mkdir -p /root/next/rootfs && docker plugin create {NAME} /root/next")
     machine.run(f"root={ROOTFS} && rm -rf $root && mv /var/lib/docker/plugins/kept $root")
     docker(machine, "plugin", "set", NAME, *settings)
-    docker(machine, "plugin", "enable", NAME)
+    docker(machine, "plugin", "enable", "--timeout", "120", NAME)
     docker(machine, "start", *stage.holders.values())
 
 

@@ -131,6 +131,14 @@ class PluginProcess:
     def mount(self, name: str, mount_id: str) -> Path:
         return Path(self.call("VolumeDriver.Mount", Name=name, ID=mount_id)["Mountpoint"])
 
+    def mount_for_an_engine_that_ends(self, name: str, mount_id: str) -> None:
+        """Mount as another process, which is gone when this returns."""
+        call = "import sys; from pathlib import Path; from tests.plugin.harness import UnixConnection as C\n"
+        call += "c = C(Path(sys.argv[1])); c.request('POST', '/VolumeDriver.Mount', sys.argv[2])\n"
+        call += "sys.exit(c.getresponse().status != 200)"
+        body = json.dumps({"Name": name, "ID": mount_id})
+        subprocess.run([sys.executable, "-c", call, str(self.socket), body], cwd=REPOSITORY, check=True)
+
     def unmount(self, name: str, mount_id: str) -> None:
         self.call("VolumeDriver.Unmount", Name=name, ID=mount_id)
 

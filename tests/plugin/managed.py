@@ -120,12 +120,12 @@ class ManagedPlugin:
 
     def enable(self) -> None:
         started = time.monotonic()
-        self.docker("plugin", "enable", self.name)
+        self.docker("plugin", "enable", "--timeout", "120", self.name)
         self.enable_seconds = time.monotonic() - started
 
     def remove(self) -> None:
         # The engine keeps the names of volumes whose plugin went first, and refuses them for ever.
-        self.docker.quietly("plugin", "enable", self.name)
+        self.docker.quietly("plugin", "enable", "--timeout", "120", self.name)
         for container in self.docker("ps", "-aq", "--filter", "name=^ddtest-af-").split():
             self.docker.quietly("rm", "-f", container)
         for volume in self.docker("volume", "ls", "-q", "--filter", f"driver={self.name}:latest").split():

@@ -228,6 +228,42 @@ def test_a_local_hold_outlives_a_file_of_mount_ids_that_cant_be_read(plugin: Plu
     plugin.mount("other", "b")
 
 
+@pytest.mark.parametrize("kills", [1, 2])
+def test_of_several_that_were_not_counted_each_holds_its_share(
+    watched: PluginProcess, engine: FakeEngine, kills: int
+) -> None:
+    """A file of mount IDs that can't be read, as of a newer version: the first Unmount is not the last."""
+    watched.create("logs", share="logs")
+    watched.create("all", share="logs", exclusive="true")
+    containers = []
+    for number in ("a", "b"):
+        watched.mount("logs", number)
+        containers.append(engine.run(number, "logs"))
+        eventually(lambda: _assert_running(watched, "logs", len(containers)))
+    watched.kill()
+    (watched.root / "azurefile/mounts/logs.json").write_text("{}")
+    watched.start()
+    # One that is counted again.
+    watched.mount("logs", "c")
+    watched.unmount("logs", "c")
+    if kills == 2:
+        restart(watched)
+    containers[0].kill()
+    watched.unmount("logs", "a")
+    assert watched.mounted("logs") == 1
+    with pytest.raises(Refused, match='held by container "b"'):
+        watched.mount("all", "d")
+    containers[1].kill()
+    watched.unmount("logs", "b")
+    assert watched.mounted("logs") == 0
+    watched.mount("all", "d")
+
+
+def _assert_running(plugin: PluginProcess, volume: str, count: int) -> None:
+    record = json.loads((plugin.root / f"fence/{volume}/azurefile.{volume}.json").read_text())
+    assert sum(1 for container in record["containers"] if container["pid"]) == count
+
+
 def test_what_a_killed_write_left_is_not_a_volume(plugin: PluginProcess) -> None:
     plugin.kill()
     (plugin.root / "azurefile/volumes/.x.json.tmp").write_text("{")

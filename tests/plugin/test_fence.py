@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from azurefile import liveness
 from azurefile.owner import overlap
 from tests.plugin.fake_engine import FakeEngine
-from tests.plugin.harness import PluginProcess, Refused, holder_is
+from tests.plugin.harness import PluginProcess, Refused, eventually, holder_is
 
 pytestmark = pytest.mark.root
 
@@ -201,17 +201,21 @@ def test_the_owner_record_is_complete_and_readable(watched: PluginProcess, engin
     mydb = engine.run("mydb", "dbs", database="orders", stack="dev")
     holder_is(watched, "dbs", "mydb")
     path = watched.root / "fence/dbs/azurefile.dbs.json"
+    holder = {
+        "id": mydb.id,
+        "name": "mydb",
+        "database": "orders",
+        "stack": "dev",
+        "pid": mydb.process.pid,
+        "ticks": liveness.start_ticks(mydb.process.pid),
+    }
+
+    def written() -> None:
+        """What memory knows is on the disk a moment later."""
+        assert json.loads(path.read_text())["containers"] == [holder]
+
+    eventually(written)
     record = json.loads(path.read_text())
-    assert record["containers"] == [
-        {
-            "id": mydb.id,
-            "name": "mydb",
-            "database": "orders",
-            "stack": "dev",
-            "pid": mydb.process.pid,
-            "ticks": liveness.start_ticks(mydb.process.pid),
-        }
-    ]
     assert (record["share"], record["folder"], record["exclusive"]) == ("dbs", "a", True)
     assert record["boot"] == liveness.boot_id()
     assert record["plugin_pid"] == watched.pid

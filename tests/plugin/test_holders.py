@@ -132,6 +132,22 @@ def test_a_new_holder_of_a_shared_volume_counts_before_it_has_a_name(
         watched.mount("all", "c")
 
 
+def test_a_renamed_holder_is_refused_by_its_new_name(watched: PluginProcess, engine: FakeEngine) -> None:
+    """As a container is replaced by hand: the old one is renamed, and another takes its name."""
+    watched.create("dbs", share="dbs", exclusive="true")
+    watched.mount("dbs", "a")
+    mydb = engine.run("mydb", "dbs")
+    holder_is(watched, "dbs", "mydb")
+    engine.tell("container", "rename", mydb.id, name="old", oldName="/mydb")
+    engine.tell("container", "rename", "another", name="mydb", oldName="/new")
+    holder_is(watched, "dbs", "old")
+    with pytest.raises(Refused, match=r'held by container "old" .*\(docker stop old\)'):
+        watched.mount("dbs", "b")
+    # A process that is known stays known.
+    mydb.kill()
+    watched.mount("dbs", "b")
+
+
 def test_remove_works_when_only_the_dead_hold_the_volume(watched: PluginProcess, engine: FakeEngine) -> None:
     watched.create("dbs", share="dbs", exclusive="true")
     watched.mount("dbs", "a")
@@ -164,7 +180,7 @@ def test_what_an_engine_was_starting_when_it_crashed_makes_way_before_the_next_o
 ) -> None:
     """It mounts for what restarts by policy first, and only once: that waits until the start is too old."""
     watched.create("dbs", share="dbs", exclusive="true")
-    watched.mount("dbs", "a")
+    watched.mount_for_an_engine_that_ends("dbs", "a")
     mydb = FakeContainer("mydb", "dbs")
     mydb.kill()
     engine.containers.append(mydb)
@@ -234,7 +250,11 @@ def test_a_container_whose_look_timed_out_is_looked_at_again(
 
     monkeypatch.setattr(asked, "inspect", once_late)
     named: list[str] = []
-    watcher = Watcher(asked, lambda: ["dbs"], lambda _, container, __: named.append(container.name), lambda: None)
+
+    def identify(_: str, container: Container, __: int) -> None:
+        named.append(container.name)
+
+    watcher = Watcher(asked, lambda: ["dbs"], identify, lambda *_: None, lambda: None)
     watcher._started(mydb.id, time.time_ns())
     assert named == ["mydb"]
 

@@ -10,7 +10,8 @@ from azurefile.errors import ShareError
 from azurefile.lanes import Lanes
 
 
-def test_what_succeeds_after_its_caller_gave_up_is_undone_before_the_next() -> None:
+@pytest.mark.parametrize("hung_up", [False, True])
+def test_what_succeeds_after_its_caller_gave_up_is_undone_before_the_next(hung_up: bool) -> None:
     done: list[str] = []
     go = threading.Event()
 
@@ -19,13 +20,18 @@ def test_what_succeeds_after_its_caller_gave_up_is_undone_before_the_next() -> N
         done.append("work")
 
     async def calls() -> None:
-        lanes = Lanes()
+        lanes, gone = Lanes(), asyncio.Event()
+        if hung_up:
+            asyncio.get_running_loop().call_later(0.1, gone.set)
+        deadline = time.monotonic() + (60 if hung_up else 0.1)
+        given_up = lanes.bounded("dbs", deadline, gone, work, lambda: done.append("undone"))
         with pytest.raises(ShareError, match="does not answer"):
-            await lanes.bounded("dbs", time.monotonic() + 0.1, work, lambda: done.append("undone"))
+            await asyncio.wait_for(given_up, 8)
+        assert done == []
         go.set()
         async with lanes.lock("dbs"):
             assert done == ["work", "undone"]
-        await lanes.bounded("dbs", time.monotonic() + 10, work, lambda: done.append("undone"))
+        await lanes.bounded("dbs", time.monotonic() + 10, asyncio.Event(), work, lambda: done.append("undone"))
 
     asyncio.run(calls())
     assert done == ["work", "undone", "work"]

@@ -1,6 +1,7 @@
 """Containers that the engine left down because their share was away, and what starts them again."""
 
 import asyncio
+import re
 import time
 from pathlib import Path
 
@@ -95,7 +96,7 @@ def test_what_an_earlier_life_of_the_plugin_could_not_mount_is_started_too(outag
         await outage.create(plugin)
         await outage.mount(plugin, mydb)
         other.kill()
-        other.error = mydb.error.replace('"dbs"', '"others"')
+        other.error = mydb.error
 
     async def later() -> None:
         outage.engine.silent = True
@@ -109,6 +110,22 @@ def test_what_an_earlier_life_of_the_plugin_could_not_mount_is_started_too(outag
 
     asyncio.run(earlier())
     asyncio.run(later())
+
+
+@pytest.mark.parametrize(
+    "said", ["context deadline exceeded", "net/http: request canceled (Client.Timeout exceeded while awaiting headers)"]
+)
+def test_what_the_engine_itself_did_not_wait_for_is_started_too(outage: Outage, said: str) -> None:
+    plugin, mydb = outage.plugin(), outage.container("mydb")
+
+    async def calls() -> None:
+        await outage.create(plugin)
+        await outage.mount(plugin, mydb)
+        mydb.error = f"""VolumeDriver.Mount: Post "http://%2Frun%2Fazurefile.sock/VolumeDriver.Mount": {said}"""
+        outage.world.share_down = False
+        await outage.until_started("mydb")
+
+    asyncio.run(calls())
 
 
 def test_a_start_that_fails_for_another_reason_ends_it(outage: Outage) -> None:
@@ -153,7 +170,7 @@ def test_a_miss_while_the_engine_is_asked_is_not_forgotten(outage: Outage, monke
         mydb.error = ""
         loop = asyncio.get_running_loop()
 
-        def late(reason: str) -> dict[str, str] | None:
+        def late(reason: re.Pattern[str]) -> dict[str, set[str]] | None:
             if not (found := ask(reason)):
                 loop.call_soon_threadsafe(plugin._starter.missed, "dbs")
                 mydb.error = said
