@@ -10,14 +10,13 @@ import hashlib
 import json
 import logging
 import random
-import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, Protocol
 
 from azurefile.errors import ShareError
 from azurefile.owner import Owner
-from azurefile.store import Lock, LockStore, Record, is_locked
+from azurefile.store import Lock, Record, is_locked
 
 log = logging.getLogger(__name__)
 
@@ -144,27 +143,6 @@ class SharedStore:
         except (ValueError, TypeError, KeyError):
             log.warning("mark not readable", extra={"file": f"{name}.taken"})
             return ""
-
-
-class SharedStores:
-    """One store for each share, made when it is first asked for."""
-
-    def __init__(self) -> None:
-        """Begin with none."""
-        self._stores: dict[tuple[str, ...], SharedStore] = {}
-        self._guard = threading.Lock()
-
-    def get(self, key: tuple[str, ...], make: Callable[[], SharedStore]) -> SharedStore:
-        """The store of the share that `key` names."""
-        with self._guard:
-            if key not in self._stores:
-                self._stores[key] = make()
-            return self._stores[key]
-
-    def forget(self, store: LockStore) -> None:
-        """Make a new one when it is needed again."""
-        with self._guard:
-            self._stores = {key: kept for key, kept in self._stores.items() if kept is not store}
 
 
 def _name(key: str) -> str:

@@ -25,7 +25,7 @@ class ShareProtocol(Protocol):
         """Make the volume's share, which is missing. Raises ShareError."""
 
     def locks(self, volume: Volume, place: str) -> LockStore:
-        """Where the share's fence is kept; the same store for the same share, if it is `shared`.
+        """Where the share's fence is kept; the same store for the same share.
 
         `place`: the account that a hold of the plugin's last life was reached by, or empty.
         """

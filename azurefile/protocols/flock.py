@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import logging
 import os
+import threading
 import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -15,7 +16,8 @@ from azurefile.store import Record, is_locked
 
 log = logging.getLogger(__name__)
 
-_MUTEX_SECONDS = 1.0
+# A claim takes milliseconds, and another plugin that starts with its host may have hundreds to make.
+_MUTEX_SECONDS = 20.0
 
 
 class FlockStore:
@@ -27,16 +29,24 @@ class FlockStore:
     def __init__(self, folder: Path) -> None:
         """Use `folder`, made when the first claim needs it."""
         self._folder = folder
+        # This process queues here: those that poll for one file overtake each other.
+        self._queue = threading.Lock()
 
     @contextlib.contextmanager
     def mutex(self) -> Iterator[bool]:
-        """Hold the share's mutex; claims last milliseconds, so waiting is bounded by a second."""
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = self._wait(".mutex", time.monotonic() + _MUTEX_SECONDS)
+        """Hold the share's mutex; who stopped in the middle of a claim is not waited for for ever."""
+        deadline = time.monotonic() + _MUTEX_SECONDS
+        if not self._queue.acquire(timeout=_MUTEX_SECONDS):
+            raise self._busy()
         try:
-            yield True
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = self._wait(".mutex", deadline)
+            try:
+                yield True
+            finally:
+                lock.close()
         finally:
-            lock.close()
+            self._queue.release()
 
     def records(self, but: Collection[str] = ()) -> list[Record]:
         """Every record but those of `but`; one that a power cut tore is of an earlier boot and holds nothing.
@@ -97,11 +107,14 @@ class FlockStore:
             if lock is not None:
                 return lock
             if time.monotonic() > deadline:
-                raise ShareError(
-                    f'share "{self._folder.name}": another volume plugin keeps its fence busy; '
-                    "try again, and look for a plugin process that is stopped"
-                )
+                raise self._busy()
             time.sleep(0.002)
+
+    def _busy(self) -> ShareError:
+        return ShareError(
+            f'share "{self._folder.name}": another volume plugin keeps its fence busy; '
+            "try again, and look for a plugin process that is stopped"
+        )
 
 
 class FlockLock:

@@ -6,6 +6,7 @@ from pathlib import Path
 from azurefile import folders, mounts
 from azurefile.protocols.flock import FlockStore
 from azurefile.store import LockStore
+from azurefile.stores import Stores
 from azurefile.volumes import Volume
 
 
@@ -18,6 +19,7 @@ class Local:
         """Use the plugin's folder on the host."""
         self._shares = root / "shares"
         self._fence = root / "fence"
+        self._stores = Stores[FlockStore]()
 
     def prepare(self) -> None:
         """Nothing to get ready."""
@@ -38,10 +40,12 @@ class Local:
 
     def locks(self, volume: Volume, place: str) -> FlockStore:
         """The fence of the volume's share."""
-        return FlockStore(self._fence / volume.options.share)
+        share = volume.options.share
+        return self._stores.get((share,), lambda: FlockStore(self._fence / share))
 
     def forget(self, store: LockStore) -> None:
-        """No store is kept."""
+        """Make a new store when one is needed again."""
+        self._stores.forget(store)
 
     def where(self, volume: Volume) -> dict[str, str]:
         """Nothing to add: the share is a folder of this host."""

@@ -8,8 +8,9 @@ from azurefile import attachpoint, kernelerrors, kernelmount, mounts, network
 from azurefile.errors import ShareError, StaleMount
 from azurefile.options import Options
 from azurefile.protocols.nfs_folder import MountedFolder
-from azurefile.sharedstore import SharedStore, SharedStores
+from azurefile.sharedstore import SharedStore
 from azurefile.store import LockStore
+from azurefile.stores import Stores
 from azurefile.volumes import Volume
 
 _PORT = 2049
@@ -33,7 +34,7 @@ class Nfs:
 
     def __init__(self, root: Path) -> None:
         """Nothing of the root is needed: NFS has no key."""
-        self._stores = SharedStores()
+        self._stores = Stores[SharedStore]()
         # Where each mounted volume's server was.
         self._addresses: dict[str, str] = {}
 

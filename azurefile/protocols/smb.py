@@ -9,8 +9,9 @@ from azurefile import attachpoint, createshare, kernelerrors, kernelmount, mount
 from azurefile.credentials import Credentials, CredentialsFolder
 from azurefile.errors import ShareError, StaleMount
 from azurefile.options import Options
-from azurefile.sharedstore import SharedStore, SharedStores
+from azurefile.sharedstore import SharedStore
 from azurefile.store import LockStore
+from azurefile.stores import Stores
 from azurefile.volumes import Volume
 
 log = logging.getLogger(__name__)
@@ -31,7 +32,7 @@ class Smb:
         """Use ROOT/credentials; `takeover` is the time after which a silent host loses its folders."""
         self._echo = max(1, int(takeover / _ECHOES))
         self._credentials = CredentialsFolder(root / "credentials")
-        self._stores = SharedStores()
+        self._stores = Stores[SharedStore]()
         # The key that each mounted volume was given last.
         self._keys: dict[str, str] = {}
         # Where each mounted volume's server was.

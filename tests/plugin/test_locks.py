@@ -4,17 +4,21 @@ import errno
 import fcntl
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from azurefile import liveness, options
+from azurefile.errors import ShareError
 from azurefile.fence import Fence
 from azurefile.held import Held
 from azurefile.identity import Host
 from azurefile.leases import Leases
 from azurefile.owner import Container
+from azurefile.protocols import flock
 from azurefile.protocols.flock import FlockStore
+from azurefile.protocols.local import Local
 from azurefile.store import is_locked
 from azurefile.volumes import Volume
 
@@ -30,14 +34,14 @@ def test_a_lock_file_deleted_while_it_is_locked_excludes_nobody_and_is_not_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = FlockStore(tmp_path)
-    flock = fcntl.flock
+    take = fcntl.flock
     deletions = [tmp_path / "key.lock"]
 
     def delete_then_lock(descriptor: int, operation: int) -> None:
         for path in deletions:
             path.unlink()
         deletions.clear()
-        flock(descriptor, operation)
+        take(descriptor, operation)
 
     monkeypatch.setattr(fcntl, "flock", delete_then_lock)
     lock = store.lock("key")
@@ -141,6 +145,41 @@ def test_a_lock_that_closes_with_an_error_closes_nothing_else_later(
     lock.close()
     os.fstat(reused)
     os.close(reused)
+
+
+def test_a_plugin_that_stopped_in_the_middle_of_a_claim_keeps_nobody_waiting_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor do those of this process that came before wait for it one after the other."""
+    monkeypatch.setattr(flock, "_MUTEX_SECONDS", 0.5)
+    store = FlockStore(tmp_path)
+
+    def claim(_: int) -> None:
+        with pytest.raises(ShareError, match="keeps its fence busy"), store.mutex():
+            pass
+
+    with (tmp_path / ".mutex").open("w") as stopped, ThreadPoolExecutor(10) as pool:
+        fcntl.flock(stopped, fcntl.LOCK_EX)
+        started = time.monotonic()
+        list(pool.map(claim, range(10)))
+        assert time.monotonic() - started < 2
+    with store.mutex():
+        pass
+
+
+def test_a_claim_reads_no_record_that_this_plugin_knows_to_be_in_nobodys_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of many databases on one share each would read those of all others, one after the other."""
+    leases = Leases("azurefile", HOST)
+    fence = Fence(leases, lambda _: True, lambda: False)
+    way = Local(tmp_path)
+    one, two = volume("one", folder="one"), volume("two", folder="two")
+    fence.claim(one, way.locks(one, ""), rejoin=False)
+    read: list[str] = []
+    monkeypatch.setattr(FlockStore, "read", lambda _, key: read.append(key))
+    fence.claim(two, way.locks(two, ""), rejoin=False)
+    assert read == []
 
 
 def test_a_local_folder_that_another_machine_reaches_is_refused_while_its_plugin_lives(tmp_path: Path) -> None:
