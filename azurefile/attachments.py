@@ -2,13 +2,17 @@
 
 import contextlib
 import logging
+import tempfile
 from collections.abc import Container
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from azurefile import files, liveness, mounts
+from azurefile import files, liveness, mounts, room
 
 log = logging.getLogger(__name__)
+
+# What a few mounts write, so that the first to come back is not the last.
+_ROOM_BYTES = 64 * 1024
 
 
 @dataclass
@@ -131,6 +135,11 @@ class Attachments:
         for entry in self._mounted.iterdir():
             if entry.name not in volumes:
                 mounts.detach(entry)
+
+    def check_room(self) -> None:
+        """Raise DiskFull if no mount could be noted."""
+        with room.needed("nothing can be mounted", self._state), tempfile.TemporaryFile(dir=self._state) as file:
+            file.write(bytes(_ROOM_BYTES))
 
     def _file(self, volume: str) -> Path:
         return self._state / f"{volume}.json"

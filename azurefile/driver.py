@@ -10,11 +10,11 @@ import time
 from functools import partial
 from typing import Any
 
-from azurefile import fence, identity, options, protocols
+from azurefile import fence, identity, options, protocols, room
 from azurefile.attachments import Attachments
 from azurefile.caller import Caller
 from azurefile.engine import Engine
-from azurefile.errors import COMES_BACK, NoSuchVolume, OptionError, ShareError, ShareSilent
+from azurefile.errors import COMES_BACK, DiskFull, NoSuchVolume, OptionError, ShareError, ShareSilent
 from azurefile.fence import Fence
 from azurefile.held import Held
 from azurefile.identity import Host
@@ -187,7 +187,8 @@ class Driver:
         existing = self._volumes.get(name)
         if existing is None:
             now = iso_time(int(time.time()))
-            self._volumes.add(Volume(name, parsed, given, now))
+            with room.needed(f'volume "{name}" can\'t be kept', self._volumes.folder):
+                self._volumes.add(Volume(name, parsed, given, now))
             log.info("created", extra={"volume": name, "share": parsed.share})
         elif parsed != existing.options and given != existing.given:
             was, asked = existing.options.in_force(), parsed.in_force()
@@ -218,10 +219,10 @@ class Driver:
 
     def _failed(self, name: str, started: float, error: ShareError) -> ShareError:
         log.warning("mount failed", extra=_facts(self._volume(name), started) | {"error": error})
-        if not isinstance(error, ShareSilent):
+        if not isinstance(error, ShareSilent | DiskFull):
             return ShareError(f'volume "{name}": {error}')
         self._starter.missed(name)
-        return ShareSilent(f'volume "{name}": {error}; once it answers, {COMES_BACK}')
+        return type(error)(f'volume "{name}": {error}; once that is over, {COMES_BACK}')
 
     def _stopped(self, lease: Lease) -> None:
         """A lost lease's containers are dead and its mount is gone."""

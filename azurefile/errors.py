@@ -7,7 +7,8 @@ PluginError
 ├── ShareError      a share or folder that can't be used
 │   ├── StaleMount      a mounted share that the kernel can't come back to by itself
 │   ├── ShareMissing    a share that the server does not have
-│   └── ShareSilent     a server that does not answer
+│   ├── ShareSilent     a server that does not answer
+│   └── DiskFull        a host without room for what the plugin keeps
 ├── Held            a folder that another container holds (held.py)
 ├── LeaseUnreadable a lease of the plugin's last life that can't be read (leasememory.py)
 └── TakenOver       a hold that another plugin voided (lease.py)
@@ -54,3 +55,7 @@ class StaleMount(ShareError):
 
 class ShareSilent(ShareError):
     """The server does not answer, or stopped answering."""
+
+
+class DiskFull(ShareError):
+    """A disk of the host has no room for what the plugin has to keep."""

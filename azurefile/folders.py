@@ -10,6 +10,7 @@ import stat
 from collections.abc import Iterator, Sequence
 
 from azurefile.errors import ShareError
+from azurefile.room import FULL
 from azurefile.volumes import Volume
 
 DEFAULT_DIRMODE = 0o755
@@ -81,6 +82,6 @@ def _reason(error: OSError) -> str:
         return "does not exist; make it, or create the volume with create=true"
     if error.errno in (errno.ELOOP, errno.ENOTDIR):
         return "is a symbolic link or a file; it must be a folder (to keep it on another disk, mount the disk there)"
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in FULL:
         return "can't be made: the disk is full; free some space on the host"
     return f"can't be opened: {error.strerror}"

@@ -109,7 +109,7 @@ class Leases:
             with self._telling:
                 lease.owner.mounts = mounts
                 lease.owner.containers = _living(lease.owner.containers, mounts)
-            lease.save()
+            self.note(lease)
 
     def forget(self, volume: Volume, store: LockStore) -> None:
         """Remove the record of a volume that no longer exists. Raises ShareError if the share can't be asked."""
@@ -153,7 +153,7 @@ class Leases:
                 return
             known[container.id] = container
             owner.containers = list(known.values())
-        lease.save()
+        self.note(lease)
         if container.pid is not None:
             log.info("holder", extra=facts(owner))
 
@@ -166,6 +166,13 @@ class Leases:
                 lease.owner.containers = renamed
             if known:
                 lease.save()
+
+    def note(self, lease: Lease) -> None:
+        """Write what memory knows better; on a full disk the record is only older than it could be."""
+        try:
+            lease.save()
+        except OSError as error:
+            log.warning("record not written", extra=facts(lease.owner) | {"error": error})
 
     def engine_left(self) -> None:
         """Trust only what is known by process: what an engine was starting when it ended never starts."""
@@ -181,12 +188,15 @@ class Leases:
 
     def drop(self, lease: Lease) -> None:
         """Give a lease back; one that is lost is only forgotten, once nothing writes under it any more."""
+        granted = self._leases.get(lease.owner.volume) is lease
         try:
             lease.release()
-        except PluginError as error:
+        except (PluginError, OSError) as error:
             # The record runs out by itself; this host's own claims look at its processes.
-            log.warning("release not told to the share", extra=facts(lease.owner) | {"error": error})
-        if self._leases.get(lease.owner.volume) is lease:
+            # Who asked for one that was not granted is told why.
+            level = logging.WARNING if granted else logging.DEBUG
+            log.log(level, "release not told to the share", extra=facts(lease.owner) | {"error": error})
+        if granted:
             del self._leases[lease.owner.volume]
             if self._memory is not None and lease.store.shared:
                 self._memory.forget(lease.owner.volume)

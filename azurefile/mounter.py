@@ -6,9 +6,9 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from azurefile import mounts, protocols
+from azurefile import mounts, protocols, room
 from azurefile.attachments import Attachments
-from azurefile.errors import InUse, ShareError, ShareMissing, ShareSilent, StaleMount
+from azurefile.errors import DiskFull, InUse, ShareError, ShareMissing, ShareSilent, StaleMount
 from azurefile.fence import Fence
 from azurefile.flush import Flush
 from azurefile.keeper import Keeper
@@ -124,13 +124,9 @@ class Mounter:
         attachment = self._attachments.of(volume.name)
         way = self._way(volume)
         store = self._store(volume)
-        try:
-            kept = self._fence.claim(volume, store, rejoin=mount_id in attachment.ids, engine=engine)
-        except ShareMissing:
-            if volume.options.create is not True:
-                raise
-            way.create(volume)
-            kept = self._fence.claim(volume, store, rejoin=mount_id in attachment.ids, engine=engine)
+        failed, notes = f'share "{volume.options.share}" can\'t be mounted', attachment.path.parent
+        with room.needed(failed, notes):
+            kept = self._claim(volume, store, rejoin=mount_id in attachment.ids, engine=engine)
         lease = self._leases.of(volume.name)
         self._contact[volume.name] = time.monotonic()
         try:
@@ -138,12 +134,14 @@ class Mounter:
                 attachment.void()
             self._keeper.keep(store)
             if not mounts.is_mounted(attachment.target):
-                attachment.target.mkdir(mode=0o755, exist_ok=True)
+                with room.needed(failed, "the engine's data"):
+                    attachment.target.mkdir(mode=0o755, exist_ok=True)
                 way.mount(volume, attachment.target)
                 self._where[volume.name] = way.where(volume)
             if lease is None or lease.lost:
                 raise ShareError("the share stopped answering while it was mounted; try again")
-            attachment.add(mount_id, time.time())
+            with room.needed(failed, notes):
+                attachment.add(mount_id, time.time())
         except BaseException:
             if attachment.ids:
                 self._leases.unmounted(volume.name, len(attachment.ids))
@@ -203,11 +201,12 @@ class Mounter:
                 self._keeper.give_up(lease, str(error), restart=True)
 
     def answers(self, volume: Volume) -> bool:
-        """Whether the volume's share can be asked; one that refuses to be used answers too."""
+        """Whether a mount could be noted and the share be asked; one that refuses to be used answers too."""
         store = self._store(volume)
         try:
+            self._attachments.check_room()
             store.read(self._leases.key(volume.name, store))
-        except ShareSilent:
+        except (ShareSilent, DiskFull):
             return False
         except ShareError as error:
             log.info("share answers", extra={"volume": volume.name, "error": error})
@@ -231,6 +230,16 @@ class Mounter:
         """What `docker volume inspect` shows, from memory."""
         name = volume.name
         return status(volume, self._leases.of(name), self._attachments.of(name), self._where.get(name))
+
+    def _claim(self, volume: Volume, store: LockStore, *, rejoin: bool, engine: Process | None) -> bool:
+        """Claim the folder; if the share is missing, of one that is made if the volume says so."""
+        try:
+            return self._fence.claim(volume, store, rejoin=rejoin, engine=engine)
+        except ShareMissing:
+            if volume.options.create is not True:
+                raise
+        self._way(volume).create(volume)
+        return self._fence.claim(volume, store, rejoin=rejoin, engine=engine)
 
     def _out(self, volume: str) -> int | None:
         """How many IDs are out; None if nobody knows, or if the last is gone and what it wrote may not be."""

@@ -85,7 +85,7 @@ def _take_back(leases: Leases, volume: Volume, store: LockStore, mounts: int | N
         record.mounts = mounts
     record.plugin_pid = os.getpid()
     leases.adopt(lease)
-    lease.save()
+    leases.note(lease)
     log.info("lease restored", extra=facts(record))
     return True
 

@@ -1,4 +1,4 @@
-"""Starts containers whose share was away when the engine mounted for them.
+"""Starts containers whose share was away, or the host's disk full, when the engine mounted for them.
 
 The engine mounts once for a container that it starts by its restart policy, and leaves it down after an error:
 for good, although the share may be back a minute later. What is to be started stands in the engine itself, as the

@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
+from azurefile import files
 from azurefile.errors import ShareError, ShareSilent
 from azurefile.optionvalues import RESERVED_FOLDER
 from azurefile.protocols.flock import FlockLock, lock_file
+from azurefile.room import FULL
 
 _FILE_BYTES = 256 * 1024
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 # What a soft mount says of a server that does not answer.
 _AWAY = (errno.EIO, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ECONNREFUSED)
@@ -74,7 +75,7 @@ class MountedFolder:
             try:
                 return _replace(folder, name, temporary, data)
             except OSError as error:
-                if error.errno not in _FULL:
+                if error.errno not in FULL:
                     raise
                 with contextlib.suppress(FileNotFoundError):
                     return _overwrite(folder, name, data)
@@ -126,7 +127,7 @@ class MountedFolder:
             if error.errno == errno.ESTALE or (error.errno in _AWAY and self._root.moved()):
                 # The share was made anew on its server, or the server elsewhere: this handle never comes back.
                 self._root.drop()
-            elif error.errno in _FULL:
+            elif error.errno in FULL:
                 raise ShareError(f'share "{self._share}" is full; raise its quota or make room') from error
             elif error.errno in _NOT_OPENED and (found := self._strange(names)):
                 raise ShareError(
@@ -175,7 +176,7 @@ class MountedLock:
         except OSError as error:
             if error.errno in (errno.EIO, errno.ESTALE, errno.EBADF):
                 return False
-            if error.errno in _FULL:
+            if error.errno in FULL:
                 # The server says so to who has the lock.
                 return True
             raise ShareSilent(f'share "{self._share}" fails: {error.strerror}') from error
@@ -196,7 +197,7 @@ def _file(folder: int, name: str, flags: int) -> Iterator[int]:
 def _replace(folder: int, name: str, temporary: str, data: bytes) -> float:
     try:
         with _file(folder, temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as descriptor:
-            _write(descriptor, data, 0)
+            files.write_all(descriptor, data, 0)
             written = os.fstat(descriptor).st_mtime
         os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
     except FileExistsError:
@@ -209,24 +210,11 @@ def _replace(folder: int, name: str, temporary: str, data: bytes) -> float:
 
 
 def _overwrite(folder: int, name: str, data: bytes) -> float:
-    """Write over the whole of the old text at once; what was longer before is covered with spaces."""
     with _file(folder, name, os.O_WRONLY) as descriptor:
-        size = os.fstat(descriptor).st_size
-        text = data.rstrip().ljust(size - 1) + b"\n"
-        if len(text) > size:
-            # Spaces first: where they find no room, the old text is still whole.
-            _write(descriptor, b" " * (len(text) - size), size)
-        _write(descriptor, text, 0)
+        files.write_over(descriptor, data)
         return os.fstat(descriptor).st_mtime
 
 
 def _refuse_special(descriptor: int) -> None:
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         raise OSError(errno.ENXIO, "not a plain file")
-
-
-def _write(descriptor: int, data: bytes, offset: int) -> None:
-    """Write all of it, also on the server."""
-    if os.pwrite(descriptor, data, offset) < len(data):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    os.fsync(descriptor)

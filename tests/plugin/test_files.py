@@ -1,6 +1,8 @@
 """Small files and the volumes kept in them, while several threads are at work."""
 
+import contextlib
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -75,6 +77,34 @@ def test_a_disk_that_is_slow_to_keep_one_file_delays_no_other(tmp_path: Path, mo
     over.set()
     creating.join()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["lease", "new"]
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "ddtest", tmp_path], check=True)
+    yield tmp_path
+    subprocess.run(["umount", "-l", tmp_path], check=True)
+
+
+@pytest.mark.root
+def test_on_a_full_disk_what_exists_is_written_in_the_room_that_it_has(small: Path) -> None:
+    """What is held must be given back there, too."""
+    for name in ("held", "kept"):
+        files.write_json(small / name, ["a long text", 1], durable=True)
+    with (small / "data").open("wb", buffering=0) as data, contextlib.suppress(OSError):
+        while data.write(bytes(4096)):
+            pass
+    shorter: list[int | str] = [2]
+    longer: list[int | str] = ["a much longer text", 3]
+    for value in (shorter, longer):
+        files.write_json(small / "held", value, durable=False)
+        assert files.read_json(small / "held") == value
+    for name, text, durable in (("held", "x" * 8000, False), ("new", "x", False), ("kept", "x", True)):
+        with pytest.raises(OSError, match="No space left"):
+            files.write_json(small / name, text, durable=durable)
+    assert sorted(path.name for path in small.iterdir()) == ["data", "held", "kept"]
+    assert files.read_json(small / "held") == longer
+    assert files.read_json(small / "kept") == ["a long text", 1]
 
 
 @pytest.mark.usefixtures("restless")

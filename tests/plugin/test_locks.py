@@ -10,17 +10,23 @@ from pathlib import Path
 import pytest
 
 from azurefile import liveness, options
+from azurefile.engine import Engine
 from azurefile.errors import ShareError
 from azurefile.fence import Fence
 from azurefile.held import Held
 from azurefile.identity import Host
+from azurefile.leasememory import LeaseMemory
 from azurefile.leases import Leases
-from azurefile.owner import Container
+from azurefile.owner import Container, Owner
 from azurefile.protocols import flock
 from azurefile.protocols.flock import FlockStore
 from azurefile.protocols.local import Local
+from azurefile.restoration import restore
 from azurefile.store import is_locked
 from azurefile.volumes import Volume
+from azurefile.watcher import Watcher
+from tests.plugin.fake_engine import FakeEngine
+from tests.plugin.harness import eventually
 
 HOST = Host("host", "0123456789ab", 60)
 
@@ -180,6 +186,49 @@ def test_a_claim_reads_no_record_that_this_plugin_knows_to_be_in_nobodys_way(
     monkeypatch.setattr(FlockStore, "read", lambda _, key: read.append(key))
     fence.claim(two, way.locks(two, ""), rejoin=False)
     assert read == []
+
+
+@pytest.fixture
+def full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Leases:
+    """A plugin that has a hold, on a disk that is full since."""
+    leases = Leases("azurefile", HOST)
+    leases.grant(volume("one"), FlockStore(tmp_path))
+
+    def write(_: FlockStore, owner: Owner) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(FlockStore, "write", write)
+    return leases
+
+
+def test_on_a_full_disk_a_hold_is_given_back_as_a_whole(full: Leases, tmp_path: Path) -> None:
+    full.release("one")
+    assert full.of("one") is None
+    assert not is_locked(FlockStore(tmp_path), "azurefile.one")
+
+
+@pytest.mark.usefixtures("full")
+def test_on_a_full_disk_a_restarted_plugin_goes_on_with_its_hold(tmp_path: Path) -> None:
+    leases = Leases("azurefile", HOST)
+    assert restore(volume("one"), FlockStore(tmp_path), leases, LeaseMemory(tmp_path / "leases"), 1)
+    assert leases.of("one") is not None
+
+
+def test_on_a_full_disk_the_engines_events_are_still_understood(full: Leases, engine: FakeEngine) -> None:
+    """Taken for the end of the engine, such an error would cost every hold its trust."""
+    ended: list[bool] = []
+    Watcher(Engine(str(engine.path)), full.held, full.identify, lambda: ended.append(True)).start()
+    engine.wait_for_listener()
+    engine.run("mydb", "one")
+    lease = full.of("one")
+    assert lease is not None
+
+    def named() -> None:
+        assert [c.name for c in lease.owner.containers if c.pid] == ["mydb"]
+
+    eventually(named)
+    full.unmounted("one", 1)
+    assert ended == []
 
 
 def test_a_local_folder_that_another_machine_reaches_is_refused_while_its_plugin_lives(tmp_path: Path) -> None:

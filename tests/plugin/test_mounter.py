@@ -14,7 +14,7 @@ import pytest
 from azurefile import driver as driver_module
 from azurefile import files, mounts
 from azurefile.driver import Driver
-from azurefile.errors import ShareError, ShareSilent, StaleMount
+from azurefile.errors import DiskFull, ShareError, ShareSilent, StaleMount
 from azurefile.held import Held
 from azurefile.protocols.local import Local
 from azurefile.protocols.nfs import Nfs
@@ -90,7 +90,7 @@ def test_a_full_disk_leaves_no_hold_behind(driver: Driver, monkeypatch: pytest.M
         await make(driver, "dbs")
         await make(driver, "other")
         monkeypatch.setattr(files, "write_json", full)
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(DiskFull, match="is full; free some space"):
             await driver.mount("dbs", "a")
         monkeypatch.setattr(files, "write_json", write)
         assert "mounts" not in driver.get("dbs")["Status"]

@@ -35,18 +35,34 @@ def test_a_full_disk_is_an_error_and_loses_nothing(start_plugin: StartPlugin, tm
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "small", str(root)], check=True)
     try:
         plugin = start_plugin(root=root)
-        plugin.create("logs", share="logs")
+        for name in ("logs", "held"):
+            plugin.create(name, share=name)
+        for mount_id in ("a", "b"):
+            plugin.mount("held", mount_id)
         filler = root / "filler"
         with pytest.raises(OSError, match="No space"), filler.open("wb") as file:  # noqa: PT012
             while True:
                 file.write(b"x" * 4096)
                 file.flush()
-        with pytest.raises(Refused, match="No space left"):
+        full = r"the disk of \S+ is full; free some space on it"
+        with pytest.raises(Refused, match=f'^volume "more" can\'t be kept: {full}$'):
             plugin.create("more", share="more")
-        with pytest.raises(Refused):
+        before = len(plugin.log.read_text())
+        with pytest.raises(Refused, match=f'^volume "logs": share "logs" can\'t be mounted: {full}; once that is over'):
             plugin.mount("logs", "a")
+        warned = [line for line in plugin.log.read_text()[before:].splitlines() if not line.startswith("level=debug")]
+        assert len(warned) == 1
+        assert warned[0].startswith('level=warning msg="mount failed" volume=logs')
         assert plugin.mounted("logs") == 0
-        assert plugin.names() == ["logs"]
+        assert plugin.names() == ["held", "logs"]
+        plugin.unmount("held", "a")
+        assert plugin.status("held")["mounts"] == 1
+        record = json.loads((root / "fence/held/azurefile.held.json").read_text())
+        assert (record["mounts"], record["released"]) == (1, None)
+        plugin.unmount("held", "b")
+        assert plugin.mounted("held") == 0
+        assert json.loads((root / "fence/held/azurefile.held.json").read_text())["released"]
+        plugin.remove("held")
         filler.unlink()
         plugin.create("more", share="more")
         plugin.mount("logs", "a")

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import subprocess
 import time
 from pathlib import Path
 
@@ -74,7 +75,7 @@ def test_what_the_engine_left_down_is_started_once_the_share_is_back(outage: Out
     async def calls() -> None:
         await outage.create(plugin)
         said = await outage.mount(plugin, mydb)
-        assert said.endswith("; once it answers, what ran before and has a restart policy is started again")
+        assert said.endswith("; once that is over, what ran before and has a restart policy is started again")
         await outage.mount(plugin, once)
         await asyncio.sleep(0.5)
         assert outage.engine.started == []
@@ -231,6 +232,30 @@ def test_a_folder_that_was_not_free_in_time_is_waited_for(outage: Outage, monkey
         with monkeypatch.context() as patch:
             patch.setattr(plugin._mounter._fence, "claim", vanished)
             assert "once it is, what ran before" in await outage.mount(plugin, mydb)
+        await outage.until_started("mydb")
+
+    asyncio.run(calls())
+
+
+def test_what_a_full_disk_kept_down_is_started_once_there_is_room(
+    outage: Outage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plugin, mydb = outage.plugin(), outage.container("mydb")
+    outage.world.share_down = False
+    disk = tmp_path / "root/azurefile/mounts"
+
+    async def calls() -> None:
+        await outage.create(plugin)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k", "ddtest", disk], check=True)
+        try:
+            (disk / "data").write_bytes(bytes(4096))
+            began = time.monotonic()
+            assert "is full; free some space" in await outage.mount(plugin, mydb)
+            assert time.monotonic() - began < 1
+            await asyncio.sleep(0.5)
+            assert outage.engine.started == []
+        finally:
+            subprocess.run(["umount", "-l", disk], check=True)
         await outage.until_started("mydb")
 
     asyncio.run(calls())
