@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TextIO
 
 from azurefile import logs
-from azurefile.errors import PluginError
+from azurefile.errors import PluginError, ShareSilent
 
 _REMOVED_SECONDS = 1.0
 # A claim waits for it within the two minutes that the engine gives a Mount; a holder needs half of it to stop.
@@ -74,7 +74,7 @@ def main() -> int:
             _serve(arguments)
     except (PluginError, OSError) as error:
         print(f"azurefile: {error}", file=sys.stderr)
-        return 1
+        return os.EX_TEMPFAIL if isinstance(error, ShareSilent) else 1
     return 0
 
 

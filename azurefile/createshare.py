@@ -3,20 +3,22 @@
 The library takes as much memory as the plugin; the key goes to the process by its standard input.
 """
 
+import os
 import subprocess
 import sys
 
 from azurefile.credentials import Credentials
-from azurefile.errors import ShareError
+from azurefile.errors import ShareError, ShareSilent
 from azurefile.options import Options
 
 _SECONDS = 40
 _CONNECT_SECONDS = 5
 _READ_SECONDS = 20
+_BEING_DELETED = "ShareBeingDeleted"
 
 
 def in_a_process(endpoint: str, options: Options, credentials: Credentials) -> None:
-    """Make a volume's share; one that exists by now is fine. Raises ShareError."""
+    """Make a volume's share; one that exists by now is fine. Raises ShareError, ShareSilent for what passes."""
     quota = ["--quota", str(options.quota)] if options.quota is not None else []
     command = [sys.executable, "-m", "azurefile", "create-share", *quota, endpoint, credentials.account, options.share]
     try:
@@ -27,11 +29,12 @@ def in_a_process(endpoint: str, options: Options, credentials: Credentials) -> N
         raise ShareError(f'share "{options.share}" can\'t be made: {endpoint} does not answer') from error
     if done.returncode != 0:
         words = done.stderr.strip().splitlines()
-        raise ShareError((words[-1] if words else "create-share failed").removeprefix("azurefile: "))
+        kind = ShareSilent if done.returncode == os.EX_TEMPFAIL else ShareError
+        raise kind((words[-1] if words else "create-share failed").removeprefix("azurefile: "))
 
 
 def create_share(endpoint: str, account: str, share: str, quota: int | None, key: str) -> None:
-    """Make a share of `quota` GiB, or of the account's default size. Raises ShareError."""
+    """Make a share of `quota` GiB, or of the account's default size. Raises ShareError, ShareSilent for what passes."""
     from azure.core.exceptions import AzureError, ClientAuthenticationError, ResourceExistsError
     from azure.storage.fileshare import ShareClient
 
@@ -46,8 +49,10 @@ def create_share(endpoint: str, account: str, share: str, quota: int | None, key
             retry_total=1,
         )
         client.create_share(quota=quota)
-    except ResourceExistsError:
-        return
+    except ResourceExistsError as error:
+        # The library has one error for a share that exists and for one that is on its way out, half a minute or more.
+        if getattr(error, "error_code", "") == _BEING_DELETED:
+            raise ShareSilent(f"{where}: one of that name is being deleted there; try again in a minute") from error
     except ClientAuthenticationError as error:
         raise ShareError(f"{where}: it refuses the key; put the present one into the credentials file") from error
     except AzureError as error:

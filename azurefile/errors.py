@@ -7,7 +7,7 @@ PluginError
 ├── ShareError      a share or folder that can't be used
 │   ├── StaleMount      a mounted share that the kernel can't come back to by itself
 │   ├── ShareMissing    a share that the server does not have
-│   ├── ShareSilent     a server that does not answer
+│   ├── ShareSilent     a server that does not answer, or not yet
 │   └── DiskFull        a host without room for what the plugin keeps
 ├── Held            a folder that another container holds (held.py)
 ├── LeaseUnreadable a lease of the plugin's last life that can't be read (leasememory.py)
@@ -54,7 +54,7 @@ class StaleMount(ShareError):
 
 
 class ShareSilent(ShareError):
-    """The server does not answer, or stopped answering."""
+    """The server does not answer, stopped answering, or asks for a moment."""
 
 
 class DiskFull(ShareError):

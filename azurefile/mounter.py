@@ -238,6 +238,8 @@ class Mounter:
         except ShareMissing:
             if volume.options.create is not True:
                 raise
+        # Its server has answered, so what is passing there is waited for.
+        self._contact[volume.name] = time.monotonic()
         self._way(volume).create(volume)
         return self._fence.claim(volume, store, rejoin=rejoin, engine=engine)
 

@@ -22,7 +22,7 @@ class ShareProtocol(Protocol):
         """Mount the volume's folder on `target`, an empty directory."""
 
     def create(self, volume: Volume) -> None:
-        """Make the volume's share, which is missing. Raises ShareError."""
+        """Make the volume's share, which is missing. Raises ShareError, ShareSilent for what passes."""
 
     def locks(self, volume: Volume, place: str) -> LockStore:
         """Where the share's fence is kept; the same store for the same share.

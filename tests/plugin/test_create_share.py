@@ -14,7 +14,7 @@ import pytest
 
 from azurefile import createshare, options
 from azurefile.credentials import Credentials
-from azurefile.errors import ShareError
+from azurefile.errors import ShareError, ShareSilent
 
 ACCOUNT = "ddtestaccount"
 KEY = base64.b64encode(os.urandom(64)).decode()
@@ -26,6 +26,7 @@ class StorageAccount:
     def __init__(self) -> None:
         self.shares: dict[str, str | None] = {"taken": None}
         self.answer = 0
+        self.deleting: set[str] = set()
         account = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -45,6 +46,8 @@ class StorageAccount:
             self._reply(request, 403, "AuthenticationFailed")
         elif self.answer:
             self._reply(request, self.answer, "OperationNotAllowed")
+        elif share in self.deleting:
+            self._reply(request, 409, "ShareBeingDeleted")
         elif share in self.shares:
             self._reply(request, 409, "ShareAlreadyExists")
         else:
@@ -100,6 +103,17 @@ def test_a_share_is_made_with_its_quota(azure: StorageAccount) -> None:
 
 def test_one_that_exists_by_now_is_fine(azure: StorageAccount) -> None:
     create(azure, "taken")
+
+
+def test_one_that_is_being_deleted_is_no_share_yet(azure: StorageAccount) -> None:
+    azure.deleting.add("gone")
+    with pytest.raises(
+        ShareSilent, match=r'share "gone" can\'t be made .* is being deleted there; try again in a minute'
+    ):
+        create(azure, "gone")
+    azure.deleting.clear()
+    create(azure, "gone")
+    assert "gone" in azure.shares
 
 
 def test_a_wrong_key_is_told_and_not_shown(azure: StorageAccount) -> None:

@@ -14,7 +14,7 @@ import pytest
 from azurefile import driver as driver_module
 from azurefile import files, mounts
 from azurefile.driver import Driver
-from azurefile.errors import DiskFull, ShareError, ShareSilent, StaleMount
+from azurefile.errors import DiskFull, ShareError, ShareMissing, ShareSilent, StaleMount
 from azurefile.held import Held
 from azurefile.protocols.local import Local
 from azurefile.protocols.nfs import Nfs
@@ -248,6 +248,34 @@ def test_a_share_that_renews_a_lease_works(driver: Driver, tmp_path: Path, world
         await driver.unmount("logs", "a")
 
     asyncio.run(calls())
+
+
+def test_a_share_that_is_being_deleted_is_waited_for_at_the_first_mount(
+    driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim, left, made = driver._mounter._fence.claim, [ShareSilent("it is being deleted")] * 3, []
+
+    def create(volume: Volume) -> None:
+        if left:
+            raise left.pop()
+        made.append(volume.name)
+
+    def claimed(*given: Any, **named: Any) -> bool:
+        if not made:
+            raise ShareMissing("it does not exist")
+        return claim(*given, **named)
+
+    monkeypatch.setattr(driver_module, "_LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(share(driver), "create", create)
+    monkeypatch.setattr(driver._mounter._fence, "claim", claimed)
+
+    async def calls() -> None:
+        await driver.create("dbs", {"share": "dbs", "create": "true"})
+        await driver.mount("dbs", "a")
+        await driver.unmount("dbs", "a")
+
+    asyncio.run(calls())
+    assert made == ["dbs"]
 
 
 @pytest.mark.parametrize("kind", [Nfs, Smb])
