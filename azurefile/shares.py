@@ -74,10 +74,11 @@ def _refuse_declared(root: Path, share: str) -> None:
     for file in sorted(root.glob("*/volumes/*.json")):
         try:
             volume = json.loads(file.read_text())
-        except (OSError, ValueError):
+            declared = volume["options"]["protocol"], volume["options"]["share"]
+        except (OSError, ValueError, TypeError, KeyError):
             continue
-        if volume.get("options", {}).get("share") == share:
-            raise InUse(f'share "{share}" is mapped by volume "{volume.get("name")}"; remove that volume first')
+        if declared == (options.LOCAL, share):
+            raise InUse(f'share "{share}" is mapped by volume "{file.stem}"; remove that volume first')
 
 
 def _empty_trash(shares: Path, share: str) -> None:

@@ -68,6 +68,29 @@ def test_remove_share_refuses_a_held_share(plugin: PluginProcess, exclusive: str
     assert (plugin.root / "shares/dbs/file").read_text() == "x"
 
 
+def test_remove_share_refuses_the_share_of_a_volume_and_not_one_of_its_name_elsewhere(plugin: PluginProcess) -> None:
+    for protocol in ("smb", "nfs"):
+        plugin.create(protocol, share="dbs", protocol=protocol, server="192.0.2.1")
+    plugin.create("mine", share="dbs")
+    plugin.mount("mine", "a")
+    plugin.unmount("mine", "a")
+    done = azurefile(plugin.root, "remove-share", "dbs")
+    assert done.stderr == 'azurefile: share "dbs" is mapped by volume "mine"; remove that volume first\n'
+    plugin.remove("mine")
+    assert azurefile(plugin.root, "remove-share", "dbs").returncode == 0
+    assert not (plugin.root / "shares/dbs").exists()
+
+
+@pytest.mark.parametrize("text", ["[]", "5", '{"options": 5}', '{"options": []}', "{}", "{"])
+def test_remove_share_takes_no_harm_from_a_file_that_tells_of_no_volume(tmp_path: Path, text: str) -> None:
+    azurefile(tmp_path, "prepare")
+    for folder in ("shares/dbs", "azurefile/volumes"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "azurefile/volumes/other.json").write_text(text)
+    done = azurefile(tmp_path, "remove-share", "dbs")
+    assert (done.returncode, done.stderr.count("Traceback")) == (0, 0)
+
+
 def test_remove_share_refuses_what_is_mounted_from_it(tmp_path: Path) -> None:
     azurefile(tmp_path, "prepare")
     folder = tmp_path / "shares/dbs/a"
