@@ -183,6 +183,10 @@ class Mounter:
             log.warning("record left on the share", extra={"volume": volume.name, "error": error})
         self._attachments.forget(volume.name)
         self._leave(volume)
+        # The next one of that name may be another share, on another server.
+        self._contact.pop(volume.name, None)
+        self._where.pop(volume.name, None)
+        self._way(volume).forget_volume(volume)
 
     def sweep(self, volume: Volume) -> None:
         """Unmount what a dead container left; a living one's mount gets what changed since."""

@@ -33,6 +33,9 @@ class ShareProtocol(Protocol):
     def forget(self, store: LockStore) -> None:
         """Never return this store again: no volume uses it."""
 
+    def forget_volume(self, volume: Volume) -> None:
+        """Drop what is kept of a volume that is removed."""
+
     def where(self, volume: Volume) -> dict[str, str]:
         """What a mounted volume's status says of its server; from memory."""
 

@@ -47,6 +47,9 @@ class Local:
         """Make a new store when one is needed again."""
         self._stores.forget(store)
 
+    def forget_volume(self, volume: Volume) -> None:
+        """Nothing is kept of one."""
+
     def where(self, volume: Volume) -> dict[str, str]:
         """Nothing to add: the share is a folder of this host."""
         return {}

@@ -72,6 +72,10 @@ class Nfs:
         """Make a new store when one is needed again."""
         self._stores.forget(store)
 
+    def forget_volume(self, volume: Volume) -> None:
+        """Drop where its server was."""
+        self._addresses.pop(volume.name, None)
+
     def where(self, volume: Volume) -> dict[str, str]:
         """The server, and the path that it exports."""
         return {"server": _server(volume.options), "export": _path(volume.options)}

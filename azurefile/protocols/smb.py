@@ -86,6 +86,11 @@ class Smb:
         """Make a new store when one is needed again."""
         self._stores.forget(store)
 
+    def forget_volume(self, volume: Volume) -> None:
+        """Drop its key, account and server's address."""
+        for known in (self._keys, self._addresses, self._accounts):
+            known.pop(volume.name, None)
+
     def where(self, volume: Volume) -> dict[str, str]:
         """Server and account; a server that only the credentials file names is read from there."""
         options = volume.options

@@ -290,6 +290,7 @@ def test_a_mount_whose_server_is_elsewhere_now_is_made_anew(
         file.touch(0o600)
         file.write_text("key=x\n")
         way._keys["dbs"] = "x"
+        way.locks(dbs, "account")
     answers = False
     monkeypatch.setattr(mounts, "answers", lambda *_: answers)
     # what is not known to be mounted is left alone
@@ -301,3 +302,31 @@ def test_a_mount_whose_server_is_elsewhere_now_is_made_anew(
         way.refresh(dbs, tmp_path)
     answers = True
     way.refresh(dbs, tmp_path)
+    way.forget_volume(dbs)
+    assert kept_of("dbs", way) == []
+
+
+def test_nothing_is_kept_of_a_removed_volume_and_one_of_its_name_fails_at_once(
+    driver: Driver, tmp_path: Path, world: World, one: Machine
+) -> None:
+    """Only a share that was well a moment ago is waited for."""
+    driver._protocols["local"] = OnShare(tmp_path / "root", one.store)
+
+    async def calls() -> None:
+        await make(driver, "dbs")
+        await driver.mount("dbs", "a")
+        await driver.unmount("dbs", "a")
+        await driver.remove("dbs")
+        assert [kept for part in (driver._mounter, driver._attachments) for kept in kept_of("dbs", part)] == []
+        world.share_down = True
+        await make(driver, "dbs")
+        began = time.monotonic()
+        with pytest.raises(ShareSilent):
+            await driver.mount("dbs", "a")
+        assert time.monotonic() - began < 1
+
+    asyncio.run(calls())
+
+
+def kept_of(volume: str, part: object) -> list[str]:
+    return [name for name, kept in vars(part).items() if isinstance(kept, dict) and volume in kept]
