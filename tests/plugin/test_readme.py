@@ -1,12 +1,17 @@
 """What the plugin's README shows works: its volumes, those of 0.5.1 above all, and its compose file."""
 
+import json
+import os
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
+from azurefile import __main__ as main
 from azurefile import options
 
 PLUGIN = Path(options.__file__).parent
@@ -49,6 +54,30 @@ def test_volumes_of_0_5_1_work_as_they_are(protocol: str) -> None:
     more = {"server": "files.example"} if protocol == "nfs" else {}
     parsed = options.parse(rich[0], rich[1] | {"protocol": protocol} | more, defaults)
     assert (parsed.folder, parsed.uid, parsed.gid, parsed.filemode) == ("mysql/orders", 999, 999, 0o640)
+
+
+def test_settings_are_the_same_in_the_readme_the_plugins_config_and_its_program() -> None:
+    rows = re.findall(r"^\| `([\w.]+)=\S+` \| (.*) \| `(\S+)` \|$", _section("Install"), re.MULTILINE)
+    config = json.loads((PLUGIN / "config.json").read_text())
+    settings = {entry["name"]: entry for entry in config["env"]}
+    sources = {f"{entry['name']}.source": entry["source"] for entry in config["mounts"]}
+    assert {name: default for name, _, default in rows} == sources | {k: v["value"] for k, v in settings.items()}
+    command = [sys.executable, "-m", "azurefile", "--help"]
+    environment = {name: value for name, value in os.environ.items() if name not in settings} | {"COLUMNS": "1000"}
+    said = subprocess.run(
+        command, capture_output=True, text=True, check=True, env=environment, cwd=PLUGIN.parent
+    ).stdout
+    defaults = dict(re.findall(r"--([a-z-]+) [A-Z_]+\s+[^\[]*\[([^\]]*)\]", said.partition("options:")[2]))
+    # What a volume without a protocol is, only the config says.
+    assert defaults.pop("defaults") == ""
+    for name in settings.keys() - {"DEFAULTS"}:
+        assert defaults[name.lower().replace("_", "-")] == settings[name]["value"]
+    low, high = main._TAKEOVER
+    for text in (
+        settings["TAKEOVER_SECONDS"]["description"],
+        *(m for name, m, _ in rows if name == "TAKEOVER_SECONDS"),
+    ):
+        assert re.findall(r"\d+", text) == [str(low), str(high)]
 
 
 def test_the_compose_file_maps_an_exclusive_volume() -> None:
