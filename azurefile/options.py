@@ -17,8 +17,6 @@ _VOLUME_NAME_LENGTH = 200
 # No dot: abc.bak and abc.old are no accounts.
 ACCOUNT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _AZURE_ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
-_SERVER = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*")
-_SERVER_LENGTH = 253
 
 # Of those of azurefile 0.5.1, what was given without a value counted as not given.
 _MAY_BE_EMPTY = {"share", "filemode", "dirmode", "uid", "gid", "remotepath"}
@@ -90,7 +88,7 @@ _OPTIONS: dict[str, _Option] = {
     "nolock": _Option(optionvalues.boolean),
     "remotepath": _Option(optionvalues.remotepath, field="folder"),
     "protocol": _Option(optionvalues.choice(SMB, NFS, LOCAL)),
-    "server": _Option(optionvalues.matching(_SERVER, _SERVER_LENGTH, "a host name or an IP address"), (SMB, NFS)),
+    "server": _Option(optionvalues.server, (SMB, NFS)),
     "port": _Option(optionvalues.number(1, 65535), (SMB, NFS)),
     "account": _Option(
         optionvalues.matching(ACCOUNT, 64, "an account: a letter or digit and then letters, digits, _ or -"),

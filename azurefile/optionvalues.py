@@ -1,5 +1,6 @@
 """What the values of options may be. Each function returns the value, or raises ValueError with what is accepted."""
 
+import ipaddress
 import re
 from collections.abc import Callable
 
@@ -12,6 +13,9 @@ _NAME_BYTES = 255
 _FOLDER_FORBIDDEN = re.compile(r'[\\:*?"<>|]')
 # A Windows server gives each long name such a second one.
 _SHORT_NAME = re.compile(r"~[0-9]")
+# RFC 1123, section 2.1.
+_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+_SERVER_LENGTH = 253
 # Holds the fence where a share's own root is mounted.
 RESERVED_FOLDER = ".azurefile"
 
@@ -56,6 +60,26 @@ def matching(pattern: re.Pattern[str], length: int, accepted: str) -> Callable[[
         return text
 
     return parse
+
+
+def server(text: str) -> str:
+    """A host name or an IP address."""
+    labels = text.split(".")
+    # No top-level domain is a number.
+    address = ":" in text or labels[-1].isdecimal()
+    if address and _is_address(text):
+        return text
+    if address or len(text) > _SERVER_LENGTH or not all(_LABEL.fullmatch(label) for label in labels):
+        raise ValueError("a host name or an IP address")
+    return text
+
+
+def _is_address(text: str) -> bool:
+    try:
+        # No scopes: a server on a link of one host is none that hosts could share.
+        return "%" not in text and bool(ipaddress.ip_address(text))
+    except ValueError:
+        return False
 
 
 def mode(text: str) -> int:
