@@ -79,7 +79,7 @@ def _finish(descriptor: int, volume: Volume) -> None:
 
 def _reason(error: OSError) -> str:
     if error.errno == errno.ENOENT:
-        return "does not exist; make it, or create the volume with create=true"
+        return "does not exist; make it, or create the volume without create=false"
     if error.errno in (errno.ELOOP, errno.ENOTDIR):
         return "is a symbolic link or a file; it must be a folder (to keep it on another disk, mount the disk there)"
     if error.errno in FULL:

@@ -48,6 +48,10 @@ def contradiction(values: Mapping[str, Any]) -> str:
     protocol = values["protocol"]
     if protocol == "nfs" and not values.get("server") and not values.get("account"):
         return 'option "server" is missing, and "account" too; protocol nfs needs one of them'
+    if protocol == "nfs" and values.get("create"):
+        return (
+            'option "create" is true, but an NFS share can only be made on its server; make it there and leave it out'
+        )
     if values.get("seal") and values.get("vers") in _WITHOUT_ENCRYPTION:
         return f'option "seal" is true, but vers={values["vers"]} has no encryption; leave one of the two out'
     if values.get("exclusive") and values.get("nosharesock") is False:

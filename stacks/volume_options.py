@@ -48,6 +48,8 @@ def check_options(settings: Settings, at: Places) -> Iterable[Complaint]:
                     f"{value}: Azure serves these shares {MEANING[only]} alone: leave it out",
                     ("shares.protocol",),
                 )
+        if protocol == "nfs" and given.get("create") == "true":
+            yield Complaint(f"{here}.create", "true: an NFS share can only be made on its server: leave it out")
         if protocol == "smb" and given.get("nosharesock") == "false" and settings.is_exclusive(volume):
             yield Complaint(
                 f"{here}.nosharesock",

@@ -49,6 +49,7 @@ GOOD = [
     (SMB | {"for": "database"}, {"cache": "none", "actimeo": 1, "nosharesock": True, "uid": 999, "nobrl": None}),
     (SMB | {"for": "database", "cache": "strict", "nobrl": "true"}, {"cache": "strict", "nobrl": True}),
     (SMB | {"create": "true", "quota": "100"}, {"create": True, "quota": 100}),
+    (NFS | {"server": "x", "create": "false"}, {"create": False}),
     (NFS | {"server": "x", "for": "database"}, {"vers": "4.1", "nconnect": 4, "uid": 999, "actimeo": None}),
 ]
 
@@ -128,6 +129,10 @@ BAD = [
     (SMB | {"server": ".".join(["a" * 62] * 5)}, "host name"),
     (SMB | {"server": "10.0.0.256"}, "an IP address"),
     (SMB | {"server": "10.0.0"}, "an IP address"),
+    (
+        NFS | {"server": "x", "create": "true"},
+        'option "create" is true, but an NFS share can only be made on its server',
+    ),
     (NFS | {"server": ":::::"}, "an IP address"),
     (NFS | {"server": "fe80::1%eth0"}, "an IP address"),
     (NFS | {"server": "[::1]"}, "an IP address"),

@@ -67,6 +67,7 @@ def complaints(shares: dict[str, Any], exclusive: bool = False, **given: Any) ->
         (NFS, {"vers": "3.1.1"}, "vers: 3.1.1: Azure serves these shares by NFS 4.1 alone: leave it out"),
         (NFS, {"seal": True}, "seal: is of protocol smb, and the volume's is nfs: leave it out"),
         (NFS, {"MfSymlinks": True}, "mfsymlinks: is of protocol smb, and the volume's is nfs: leave it out"),
+        (NFS, {"create": True}, "create: true: an NFS share can only be made on its server: leave it out"),
         (LOCAL, {"cache": "none"}, "cache: is of protocol smb, and the volume's is local: leave it out"),
         (LOCAL, {"actimeo": 1}, "actimeo: is of protocol smb or nfs, and the volume's is local: leave it out"),
         (LOCAL, {"protocol": "nfs", "server": "s", "seal": True}, "seal: is of protocol smb, and the volume's is nfs"),

@@ -83,7 +83,7 @@ class Model:
             for path in paths:
                 kind = self.tree.get(path, ("missing",))[0]
                 if kind == "missing" and mine.get("create") is False:
-                    return Expected(False, "create=true")
+                    return Expected(False, "without create=false")
                 if kind not in ("missing", "folder"):
                     return Expected(False, "is a symbolic link or a file")
             for path in paths:
