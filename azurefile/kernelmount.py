@@ -35,6 +35,11 @@ class KernelError(OSError):
         self.words = words
 
 
+def shown(options: MountOptions) -> dict[str, str]:
+    """Options for people, who write a flag as a boolean."""
+    return {name: "true" if value is None else value for name, value in options.items()}
+
+
 @contextmanager
 def detached(fstype: str, source: str, options: MountOptions) -> Iterator[int]:
     """Mount a file system nowhere; yields a descriptor of its root for `attach`. Raises KernelError."""

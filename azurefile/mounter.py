@@ -233,7 +233,9 @@ class Mounter:
     def status(self, volume: Volume) -> dict[str, Any]:
         """What `docker volume inspect` shows, from memory."""
         name = volume.name
-        return status(volume, self._leases.of(name), self._attachments.of(name), self._where.get(name))
+        way = self._ways.get(volume.options.protocol)
+        in_force = way.in_force(volume.options) if way is not None else {}
+        return status(volume, self._leases.of(name), self._attachments.of(name), self._where.get(name), in_force)
 
     def _claim(self, volume: Volume, store: LockStore, *, rejoin: bool, engine: Process | None) -> bool:
         """Claim the folder; if the share is missing, of one that is made if the volume says so."""

@@ -10,9 +10,13 @@ from azurefile.volumes import Volume
 
 
 def status(
-    volume: Volume, lease: Lease | None, attachment: Attachment | None, where: dict[str, str] | None
+    volume: Volume,
+    lease: Lease | None,
+    attachment: Attachment | None,
+    where: dict[str, str] | None,
+    in_force: dict[str, str],
 ) -> dict[str, Any]:
-    """Protocol, place and options; while it is mounted also since when, where, and for whom."""
+    """Protocol, place and options; while it is mounted also what is `in_force`, since when, where, and for whom."""
     options = volume.options
     shown: dict[str, Any] = {
         "protocol": options.protocol,
@@ -21,6 +25,7 @@ def status(
         "options": options.in_force(),
     }
     if lease is not None and attachment is not None and attachment.ids:
+        shown["options"] = in_force | shown["options"]
         shown |= where or {}
         shown["mountedSince"] = iso_time(lease.owner.since)
         shown["mounts"] = sum(list(attachment.ids.values()))

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from azurefile.errors import OptionError
+from azurefile.options import Options
 from azurefile.protocols.local import Local
 from azurefile.protocols.nfs import Nfs
 from azurefile.protocols.smb import Smb
@@ -38,6 +39,9 @@ class ShareProtocol(Protocol):
 
     def where(self, volume: Volume) -> dict[str, str]:
         """What a mounted volume's status says of its server; from memory."""
+
+    def in_force(self, options: Options) -> dict[str, str]:
+        """What a mount of these options has, as the kernel was told it: no password, nobody's name."""
 
     def refresh(self, volume: Volume, target: Path) -> None:
         """Pass on to a mounted volume what changed since, such as a key."""

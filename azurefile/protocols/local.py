@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from azurefile import folders, mounts
+from azurefile.options import Options
 from azurefile.protocols.flock import FlockStore
 from azurefile.store import LockStore
 from azurefile.stores import Stores
@@ -52,6 +53,10 @@ class Local:
 
     def where(self, volume: Volume) -> dict[str, str]:
         """Nothing to add: the share is a folder of this host."""
+        return {}
+
+    def in_force(self, options: Options) -> dict[str, str]:
+        """Nothing to add: a folder of this host is mounted without options."""
         return {}
 
     def refresh(self, volume: Volume, target: Path) -> None:

@@ -44,15 +44,9 @@ class Nfs:
     def mount(self, volume: Volume, target: Path) -> None:
         """Mount the export, and of it the volume's folder, made if it is missing. Raises ShareError."""
         options = volume.options
-        given: dict[str, str | None] = {"hard": None}
-        if options.actimeo is not None:
-            given["actimeo"] = str(options.actimeo)
-        if options.exclusive:
-            # A file system of its own, which can be cut alone. Other volumes share one copy of their files in memory.
-            given["nosharecache"] = None
         reached = _reached(volume)
         try:
-            with kernelmount.detached("nfs4", _source(options), reached | given) as root:
+            with kernelmount.detached("nfs4", _source(options), reached | mount_options(options)) as root:
                 attachpoint.place(root, volume, target, own=True)
         except kernelmount.KernelError as error:
             raise kernelerrors.share_error(volume, "nfs4", error) from error
@@ -79,6 +73,10 @@ class Nfs:
     def where(self, volume: Volume) -> dict[str, str]:
         """The server, and the path that it exports."""
         return {"server": _server(volume.options), "export": _path(volume.options)}
+
+    def in_force(self, options: Options) -> dict[str, str]:
+        """The kernel's options, without what the server's address decides."""
+        return kernelmount.shown(mount_options(options))
 
     def refresh(self, volume: Volume, target: Path) -> None:
         """Tell whether the mount still can come back: the kernel never asks for a name's address again."""
@@ -128,20 +126,33 @@ class _Control:
         return root
 
 
+def mount_options(options: Options) -> dict[str, str | None]:
+    """The kernel's options for a volume's data, whatever its server's address."""
+    given = _every(options) | {"hard": None}
+    if options.actimeo is not None:
+        given["actimeo"] = str(options.actimeo)
+    if options.exclusive:
+        # A file system of its own, which can be cut alone. Other volumes share one copy of their files in memory.
+        given["nosharecache"] = None
+    return given
+
+
+def _every(options: Options) -> dict[str, str | None]:
+    """What every mount of an export has."""
+    # All mounts of a server use the connections of the first, which may be the fence's.
+    return {"vers": options.vers or "4.1", "sec": "sys", "nconnect": str(options.nconnect or 1)}
+
+
 def _reached(volume: Volume) -> dict[str, str | None]:
     """What every mount of an export needs, once its server has answered."""
     options = volume.options
     asked = options.server is not None
     address = network.reach(_server(options), options.port or _PORT, asked)
-    return {
-        "vers": options.vers or "4.1",
+    return _every(options) | {
         "proto": "tcp6" if ":" in address.ip else "tcp",
-        "sec": "sys",
         "addr": address.ip,
         "clientaddr": address.local_ip,
         "port": str(address.port),
-        # All mounts of a server use the connections of the first, which may be the fence's.
-        "nconnect": str(options.nconnect or 1),
     }
 
 

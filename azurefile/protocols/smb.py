@@ -100,6 +100,11 @@ class Smb:
             return {"server": options.server or "", "account": options.account or ""}
         return {"server": found.server, "account": found.account}
 
+    def in_force(self, options: Options) -> dict[str, str]:
+        """The kernel's options, without what server and account decide; modes by their names here."""
+        told = kernelmount.shown(_of_volume(options, self._echo))
+        return told | {"filemode": told.pop("file_mode"), "dirmode": told.pop("dir_mode")}
+
     def refresh(self, volume: Volume, target: Path) -> None:
         """Give the kernel the account's present key, which it needs when it connects anew.
 
@@ -156,19 +161,21 @@ def _client() -> ModuleType:
 def mount_options(
     options: Options, credentials: Credentials, address: network.Address, echo: int
 ) -> dict[str, str | None]:
-    """The kernel's options for a volume; `echo` is how often an exclusive one asks whether its server is there.
+    """The kernel's options for a volume at an address; `echo` as for `_of_volume`."""
+    reached = {"ip": address.ip, "user": credentials.account, "pass": credentials.key, "port": str(address.port)}
+    return reached | _of_volume(options, echo)
+
+
+def _of_volume(options: Options, echo: int) -> dict[str, str | None]:
+    """Those that its options decide; `echo` is how often an exclusive one asks whether its server is there.
 
     An exclusive volume's calls wait for the server until the fence ends them: an error that comes
     before makes a database crash in an outage that it would have outlived. Three echoes without an
     answer and the kernel drops the connection, without which a killed process can't end.
     """
     given: dict[str, str | None] = {
-        "ip": address.ip,
-        "user": credentials.account,
-        "pass": credentials.key,
         "vers": options.vers or "3.1.1",
         "sec": "ntlmssp",
-        "port": str(address.port),
         "uid": str(options.uid or 0),
         "gid": str(options.gid or 0),
         "file_mode": f"0{_DEFAULT_MODE if options.filemode is None else options.filemode:o}",
