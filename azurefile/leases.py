@@ -165,7 +165,7 @@ class Leases:
                 renamed = [dataclasses.replace(c, name=name) if c in known else c for c in lease.owner.containers]
                 lease.owner.containers = renamed
             if known:
-                lease.save()
+                self.note(lease)
 
     def note(self, lease: Lease) -> None:
         """Write what memory knows better; on a full disk the record is only older than it could be."""

@@ -217,7 +217,7 @@ def test_on_a_full_disk_a_restarted_plugin_goes_on_with_its_hold(tmp_path: Path)
 def test_on_a_full_disk_the_engines_events_are_still_understood(full: Leases, engine: FakeEngine) -> None:
     """Taken for the end of the engine, such an error would cost every hold its trust."""
     ended: list[bool] = []
-    Watcher(Engine(str(engine.path)), full.held, full.identify, lambda: ended.append(True)).start()
+    Watcher(Engine(str(engine.path)), full.held, full.identify, full.rename, lambda: ended.append(True)).start()
     engine.wait_for_listener()
     engine.run("mydb", "one")
     lease = full.of("one")
