@@ -219,12 +219,13 @@ def test_on_a_full_disk_the_engines_events_are_still_understood(full: Leases, en
     ended: list[bool] = []
     Watcher(Engine(str(engine.path)), full.held, full.identify, full.rename, lambda: ended.append(True)).start()
     engine.wait_for_listener()
-    engine.run("mydb", "one")
+    mydb = engine.run("mydb", "one")
+    engine.tell("container", "rename", mydb.id, name="old", oldName="/mydb")
     lease = full.of("one")
     assert lease is not None
 
     def named() -> None:
-        assert [c.name for c in lease.owner.containers if c.pid] == ["mydb"]
+        assert [c.name for c in lease.owner.containers if c.pid] == ["old"]
 
     eventually(named)
     full.unmounted("one", 1)
