@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pulumi
 import pytest
@@ -44,11 +45,37 @@ def test_nobody_logged_in_is_one_line_and_nothing_is_made(build: Build, recorder
     assert [m for m in recorder.made if m.typ.startswith("azure-native")] == []
 
 
-def test_who_is_logged_in_is_read_from_where_az_notes_it(recorder: AzureRecorder, nobody: Path) -> None:
+FIRST, SECOND = {"id": "first"}, {"id": "second"}
+DISABLED = {"id": "x", "state": "Disabled"}
+
+
+@pytest.mark.parametrize(
+    ("listed", "used"),
+    [
+        ([FIRST, SECOND | {"isDefault": True}, DISABLED], "second"),
+        ([FIRST, SECOND], "first"),
+        ([DISABLED | {"isDefault": True}, FIRST, SECOND], "first"),
+    ],
+)
+def test_who_is_logged_in_is_read_from_where_az_notes_it(
+    recorder: AzureRecorder, nobody: Path, monkeypatch: pytest.MonkeyPatch, listed: list[dict[str, Any]], used: str
+) -> None:
     (nobody / "az").touch(mode=0o755)
-    listed = {"subscriptions": [{"id": "first"}, {"id": "second", "isDefault": True}, {"id": "x", "state": "Disabled"}]}
-    (nobody / "azureProfile.json").write_text(json.dumps(listed), "utf-8-sig")
-    assert login.subscription() == "second"
+    (nobody / "azureProfile.json").write_text(json.dumps({"subscriptions": listed}), "utf-8-sig")
+    assert login.subscription() == used
+    monkeypatch.setenv("ARM_SUBSCRIPTION_ID", "chosen")
+    assert login.subscription() == "chosen"
+
+
+@pytest.mark.parametrize("listed", [[], [DISABLED], [{"isDefault": True}]])
+def test_an_az_that_knows_no_subscription_is_no_login(
+    recorder: AzureRecorder, nobody: Path, monkeypatch: pytest.MonkeyPatch, listed: list[dict[str, Any]]
+) -> None:
+    (nobody / "az").touch(mode=0o755)
+    (nobody / "azureProfile.json").write_text(json.dumps({"subscriptions": listed}))
+    monkeypatch.setenv("ARM_SUBSCRIPTION_ID", "chosen")
+    with pytest.raises(pulumi.RunError, match=r"^not logged in to Azure"):
+        login.subscription()
 
 
 @pytest.fixture
