@@ -35,7 +35,7 @@ SHARE = "azure-native:storage:FileShare"
 STOP = "datadocker-engine:index:GracefulStop"
 KEY = "datadocker-engine:index:AccountKey"
 ENGINE = "pulumi:providers:docker"
-SUBSCRIPTION = "00000000-1111-2222-3333-444444444444"
+SUBSCRIPTION = "00aabbcc-1111-2222-3333-44ddeeff4444"
 SUBNET = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/n/providers/Microsoft.Network/virtualNetworks/v/subnets/s"
 HOST: dict[str, Any] = {"kind": "azure", "location": "westeurope", "sshFrom": ["203.0.113.7/32", "198.51.100.0/24"]}
 

@@ -62,6 +62,25 @@ def recorder() -> Recorder:
     return mocks
 
 
+Options = dict[tuple[str, str], pulumi.ResourceOptions]
+
+
+@pytest.fixture
+def options(monkeypatch: pytest.MonkeyPatch) -> Options:
+    """Type and name → options of all that is registered."""
+    seen: Options = {}
+    register = pulumi.runtime.resource.register_resource
+
+    def watched(
+        res: Any, typ: str, name: str, custom: bool, remote: bool, new: Any, props: Any, opts: Any, *more: Any
+    ) -> Any:
+        seen[typ, name] = opts
+        return register(res, typ, name, custom, remote, new, props, opts, *more)
+
+    monkeypatch.setattr("pulumi.resource.register_resource", watched)
+    return seen
+
+
 Build = Callable[[Callable[[], Any]], Any]
 
 

@@ -14,7 +14,7 @@ from components.shares import adoption
 from components.shares.azure import AzureFileShares, AzureFileSharesArgs, AzureShare
 from stacks.shares import account_name
 from tests.unit.azure_parts import ACCOUNT, GROUP, KEY, SERVICE, SHARE, SUBNET, SUBSCRIPTION, AzureRecorder
-from tests.unit.conftest import Build
+from tests.unit.conftest import Build, Options
 from tests.unit.parts import host, plugin
 
 OWNED = {adoption.STACK_TAG: "datadocker/unit"}
@@ -26,22 +26,6 @@ def recorder() -> AzureRecorder:
     pulumi.runtime.set_mocks(mocks, project="datadocker", stack="unit", preview=False)
     state._recorded.cache_clear()
     return mocks
-
-
-@pytest.fixture
-def options(monkeypatch: pytest.MonkeyPatch) -> dict[str, pulumi.ResourceOptions]:
-    """Name → options of all that is registered."""
-    seen: dict[str, pulumi.ResourceOptions] = {}
-    register = pulumi.runtime.resource.register_resource
-
-    def watched(
-        res: Any, typ: str, name: str, custom: bool, remote: bool, new: Any, props: Any, opts: Any, *more: Any
-    ) -> Any:
-        seen[name] = opts
-        return register(res, typ, name, custom, remote, new, props, opts, *more)
-
-    monkeypatch.setattr("pulumi.resource.register_resource", watched)
-    return seen
 
 
 def shares(**change: Any) -> dict[str, Any]:
@@ -93,6 +77,13 @@ def test_an_account_for_files_alone(build: Build, recorder: AzureRecorder) -> No
     share = recorder.one(SHARE, "dbs-share-files")
     assert (share["shareName"], share["shareQuota"], share["enabledProtocols"]) == ("dbs", 100, "SMB")
     assert (out["share"], out["protocol"], out["account"]) == ("dbs", "smb", "datadockerunit")
+    assert made["allowCrossTenantReplication"] is False
+
+
+def test_a_share_is_made_under_its_services_settings(build: Build, recorder: AzureRecorder, options: Options) -> None:
+    build(shares)
+    waited = options[SHARE, "dbs-share-files"].depends_on
+    assert [resource._name for resource in waited] == ["files-service"]  # type: ignore[union-attr]
 
 
 def test_nfs_is_premium_without_key_and_without_secure_transfer(build: Build, recorder: AzureRecorder) -> None:
@@ -128,19 +119,18 @@ def test_the_key_that_the_settings_name_reaches_the_host_as_a_secret(
 @pytest.mark.parametrize("retain", [True, False])
 @pytest.mark.parametrize("protect", [True, False])
 def test_what_is_kept_and_protected(
-    build: Build, recorder: AzureRecorder, options: dict[str, pulumi.ResourceOptions], retain: bool, protect: bool
+    build: Build, recorder: AzureRecorder, options: Options, retain: bool, protect: bool
 ) -> None:
     build(lambda: shares(retain=retain, protect=protect))
-    for name in ("files-group", "files-account", "files-service", "dbs-share-files"):
-        assert options[name].retain_on_delete is retain, name
-        assert options[name].protect is protect, name
+    data = {(GROUP, "files-group"), (ACCOUNT, "files-account"), (SERVICE, "files-service"), (SHARE, "dbs-share-files")}
+    for kept in data:
+        assert options[kept].retain_on_delete is retain, kept
+        assert options[kept].protect is protect, kept
     # the key's file on the host is none of the data
-    assert options["files-key"].retain_on_delete is None
+    assert options[KEY, "files-key"].retain_on_delete is None
 
 
-def test_nothing_is_taken_back_where_nothing_is(
-    build: Build, recorder: AzureRecorder, options: dict[str, pulumi.ResourceOptions]
-) -> None:
+def test_nothing_is_taken_back_where_nothing_is(build: Build, recorder: AzureRecorder, options: Options) -> None:
     build(shares)
     assert all(o.import_ is None for o in options.values())
     # nothing is in a group that is not there
@@ -149,7 +139,7 @@ def test_nothing_is_taken_back_where_nothing_is(
 
 @pytest.mark.parametrize("account", [True, False])
 def test_a_group_that_is_there_is_looked_into(
-    build: Build, recorder: AzureRecorder, options: dict[str, pulumi.ResourceOptions], account: bool
+    build: Build, recorder: AzureRecorder, options: Options, account: bool
 ) -> None:
     recorder.existing = {"azure-native:resources:getResourceGroup": {"id": "/group", "tags": OWNED}}
     if account:
@@ -157,28 +147,24 @@ def test_a_group_that_is_there_is_looked_into(
     build(shares)
     asked = [token.rsplit(":", 1)[-1] for token in recorder.asked if ":get" in token]
     assert asked == ["getResourceGroup", "getStorageAccount", *["getFileShare"] * account]
-    assert options["dbs-share-files"].import_ is None
+    assert options[SHARE, "dbs-share-files"].import_ is None
 
 
-def test_what_an_earlier_life_left_is_taken_back(
-    build: Build, recorder: AzureRecorder, options: dict[str, pulumi.ResourceOptions]
-) -> None:
+def test_what_an_earlier_life_left_is_taken_back(build: Build, recorder: AzureRecorder, options: Options) -> None:
     recorder.existing = {
         "azure-native:resources:getResourceGroup": {"id": "/group", "tags": OWNED},
         "azure-native:storage:getStorageAccount": {"id": "/account", "tags": OWNED},
         "azure-native:storage:getFileShare": {"id": "/share"},
     }
     build(shares)
-    assert options["files-group"].import_ == "/group"
-    assert options["files-account"].import_ == "/account"
-    assert options["dbs-share-files"].import_ == "/share"
+    assert options[GROUP, "files-group"].import_ == "/group"
+    assert options[ACCOUNT, "files-account"].import_ == "/account"
+    assert options[SHARE, "dbs-share-files"].import_ == "/share"
     # what is taken back is kept as what was made
-    assert options["files-account"].retain_on_delete is True
+    assert options[ACCOUNT, "files-account"].retain_on_delete is True
 
 
-def test_what_is_in_the_state_is_not_looked_up(
-    build: Build, recorder: AzureRecorder, options: dict[str, pulumi.ResourceOptions]
-) -> None:
+def test_what_is_in_the_state_is_not_looked_up(build: Build, recorder: AzureRecorder, options: Options) -> None:
     recorder.in_state = {
         (GROUP, "files-group"): {},
         (ACCOUNT, "files-account"): {},
@@ -190,7 +176,7 @@ def test_what_is_in_the_state_is_not_looked_up(
 
 
 def test_what_is_in_the_state_by_another_name_is_looked_up(
-    build: Build, recorder: AzureRecorder, options: dict[str, pulumi.ResourceOptions]
+    build: Build, recorder: AzureRecorder, options: Options
 ) -> None:
     recorder.in_state = {
         (GROUP, "files-group"): {"name": "datadocker-unit-data"},
@@ -202,9 +188,9 @@ def test_what_is_in_the_state_by_another_name_is_looked_up(
         "azure-native:storage:getFileShare": {"id": "/share"},
     }
     build(shares)
-    assert options["files-group"].import_ is None
-    assert options["files-account"].import_ == "/account"
-    assert options["dbs-share-files"].import_ == "/share"
+    assert options[GROUP, "files-group"].import_ is None
+    assert options[ACCOUNT, "files-account"].import_ == "/account"
+    assert options[SHARE, "dbs-share-files"].import_ == "/share"
 
 
 def test_somebody_elses_account_is_left_alone(build: Build, recorder: AzureRecorder) -> None:
@@ -221,6 +207,12 @@ def test_azure_that_can_not_be_asked_is_no_absence(build: Build, recorder: Azure
     with pytest.raises(
         pulumi.RunError, match="could not be asked for what is there: AuthorizationFailed no permission"
     ):
+        build(shares)
+
+
+def test_a_subscription_that_is_not_there_is_no_absence(build: Build, recorder: AzureRecorder) -> None:
+    recorder.refusal = "Code=SubscriptionNotFound: the subscription could not be found"
+    with pytest.raises(pulumi.RunError, match="could not be asked for what is there: Code=SubscriptionNotFound"):
         build(shares)
 
 

@@ -22,7 +22,7 @@ from tests.unit.azure_parts import (
     logged_in,
     stand,
 )
-from tests.unit.conftest import Build
+from tests.unit.conftest import Build, Options
 
 IMAGE = "docker:index/remoteImage:RemoteImage"
 
@@ -118,25 +118,6 @@ def test_a_machine_that_stays_keeps_its_subnet(
     with pytest.raises(pulumi.RunError, match=said) if refused else nullcontext():
         stand(build, exported, host=HOST | change)
     assert bool(recorder.all(CARD)) is not bool(refused)
-
-
-Options = dict[tuple[str, str], pulumi.ResourceOptions]
-
-
-@pytest.fixture
-def options(monkeypatch: pytest.MonkeyPatch) -> Options:
-    """Type and name → options of all that is registered."""
-    seen: Options = {}
-    register = pulumi.runtime.resource.register_resource
-
-    def watched(
-        res: Any, typ: str, name: str, custom: bool, remote: bool, new: Any, props: Any, opts: Any, *more: Any
-    ) -> Any:
-        seen[typ, name] = opts
-        return register(res, typ, name, custom, remote, new, props, opts, *more)
-
-    monkeypatch.setattr("pulumi.resource.register_resource", watched)
-    return seen
 
 
 def test_all_that_is_on_the_machine_shares_its_fate(

@@ -14,7 +14,7 @@ from provider.owner import CHECKOUT_LABEL
 from stacks.build import build as build_stack
 from stacks.config import parse
 from stacks.hosts import docker_host
-from tests.unit.azure_parts import logged_in, settings_of
+from tests.unit.azure_parts import SUBSCRIPTION, VM, logged_in, settings_of
 from tests.unit.conftest import Build, Recorder
 from tests.unit.fake_engine import FakeEngine, fake_engine
 
@@ -126,6 +126,18 @@ def test_another_subscription_is_refused(
     with pytest.raises(pulumi.RunError, match=r"stands in the subscription the-first: to move it to 0.* destroy it"):
         stand(build, settings_of("staging"), "Pulumi.staging.yaml")
     assert {m.typ for m in azure.made} == {STASH}
+
+
+@pytest.mark.parametrize(("first", "now"), [(SUBSCRIPTION.upper(), SUBSCRIPTION), (SUBSCRIPTION, SUBSCRIPTION.upper())])
+def test_a_subscription_is_the_same_in_any_case(
+    build: Build, recorder: Recorder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, first: str, now: str
+) -> None:
+    azure = logged_in(monkeypatch, tmp_path)
+    monkeypatch.setenv("ARM_SUBSCRIPTION_ID", now)
+    azure.in_state[STASH, "checkout"] = {"output": kept("azure") | {"subscription": first}}
+    raw = settings_of("staging")
+    stand(build, raw | {"host": raw["host"] | {"sshFrom": ["203.0.113.7/32"]}}, "Pulumi.staging.yaml")
+    assert azure.all(VM)
 
 
 def test_shares_on_azure_stay_in_their_subscription(
