@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from provider.owner import CHECKOUT_LABEL, STACK_LABEL
 from stacks.build import build as build_stack
 from stacks.config import parse
 from stacks.hosts import docker_host
-from tests.unit.conftest import Build, Recorder
+from tests.unit.conftest import Build, Options, Recorder
 from tests.unit.fake_engine import FakeEngine, fake_engine
 
 CONTAINER, VOLUME = "docker:index/container:Container", "docker:index/volume:Volume"
@@ -129,7 +130,7 @@ def test_two_checkouts_share_no_tag_and_no_label_of_a_container(
 
 
 def test_nothing_is_deleted_before_the_volumes_guard_is(
-    build: Build, recorder: Recorder, engine: FakeEngine, exported: dict[str, Any]
+    build: Build, recorder: Recorder, engine: FakeEngine, exported: dict[str, Any], options: Options
 ) -> None:
     stand(build, engine, exported, prefix="two-")
     guard = recorder.made[-1]
@@ -138,6 +139,18 @@ def test_nothing_is_deleted_before_the_volumes_guard_is(
     assert guard.inputs["labels"].keys() == {STACK_LABEL, CHECKOUT_LABEL}
     # what is always the same, as long as no volume is replaced
     assert guard.inputs["made"] is True
+    waited = [resource._name for resource in options[guard.typ, guard.name].depends_on]  # type: ignore[union-attr]
+    assert sorted(waited) == sorted([*TALK["volumes"], "mydb", "docker1", "docker2", "docker3", "reader"])
+
+
+def test_the_volumes_guard_is_made_of_the_volumes(
+    build: Build, recorder: Recorder, engine: FakeEngine, exported: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[dict[str, Any]] = []
+    monkeypatch.setattr("stacks.build.VolumeGuard", lambda name, props, opts: given.append(props))
+    stand(build, engine, exported)
+    made = asyncio.get_event_loop().run_until_complete(given[0]["made"].resources())
+    assert sorted(resource._name for resource in made) == sorted(f"{name}-volume" for name in TALK["volumes"])
 
 
 def test_an_official_image_is_used_as_it_is(
