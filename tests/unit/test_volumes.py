@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tests.unit.conftest import Build, Recorder
+from tests.unit.conftest import Build, Options, Recorder
 from tests.unit.parts import LABELS, host, plugin, volume
 
 VOLUME = "docker:index/volume:Volume"
@@ -33,7 +33,12 @@ def test_a_volume_of_a_folder_that_is_exclusive_says_so(build: Build, recorder: 
     }
 
 
-def test_shares_say_whether_their_data_stays(build: Build, recorder: Recorder) -> None:
+def test_a_volumes_name_is_free_before_another_one_gets_it(build: Build, options: Options) -> None:
+    build(lambda: volume("logs") and None)
+    assert options[VOLUME, "logs-volume"].delete_before_replace is True
+
+
+def test_shares_say_whether_their_data_stays(build: Build, recorder: Recorder, options: Options) -> None:
     def program() -> None:
         volume("kept")
         volume("gone", retain=False)
@@ -41,6 +46,9 @@ def test_shares_say_whether_their_data_stays(build: Build, recorder: Recorder) -
     build(program)
     assert recorder.one(FOLDER, "kept-share-folder")["retain"] is True
     assert recorder.one(FOLDER, "gone-share-folder")["retain"] is False
+    # nor is what destroys it asked to delete what stays
+    assert options[FOLDER, "kept-share-folder"].retain_on_delete is True
+    assert options[FOLDER, "gone-share-folder"].retain_on_delete is False
 
 
 def test_the_plugin_is_described_by_the_hash_of_its_sources(build: Build, recorder: Recorder) -> None:
@@ -61,3 +69,6 @@ def test_the_plugin_is_built_on_the_engine_that_the_host_is(build: Build, record
     assert image["build"]["useLegacyBuilder"] is True
     assert image["build"]["buildArgs"] == {"BASE": "datadocker/base:1"}
     assert image["name"].startswith("datadocker/azurefile:")
+    # its tag is the stack's alone, and what a failed build leaves is nobody's
+    assert image["forceRemove"] is True
+    assert (image["build"]["remove"], image["build"]["forceRemove"]) == (True, True)
