@@ -94,6 +94,34 @@ def test_writers_write_logs_by_the_settings_on_config_and_the_reader_only_reads(
         assert (container["logDriver"], container["logOpts"]["max-size"]) == ("json-file", "10m")
 
 
+def test_a_writer_that_ends_by_no_signal_is_not_waited_for_long(
+    build: Build, recorder: Recorder, engine: FakeEngine, exported: dict[str, Any]
+) -> None:
+    stand(build, engine, exported)
+    made = {c["name"]: c["destroyGraceSeconds"] for c in recorder.all(CONTAINER).values()}
+    assert {made[name] for name in ("docker1", "docker2", "docker3", "reader")} == {5}
+
+
+def test_a_database_is_made_after_every_volume_that_it_may_have_had(
+    build: Build, engine: FakeEngine, exported: dict[str, Any], options: Options
+) -> None:
+    stand(build, engine, exported)
+    waited = options[CONTAINER, "mydb-container"].depends_on
+    assert sorted(resource._name for resource in waited) == sorted(TALK["volumes"])  # type: ignore[union-attr]
+
+
+def test_options_that_are_true_or_false_are_written_as_their_readers_spell_them(
+    build: Build, recorder: Recorder, engine: FakeEngine, exported: dict[str, Any]
+) -> None:
+    volumes = ["logs", "config", "simpledb", {"name": "dbs", "options": {"create": True, "uid": 7}}]
+    database = TALK["databases"][0] | {"options": {"slow_query_log": False, "long_query_time": 0.5}}
+    stand(build, engine, exported, volumes=volumes, databases=[database])
+    given = recorder.one(VOLUME, "dbs-volume")["driverOpts"]
+    assert (given["create"], given["uid"]) == ("true", "7")
+    command = recorder.one(CONTAINER, "mydb-container")["command"]
+    assert command == ["mysqld", "--slow_query_log=false", "--long_query_time=0.5"]
+
+
 def test_databases_alone_have_no_writers(
     build: Build, recorder: Recorder, engine: FakeEngine, exported: dict[str, Any]
 ) -> None:
