@@ -8,11 +8,12 @@ from typing import Any
 import pulumi
 import pytest
 
+from components.shares.adoption import STACK_TAG
 from stacks.build import build as build_stack
 from stacks.config import parse
 from stacks.hosts import docker_host
 from tests.unit.azure_parts import ACCOUNT, GROUP, SHARE, AzureRecorder, logged_in, settings_of
-from tests.unit.conftest import Build
+from tests.unit.conftest import Build, Options
 
 
 @pytest.fixture
@@ -38,6 +39,37 @@ def test_the_machines_name_is_not_the_datas(build: Build, recorder: AzureRecorde
     stand(build, raw | {"host": raw["host"] | {"name": "another"}})
     assert recorder.one(GROUP, "host-group")["resourceGroupName"] == "another"
     assert recorder.one(GROUP, "files-group")["resourceGroupName"] == "datadocker-staging-data"
+
+
+@pytest.mark.parametrize(
+    ("production", "shares", "protected"),
+    [(True, {}, True), (False, {}, False), (True, {"protect": False}, False), (False, {"protect": True}, True)],
+)
+def test_the_data_of_production_is_protected_unless_the_settings_say_otherwise(
+    build: Build,
+    recorder: AzureRecorder,
+    options: Options,
+    production: bool,
+    shares: dict[str, Any],
+    protected: bool,
+) -> None:
+    stand(build, staging(**shares), production=production)
+    for data in ((GROUP, "files-group"), (ACCOUNT, "files-account"), (SHARE, "dbs-share-files")):
+        assert options[data].protect is protected, data
+
+
+def test_data_that_is_there_by_the_names_that_are_set_is_taken_back_whatever_the_state_has(
+    build: Build, recorder: AzureRecorder, options: Options
+) -> None:
+    recorder.in_state = {(GROUP, "files-group"): {"name": "other-data"}}
+    tags = {STACK_TAG: "datadocker/staging"}
+    recorder.existing = {
+        "azure-native:resources:getResourceGroup": {"id": "/group", "name": "demo-data", "tags": tags},
+        "azure-native:storage:getStorageAccount": {"id": "/account", "name": "demodata", "tags": tags},
+    }
+    stand(build, staging(account="demodata", resourceGroup="demo-data"))
+    assert options[GROUP, "files-group"].import_ == "/group"
+    assert options[ACCOUNT, "files-account"].import_ == "/account"
 
 
 @pytest.mark.parametrize(("typ", "name"), [(ACCOUNT, "files-account"), (GROUP, "files-group")])
