@@ -77,6 +77,28 @@ def test_a_database_whose_volume_or_port_goes_to_another_is_stopped_first(
     assert engine.posted == [f"/v1.41/containers/{name}-id/stop?t=60" for name in stopped]
 
 
+@pytest.mark.parametrize(
+    ("state", "preview", "stopped"),
+    [
+        ("running", False, True),
+        ("paused", False, True),
+        ("restarting", False, True),
+        ("exited", False, False),
+        ("created", False, False),
+        ("running", True, False),
+    ],
+)
+def test_whatever_may_hold_a_volume_is_stopped_and_by_a_preview_nobody(
+    build: Build, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch, state: str, preview: bool, stopped: bool
+) -> None:
+    monkeypatch.setattr("components.hosts.claims._free", lambda _: True)
+    monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: preview)
+    engine.answers["/containers/json"] = [running("mydb", "dbs", 1) | {"State": state}]
+    wanted = claims(server("renamed", "dbs", 1))
+    build(lambda: LocalHost("host", {"socket": engine.path}).claim(wanted) and None)
+    assert engine.posted == (["/v1.41/containers/mydb-id/stop?t=60"] if stopped else [])
+
+
 def test_a_local_host_is_its_socket(build: Build, recorder: Recorder, engine: FakeEngine) -> None:
     path = engine.path
     out = build(lambda: {"host": LocalHost("host", {"socket": path}).docker_host})

@@ -38,6 +38,13 @@ def test_a_stopped_one_is_started(engine: FakeEngine) -> None:
     assert engine.posted == ["/v1.41/containers/c1/start"]
 
 
+def test_one_that_the_engine_is_about_to_restart_is_not_started_besides(engine: FakeEngine) -> None:
+    engine.answers["/containers/c1/json"] = {"State": {"Running": False, "Restarting": True}}
+    engine.events = [HEALTHY]
+    wait(engine)
+    assert engine.posted == []
+
+
 def test_a_healthy_one_is_ready_at_once(engine: FakeEngine) -> None:
     engine.answers["/containers/c1/json"] = state("healthy")
     wait(engine)
