@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import re
+import stat
+import subprocess
 from pathlib import Path
 
 import pulumi
@@ -83,6 +85,35 @@ def test_keys_that_azure_would_refuse(tmp_path: Path, public: str, said: str) ->
     assert keys.private_key(str(tmp_path / "key")) == tmp_path / "key"
 
 
+def test_a_private_key_that_others_may_read_is_written_anew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    pulumi.runtime.set_mocks(AzureRecorder(), project="datadocker", stack="staging", preview=False)
+    told = keys.write_key("host", PAIR["private"])
+    file = Path(told.replace("${XDG_CACHE_HOME}", str(tmp_path)))
+    before = file.stat()
+    assert stat.S_IMODE(before.st_mode) == 0o600
+    # one that is right is left to whoever reads it
+    keys.write_key("host", PAIR["private"])
+    assert file.stat().st_ino == before.st_ino
+    file.chmod(0o644)
+    keys.write_key("host", PAIR["private"])
+    assert (file.read_text(), stat.S_IMODE(file.stat().st_mode)) == (PAIR["private"], 0o600)
+
+
+def test_the_public_half_of_an_agents_key_is_everybodys_to_read(tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_text(PAIR["public"])
+    key.chmod(0o644)
+    assert keys.private_key(str(key)) == key
+
+
+def test_a_machine_has_the_one_host_key_that_it_was_given() -> None:
+    config = yaml.safe_load(cloud_config("me", PAIR))
+    assert config["ssh_keys"] == {"ed25519_private": PAIR["private"], "ed25519_public": PAIR["public"]}
+    # those of the image are everybody's who has it
+    assert config["ssh_deletekeys"] is True
+
+
 def test_a_pair_is_made_by_ssh_keygen() -> None:
     made = keys.make_pair()
     assert made["private"].startswith("-----BEGIN OPENSSH PRIVATE KEY-----\n")
@@ -155,6 +186,30 @@ def test_cloud_init_gets_each_letter_as_it_was_written() -> None:
     assert yaml.safe_load(cloud_config("me", PAIR, more))[0]["content"] == more
 
 
-def test_the_readiness_script_hands_the_log_over() -> None:
-    assert "cloud-init-output.log" in READY_SCRIPT
-    assert "exit 1" in READY_SCRIPT
+@pytest.mark.parametrize(
+    ("cloud_init", "docker", "said"),
+    [
+        (0, 0, ""),
+        # done, with something that it mended itself
+        (2, 0, ""),
+        (1, 0, "cloud-init failed: the last line of many\n"),
+        (0, 1, "the Docker engine does not answer\n"),
+    ],
+)
+def test_a_machine_is_ready_once_cloud_init_is_done_and_the_engine_answers(
+    tmp_path: Path, cloud_init: int, docker: int, said: str
+) -> None:
+    log = tmp_path / "cloud-init-output.log"
+    log.write_text("E: no such package\n")
+    status = (
+        f"case $* in 'status --wait') exit {cloud_init};; 'status --long') echo a; echo the last line of many;; esac"
+    )
+    for name, does in (("cloud-init", status), ("docker", f"exit {docker}")):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{does}\n")
+        (tmp_path / name).chmod(0o755)
+    script = READY_SCRIPT.replace("/var/log/cloud-init-output.log", str(log))
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    done = subprocess.run(["sh", "-c", script], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == bool(said)
+    # and its log is handed over
+    assert done.stderr == (f"{said}E: no such package\n" if said else "")
