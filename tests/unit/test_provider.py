@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -154,4 +155,16 @@ def test_what_is_not_sent_to_the_engine_is_not_part_of_a_plugins_identity(tmp_pa
     (tmp_path / "__pycache__/program.pyc").write_text("x")
     assert context_digest(tmp_path) == before
     (tmp_path / "program.py").write_text("2")
+    assert context_digest(tmp_path) != before
+
+
+def test_a_program_that_can_be_run_is_another_image(tmp_path: Path) -> None:
+    program = tmp_path / "program"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o644)
+    before = context_digest(tmp_path)
+    # what a checkout's umask decides makes no other image
+    program.chmod(0o664)
+    assert context_digest(tmp_path) == before
+    program.chmod(0o755)
     assert context_digest(tmp_path) != before
