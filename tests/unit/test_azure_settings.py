@@ -41,6 +41,7 @@ def test_only_prod_is_production_by_its_name() -> None:
         ({"location": "West Europe"}, "host.location: 'West Europe': Azure takes a region's short name"),
         ({"sshFrom": []}, "host.sshFrom: should be at least 1 long"),
         ({"sshFrom": ["0.0.0.0/0"]}, "sshFrom[0]: '0.0.0.0/0': this is a good part of the internet: name smaller"),
+        ({"sshFrom": ["8.0.0.0/7"]}, "sshFrom[0]: '8.0.0.0/7': this is a good part of the internet: name smaller"),
         ({"sshFrom": ["128.0.0.0/1"]}, "or write Internet if you mean all of it"),
         ({"sshFrom": ["203.0.113.7/24"]}, "bits beyond the prefix are set; did you mean 203.0.113.0/24?"),
         ({"sshFrom": ["203.0.113.7", "203.0.113.0/24"]}, "sshFrom: 203.0.113.7/32 and 203.0.113.0/24 overlap, which"),
@@ -85,6 +86,8 @@ def test_only_prod_is_production_by_its_name() -> None:
         ({"privateIp": "224.0.0.4"}, "host.privateIp: '224.0.0.4': should be an address of the subnet"),
         ({"disk": {"size": 10}}, "host.disk.size: 10: should be at least 30"),
         ({"tags": {"a/b": "c"}}, "Azure takes tag names of 1 to 128 characters without"),
+        ({"tags": {"a" * 129: "c"}}, "Azure takes tag names of 1 to 128 characters without"),
+        ({"tags": {"": "c"}}, "Azure takes tag names of 1 to 128 characters without"),
         ({"tags": {"a\nb": "c"}}, "Azure takes tag names of 1 to 128 characters without"),
         ({"tags": {"Microsoft.x": "c"}}, "Azure keeps names that begin with microsoft, azure or windows"),
         ({"tags": {"datadocker-stack": "a"}}, "by this tag the stack knows its own: leave it out"),
@@ -117,6 +120,8 @@ def test_a_host_that_azure_would_refuse(change: dict[str, Any], expected: str) -
         ({"softDeleteDays": 400}, "shares.softDeleteDays: 400: should be at most 365"),
         ({"allowFrom": ["10.0.0.0/8"]}, "allowFrom[0]: '10.0.0.0/8': a storage account's firewall takes public"),
         ({"allowFrom": ["0.0.0.0/0"]}, "allowFrom[0]: '0.0.0.0/0': this is a good part of the internet"),
+        ({"allowFrom": ["8.8.8.8/31"]}, "allowFrom[0]: '8.8.8.8/31': a storage account's firewall takes no /31"),
+        ({"allowFrom": ["8.0.0.0/7"]}, "allowFrom[0]: '8.0.0.0/7': this is a good part of the internet"),
         ({"allowFrom": ["128.0.0.0/1"]}, "allowFrom[0]: '128.0.0.0/1': this is a good part of the internet"),
         ({"allowFrom": ["8.8.8.8", "8.8.8.0/24"]}, "shares.allowFrom: 8.8.8.8 and 8.8.8.0/24 overlap, which Azure"),
         ({"performance": "premium", "protocol": "nfs", "allowFrom": ["8.8.8.8"]}, "NFS has no password"),
@@ -196,6 +201,13 @@ def test_an_address_of_any_network_that_azure_takes(network: dict[str, Any], add
     host = parse(RAW | {"host": HOST | {"network": network, "privateIp": address}}, file="f").host
     assert isinstance(host, AzureHostSettings)
     assert host.private_ip == address
+
+
+def test_the_most_that_is_taken_at_once() -> None:
+    host = AzureHostSettings.model_validate(HOST | {"sshFrom": ["8.0.0.0/8"], "tags": {"a" * 128: "b" * 256}})
+    assert (host.ssh_from, list(host.tags)) == (["8.0.0.0/8"], ["a" * 128])
+    shares = AzureSharesSettings.model_validate(SHARES | {"allowFrom": ["8.0.0.0/8", "9.9.9.8/30"]})
+    assert shares.allow_from == ["8.0.0.0/8", "9.9.9.8/30"]
 
 
 def test_a_network_that_is_named_twice_is_named_once() -> None:

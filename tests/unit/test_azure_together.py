@@ -48,6 +48,16 @@ def test_what_a_section_lacks_does_not_hide_the_rest_of_it() -> None:
     ]
 
 
+def test_what_is_wrong_in_a_list_moves_nothing_of_the_rest() -> None:
+    host = HOST | {"sshFrom": ["home", "Internet", "away"]}
+    said = complaints(RAW | {"host": host}, file=PROD)
+    assert [line.split(": ")[1:3] for line in said] == [
+        ["host.sshFrom[0]", "'home'"],
+        ["host.sshFrom[2]", "'away'"],
+        ["host.sshFrom", "Internet"],
+    ]
+
+
 OWN = HOST | INSIDE | {"network": {"subnetId": SUBNET, "outbound": "given"}, "privateIp": "8.8.0.4"}
 MADE = {"addressSpace": "10.9.0.0/16", "subnet": "10.9.1.0/24", "outbound": "natGateway"}
 PREMIUM = SHARES | {"protocol": "nfs", "performance": "premium", "redundancy": "ZRS", "quota": 50000}

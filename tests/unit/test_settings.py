@@ -23,6 +23,7 @@ from tests.unit.conftest import Recorder
 VOLUMES = ["logs", "dbs", "config", "simpledb"]
 MYDB = {"name": "mydb", "volume": "dbs", "port": 6603}
 USER = {"name": "shop", "schemas": ["shop"]}
+IN_FOLDER = {"name": "v3", "share": "s-1", "folder": "a", "exclusive": True}
 
 
 def complaints(raw: dict[str, Any], **more: Any) -> list[str]:
@@ -90,6 +91,14 @@ def test_only_a_misspelt_namespace_of_ours_is_looked_at(recorder: Recorder) -> N
     pulumi.runtime.set_all_config(config | {"datadcoker:prefix": "two-"})
     with pytest.raises(SettingsError, match="datadcoker:prefix: no such setting; did you mean datadocker:prefix"):
         read_settings()
+    pulumi.runtime.set_all_config({})
+
+
+def test_a_key_with_nothing_behind_it_says_nothing(recorder: Recorder) -> None:
+    names = ("databases", "host", "images", "prefix", "production", "shares", "stack")
+    given = {"datadocker:volumes": '["logs", "config"]'} | {f"datadocker:{name}": "" for name in names}
+    pulumi.runtime.set_all_config(given)
+    assert read_settings() == parse({"volumes": ["logs", "config"]}, file="f")
     pulumi.runtime.set_all_config({})
 
 
@@ -171,6 +180,21 @@ def test_nothing_at_all_but_the_demos_volumes_is_right() -> None:
         ({"volumes": [*VOLUMES, "Caps"]}, "share 'Caps' is not a share name"),
         ({"volumes": [*VOLUMES, {"name": "v2", "folder": "../x"}]}, "folder: '../x': a relative path"),
         ({"volumes": [*VOLUMES, {"name": "v2", "share": "dbs"}]}, "one of them is exclusive"),
+        (
+            {"volumes": [*VOLUMES, {"name": "v2", "share": "s-1", "folder": "a/b"}, IN_FOLDER]},
+            "volumes[5]: maps the same folder of share s-1 as volumes[4] (v2), and one of them is exclusive",
+        ),
+        (
+            {"volumes": [*VOLUMES, IN_FOLDER, {"name": "v2", "share": "s-1", "folder": "a/b"}]},
+            "volumes[5]: maps the same folder of share s-1 as volumes[4] (v3), and one of them is exclusive",
+        ),
+        # the whole share is around each of its folders
+        ({"volumes": [*VOLUMES, IN_FOLDER, {"name": "v2", "share": "s-1"}]}, "volumes[5]: maps the same folder of"),
+        ({"volumes": [*VOLUMES, {"name": "v2", "share": "s-1"}, IN_FOLDER]}, "volumes[5]: maps the same folder of"),
+        (
+            {"databases": [MYDB | {"schemas": ["shop"], "users": [USER, USER | {"host": "10.%"}, USER]}]},
+            "databases[0].users[2]: account shop@% is given twice",
+        ),
         ({"volumes": [*VOLUMES, {"name": "v2", "options": {"share": "x"}}]}, "write share beside"),
         ({"volumes": ["dbs", "config"]}, "volumes: the demo writes to a volume named logs"),
         ({"databases": [MYDB | {"volume": "logs"}]}, "[0]: the demo's containers share logs, which must not"),
@@ -227,6 +251,12 @@ def test_bad_settings_say_where_what_and_what_to_do(change: dict[str, Any], expe
     assert expected in said[0]
 
 
+def test_folders_beside_an_exclusive_one_and_an_accounts_name_on_another_host_are_others() -> None:
+    beside = {"name": "v2", "share": "s-1", "folder": "ab"}
+    database = MYDB | {"schemas": ["shop"], "users": [USER, USER | {"host": "10.%"}]}
+    parse({"volumes": [*VOLUMES, IN_FOLDER, beside], "databases": [database]}, file="f")
+
+
 def test_everything_wrong_in_one_file_is_said_together() -> None:
     said = complaints(
         {
@@ -267,6 +297,21 @@ def test_secrets_are_in_no_complaint() -> None:
     )
     assert len(said) >= 5
     assert canary not in "\n".join(said)
+    # with the mark not even a name is shown, and without it nothing that has a password in it
+    marked = complaints({"volumes": VOLUMES, "databases": [MYDB | {"name": f"a {canary}"}]}, secret=["databases"])
+    assert marked[0].startswith("Pulumi.dev.yaml: databases[0].name: Docker takes")
+    unmarked = complaints(
+        {
+            "volumes": VOLUMES,
+            "databases": [
+                MYDB | {"rootPassword": f"{canary}\n"},
+                {"name": "b2", "users": {"name": "u", "password": canary}},
+                [{"rootPassword": canary}],
+            ],
+        }
+    )
+    assert len(unmarked) >= 3
+    assert canary not in "\n".join(marked + unmarked)
     # the search would find it: without the mark the name is shown
     open_said = complaints({"volumes": VOLUMES, "databases": [MYDB | {"name": "a b"}]})
     assert "'a b'" in open_said[0]
