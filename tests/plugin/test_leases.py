@@ -93,6 +93,48 @@ def test_a_record_that_cant_be_written_leaves_no_lock_behind(
     one.claim("other")
 
 
+def test_a_holder_that_is_evicted_while_it_renews_finds_out(
+    world: World, folder: MemoryFolder, one: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever takes the folder marks it and looks at the record again; so one of the two sees the other."""
+    lease = one.claim()
+    confirmed = lease.confirmed
+    world.now += 1
+
+    def overtaken(owner: Owner) -> None:
+        SharedStore.write(one.store, owner)
+        SharedStore.take(one.store, owner, "two")
+
+    monkeypatch.setattr(one.store, "write", overtaken)
+    with pytest.raises(TakenOver, match="taken over by two"):
+        one.leases.renew(lease)
+    assert lease.confirmed == confirmed
+
+
+def test_a_renewal_that_a_full_share_has_no_room_for_names_fewer_containers(
+    one: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lease = one.claim()
+    lease.owner.containers = [Container(f"c{number}", f"db{number}") for number in range(8)]
+    room = 3
+
+    def full(owner: Owner) -> None:
+        if len(owner.containers) > room:
+            raise ShareError("the share is full")
+        SharedStore.write(one.store, owner)
+
+    monkeypatch.setattr(one.store, "write", full)
+    one.leases.renew(lease)
+    written = one.store.read(lease.owner.key)
+    assert written is not None
+    assert [container.name for container in written.owner.containers] == ["db0", "db1"]
+    # in memory all are known, and are stopped if the lease is lost
+    assert len(lease.owner.containers) == 8
+    room = -1
+    with pytest.raises(ShareError, match="the share is full"):
+        one.leases.renew(lease)
+
+
 def test_a_renewal_in_the_middle_of_a_grant_does_not_end_it(one: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     """The share still has the record of the volume's hold before."""
     one.claim()

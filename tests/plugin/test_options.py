@@ -43,6 +43,8 @@ GOOD = [
     (SMB, {"vers": "3.1.1", "seal": True, "cache": "strict", "actimeo": 30, "mfsymlinks": True, "nosharesock": None}),
     (SMB | {"vers": "2.1"}, {"seal": False}),
     (SMB | {"exclusive": "true"}, {"nosharesock": True, "nobrl": None}),
+    (SMB | {"nosharesock": "false"}, {"nosharesock": False}),
+    (SMB | {"exclusive": "false", "nosharesock": "false", "for": "database"}, {"nosharesock": False}),
     (SMB | {"exclusive": "true", "for": "database"}, {"nosharesock": True, "nobrl": True}),
     (SMB | {"exclusive": "true", "for": "database", "nobrl": "false"}, {"nobrl": False}),
     (SMB | {"exclusive": "true", "for": "database", "nolock": "false"}, {"nolock": False, "nobrl": None}),
@@ -192,6 +194,14 @@ def test_defaults_count_only_without_a_protocol() -> None:
     assert options.parse("logs", {"uid": "6"}, defaults).uid == 6
     assert options.parse("logs", {"protocol": "smb"}, defaults).uid is None
     assert options.parse("logs", {}, {}).protocol == "smb"
+
+
+def test_defaults_of_nfs_need_no_server_which_each_volume_names() -> None:
+    defaults = options.parse_defaults("protocol=nfs, nconnect=8")
+    parsed = options.parse("logs", {"server": "files.example"}, defaults)
+    assert (parsed.protocol, parsed.server, parsed.nconnect) == ("nfs", "files.example", 8)
+    with pytest.raises(OptionError, match='"server" is missing'):
+        options.parse("logs", {}, defaults)
 
 
 def test_a_given_folder_replaces_a_default_one_under_either_name() -> None:

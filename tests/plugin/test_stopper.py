@@ -1,5 +1,6 @@
 """What happens to the containers of a lost lease."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -283,6 +284,17 @@ def test_a_stop_that_the_plugin_did_not_survive_is_ended_by_its_next_life(site: 
     site.lose().join(10)
     assert site.engine.started == ["mydb"]
     _assert_settled(site)
+
+
+def test_after_a_reboot_another_process_has_the_number_of_the_one_that_was_killed(site: Site) -> None:
+    """The engine has started it meanwhile, so there is nothing to wait for."""
+    mydb = site.run("mydb")
+    owner = dataclasses.replace(site.lease.owner, boot="earlier", containers=[_known(mydb)])
+    site.memory.save(site.lease, [mydb.id])
+    site.plugin().resume(Stopped(owner, (mydb.id,), restart=False), site.one.store)
+    eventually(lambda: _assert_settled(site))
+    assert site.engine.started == []
+    mydb.kill()
 
 
 def _assert_settled(site: Site) -> None:

@@ -46,7 +46,10 @@ def test_on_another_machine_it_is_made_of_what_is_there(engine: PluginEngine, th
     assert engine.plugin is not None
     assert engine.plugin["Enabled"]
     assert engine.oneoff["Cmd"] == ["install", "azurefile"]
-    assert "/var/run/docker.sock:/run/engine/docker.sock:ro" in engine.oneoff["HostConfig"]["Binds"]
+    host = engine.oneoff["HostConfig"]
+    assert "/var/run/docker.sock:/run/engine/docker.sock:ro" in host["Binds"]
+    # it looks into the mount tables of the host's processes
+    assert (host["PidMode"], host["CapAdd"]) == ("host", ["SYS_PTRACE"])
     assert not any("export" in step or step == "POST /plugins/create" for step in engine.done)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from provider.connection import EngineConnection
 from provider.image import CONTENT_LABEL, ImportedImage
 from tests.unit.fake_engine import FakeEngine, served
 
@@ -48,11 +51,11 @@ def engine(tmp_path: Path) -> Iterator[ImageEngine]:
         yield made
 
 
-def make(engine: ImageEngine, folder: Path) -> None:
+def make(engine: ImageEngine, folder: Path, url: str = "") -> None:
     archive = folder / "bookworm.tar"
     archive.write_bytes(b"files")
     props = {
-        "engine": {"url": f"unix://{engine.path}", "ssh_opts": []},
+        "engine": {"url": url or f"unix://{engine.path}", "ssh_opts": []},
         "reference": "datadocker/base-bookworm:1",
         "archive": str(archive),
         "content": "bases-1-bookworm",
@@ -72,6 +75,19 @@ def test_an_engine_without_these_files_is_sent_them(engine: ImageEngine, tmp_pat
     assert (what, body) == ("create", b"files")
     assert query["repo"] == ["datadocker/base-bookworm"]
     assert f'LABEL {CONTENT_LABEL}="bases-1-bookworm"' in query["changes"]
+
+
+def test_over_a_network_they_are_sent_compressed(
+    engine: ImageEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextlib.contextmanager
+    def connected(url: str, options: list[str]) -> Iterator[EngineConnection]:
+        yield EngineConnection(engine.path)
+
+    monkeypatch.setattr("provider.resource.connect", connected)
+    make(engine, tmp_path, "ssh://ops@box:22")
+    ((what, _, body),) = engine.asked
+    assert (what, gzip.decompress(body)) == ("create", b"files")
 
 
 def test_an_engine_that_has_them_only_gets_other_labels(engine: ImageEngine, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +146,22 @@ def test_a_failure_is_its_one_line() -> None:
 def test_a_share_to_keep_is_never_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("provider.share.engine_client", lambda _: pytest.fail("the engine was asked"))
     server.RESOURCES["datadocker-engine:index:ShareFolder"].delete("dbs", SHARE | {"retain": True})
+
+
+def test_a_share_is_deleted_beside_others_and_while_no_plugin_is_exchanged(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    @contextlib.contextmanager
+    def noted(*given: Any, **more: Any) -> Iterator[None]:
+        asked.append((given, more))
+        yield
+
+    for step in ("turn", "engine_client", "ran"):
+        monkeypatch.setattr(f"provider.share.{step}", noted)
+    server.RESOURCES["datadocker-engine:index:ShareFolder"].delete("dbs", SHARE)
+    turn, _, ran = asked
+    assert turn == (("/var/lib/datadocker",), {"shared": True})
+    assert ran[0][1:] == ("i:1", "/var/lib/datadocker", "remove-share", "dbs")
 
 
 def test_what_is_not_sent_to_the_engine_is_not_part_of_a_plugins_identity(tmp_path: Any) -> None:
