@@ -65,6 +65,12 @@ def recorder() -> Recorder:
 Options = dict[tuple[str, str], pulumi.ResourceOptions]
 
 
+def waited_for(opts: pulumi.ResourceOptions) -> list[str]:
+    """Names of what comes first."""
+    resources: Any = opts.depends_on
+    return sorted(resource._name for resource in resources)
+
+
 @pytest.fixture
 def options(monkeypatch: pytest.MonkeyPatch) -> Options:
     """Type and name → options of all that is registered."""

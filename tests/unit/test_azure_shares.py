@@ -14,7 +14,7 @@ from components.shares import adoption
 from components.shares.azure import AzureFileShares, AzureFileSharesArgs, AzureShare
 from stacks.shares import account_name
 from tests.unit.azure_parts import ACCOUNT, GROUP, KEY, SERVICE, SHARE, SUBNET, SUBSCRIPTION, AzureRecorder
-from tests.unit.conftest import Build, Options
+from tests.unit.conftest import Build, Options, waited_for
 from tests.unit.parts import host, plugin
 
 OWNED = {adoption.STACK_TAG: "datadocker/unit"}
@@ -82,8 +82,7 @@ def test_an_account_for_files_alone(build: Build, recorder: AzureRecorder) -> No
 
 def test_a_share_is_made_under_its_services_settings(build: Build, recorder: AzureRecorder, options: Options) -> None:
     build(shares)
-    waited = options[SHARE, "dbs-share-files"].depends_on
-    assert [resource._name for resource in waited] == ["files-service"]  # type: ignore[union-attr]
+    assert waited_for(options[SHARE, "dbs-share-files"]) == ["files-service"]
 
 
 def test_nfs_is_premium_without_key_and_without_secure_transfer(build: Build, recorder: AzureRecorder) -> None:

@@ -22,7 +22,7 @@ from tests.unit.azure_parts import (
     logged_in,
     stand,
 )
-from tests.unit.conftest import Build, Options
+from tests.unit.conftest import Build, Options, waited_for
 
 IMAGE = "docker:index/remoteImage:RemoteImage"
 
@@ -137,10 +137,10 @@ def test_all_that_is_on_the_machine_shares_its_fate(
         # one that can't be pulled costs nobody a container, and its deletion deletes nothing
         pulled = key[1].endswith("-pull")
         assert opts.delete_before_replace is not pulled, key
-        assert "host-stop" in [r._name for r in opts.depends_on], key  # type: ignore[union-attr]
+        assert "host-stop" in waited_for(opts), key
     # and that comes after the bootstrap, also where mocks answer in another order
-    assert [r._name for r in options[STOP, "host-stop"].depends_on] == ["host-machine-ready"]  # type: ignore[union-attr]
-    assert [r._name for r in options[ENGINE, "host-engine"].depends_on] == ["host-stop"]  # type: ignore[union-attr]
+    assert waited_for(options[STOP, "host-stop"]) == ["host-machine-ready"]
+    assert waited_for(options[ENGINE, "host-engine"]) == ["host-stop"]
     # its own deletion is what stops the containers, so it is never skipped
     assert options[STOP, "host-stop"].deleted_with is None
     assert recorder.one(STOP, "host-stop")["machine"] == "4711-of-this-machine"

@@ -16,7 +16,7 @@ from provider.owner import CHECKOUT_LABEL, STACK_LABEL
 from stacks.build import build as build_stack
 from stacks.config import parse
 from stacks.hosts import docker_host
-from tests.unit.conftest import Build, Options, Recorder
+from tests.unit.conftest import Build, Options, Recorder, waited_for
 from tests.unit.fake_engine import FakeEngine, fake_engine
 
 CONTAINER, VOLUME = "docker:index/container:Container", "docker:index/volume:Volume"
@@ -106,8 +106,7 @@ def test_a_database_is_made_after_every_volume_that_it_may_have_had(
     build: Build, engine: FakeEngine, exported: dict[str, Any], options: Options
 ) -> None:
     stand(build, engine, exported)
-    waited = options[CONTAINER, "mydb-container"].depends_on
-    assert sorted(resource._name for resource in waited) == sorted(TALK["volumes"])  # type: ignore[union-attr]
+    assert waited_for(options[CONTAINER, "mydb-container"]) == sorted(TALK["volumes"])
 
 
 def test_options_that_are_true_or_false_are_written_as_their_readers_spell_them(
@@ -167,8 +166,8 @@ def test_nothing_is_deleted_before_the_volumes_guard_is(
     assert guard.inputs["labels"].keys() == {STACK_LABEL, CHECKOUT_LABEL}
     # what is always the same, as long as no volume is replaced
     assert guard.inputs["made"] is True
-    waited = [resource._name for resource in options[guard.typ, guard.name].depends_on]  # type: ignore[union-attr]
-    assert sorted(waited) == sorted([*TALK["volumes"], "mydb", "docker1", "docker2", "docker3", "reader"])
+    users = ["mydb", "docker1", "docker2", "docker3", "reader"]
+    assert waited_for(options[guard.typ, guard.name]) == sorted([*TALK["volumes"], *users])
 
 
 def test_the_volumes_guard_is_made_of_the_volumes(
