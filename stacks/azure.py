@@ -77,7 +77,7 @@ class AzureNetworkSettings(Section):
 class AzureHostSettings(Section):
     """A virtual machine on Azure (docker-machine's azure driver)."""
 
-    kind: Literal["azure"]
+    kind: Literal["azure"] = Field(description="A virtual machine that the stack makes.")
     location: Location = Field(description="Region, such as westeurope.")
     ssh_from: Annotated[Sources, Field(min_length=1)] = Field(
         description="Networks that reach SSH; nothing else is open. Internet, spelt so, is all of it."
@@ -135,7 +135,7 @@ class AzureHostSettings(Section):
 class AzureSharesSettings(Section):
     """Shares of Azure Files, in a resource group of their own that outlives the host."""
 
-    kind: Literal["azure"]
+    kind: Literal["azure"] = Field(description="A storage account that the stack makes.")
     account: StorageAccountName | None = Field(
         default=None, description="Taken world-wide, once. Default: made of subscription, project and stack."
     )

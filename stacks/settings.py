@@ -31,7 +31,7 @@ from stacks.section import Section
 class LocalHostSettings(Section):
     """The Docker engine on this machine."""
 
-    kind: Literal["local"]
+    kind: Literal["local"] = Field(description="The engine on this machine.")
     socket: Annotated[str, Field(pattern="^/.")] | None = Field(
         default=None,
         description="The engine's socket. Default: DOCKER_HOST if it names one, else /var/run/docker.sock.",
@@ -41,7 +41,7 @@ class LocalHostSettings(Section):
 class SSHHostSettings(Section):
     """A Docker engine on any machine that SSH reaches (docker-machine's generic driver)."""
 
-    kind: Literal["ssh"]
+    kind: Literal["ssh"] = Field(description="A machine that is there.")
     address: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.:-]*$")] = Field(
         description="Host name or IP address."
     )
@@ -59,7 +59,7 @@ class SSHHostSettings(Section):
 class LocalSharesSettings(Section):
     """Shares as folders on the host."""
 
-    kind: Literal["local"]
+    kind: Literal["local"] = Field(description="Folders on the host, below plugin.root.")
     retain: bool = Field(
         default=True,
         description="Keep the shares' data when the stack is destroyed, or no volume is on a share any more.",
@@ -97,7 +97,7 @@ class VolumeSettings(Section):
 class UserSettings(Section):
     """A MySQL account with all privileges on the schemas it names."""
 
-    name: AccountName
+    name: AccountName = Field(description="User name of the account.")
     password: Secret | None = Field(
         default=None, description="Set it with --secret. Default: generated and kept in the state."
     )
