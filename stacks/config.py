@@ -1,5 +1,6 @@
-"""The selected stack's configuration, checked whole. Nothing else reads `pulumi.Config`.
+"""The selected stack's configuration, checked whole. Nothing else reads this project's own.
 
+Of azure-native's, stacks/login.py looks up who is logged in, as that provider does.
 Before the first resource exists all that is wrong in `Pulumi.<stack>.yaml` is reported together, a line each.
 """
 
