@@ -84,11 +84,6 @@ def network(text: str) -> ipaddress.IPv4Network:
     raise ValueError(f"bits beyond the prefix are set; did you mean {near}?")
 
 
-def _cidr(text: str) -> str:
-    network(text)
-    return text
-
-
 def _own_range(text: str) -> str:
     found = network(text)
     if not 2 <= found.prefixlen <= 29:
@@ -217,7 +212,6 @@ IdentityId = Annotated[
     ),
 ]
 AdminUser = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_-]{0,31}$"), AfterValidator(_user)]
-Cidr = Annotated[str, AfterValidator(_cidr)]
 OwnRange = Annotated[str, AfterValidator(_own_range)]
 Source = Annotated[str, AfterValidator(_source)]
 Sources = Annotated[list[Source], AfterValidator(_apart)]

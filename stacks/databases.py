@@ -23,7 +23,6 @@ class Foundation:
 
     host: DockerHost
     volumes: dict[str, MappedVolume]
-    databases: dict[str, MySQLDatabase]
     base: pulumi.Output[str]
     labels: Labels
     image_labels: Labels
@@ -60,7 +59,7 @@ def databases(settings: Settings, host: DockerHost, labels: Labels) -> Foundatio
     pulumi.export("volumes", {name: volume.volume for name, volume in volumes.items()})
     pulumi.export("databases", {d.name: _reached(d, servers[d.name], host) for d in settings.databases})
     _export_ways(host)
-    return Foundation(host, volumes, servers, base, labels, built, [*servers.values()])
+    return Foundation(host, volumes, base, labels, built, [*servers.values()])
 
 
 def _volumes(settings: Settings, host: DockerHost, plugin: AzureFilePlugin, labels: Labels) -> dict[str, MappedVolume]:

@@ -14,8 +14,6 @@ from azurefile.volumes import Volume
 class Local:
     """Shares below ROOT/shares, their fence below ROOT/fence."""
 
-    name = "local"
-
     def __init__(self, root: Path) -> None:
         """Use the plugin's folder on the host."""
         self._shares = root / "shares"

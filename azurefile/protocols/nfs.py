@@ -30,8 +30,6 @@ _CONTROL: dict[str, str | None] = {
 class Nfs:
     """Exports of NFS servers, premium Azure Files above all."""
 
-    name = "nfs"
-
     def __init__(self, root: Path) -> None:
         """Nothing of the root is needed: NFS has no key."""
         self._stores = Stores[SharedStore]()

@@ -26,8 +26,6 @@ _ANSWER_SECONDS = 10.0
 class Smb:
     """Shares on SMB servers, Azure's above all."""
 
-    name = "smb"
-
     def __init__(self, root: Path, takeover: float) -> None:
         """Use ROOT/credentials; `takeover` is the time after which a silent host loses its folders."""
         self._echo = max(1, int(takeover / _ECHOES))

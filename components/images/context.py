@@ -34,8 +34,6 @@ class ContextImageArgs(TypedDict):
 class ContextImage(pulumi.ComponentResource):
     """`datadocker/<folder>:<hash>`. A changed file, base or label is another tag, never a moved one."""
 
-    reference: pulumi.Output[str]
-    """Name and tag, known before the image is built."""
     built: pulumi.Output[str]
     """Name and tag, known once the image is there."""
     digest: str
@@ -46,12 +44,12 @@ class ContextImage(pulumi.ComponentResource):
         super().__init__("datadocker:index:ContextImage", name, {}, opts)
         folder, labels = args["context"], args["labels"]
         self.digest = context_digest(Path(folder))
-        self.reference = pulumi.Output.all(args["base"], labels).apply(
+        reference = pulumi.Output.all(args["base"], labels).apply(
             lambda known: f"datadocker/{Path(folder).name}:{_tag(self.digest, *known)}"
         )
         image = docker.RemoteImage(
             f"{name}-image",
-            name=pulumi.Output.all(self.reference, args["host"].engine).apply(_with_room),
+            name=pulumi.Output.all(reference, args["host"].engine).apply(_with_room),
             build={
                 "context": folder,
                 "build_args": {"BASE": args["base"]},
@@ -66,7 +64,7 @@ class ContextImage(pulumi.ComponentResource):
             opts=args["host"].child(self),
         )
         self.built = image.name
-        self.register_outputs({"reference": self.reference})
+        self.register_outputs({"built": self.built})
 
 
 def context_digest(folder: Path) -> str:

@@ -328,7 +328,7 @@ def test_a_mount_whose_server_is_elsewhere_now_is_made_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Nfs | Smb]
 ) -> None:
     way = Nfs(tmp_path) if kind is Nfs else Smb(tmp_path, TAKEOVER)
-    dbs = volume("dbs", protocol=way.name, server="127.0.0.1")
+    dbs = volume("dbs", protocol=kind.__name__.lower(), server="127.0.0.1")
     if isinstance(way, Smb):
         file = tmp_path / "credentials/account"
         file.parent.mkdir()
