@@ -14,6 +14,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from stacks.section import form
+
 # learn.microsoft.com: FAQ about Linux virtual machines, "user name requirements"
 REFUSED_USERS = (
     "1", "123", "a", "actuser", "adm", "admin", "admin1", "admin2", "administrator", "aspnet", "backup",
@@ -48,12 +50,7 @@ UNUSABLE = tuple(
 
 
 def _matching(pattern: str, takes: str) -> AfterValidator:
-    def check(text: str) -> str:
-        if not re.fullmatch(pattern, text):
-            raise ValueError(f"Azure takes {takes}")
-        return text
-
-    return AfterValidator(check)
+    return form(pattern, f"Azure takes {takes}")
 
 
 def _in_group(resource: str) -> str:

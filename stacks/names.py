@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, SecretStr
 
 from stacks.complaints import nearest
+from stacks.section import form
 
 SYSTEM_SCHEMAS = ("information_schema", "mysql", "performance_schema", "sys")
 RESERVED_OPTIONS = (
@@ -53,26 +54,16 @@ OPTION_BOUNDS = {
 }
 
 
-def form(pattern: str, words: str) -> AfterValidator:
-    """A check that text has the form `pattern`, which its complaint says in `words`."""
-
-    def check(text: str) -> str:
-        if not re.fullmatch(pattern, text):
-            raise ValueError(f"should be {words}")
-        return text
-
-    return AfterValidator(check)
-
-
 def option_value(name: str, text: str) -> None:
     """Checks that `text` is a value of the driver's option `name`.
 
     Raises:
         ValueError: with what is one.
     """
-    form = OPTION_FORMS.get(name)
-    if form and not re.fullmatch(form[0], text):
-        raise ValueError(f"should be {form[1]}")
+    if known := OPTION_FORMS.get(name):
+        pattern, words = known
+        if not re.fullmatch(pattern, text):
+            raise ValueError(f"should be {words}")
     if bounds := OPTION_BOUNDS.get(name):
         low, high = bounds
         if not re.fullmatch("[0-9]{1,10}", text) or not low <= int(text) <= high:
@@ -163,17 +154,20 @@ def _password(value: SecretStr) -> SecretStr:
 Prefix = Annotated[
     str,
     Field(max_length=30, json_schema_extra={"pattern": PREFIX}),
-    form(PREFIX, "lowercase letters, digits and single hyphens, such as two-"),
+    form(PREFIX, "should be lowercase letters, digits and single hyphens, such as two-"),
 ]
 PluginName = Annotated[
     str,
     Field(json_schema_extra={"pattern": PLUGIN}),
-    form(PLUGIN, "lowercase letters, digits, '_', '.' and '-', starting with a letter or digit, such as azurefile"),
+    form(
+        PLUGIN,
+        "should be lowercase letters, digits, '_', '.' and '-', starting with a letter or digit, such as azurefile",
+    ),
 ]
 PluginRoot = Annotated[
     str,
     Field(json_schema_extra={"pattern": ROOT}),
-    form(ROOT, "an absolute path of letters, digits, '_', '.' and '-', such as /var/lib/datadocker"),
+    form(ROOT, "should be an absolute path of letters, digits, '_', '.' and '-', such as /var/lib/datadocker"),
 ]
 VolumeName = Annotated[str, AfterValidator(_volume_name)]
 ShareName = Annotated[str, AfterValidator(share_name)]

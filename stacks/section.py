@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+import re
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
 
@@ -10,3 +12,14 @@ class Section(BaseModel):
     """A part of the settings: unknown keys are errors, names are written in camelCase."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=False)
+
+
+def form(pattern: str, complaint: str) -> AfterValidator:
+    """A check that text has the form `pattern`, with the `complaint` about what has not."""
+
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(complaint)
+        return text
+
+    return AfterValidator(check)
