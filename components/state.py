@@ -36,6 +36,17 @@ def recorded() -> Mapping[tuple[str, str], Mapping[str, Any]]:
     return _recorded(f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}")
 
 
+def lasting(
+    made: pulumi.CustomResource, typ: str, name: str, known: str, value: pulumi.Output[str]
+) -> pulumi.Output[str]:
+    """Returns `value`, the output `known` of `made` that stays as long as that does.
+
+    A preview of a change in place does not know it, but the state does.
+    """
+    before = recorded().get((typ, name), {}).get(known) if pulumi.runtime.is_dry_run() else None
+    return made.id.apply(lambda _: str(before)) if before else value
+
+
 @cache
 def _recorded(stack: str) -> Mapping[tuple[str, str], Mapping[str, Any]]:
     # what StackReference does, for resources

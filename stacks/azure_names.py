@@ -38,8 +38,8 @@ NAME = r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,78}[A-Za-z0-9_])?"
 INTERNET = "Internet"
 # learn.microsoft.com: tag resources, "limitations"; naming rules, Microsoft.Resources
 KEPT_TAGS = ("microsoft", "azure", "windows")
-# a test compares it with the one that is set
-OWN_TAG = "datadocker-stack"
+# a test compares them with those that are set
+OWN_TAGS = ("datadocker-stack", "datadocker-network")
 # a shorter prefix is a good part of the whole internet
 SHORTEST_PREFIX = 8
 # learn.microsoft.com: virtual networks FAQ, "address ranges that I can't use"
@@ -133,8 +133,8 @@ def _tag_name(name: str) -> str:
         raise ValueError("Azure takes tag names of 1 to 128 characters without < > % & \\ ? / and control characters")
     if name.lower().startswith(KEPT_TAGS):
         raise ValueError(f"Azure keeps names that begin with {', '.join(KEPT_TAGS[:-1])} or {KEPT_TAGS[-1]} for itself")
-    if name.lower() == OWN_TAG:
-        raise ValueError("by this tag the stack knows its own: leave it out")
+    if name.lower() in OWN_TAGS:
+        raise ValueError("this tag is the stack's own: leave it out")
     return name
 
 
@@ -218,8 +218,8 @@ TagName = Annotated[str, AfterValidator(_tag_name)]
 Text = BeforeValidator(_text, json_schema_input_type=str | int | float | bool)
 Tags = dict[TagName, Annotated[str, Field(max_length=256), Text]]
 HostTags = Annotated[Tags, Field(max_length=45), AfterValidator(_one_case)]
-# a storage account has fifteen, one of them our own
-AccountTags = Annotated[Tags, Field(max_length=14), AfterValidator(_one_case)]
+# a storage account has fifteen, two of them our own
+AccountTags = Annotated[Tags, Field(max_length=13), AfterValidator(_one_case)]
 Zone = Annotated[Literal["1", "2", "3"], Text]
 MachineImage = Annotated[str, AfterValidator(_image)]
 JumpHost = Annotated[str, AfterValidator(_host_name)]

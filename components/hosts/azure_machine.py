@@ -8,7 +8,7 @@ import pulumi
 from pulumi_azure_native import compute
 
 from components.hosts.azure_bootstrap import READY_SCRIPT, READY_SECONDS
-from components.state import recorded
+from components.state import lasting
 
 VM = "azure-native:compute:VirtualMachine"
 
@@ -101,7 +101,7 @@ class AzureMachine(pulumi.ComponentResource):
                 delete_before_replace=True,
             ),
         )
-        self.life = _life(self.machine, f"{name}-vm")
+        self.life = lasting(self.machine, VM, f"{name}-vm", "vmId", self.machine.vm_id)
         patience = f"{READY_SECONDS // 60 + 10}m"
         self.ready = compute.VirtualMachineRunCommandByVirtualMachine(
             f"{name}-ready",
@@ -139,12 +139,6 @@ class AzureMachine(pulumi.ComponentResource):
             tags=args["tags"],
             opts=pulumi.ResourceOptions(parent=self),
         ).id
-
-
-def _life(machine: compute.VirtualMachine, name: str) -> pulumi.Output[str]:
-    """Which machine it is. A preview of a change in place does not know, but it is the one that it was."""
-    before = recorded().get((VM, name), {}).get("vmId") if pulumi.runtime.is_dry_run() else None
-    return machine.id.apply(lambda _: str(before)) if before else machine.vm_id
 
 
 def _storage(args: AzureMachineArgs) -> compute.StorageProfileArgsDict:

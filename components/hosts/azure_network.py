@@ -8,6 +8,9 @@ from typing import NotRequired, TypedDict
 import pulumi
 from pulumi_azure_native import network
 
+from components.state import lasting
+
+NETWORK = "azure-native:network:VirtualNetwork"
 SSH_PORT = 22
 SUBNET = "host"
 # how Azure counts: rules are read from the lowest number, its own begin at 65000
@@ -70,6 +73,8 @@ class AzureNetwork(pulumi.ComponentResource):
     """Id of the network interface."""
     subnet_id: pulumi.Output[str]
     """Id of the subnet, which a storage account lets in."""
+    life: pulumi.Output[str] | None = None
+    """Which network of that name it is; None where the subnet is given."""
     public_address: pulumi.Output[str] | None
     """The public address, if there is one."""
     private_address: pulumi.Output[str]
@@ -130,6 +135,7 @@ class AzureNetwork(pulumi.ComponentResource):
             tags=args["tags"],
             opts=self._child,
         )
+        self.life = lasting(made, NETWORK, f"{self._name}-network", "resourceGuid", made.resource_guid)
         # a list inside of the network would delete the subnets that others add to it, such as a jump host's
         return network.Subnet(
             f"{self._name}-subnet",

@@ -16,7 +16,7 @@ import pulumi
 
 from components.state import ask, recorded
 
-STACK_TAG = "datadocker-stack"
+STACK_TAG, NETWORK_TAG = "datadocker-stack", "datadocker-network"
 GROUP = "azure-native:resources:ResourceGroup"
 ACCOUNT = "azure-native:storage:StorageAccount"
 SHARE = "azure-native:storage:FileShare"

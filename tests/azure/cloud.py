@@ -96,6 +96,7 @@ class Cloud:
                 self._lag[new.key] = self.faults.lag
             for child in gone:
                 del self.resources[child.key]
+                effects.shut_out(self, child)
             for child in children:
                 child.facts["etag"] = new.facts["etag"]
                 self.resources[child.key] = child

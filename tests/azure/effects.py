@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 MACHINE = "azure-native:compute:VirtualMachine"
 COMMAND = "azure-native:compute:VirtualMachineRunCommandByVirtualMachine"
 DISK = "azure-native:compute:Disk"
+ACCOUNT = "azure-native:storage:StorageAccount"
+SUBNET = "azure-native:network:Subnet"
 COMMAND_SECONDS = 90 * 60
 """How long Azure lets a script run that says nothing else."""
 
@@ -62,7 +64,7 @@ def carry_out(cloud: Cloud, new: Resource, old: Resource | None) -> None:
         _boot(cloud, new) if old is None else _resize(cloud, new, old)
     elif token == COMMAND:
         _run(cloud, new, old)
-    elif token == "azure-native:storage:StorageAccount":
+    elif token == ACCOUNT:
         cloud.shares.set_account(
             new.name,
             (new.facts["keys"][0], new.facts["keys"][1]),
@@ -82,14 +84,29 @@ def take_away(cloud: Cloud, gone: Resource) -> None:
     if token == MACHINE:
         cloud.machines.delete(gone.id)
         _release(cloud, gone)
-    elif token == "azure-native:storage:StorageAccount":
+    elif token == ACCOUNT:
         cloud.shares.delete_account(gone.name)
     elif token == "azure-native:storage:FileShare":
         cloud.shares.delete_share(gone.inputs["accountName"], gone.name)
     elif token == "azure-native:network:PublicIPAddress":
         cloud.machines.release(gone.facts["ipAddress"])
     elif token.startswith("azure-native:network:"):
+        shut_out(cloud, gone)
         refresh_ports(cloud)
+
+
+def shut_out(cloud: Cloud, gone: Resource) -> None:
+    """Takes a subnet that is deleted out of the accounts that let it in: one made anew under its id is another.
+
+    https://learn.microsoft.com/azure/storage/common/storage-network-security-virtual-networks
+    """
+    for account in cloud.of_type(ACCOUNT) if gone.kind.token == SUBNET else ():
+        rules = account.inputs.get("networkRuleSet", {})
+        allowed = rules.get("virtualNetworkRules", [])
+        kept = [rule for rule in allowed if rule["virtualNetworkResourceId"].lower() != gone.key]
+        if kept != allowed:
+            rules["virtualNetworkRules"] = kept
+            carry_out(cloud, account, account)
 
 
 def refresh_ports(cloud: Cloud) -> None:

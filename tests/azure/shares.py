@@ -30,11 +30,14 @@ class RecordingShares:
 
     accounts: dict[str, tuple[str, str]] = field(default_factory=dict)
     shares: dict[tuple[str, str], tuple[str, int]] = field(default_factory=dict)
+    let_in: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Account → ids of the subnets that reach it."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def set_account(self, account: str, keys: tuple[str, str], https_only: bool, subnets: tuple[str, ...]) -> None:
         with self._lock:
             self.accounts[account] = keys
+            self.let_in[account] = subnets
 
     def add_share(self, account: str, share: str, protocol: str, quota: int) -> None:
         with self._lock:
@@ -47,4 +50,5 @@ class RecordingShares:
     def delete_account(self, account: str) -> None:
         with self._lock:
             self.accounts.pop(account, None)
+            self.let_in.pop(account, None)
             self.shares = {name: share for name, share in self.shares.items() if name[0] != account}

@@ -178,6 +178,24 @@ def test_the_file_service_comes_with_its_account_and_is_only_set(cloud: Cloud) -
     assert cloud.get(service)["shareDeleteRetentionPolicy"] == {"enabled": True, "days": 7}
 
 
+@pytest.mark.parametrize("by_its_network", [False, True])
+def test_a_subnet_that_is_made_anew_is_not_let_in_by_its_id(cloud: Cloud, by_its_network: bool) -> None:
+    assert isinstance(cloud.shares, RecordingShares)
+    cloud.remove(f"{COMPUTE}/virtualMachines/vm")
+    cloud.remove(f"{NETWORK}/networkInterfaces/nic")
+    subnet = f"{NETWORK}/virtualNetworks/net/subnets/hosts"
+    assert cloud.shares.let_in == {"demodata1": (subnet,)}
+    if by_its_network:
+        put(cloud, "network:VirtualNetwork", subnets=[])
+    else:
+        cloud.delete(subnet)
+    put(cloud, "network:Subnet")
+    assert cloud.shares.let_in == {"demodata1": ()}
+    assert cloud.get(cloud.only(ACCOUNT).id)["networkRuleSet"]["virtualNetworkRules"] == []
+    put(cloud, ACCOUNT)
+    assert cloud.shares.let_in == {"demodata1": (subnet,)}
+
+
 def test_what_is_not_there_says_which_part_is_missing(cloud: Cloud) -> None:
     account = cloud.only(ACCOUNT).id
     for missing, code in (

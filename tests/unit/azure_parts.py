@@ -53,6 +53,8 @@ class AzureRecorder(Recorder):
         identity, outputs = super().new_resource(args)
         if args.typ == VM:
             outputs |= {"vmId": "4711-of-this-machine", "name": outputs["vmName"]}
+        elif args.typ == NETWORK:
+            outputs |= {"name": outputs["virtualNetworkName"], "resourceGuid": "4711-of-this-network"}
         elif args.typ == ADDRESS:
             outputs |= {"ipAddress": "203.0.113.10"}
         elif args.typ == CARD:

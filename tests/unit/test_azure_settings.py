@@ -12,7 +12,7 @@ import yaml
 from components.shares import adoption
 from stacks import schema
 from stacks.azure import AzureHostSettings, AzureSharesSettings
-from stacks.azure_names import OWN_TAG
+from stacks.azure_names import OWN_TAGS
 from stacks.config import parse
 from stacks.settings import Settings
 from tests.unit.azure_parts import SUBNET, SUBSCRIPTION, settings_of
@@ -90,8 +90,8 @@ def test_only_prod_is_production_by_its_name() -> None:
         ({"tags": {"": "c"}}, "Azure takes tag names of 1 to 128 characters without"),
         ({"tags": {"a\nb": "c"}}, "Azure takes tag names of 1 to 128 characters without"),
         ({"tags": {"Microsoft.x": "c"}}, "Azure keeps names that begin with microsoft, azure or windows"),
-        ({"tags": {"datadocker-stack": "a"}}, "by this tag the stack knows its own: leave it out"),
-        ({"tags": {"Datadocker-Stack": "a"}}, "by this tag the stack knows its own: leave it out"),
+        ({"tags": {"datadocker-network": "a"}}, "this tag is the stack's own: leave it out"),
+        ({"tags": {"Datadocker-Stack": "a"}}, "this tag is the stack's own: leave it out"),
         ({"tags": {"team": "a", "Team": "b"}}, "host.tags: team and Team are one name to Azure: leave one out"),
         ({"identities": ["me"]}, "host.identities[0]: 'me': Azure takes a user-assigned identity's id"),
         ({"identities": [IDENTITY.replace(SUBSCRIPTION, "-" * 36)]}, "Azure takes a user-assigned identity's id"),
@@ -126,7 +126,7 @@ def test_a_host_that_azure_would_refuse(change: dict[str, Any], expected: str) -
         ({"allowFrom": ["8.8.8.8", "8.8.8.0/24"]}, "shares.allowFrom: 8.8.8.8 and 8.8.8.0/24 overlap, which Azure"),
         ({"performance": "premium", "protocol": "nfs", "allowFrom": ["8.8.8.8"]}, "NFS has no password"),
         ({"tags": {"AzureX": "c"}}, "Azure keeps names that begin with microsoft, azure or windows"),
-        ({"tags": {f"tag{i}": "a" for i in range(15)}}, "shares.tags: should be at most 14 long"),
+        ({"tags": {f"tag{i}": "a" for i in range(14)}}, "shares.tags: should be at most 13 long"),
     ],
 )  # fmt: skip
 def test_shares_that_azure_would_refuse(change: dict[str, Any], expected: str) -> None:
@@ -217,8 +217,8 @@ def test_a_network_that_is_named_twice_is_named_once() -> None:
     assert shares.allow_from == ["8.8.8.8"]
 
 
-def test_the_tag_that_is_the_stacks_own() -> None:
-    assert OWN_TAG == adoption.STACK_TAG
+def test_the_tags_that_are_the_stacks_own() -> None:
+    assert (adoption.STACK_TAG, adoption.NETWORK_TAG) == OWN_TAGS
 
 
 @pytest.mark.parametrize("change", [str, str.lower, lambda text: text.replace("/resourceGroups/", "/resourcegroups/")])

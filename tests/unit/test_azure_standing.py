@@ -10,10 +10,12 @@ import pulumi
 import pytest
 
 from tests.unit.azure_parts import (
+    ACCOUNT,
     CARD,
     ENGINE,
     GROUP,
     HOST,
+    NETWORK,
     STOP,
     SUBNET,
     SUBNETWORK,
@@ -155,10 +157,16 @@ def test_all_that_is_on_the_machine_shares_its_fate(
 def test_a_preview_of_a_change_in_place_replaces_nothing(
     build: Build, recorder: AzureRecorder, exported: dict[str, Any], preview: bool, tmp_path: Path
 ) -> None:
-    recorder.in_state = {(VM, "host-machine-vm"): {"vmId": "the-one-before"}}
+    recorder.in_state = {
+        (VM, "host-machine-vm"): {"vmId": "the-one-before"},
+        (NETWORK, "host-net-network"): {"resourceGuid": "the-network-before"},
+    }
     pulumi.runtime.set_mocks(recorder, project="datadocker", stack="staging", preview=preview)
     stand(build, exported)
     assert (tmp_path / "cache").exists() is not preview
     # in an update it is Azure's word that counts
-    expected = "the-one-before" if preview else "4711-of-this-machine"
-    assert recorder.one(STOP, "host-stop")["machine"] == expected
+    machine, network = (
+        ("the-one-before", "the-network-before") if preview else ("4711-of-this-machine", "4711-of-this-network")
+    )
+    assert recorder.one(STOP, "host-stop")["machine"] == machine
+    assert recorder.one(ACCOUNT, "files-account")["tags"]["datadocker-network"] == network

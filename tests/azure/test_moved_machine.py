@@ -1,0 +1,74 @@
+"""A stack's host goes to another region, and its data stays: the account lets the new subnet in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.azure.clone import Clone
+from tests.azure.shares import RecordingShares
+from tests.azure.standin import StandIn
+
+# what stands on the host is left out, since no machine boots
+BOTH = """
+from stacks.config import read_settings
+from stacks.hosts import docker_host
+from stacks.shares import file_shares
+
+settings = read_settings()
+file_shares(settings, docker_host(settings)[0], None)
+"""
+SUBNET = "network:Subnet"
+
+
+@pytest.fixture
+def clone(tmp_path: Path, azure: StandIn) -> Clone:
+    made = Clone(tmp_path, azure, "staging")
+    (made.checkout / "__main__.py").write_text(BOTH)
+    # shares of NFS need nothing of a host
+    for setting, value in (("performance", "premium"), ("protocol", "nfs")):
+        put(made, f"shares.{setting}", value)
+    made.change("up")
+    return made
+
+
+def put(clone: Clone, setting: str, value: str) -> None:
+    clone.pulumi("config", "set", "--path", f"datadocker:{setting}", value)
+
+
+def settled(clone: Clone, azure: StandIn) -> bool:
+    """Whether the account lets the subnet in, and nobody finds anything to do."""
+    shares = azure.cloud.shares
+    assert isinstance(shares, RecordingShares)
+    clone.pulumi("up", "--yes", "--skip-preview", "--expect-no-changes")
+    clone.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes")
+    return list(shares.let_in.values()) == [(azure.cloud.only(SUBNET).id,)]
+
+
+def test_a_machine_that_moves_reaches_its_data(clone: Clone, azure: StandIn) -> None:
+    assert settled(clone, azure)
+    made = azure.cloud.only("storage:StorageAccount").facts["creationTime"]
+    put(clone, "host.location", "northeurope")
+    put(clone, "shares.location", "westeurope")
+    clone.change("up")
+    assert settled(clone, azure)
+    assert azure.cloud.only("storage:StorageAccount").facts["creationTime"] == made
+
+
+def test_what_is_taken_back_lets_the_new_subnet_in(clone: Clone, azure: StandIn) -> None:
+    clone.change("destroy")
+    assert not azure.cloud.of_type(SUBNET)
+    clone.change("up")
+    assert settled(clone, azure)
+
+
+def test_a_subnet_that_others_deleted_is_let_in_again(clone: Clone, azure: StandIn) -> None:
+    azure.cloud.remove(azure.cloud.only(SUBNET).id)
+    clone.change("up", "--refresh")
+    assert settled(clone, azure)
+
+
+def test_a_preview_of_another_tag_changes_no_account(clone: Clone, azure: StandIn) -> None:
+    put(clone, "host.tags.team", "data")
+    assert "storage:StorageAccount" not in clone.pulumi("preview")
