@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, Field
 
 from stacks.section import form
 
@@ -147,11 +147,6 @@ def _one_case(tags: dict[str, str]) -> dict[str, str]:
     return tags
 
 
-def _text(value: object) -> object:
-    # pulumi config set --path writes 2 and true as what they look like
-    return str(value).lower() if isinstance(value, bool | int | float) else value
-
-
 def _image(text: str) -> str:
     urn = r"[A-Za-z0-9._-]+:[A-Za-z0-9._-]+:[A-Za-z0-9._-]+:((?i:latest)|\d+\.\d+\.\d+)"
     resource = _in_group(rf"Microsoft\.Compute/(images/{NAME}|galleries/{NAME}/images/{NAME}(/versions/{NAME})?)")
@@ -215,12 +210,11 @@ Sources = Annotated[list[Source], AfterValidator(_apart)]
 PublicSource = Annotated[str, AfterValidator(_public_source)]
 PublicSources = Annotated[list[PublicSource], AfterValidator(_apart)]
 TagName = Annotated[str, AfterValidator(_tag_name)]
-Text = BeforeValidator(_text, json_schema_input_type=str | int | float | bool)
-Tags = dict[TagName, Annotated[str, Field(max_length=256), Text]]
+Tags = dict[TagName, Annotated[str, Field(max_length=256)]]
 HostTags = Annotated[Tags, Field(max_length=45), AfterValidator(_one_case)]
 # a storage account has fifteen, two of them our own
 AccountTags = Annotated[Tags, Field(max_length=13), AfterValidator(_one_case)]
-Zone = Annotated[Literal["1", "2", "3"], Text]
+Zone = Literal["1", "2", "3"]
 MachineImage = Annotated[str, AfterValidator(_image)]
 JumpHost = Annotated[str, AfterValidator(_host_name)]
 PrivateAddress = Annotated[str, AfterValidator(_private_address)]

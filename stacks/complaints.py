@@ -91,6 +91,8 @@ def _line(found: Any, model: type[BaseModel], file: str, secret: frozenset[str])
         what = f"should be {SHOULD_BE[kind].format(**context)}"
         if kind in ("literal_error", "union_tag_invalid"):
             what = what.replace("'", "").replace(", ", " or ")
+        if kind == "string_type" and isinstance(value, int | float):
+            what += ": put it in quotes, or set it by pulumi config set --path --type string"
     else:
         what = found["msg"].removeprefix("Value error, ")
     hidden = hidden or found["loc"][0] in secret or not isinstance(value, str | int | float)

@@ -69,8 +69,9 @@ def remainder(raw: Mapping[str, Any]) -> Remainder:
         # a broken stack or volume is no reason to say that the demo misses others
         right["stack"] = "databases"
     if right.get("volumes") != raw.get("volumes"):
-        known = [v if isinstance(v, str) else v["name"] for v in right.get("volumes", [])]
-        kept = [i for i, d in enumerate(right.get("databases", [])) if d["volume"] in known]
+        whole = Settings.model_validate(right)
+        known = [volume.name for volume in whole.volumes]
+        kept = [i for i, database in enumerate(whole.databases) if database.volume in known]
         right["databases"] = [right["databases"][i] for i in kept]
         at["databases"] = [at["databases"][i] for i in kept]
     return Remainder(Settings.model_validate(right), at, frozenset(wrong))

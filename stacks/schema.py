@@ -16,7 +16,7 @@ FILE = Path(__file__).with_name("settings.schema.json")
 
 def schema() -> dict[str, Any]:
     """Returns the schema: Pulumi's own keys are left to Pulumi, ours are those of `Settings`."""
-    settings = Settings.model_json_schema(by_alias=True)
+    settings = _take_numbers(Settings.model_json_schema(by_alias=True))
     definitions = settings.pop("$defs")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -33,6 +33,24 @@ def schema() -> dict[str, Any]:
         },
         "$defs": _take_secrets(definitions),
     }
+
+
+def _take_numbers(described: Any) -> Any:
+    """Lets a text be what `pulumi config set --path` makes of one that looks like a number or boolean.
+
+    A password is better in quotes, or it is another one: YAML reads 0123 as 83.
+    """
+    if isinstance(described, list):
+        return [_take_numbers(part) for part in described]
+    if not isinstance(described, dict):
+        return described
+    taken = {name: _take_numbers(part) for name, part in described.items()}
+    digits = [int(value) for value in taken.get("enum", []) if str(value).isdigit()]
+    if digits:
+        return taken | {"enum": taken["enum"] + digits, "type": ["string", "integer"]}
+    if taken.get("type") == "string" and not {"const", "enum", "format"} & set(taken):
+        taken["type"] = ["string", "integer", "boolean"]
+    return taken
 
 
 def _take_secrets(definitions: dict[str, Any]) -> dict[str, Any]:

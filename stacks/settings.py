@@ -152,7 +152,7 @@ SharesSettings = Annotated[LocalSharesSettings | AzureSharesSettings, Field(disc
 
 
 def _from_name(value: object) -> object:
-    return {"name": value} if isinstance(value, str) else value
+    return {"name": value} if isinstance(value, str | int | float) else value
 
 
 Volume = Annotated[VolumeSettings, BeforeValidator(_from_name, json_schema_input_type=str | VolumeSettings)]

@@ -171,7 +171,7 @@ def test_nothing_at_all_but_the_demos_volumes_is_right() -> None:
         ({"shares": {"kind": "local", "retian": False}}, "did you mean retain?"),
         ({"volumes": "logs"}, "volumes: 'logs': should be a list"),
         ({"host": "local"}, "host: 'local': should be an object, such as {kind: local}; its kind is"),
-        ({"volumes": [*VOLUMES, 5]}, "volumes[4]: 5: should be an object; it takes name, share,"),
+        ({"volumes": [*VOLUMES, [5]]}, "volumes[4]: should be an object; it takes name, share,"),
         ({"volumes": [*VOLUMES, "b@d"]}, "volumes[4].name: 'b@d': Docker takes 2 to 63 letters"),
         ({"volumes": [*VOLUMES, "x"]}, "volumes[4].name: 'x': Docker takes 2 to 63 letters"),
         ({"volumes": [*VOLUMES, "dbs"]}, "volumes[4]: the name dbs is given already by volumes[1]"),
