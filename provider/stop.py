@@ -30,17 +30,22 @@ class GracefulStop(EngineResource):
         return props
 
     def delete(self, identity: str, props: Props) -> None:
-        # a destroy runs no program, which would have written the key's file
+        # a destroy runs no program, which would have written the file that the options name
         with tempfile.NamedTemporaryFile("w", prefix="datadocker-") as file:
             file.write(props["key"])
             file.flush()
             engine = dict(props["engine"])
             if props["key"]:
-                engine["ssh_opts"] = [*engine["ssh_opts"], "-o", f"IdentityFile={file.name}"]
+                # added to another, ssh would end at a variable in that one's path which is not set here
+                engine["ssh_opts"] = [_told(option, file.name) for option in engine["ssh_opts"]]
             try:
                 _stop(engine, props["stack"])
             except (EngineError, Failure):
                 return
+
+
+def _told(option: str, file: str) -> str:
+    return f"IdentityFile={file}" if option.startswith("IdentityFile=") else option
 
 
 def _stop(engine: Props, stack: str) -> None:

@@ -118,9 +118,10 @@ def _unreadable(error: OSError) -> pulumi.RunError:
 
 
 def key_folder() -> tuple[Path, str]:
-    """Returns where keys are kept for ssh, and how ssh itself is told: the state names no machine's folders."""
-    if cache := os.environ.get("XDG_CACHE_HOME"):
-        return Path(cache, "datadocker/ssh"), "${XDG_CACHE_HOME}/datadocker/ssh"
+    """Returns where keys are kept for ssh, and how ssh itself is told: the state names no machine's folders.
+
+    XDG_CACHE_HOME counts for nothing here: ssh ends where a variable that the state names is not set.
+    """
     return Path.home() / ".cache/datadocker/ssh", "${HOME}/.cache/datadocker/ssh"
 
 

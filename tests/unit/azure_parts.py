@@ -108,6 +108,7 @@ def logged_in(monkeypatch: pytest.MonkeyPatch, folder: Path) -> AzureRecorder:
     state._recorded.cache_clear()
     monkeypatch.setattr(keys, "make_pair", lambda: PAIR)
     monkeypatch.setattr(readiness, "_wait", lambda *_: None)
+    monkeypatch.setenv("HOME", str(folder / "home"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
     for name in ("ARM_CLIENT_ID", "ARM_CLIENT_SECRET", "ARM_TENANT_ID"):
         monkeypatch.setenv(name, "x")

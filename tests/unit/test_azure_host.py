@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shlex
 import stat
 import subprocess
 from pathlib import Path
@@ -123,18 +124,31 @@ def test_the_private_key_is_in_the_state_as_a_secret_and_in_a_file_only_we_read(
     assert recorder.is_secret("pulumi:index:Stash", "host-login-kept", "input")
     assert recorder.is_secret("pulumi:index:Stash", "host-hostkey-kept", "input")
     assert recorder.is_secret(STOP, "host-stop", "key")
-    (file,) = (tmp_path / "cache/datadocker/ssh").iterdir()
+    (file,) = (tmp_path / "home/.cache/datadocker/ssh").iterdir()
     assert file.read_text() == PAIR["private"]
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
     options = json.dumps(recorder.one(ENGINE, "host-engine")["sshOpts"])
     # ssh finds it on whichever machine the stack is used from
-    assert f"IdentityFile=${{XDG_CACHE_HOME}}/datadocker/ssh/{file.name}" in options
+    assert f"IdentityFile=${{HOME}}/.cache/datadocker/ssh/{file.name}" in options
     assert str(tmp_path) not in options
     assert "PRIVATE KEY" not in options
     for name in ("ssh", "sshConfig", "dockerHost", "dockerContext"):
         assert "PRIVATE KEY" not in out[name]
         assert out[f"{name} is secret"] is False
+
+
+def test_ssh_finds_its_way_where_variables_are_not_set_that_were_set_at_the_up(
+    build: Build, recorder: AzureRecorder, exported: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = stand(build, exported)
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    options = json.loads(recorder.one(ENGINE, "host-engine")["sshOpts"])
+    # ssh looks for its key once it is connected, and has nobody to talk to then
+    for command in (shlex.split(out["ssh"]), ["ssh", *options, "203.0.113.10"]):
+        said = subprocess.run([command[0], "-o", "ProxyCommand=true", *command[1:]], capture_output=True, text=True)
+        assert "has no value" not in said.stderr
+        assert "Connection closed" in said.stderr
 
 
 def test_nothing_touches_the_host_before_its_bootstrap_is_done(

@@ -15,7 +15,7 @@ import pytest
 
 from azurefile.credentials import CredentialsFolder
 from provider import credentials, stop
-from provider.connection import EngineError
+from provider.connection import EngineError, connect
 from provider.credentials import AccountKey
 from provider.resource import Failure
 from provider.server import RESOURCES
@@ -155,16 +155,40 @@ def test_a_machine_that_does_not_answer_holds_nobody_up(monkeypatch: pytest.Monk
     GracefulStop().delete("m", STOP)
 
 
+# as an `up` wrote it where a variable was set which is not set here
+ELSEWHERE = ["-o", "IdentityFile=${DATADOCKER_NOT_SET}/key", "-o", "ProxyCommand=true"]
+BY_SSH = {"url": "ssh://datadocker@203.0.113.10:22", "ssh_opts": ELSEWHERE}
+
+
+def test_the_stop_needs_no_file_of_the_machine_that_made_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+
+    @contextlib.contextmanager
+    def client(engine: Any) -> Iterator[Any]:
+        try:
+            with connect(engine["url"], engine["ssh_opts"]):
+                yield None
+        except EngineError as error:
+            said.append(str(error))
+            raise
+
+    monkeypatch.setattr(stop, "engine_client", client)
+    GracefulStop().delete("m", STOP | {"engine": BY_SSH, "key": "private\n"})
+    # ssh looks for its key once it is connected, and has nobody to talk to then
+    (error,) = said
+    assert "Connection closed" in error
+
+
 def test_the_stop_brings_its_own_key_for_a_destroy_on_another_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: dict[str, Any] = {}
 
     def client(engine: Any) -> Any:
-        file = Path(engine["ssh_opts"][-1].removeprefix("IdentityFile="))
+        file = Path(engine["ssh_opts"][1].removeprefix("IdentityFile="))
         seen.update(text=file.read_text(), mode=stat.S_IMODE(file.stat().st_mode), file=file)
         raise EngineError("that is all")
 
     monkeypatch.setattr(stop, "engine_client", client)
-    GracefulStop().delete("m", STOP | {"key": "private\n"})
+    GracefulStop().delete("m", STOP | {"engine": BY_SSH, "key": "private\n"})
     assert (seen["text"], seen["mode"]) == ("private\n", 0o600)
     assert not seen["file"].exists()
 

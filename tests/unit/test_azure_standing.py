@@ -163,7 +163,7 @@ def test_a_preview_of_a_change_in_place_replaces_nothing(
     }
     pulumi.runtime.set_mocks(recorder, project="datadocker", stack="staging", preview=preview)
     stand(build, exported)
-    assert (tmp_path / "cache").exists() is not preview
+    assert (tmp_path / "home/.cache/datadocker").exists() is not preview
     # in an update it is Azure's word that counts
     machine, network = (
         ("the-one-before", "the-network-before") if preview else ("4711-of-this-machine", "4711-of-this-network")
