@@ -110,7 +110,9 @@ class AzureHostSettings(Section):
     disk: AzureDiskSettings = AzureDiskSettings()
     zone: Zone | None = Field(default=None, description="Availability zone.")
     availability_set: SetName | None = Field(default=None, description="One that is made, instead of a zone.")
-    accelerated_networking: bool = Field(default=False, description="Where the size has it.")
+    accelerated_networking: bool = Field(
+        default=False, description="Where the size has it; a change makes the machine anew."
+    )
     custom_data: Annotated[str, Field(min_length=1)] | None = Field(
         default=None, description="A cloud-config or script file that runs besides ours."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from ipaddress import IPv4Address
 
@@ -13,6 +14,8 @@ from stacks.relations import Complaint
 PREMIUM_QUOTA, STANDARD_QUOTA = (100, 102400), (1, 102400)
 # learn.microsoft.com: virtual networks FAQ, "restrictions on using IP addresses"
 FIRST_TAKEN, LAST_TAKEN = 4, 1
+# learn.microsoft.com: sizes for virtual machines, "accelerated networking" of the series Av2 and B
+UNACCELERATED = r"(?i:Standard_(A\d+m?_v2|B[1-8](ls|s|ms)))"
 SUBNET_ID, RANGES = "host.network.subnetId", ("host.network.addressSpace", "host.network.subnet")
 
 
@@ -21,6 +24,12 @@ def check_host(host: AzureHostSettings) -> Iterable[Complaint]:
     yield from _check_network(host)
     if host.zone and host.availability_set:
         yield Complaint("host", "zone and availabilitySet exclude each other: leave one out")
+    if host.accelerated_networking and re.fullmatch(UNACCELERATED, host.size):
+        yield Complaint(
+            "host",
+            f"acceleratedNetworking is not for size {host.size}: take another such as Standard_D2s_v5, or leave it out",
+            ("host.size",),
+        )
     if host.resource_group and host.existing_resource_group:
         yield Complaint("host", "resourceGroup is made and existingResourceGroup is there: leave one out")
     if host.jump_host and host.private_route:

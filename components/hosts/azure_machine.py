@@ -15,6 +15,8 @@ VM = "azure-native:compute:VirtualMachine"
 # Azure refuses to change these in place; a new machine is made, and nothing on it is lost that is not made anew
 FIXED = [
     "availabilitySet",
+    # in one update with its card, which the machine has to let go first
+    "networkProfile",
     "osProfile.adminUsername",
     "osProfile.computerName",
     "osProfile.customData",

@@ -115,7 +115,12 @@ class AzureNetwork(pulumi.ComponentResource):
                 }
             ],
             tags=args["tags"],
-            opts=self._child,
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                # a machine that runs, or whose size does not take it yet, is refused it: both are made anew
+                replace_on_changes=["enableAcceleratedNetworking"],
+                delete_before_replace=True,
+            ),
         )
         self.card_id = card.id
         self.public_address = address.ip_address.apply(str) if address else None

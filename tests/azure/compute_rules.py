@@ -183,16 +183,37 @@ def a_premium_disk_wants_a_size_for_it(cloud: Cloud, new: Resource) -> AzureErro
 
 @rule("compute:VirtualMachine", source="https://github.com/Azure/azure-cli/issues/12858")
 def accelerated_networking_wants_a_size_for_it(cloud: Cloud, new: Resource) -> AzureError | None:
-    size = one(new.inputs, "hardwareProfile.vmSize")
     interfaces = (cloud.lookup(nic) for nic in new.inputs_at("networkProfile.networkInterfaces[].id"))
-    if any(n and n.inputs.get("enableAcceleratedNetworking") for n in interfaces) and not SIZES[size].accelerated:
-        good = ", ".join(name for name, s in SIZES.items() if s.accelerated)
-        return bad_request(
-            "VMSizeIsNotPermittedToEnableAcceleratedNetworking",
-            f"Virtual machine {new.id} has size {size}, which is not compatible with enabling accelerated networking "
-            f"on network interface(s) on the VM. Compatible VM sizes: {good}.",
+    return _unaccelerated(new) if any(n and _accelerated(n) for n in interfaces) else None
+
+
+@rule(
+    "network:NetworkInterface",
+    source="https://learn.microsoft.com/azure/virtual-network/accelerated-networking-overview",
+)
+def accelerated_networking_wants_a_machine_that_is_off(cloud: Cloud, new: Resource) -> AzureError | None:
+    old = cloud.lookup(new.id)
+    for machine, _ in cloud.users(new.id) if _accelerated(new) and not (old and _accelerated(old)) else ():
+        return _unaccelerated(machine) or conflict(
+            "OperationNotAllowed", f"Accelerated networking can't be enabled while {machine.id} is running."
         )
     return None
+
+
+def _accelerated(interface: Resource) -> bool:
+    return bool(interface.inputs.get("enableAcceleratedNetworking"))
+
+
+def _unaccelerated(machine: Resource) -> AzureError | None:
+    size = one(machine.inputs, "hardwareProfile.vmSize")
+    if SIZES[size].accelerated:
+        return None
+    good = ", ".join(name for name, s in SIZES.items() if s.accelerated)
+    return bad_request(
+        "VMSizeIsNotPermittedToEnableAcceleratedNetworking",
+        f"Virtual machine {machine.id} has size {size}, which is not compatible with enabling accelerated networking "
+        f"on network interface(s) on the VM. Compatible VM sizes: {good}.",
+    )
 
 
 @rule("compute:VirtualMachine", source="https://github.com/hashicorp/terraform-provider-azurerm/issues?q=Attach")

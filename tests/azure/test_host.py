@@ -56,6 +56,39 @@ def test_a_machine_that_stands_keeps_its_subnet(clone: Clone, azure: StandIn) ->
     assert azure.cloud.only("network:VirtualNetwork").inputs["addressSpace"] == {"addressPrefixes": ["10.60.0.0/15"]}
 
 
+def set_host(clone: Clone, setting: str, value: str) -> None:
+    clone.pulumi("config", "set", "--path", f"datadocker:host.{setting}", value)
+
+
+def test_accelerated_networking_comes_and_goes_with_another_machine(clone: Clone, azure: StandIn) -> None:
+    room = azure.cloud.machines
+    assert isinstance(room, RecordingRoom)
+    clone.change("up")
+    # settings, and whether the machine stays
+    for change, stays in (
+        ({"size": "Standard_D2s_v5"}, True),
+        ({"acceleratedNetworking": "true"}, False),
+        ({"size": "Standard_D4s_v5"}, True),
+        ({"acceleratedNetworking": "false"}, False),
+        ({"size": "Standard_B2s"}, True),
+        ({"size": "Standard_D2s_v5", "acceleratedNetworking": "true"}, False),
+        ({"size": "Standard_B2s", "acceleratedNetworking": "false"}, False),
+    ):
+        before = azure.cloud.only("compute:VirtualMachine").facts["vmId"]
+        for setting, value in change.items():
+            set_host(clone, setting, value)
+        printed = clone.change("up")
+        machine = azure.cloud.only("compute:VirtualMachine")
+        assert (machine.facts["vmId"] == before) is stays, change
+        card = azure.cloud.only("network:NetworkInterface").inputs
+        wanted = change.get("acceleratedNetworking")
+        assert wanted is None or card["enableAcceleratedNetworking"] is (wanted == "true")
+        if not stays:
+            # its containers are stopped first
+            assert 0 < printed.find("host-stop deleted original") < printed.find("host-machine-vm deleting original")
+        clone.pulumi("up", "--yes", "--skip-preview", "--expect-no-changes")
+
+
 def test_another_size_is_waited_for(clone: Clone, azure: StandIn) -> None:
     room = azure.cloud.machines
     assert isinstance(room, RecordingRoom)

@@ -18,6 +18,7 @@ from tests.azure.samples import COMPUTE, NETWORK, SAMPLES, furnish, put, room
 from tests.azure.shares import RecordingShares
 
 VM = "compute:VirtualMachine"
+CARD = "network:NetworkInterface"
 ACCOUNT = "storage:StorageAccount"
 GROUP = NETWORK.split("/providers/")[0]
 
@@ -86,6 +87,23 @@ def test_a_change_that_azure_does_not_make(
     assert caught.value.code == code
     assert message in caught.value.message
     assert cloud.get(cloud.of_type(token)[0].id) == before
+
+
+@pytest.mark.parametrize(
+    ("size", "code"),
+    [("Standard_B2s", "VMSizeIsNotPermittedToEnableAcceleratedNetworking"), ("Standard_D2s_v5", "OperationNotAllowed")],
+)
+def test_accelerated_networking_is_refused_while_a_machine_runs(cloud: Cloud, size: str, code: str) -> None:
+    put(cloud, VM, hardwareProfile__vmSize=size)
+    with pytest.raises(AzureError) as caught:
+        put(cloud, CARD, enableAcceleratedNetworking=True)
+    assert caught.value.code == code
+    cloud.delete(f"{COMPUTE}/virtualMachines/vm")
+    put(cloud, CARD, enableAcceleratedNetworking=True)
+    put(cloud, VM, hardwareProfile__vmSize="Standard_D2s_v5", storageProfile__osDisk__name="second")
+    # what it has it keeps, and may lose
+    put(cloud, CARD, enableAcceleratedNetworking=True, tags={"team": "data"})
+    put(cloud, CARD, enableAcceleratedNetworking=False)
 
 
 # what one tries to delete, the code, words of the message

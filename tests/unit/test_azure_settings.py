@@ -47,6 +47,8 @@ def test_only_prod_is_production_by_its_name() -> None:
         ({"sshFrom": ["203.0.113.7", "203.0.113.0/24"]}, "sshFrom: 203.0.113.7/32 and 203.0.113.0/24 overlap, which"),
         ({"sshFrom": ["Internet", "203.0.113.7"]}, "sshFrom: Internet is all networks: leave it out, or the others"),
         ({"sshFrom": ["home"]}, "sshFrom[0]: 'home': should be an IPv4 network such as 10.60.0.0/16"),
+        ({"acceleratedNetworking": True}, "acceleratedNetworking is not for size Standard_B2s: take another"),
+        ({"acceleratedNetworking": True, "size": "Standard_A2m_v2"}, "acceleratedNetworking is not for size"),
         ({"zone": "1", "availabilitySet": "a"}, "host: zone and availabilitySet exclude each other"),
         ({"zone": "4"}, "host.zone: '4': should be 1 or 2 or 3"),
         ({"resourceGroup": "a", "existingResourceGroup": "b"}, "leave one out"),
@@ -230,6 +232,11 @@ def test_ids_are_taken_in_any_case(change: Callable[[str], str]) -> None:
 @pytest.mark.parametrize("given", ["jump", "ops.admin@jump", "Ops@jump.example.com:65535", "none@203.0.113.7:22"])
 def test_a_jump_host_as_ssh_takes_it(given: str) -> None:
     assert AzureHostSettings.model_validate(HOST | {"jumpHost": given}).jump_host == given
+
+
+@pytest.mark.parametrize("size", ["Standard_D2s_v5", "Standard_B2s_v2", "Standard_B12ms"])
+def test_a_size_that_takes_accelerated_networking(size: str) -> None:
+    assert parse(RAW | {"host": HOST | {"acceleratedNetworking": True, "size": size}}, file="f")
 
 
 def test_what_config_set_path_writes_is_taken() -> None:
