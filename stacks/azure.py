@@ -146,7 +146,11 @@ class AzureSharesSettings(Section):
     protocol: Literal["smb", "nfs"] = Field(default="smb", description="nfs needs performance: premium.")
     performance: Literal["standard", "premium"] = Field(default="standard", description="premium: SSD, provisioned.")
     redundancy: Literal["LRS", "ZRS", "GRS", "GZRS"] = Field(default="LRS", description="premium: LRS or ZRS.")
-    quota: int | None = Field(default=None, description="GiB for each share; premium: at least 100. Default: 100.")
+    quota: int | None = Field(
+        default=None,
+        description="GiB for each share; premium: at least 100, and 102400 together. Beyond 5120 a standard account is "
+        "one for large shares, for good. Default: 100.",
+    )
     tier: Literal["TransactionOptimized", "Hot", "Cool"] | None = Field(
         default=None, description="Of standard shares. Default: TransactionOptimized."
     )

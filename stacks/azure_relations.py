@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from stacks.azure import AzureHostSettings, AzureSharesSettings
 from stacks.azure_names import MACHINE_NAME
-from stacks.azure_sections import check_host, check_shares
+from stacks.azure_sections import PREMIUM_TOTAL, check_host, check_shares
 from stacks.relations import Complaint, Places
 from stacks.settings import Settings
 
@@ -25,6 +25,15 @@ def check_azure(settings: Settings, at: Places, base: str) -> Iterable[Complaint
         yield from check_host(host)
     if isinstance(shares, AzureSharesSettings):
         yield from check_shares(shares)
+        count = len({settings.share_of(volume) for volume in settings.volumes})
+        # one that is too large by itself is said there
+        if shares.performance == "premium" and shares.gib <= PREMIUM_TOTAL < shares.gib * count:
+            yield Complaint(
+                "shares.quota",
+                f"{count} shares of {shares.gib} GiB are more than the {PREMIUM_TOTAL} that a premium account has: at "
+                f"most {PREMIUM_TOTAL // count} can be had",
+                ("shares.quota", "shares.performance"),
+            )
     if not on_azure:
         for i, database in enumerate(settings.databases):
             if database.allow_from:

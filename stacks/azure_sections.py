@@ -11,7 +11,7 @@ from stacks.azure_names import network
 from stacks.relations import Complaint
 
 # learn.microsoft.com: scalability targets for Azure Files, provisioned v1 and pay-as-you-go
-PREMIUM_QUOTA, STANDARD_QUOTA = (100, 102400), (1, 102400)
+PREMIUM_QUOTA, STANDARD_QUOTA, PREMIUM_TOTAL = (100, 102400), (1, 102400), 102400
 # learn.microsoft.com: virtual networks FAQ, "restrictions on using IP addresses"
 FIRST_TAKEN, LAST_TAKEN = 4, 1
 # learn.microsoft.com: sizes for virtual machines, "accelerated networking" of the series Av2 and B

@@ -133,6 +133,7 @@ def _azure(
             "location": location,
             "nfs": shares.protocol == "nfs",
             "premium": shares.performance == "premium",
+            "gib": shares.gib,
             "redundancy": shares.redundancy,
             "subnet_id": getattr(host, "subnet_id", None),
             "network_life": getattr(host, "network_life", None),

@@ -15,6 +15,8 @@ from components.plugin import AzureFilePlugin
 from components.shares.adoption import NETWORK_TAG, STACK_TAG, Found
 from components.shares.share import FileShare
 
+# GiB, beyond which a standard account is another for good (learn.microsoft.com: create an SMB Azure file share)
+PLAIN_QUOTA = 5120
 # performance of shares → kind of their account
 KINDS = {"standard": "StorageV2", "premium": "FileStorage"}
 
@@ -38,6 +40,8 @@ class AzureFileSharesArgs(TypedDict):
     """NFS 4.1 instead of SMB 3.1.1."""
     premium: bool
     """SSD, provisioned."""
+    gib: int
+    """Quota of the largest share."""
     redundancy: str
     """LRS, ZRS, GRS or GZRS."""
     subnet_id: NotRequired[pulumi.Input[str] | None]
@@ -90,6 +94,7 @@ class AzureFileShares(pulumi.ComponentResource):
             location=args["location"],
             kind=KINDS["premium" if args["premium"] else "standard"],
             sku={"name": f"{'Premium' if args['premium'] else 'Standard'}_{args['redundancy']}"},
+            large_file_shares_state="Enabled" if args["gib"] > PLAIN_QUOTA and not args["premium"] else None,
             minimum_tls_version="TLS1_2",
             # NFS knows no encryption that this setting means, and no key
             enable_https_traffic_only=not args["nfs"],

@@ -49,6 +49,8 @@ def settle(cloud: Cloud, new: Resource) -> None:
         case "storage:StorageAccount":
             facts.setdefault("creationTime", now)
             facts.setdefault("keys", [new_key(), new_key()])
+            # for good
+            facts["large"] = facts.get("large") or new.inputs.get("largeFileSharesState") == "Enabled"
         case "storage:FileShare":
             facts["lastModifiedTime"] = now
 

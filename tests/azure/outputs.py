@@ -189,6 +189,8 @@ def _(cloud: Cloud, account: Resource, out: Outputs) -> None:
     out.setdefault("allowSharedKeyAccess", True)
     out.setdefault("accessTier", None if account.inputs["kind"] == "FileStorage" else "Hot")
     out.setdefault("publicNetworkAccess", "Enabled")
+    if account.facts["large"]:
+        out["largeFileSharesState"] = "Enabled"
     rules = out.setdefault("networkRuleSet", {})
     for name, value in {
         "bypass": "AzureServices",

@@ -66,7 +66,7 @@ PAYLOADS: list[tuple[str, dict[str, Any], str, str, str]] = [
     ),
     (
         "storage:FileShare",
-        {"shareQuota": 102401},
+        {"shareQuota": 5121},
         "InvalidHeaderValue",
         "The value for one of the HTTP headers is not in the correct format.",
         "https://github.com/Azure/azure-powershell/issues/6812",

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 # GiB, https://learn.microsoft.com/azure/storage/files/storage-files-scale-targets
 PREMIUM_QUOTA = (100, 102400)
-STANDARD_QUOTA = (1, 102400)
+STANDARD_QUOTA, PLAIN_QUOTA = (1, 102400), (1, 5120)
+PREMIUM_TOTAL = 102400
 HEADERS = "The value for one of the HTTP headers is not in the correct format."
 
 
@@ -98,9 +99,36 @@ def not_every_account_has_files(cloud: Cloud, new: Resource) -> AzureError | Non
 
 @rule("storage:FileShare", source="https://github.com/Azure/azure-cli/issues/18405")
 def a_quota_is_within_its_accounts_limits(cloud: Cloud, new: Resource) -> AzureError | None:
-    low, high = PREMIUM_QUOTA if cloud.parent(new).inputs["kind"] == "FileStorage" else STANDARD_QUOTA
+    account = cloud.parent(new)
+    standard = STANDARD_QUOTA if account.facts.get("large") else PLAIN_QUOTA
+    low, high = PREMIUM_QUOTA if account.inputs["kind"] == "FileStorage" else standard
     if not low <= new.inputs.get("shareQuota", low) <= high:
         return bad_request("InvalidHeaderValue", HEADERS)
+    return None
+
+
+@rule("storage:FileShare", source="https://learn.microsoft.com/rest/api/storageservices/file-service-error-codes")
+def premium_shares_have_a_limit_together(cloud: Cloud, new: Resource) -> AzureError | None:
+    account = cloud.parent(new)
+    if account.inputs["kind"] != "FileStorage":
+        return None
+    others = [share for share in cloud.children(account.id, new.kind.token) if share.key != new.key]
+    if sum(share.inputs.get("shareQuota", PREMIUM_TOTAL) for share in [*others, new]) > PREMIUM_TOTAL:
+        return conflict(
+            "TotalSharesProvisionedCapacityExceedsAccountLimit",
+            "The total provisioned capacity of the shares has exceeded the account maximum size limit.",
+        )
+    return None
+
+
+@rule(
+    "storage:StorageAccount", source="https://learn.microsoft.com/azure/storage/files/storage-how-to-create-file-share"
+)
+def large_shares_stay(cloud: Cloud, new: Resource) -> AzureError | None:
+    if new.facts.get("large") and new.inputs.get("largeFileSharesState") == "Disabled":
+        return bad_request(
+            "InvalidRequestPropertyValue", "The value 'Disabled' is not allowed for property largeFileSharesState."
+        )
     return None
 
 

@@ -189,6 +189,27 @@ def test_premium_shares_have_limits_of_their_own(cloud: Cloud, change: dict[str,
     put(cloud, "storage:FileShare", accountName="premium1", enabledProtocols="NFS", rootSquash="NoRootSquash")
 
 
+def test_premium_shares_have_a_limit_together(cloud: Cloud) -> None:
+    put(cloud, ACCOUNT, accountName="premium1", kind="FileStorage", sku={"name": "Premium_LRS"})
+    put(cloud, "storage:FileShare", accountName="premium1", shareQuota=102300)
+    put(cloud, "storage:FileShare", accountName="premium1", shareName="second", shareQuota=100)
+    with pytest.raises(AzureError, match="exceeded the account maximum size limit") as caught:
+        put(cloud, "storage:FileShare", accountName="premium1", shareName="second", shareQuota=101)
+    assert caught.value.code == "TotalSharesProvisionedCapacityExceedsAccountLimit"
+
+
+def test_large_shares_are_an_accounts_for_good(cloud: Cloud) -> None:
+    put(cloud, ACCOUNT, largeFileSharesState="Enabled")
+    put(cloud, "storage:FileShare", shareQuota=102400)
+    put(cloud, ACCOUNT)
+    assert cloud.get(cloud.only(ACCOUNT).id)["largeFileSharesState"] == "Enabled"
+    put(cloud, "storage:FileShare", shareQuota=5121)
+    with pytest.raises(AzureError, match="The value 'Disabled' is not allowed for property largeFileSharesState"):
+        put(cloud, ACCOUNT, largeFileSharesState="Disabled")
+    with pytest.raises(AzureError, match="InvalidHeaderValue"):
+        put(cloud, "storage:FileShare", shareQuota=102401)
+
+
 def test_the_file_service_comes_with_its_account_and_is_only_set(cloud: Cloud) -> None:
     service = cloud.only("storage:FileServiceProperties").id
     assert cloud.get(service)["shareDeleteRetentionPolicy"] == {"enabled": True, "days": 14}

@@ -115,6 +115,8 @@ def test_a_host_that_azure_would_refuse(change: dict[str, Any], expected: str) -
         ({"protocol": "nfs"}, "protocol: nfs is served by premium accounts only"),
         ({"performance": "premium", "quota": 50}, "quota: 50: should be 100 to 102400 GiB for premium shares"),
         ({"quota": 0}, "quota: 0: should be 1 to 102400 GiB for standard shares"),
+        ({"performance": "premium", "quota": 102401}, "quota: 102401: should be 100 to 102400 GiB for premium shares"),
+        ({"performance": "premium", "quota": 60000}, "shares.quota: 3 shares of 60000 GiB are more than the 102400"),
         ({"performance": "premium", "redundancy": "GRS"}, "redundancy: GRS is not for premium files: LRS or ZRS"),
         ({"performance": "premium", "tier": "Hot"}, "tier: Hot is of standard shares"),
         ({"tier": "Cold"}, "shares.tier: 'Cold': should be TransactionOptimized or Hot or Cool"),

@@ -39,6 +39,7 @@ def shares(**change: Any) -> dict[str, Any]:
         "location": "westeurope",
         "nfs": False,
         "premium": False,
+        "gib": 100,
         "redundancy": "LRS",
         "subnet_id": SUBNET,
         "allow_from": ["203.0.113.7"],
@@ -99,6 +100,17 @@ def test_nfs_is_premium_without_key_and_without_secure_transfer(build: Build, re
     assert recorder.all(KEY) == {}
     assert out["server"] == "datadockerunit.file.core.windows.net"
     assert (out["protocol"], out["account"]) == ("nfs", "datadockerunit")
+
+
+@pytest.mark.parametrize(
+    ("change", "state"),
+    [({"gib": 5120}, None), ({"gib": 5121}, "Enabled"), ({"gib": 5121, "premium": True}, None)],
+)
+def test_an_account_is_for_large_shares_only_where_one_is(
+    build: Build, recorder: AzureRecorder, change: dict[str, Any], state: str | None
+) -> None:
+    build(lambda: shares(**change))
+    assert recorder.one(ACCOUNT, "files-account").get("largeFileSharesState") == state
 
 
 @pytest.mark.parametrize(("key", "value"), [("key1", "one=="), ("key2", "two==")])

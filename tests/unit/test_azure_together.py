@@ -60,7 +60,7 @@ def test_what_is_wrong_in_a_list_moves_nothing_of_the_rest() -> None:
 
 OWN = HOST | INSIDE | {"network": {"subnetId": SUBNET, "outbound": "given"}, "privateIp": "8.8.0.4"}
 MADE = {"addressSpace": "10.9.0.0/16", "subnet": "10.9.1.0/24", "outbound": "natGateway"}
-PREMIUM = SHARES | {"protocol": "nfs", "performance": "premium", "redundancy": "ZRS", "quota": 50000}
+PREMIUM = SHARES | {"protocol": "nfs", "performance": "premium", "redundancy": "ZRS", "quota": 25600}
 STANDARD = SHARES | {"location": "eastus", "allowFrom": ["8.8.8.8"], "quota": 50, "tier": "Hot", "retain": False}
 REACHED = MYDB | {"allowFrom": ["10.0.0.0/8"]}
 # what is right, and what names begin with there
