@@ -17,6 +17,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from provider import pause
+from provider.neighbours import Listed, in_the_way, is_driver, is_ours, source_of
 from provider.oneoff import ran, reap
 from provider.resource import EngineResource, Failure, Props, engine_client
 from provider.turns import turn
@@ -24,7 +25,6 @@ from provider.turns import turn
 if TYPE_CHECKING:
     from docker import DockerClient
 
-OURS = "datadocker/azurefile:"
 # that the engine waits for each call of the plugin, until it starts again; by the CLI's default it is 30
 CALL_SECONDS = 120
 # a plugin's setting → the property that decides it
@@ -48,12 +48,13 @@ class EnginePlugin(EngineResource):
 
     def create(self, props: Props) -> str:
         with turn(props["root"]), engine_client(props["engine"]) as engine:
-            _bring_about(engine, props)
+            _bring_about(engine, props, engine.api.containers())
         return str(props["driver"])
 
     def update(self, identity: str, props: Props, before: Props) -> None:
         with turn(props["root"]), engine_client(props["engine"]) as engine:
-            _bring_about(engine, props)
+            # this stack has it already: what runs on it is no reason to leave it where somebody's hand put it
+            _bring_about(engine, props, [])
 
     def read(self, identity: str, props: Props) -> Props | None:
         with engine_client(props["engine"]) as engine:
@@ -73,7 +74,7 @@ class EnginePlugin(EngineResource):
         with turn(props["root"]), engine_client(props["engine"]) as engine:
             found = _find(engine, identity)
             reap(engine, props["root"])
-            ours = found is not None and _is_ours(found)
+            ours = found is not None and is_ours(found)
             if not _volumes(engine, identity):
                 pause.forget(engine, identity)
                 if ours:
@@ -83,24 +84,19 @@ class EnginePlugin(EngineResource):
                 pause.resume(engine, identity)
 
 
-def _bring_about(engine: DockerClient, props: Props) -> None:
-    """Makes the engine have just this build of the plugin, enabled. One that is not ours is left alone."""
+def _bring_about(engine: DockerClient, props: Props, running: list[Listed]) -> None:
+    """Makes the engine have just this build of the plugin, enabled. What is others' stays as it is.
+
+    `running`: containers that keep a plugin of this name from another folder, as its volumes do.
+    """
     from docker.errors import DockerException
 
     driver = props["driver"]
     reap(engine, props["root"])
+    plugins = engine.api.plugins()  # type: ignore[no-untyped-call]
+    if reason := in_the_way(driver, props["root"], plugins, _volumes(engine, driver), running):
+        raise Failure(reason)
     found = _find(engine, driver)
-    if found is not None and not _is_ours(found):
-        raise Failure(
-            f"the engine has a plugin {driver} that is not ours "
-            f"({found['Config'].get('Description') or 'no description'}): remove it with "
-            f"docker plugin rm {driver}, or set datadocker:plugin.name to another name"
-        )
-    if others := _neighbours(engine, driver, props["root"]):
-        raise Failure(
-            f"plugin {others[0]} uses the folder {props['root']} already, and one of two would never start: "
-            "set datadocker:plugin.name to its name, or datadocker:plugin.root to a folder of its own"
-        )
     if found is None or not _is_build(found, props["config"]):
         with _made_ready(engine, props) as make:
             if found is not None:
@@ -114,7 +110,9 @@ def _bring_about(engine: DockerClient, props: Props) -> None:
                 if found is None:
                     _remove_half_made(engine, driver)
                 raise _not_installed(engine, driver, error) from error
-    elif _other_settings(found, props):
+    elif other := _other_settings(found, props):
+        if "root.source" in other:
+            _prepare(engine, props)
         pause.stop_users(engine, driver)
         try:
             if found["Enabled"]:
@@ -147,6 +145,12 @@ def _made_ready(engine: DockerClient, props: Props) -> Iterator[Callable[[], Non
             _pack(container.export(chunk_size=1 << 20), props["config"], archive)
             archive.seek(0)
             yield lambda: _create(engine, props, archive)
+
+
+def _prepare(engine: DockerClient, props: Props) -> None:
+    """Makes the plugin's folder on the host: it does not start without one."""
+    with ran(engine, props["image"], props["root"], "prepare"):
+        pass
 
 
 def _create_there(engine: DockerClient, props: Props) -> None:
@@ -217,10 +221,9 @@ def _other_settings(found: dict[str, Any], props: Props) -> dict[str, str]:
     return {k: v for k, v in has.items() if v != wanted[k]}
 
 
-def _settings(found: dict[str, Any]) -> dict[str, str]:
-    settings = found["Settings"]
-    has = {f"{m['Name']}.source": m["Source"] for m in settings["Mounts"]}
-    has |= dict(e.split("=", 1) for e in settings["Env"])
+def _settings(found: Listed) -> dict[str, str]:
+    has = {f"{mount}.source": source_of(found, mount) for mount in ("root", "engine")}
+    has |= dict(e.split("=", 1) for e in found["Settings"]["Env"])
     return {k: has.get(k, "") for k in DECIDED_BY}
 
 
@@ -232,17 +235,6 @@ def _find(engine: DockerClient, driver: str) -> dict[str, Any] | None:
     except NotFound:
         return None
     return found
-
-
-def _neighbours(engine: DockerClient, driver: str, root: str) -> list[str]:
-    """Names of other plugins of ours that are at work in the folder `root`."""
-    listed = engine.api.plugins()  # type: ignore[no-untyped-call]
-    others = [p for p in listed if p["Name"].removesuffix(":latest") != driver and p["Enabled"] and _is_ours(p)]
-    return [p["Name"].removesuffix(":latest") for p in others if _settings(p)["root.source"] == root]
-
-
-def _is_ours(found: dict[str, Any]) -> bool:
-    return OURS in (found["Config"].get("Description") or "")
 
 
 def _is_build(found: dict[str, Any], config: str) -> bool:
@@ -266,4 +258,4 @@ def _remove_half_made(engine: DockerClient, driver: str) -> None:
 
 def _volumes(engine: DockerClient, driver: str) -> list[dict[str, Any]]:
     listed = engine.api.volumes()["Volumes"] or []
-    return [v for v in listed if v["Driver"] in (driver, f"{driver}:latest")]
+    return [v for v in listed if is_driver(driver, v["Driver"])]

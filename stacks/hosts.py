@@ -87,4 +87,5 @@ def _claims(settings: Settings, labels: Labels) -> Claims:
         "servers": [
             Server(container=prefix + d.name, volume=prefix + d.volume, port=d.port) for d in settings.databases
         ],
+        "plugin": {"driver": settings.plugin.name, "root": settings.plugin.root},
     }

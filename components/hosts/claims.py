@@ -1,4 +1,4 @@
-"""What a stack needs of an engine that others use too: names, volumes and ports that nobody else has."""
+"""What a stack needs of an engine that others use too: names, volumes, ports and a plugin that nobody else has."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ import pulumi
 
 from components.hosts.engine import Engine
 from components.state import recorded
+from provider import neighbours
 from provider.connection import STOP_SECONDS, EngineConnection, EngineError, connect
 from provider.owner import CHECKOUT_LABEL, is_of, owner_of
 
 CONTAINER = "docker:index/container:Container"
+VOLUME = "docker:index/volume:Volume"
+PLUGIN = "datadocker-engine:index:EnginePlugin"
 RUNNING = ("paused", "restarting", "running")
 
 
@@ -30,6 +33,15 @@ class Server(TypedDict):
     """Port on 127.0.0.1."""
 
 
+class Plugin(TypedDict):
+    """A volume plugin as it is going to be."""
+
+    driver: str
+    """Its name on the engine."""
+    root: str
+    """Its folder on the host."""
+
+
 class Claims(TypedDict):
     """What a stack is going to have on an engine."""
 
@@ -41,31 +53,38 @@ class Claims(TypedDict):
     """Names of its volumes."""
     servers: list[Server]
     """Its databases."""
+    plugin: Plugin
+    """The driver of its volumes."""
 
 
 def hand_over(engine: pulumi.Output[Engine], claims: Claims) -> Mapping[str, pulumi.Input[str]]:
     """Returns the labels of `claims`, on an engine far away: known once what another of the stack gets is let go.
 
-    What the state has tells whether anything has to be, so that most updates need no login for it.
+    What the state has tells whether anything has to be, so that most updates need no login for it; nor is anything
+    looked for there but what keeps a plugin from another name.
     """
     if pulumi.runtime.is_dry_run():
         return claims["labels"]
     containers = [_as_listed(known) for (typ, _), known in recorded().items() if typ == CONTAINER]
-    if not any(_holders(claims["servers"], containers)):
+    renamed = _recorded(PLUGIN, "driver") - {claims["plugin"]["driver"]}
+    if not renamed and not any(_holders(claims["servers"], containers)):
         return claims["labels"]
 
-    async def stop(known: list[Any]) -> dict[str, str]:
-        await asyncio.to_thread(_stop_on, known[0], claims["servers"], known[1])
+    async def clear(known: list[Any]) -> dict[str, str]:
+        await asyncio.to_thread(_clear_on, known[0], claims, known[1])
         return dict(known[1])
 
-    done: pulumi.Output[dict[str, str]] = pulumi.Output.all(engine, claims["labels"]).apply(stop)
+    done: pulumi.Output[dict[str, str]] = pulumi.Output.all(engine, claims["labels"]).apply(clear)
     return {label: done[label] for label in claims["labels"]}
 
 
-def _stop_on(engine: Engine, servers: Iterable[Server], labels: Mapping[str, str]) -> None:
+def _clear_on(engine: Engine, claims: Claims, labels: Mapping[str, str]) -> None:
     try:
         with connect(engine["url"], engine["ssh_opts"]) as connection:
-            _stop_what_holds(connection, servers, _running(connection.get("/containers/json"), labels))
+            volumes = connection.get("/volumes")["Volumes"] or []
+            if reason := _plugin_taken(connection, claims["plugin"], volumes, labels):
+                raise pulumi.RunError(reason)
+            _stop_what_holds(connection, claims["servers"], _running(connection.get("/containers/json"), labels))
     except EngineError as error:
         raise pulumi.RunError(str(error)) from None
 
@@ -91,8 +110,8 @@ def make_way(connection: EngineConnection, claims: Claims, labels: Mapping[str, 
     """
     listed = connection.get("/containers/json", all=1)
     others = [container for container in listed if not is_of(container["Labels"], labels)]
-    volumes = connection.get("/volumes", filters={"label": [CHECKOUT_LABEL]})["Volumes"] or []
-    theirs = [volume for volume in volumes if not is_of(volume["Labels"], labels)]
+    volumes = connection.get("/volumes")["Volumes"] or []
+    theirs = [volume for volume in volumes if owner_of(volume["Labels"]) and not is_of(volume["Labels"], labels)]
     taken = dict.fromkeys(_taken(claims, others, theirs, labels))
     lines = []
     for owner in dict.fromkeys(owner for owner, _ in taken):
@@ -102,6 +121,8 @@ def make_way(connection: EngineConnection, claims: Claims, labels: Mapping[str, 
             "(datadocker:prefix, databases[].port)"
         )
     lines += _busy(claims["servers"], listed)
+    if reason := _plugin_taken(connection, claims["plugin"], volumes, labels):
+        lines.append(reason)
     if lines:
         raise pulumi.RunError("\n".join(lines))
     if not pulumi.runtime.is_dry_run():
@@ -150,6 +171,29 @@ def _busy(servers: Iterable[Server], containers: list[Any]) -> Iterator[str]:
                 f"port {port} for {server['container']} is in use on 127.0.0.1: stop what listens there "
                 f"(ss -ltnp 'sport = :{port}' names it), or set another port"
             )
+
+
+def _plugin_taken(connection: EngineConnection, plugin: Plugin, volumes: list[Any], ours: Mapping[str, str]) -> str:
+    """Why the plugin can't be had, or nothing: one that the stack has by another name now goes before it comes."""
+    theirs = [volume for volume in volumes if not is_of(volume["Labels"], ours)]
+    listed = connection.get("/plugins")
+    if not neighbours.in_the_way(plugin["driver"], plugin["root"], listed, theirs):
+        return ""
+    mine, before = _recorded(VOLUME, "name"), _recorded(PLUGIN, "driver") - {plugin["driver"]}
+    theirs = [v for v in theirs if v["Name"] not in mine]
+    for driver in before:
+        if used := [v["Name"] for v in theirs if neighbours.is_driver(driver, v["Driver"])]:
+            return (
+                f"plugin {driver} stays, since others have volumes of it ({', '.join(sorted(used))}), and two can't "
+                f"share the folder {plugin['root']}: set datadocker:plugin.name back"
+            )
+    standing = [p for p in listed if neighbours.name_of(p) not in before]
+    return neighbours.in_the_way(plugin["driver"], plugin["root"], standing, theirs)
+
+
+def _recorded(typ: str, key: str) -> set[str]:
+    """What the state has as `key` of the stack's resources of a type."""
+    return {str(known.get(key)) for (of, _), known in recorded().items() if of == typ}
 
 
 def _running(listed: list[Any], labels: Mapping[str, str]) -> list[Any]:

@@ -82,19 +82,65 @@ def test_another_checkouts_port_is_one_line_and_its_database_is_not_stopped(
     assert project.sql(first, "SELECT n FROM talk.t") == "42"
 
 
-def test_under_another_prefix_both_stand_and_one_that_goes_leaves_the_other(
-    project: Project, first: auto.Stack, second: Project, config: dict[str, Any]
-) -> None:
-    before, plugin = there(project.prefix), docker("plugin", "inspect", "-f", "{{.Id}}", project.driver)
+def plugin_changed(project: Project, config: dict[str, Any], **change: str) -> str:
+    """What an up says that is refused, with the plugin changed so; all that stands still does, and runs."""
+    before = there(project.prefix), docker("ps", "-q", "--filter", f"name={project.prefix}")
+    plugin = docker("plugin", "inspect", project.driver)
+    project.write(NAME, config | {"plugin": config["plugin"] | change})
+    try:
+        done = project.cli("up", "--yes", "--skip-preview", "--stack", NAME)
+    finally:
+        project.write(NAME, config)
+    assert done.returncode != 0
+    assert "Traceback" not in done.stdout
+    assert before == (there(project.prefix), docker("ps", "-q", "--filter", f"name={project.prefix}"))
+    assert docker("plugin", "inspect", project.driver) == plugin
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def alone(project: Project, first: auto.Stack) -> list[str]:
+    """What is there of the first stack, before the second stands beside it."""
+    return there(project.prefix)
+
+
+@pytest.fixture(scope="module")
+def beside(project: Project, config: dict[str, Any], alone: list[str]) -> dict[str, Any]:
+    """Settings by which the second stack stands beside the first."""
     databases = [{"name": "mydb", "volume": "dbs", "port": free_port()}]
-    stack = second.stack(NAME, config | {"prefix": f"{project.prefix}b-", "databases": databases})
-    stack.up()
+    return config | {"prefix": f"{project.prefix}b-", "databases": databases}
+
+
+def test_a_plugin_is_not_taken_into_another_folder_while_a_stack_has_volumes_of_it(
+    project: Project, first: auto.Stack, second: Project, beside: dict[str, Any]
+) -> None:
+    second.stack(NAME, beside)
+    said = plugin_changed(second, beside, root=f"{project.root}/other")
+    assert f"plugin {project.driver} works in the folder {project.root} for volume {project.prefix}dbs, " in said
+    assert project.sql(first, "SELECT n FROM talk.t") == "42"
+
+
+def test_nor_does_it_get_another_name_while_another_stack_has_some(
+    project: Project, first: auto.Stack, second: Project, config: dict[str, Any], beside: dict[str, Any]
+) -> None:
+    second.stack(NAME, beside).up()
+    said = plugin_changed(project, config, name=f"{project.driver}2")
+    assert f"plugin {project.driver} stays, since others have volumes of it ({project.prefix}b-dbs, " in said
+    assert project.sql(first, "SELECT n FROM talk.t") == "42"
+
+
+def test_under_another_prefix_both_stand_and_one_that_goes_leaves_the_other(
+    project: Project, first: auto.Stack, second: Project, alone: list[str], beside: dict[str, Any]
+) -> None:
+    plugin = docker("plugin", "inspect", "-f", "{{.Id}}", project.driver)
     other = replace(second, prefix=f"{project.prefix}b-")
+    stack = second.stack(NAME, beside)
+    stack.up()
     assert "talk" not in other.sql(stack, "SHOW DATABASES").split()
     assert project.sql(first, "SELECT n FROM talk.t") == "42"
-    assert set(before) < set(there(project.prefix))
+    assert set(alone) < set(there(project.prefix))
     stack.destroy()
-    assert there(project.prefix) == before
+    assert there(project.prefix) == alone
     assert docker("plugin", "inspect", "-f", "{{.Id}}", project.driver) == plugin
     # the image's tag, the plugin and the volume are all still good for a start
     docker("restart", f"{project.prefix}mydb")

@@ -25,6 +25,7 @@ class FakeEngine(socketserver.ThreadingUnixStreamServer):
             "/_ping": "OK",
             "/containers/json": [],
             "/images/": {},
+            "/plugins": [],
             "/volumes": {"Volumes": None},
         }
         self.events: list[dict[str, Any]] = []
@@ -107,6 +108,17 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         pass
+
+
+def listed_plugin(name: str, root: str, description: str = "datadocker/azurefile:1") -> dict[str, Any]:
+    """An enabled plugin whose folder is `root`, as an engine lists it."""
+    mounts = [{"Name": "root", "Source": root}, {"Name": "engine", "Source": "/var/run"}]
+    return {
+        "Name": f"{name}:latest",
+        "Enabled": True,
+        "Config": {"Description": description},
+        "Settings": {"Mounts": mounts, "Env": []},
+    }
 
 
 Kind = TypeVar("Kind", bound=FakeEngine)

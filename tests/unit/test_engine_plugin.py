@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import tarfile
 import threading
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from provider.plugin import EnginePlugin, _pack
 from provider.resource import Failure, Props
 from provider.turns import turn
 from tests.unit.fake_engine import served
-from tests.unit.plugin_engine import PluginEngine, on_another_machine, props
+from tests.unit.plugin_engine import PluginEngine, in_order, on_another_machine, props
 
 
 @pytest.fixture
@@ -98,6 +99,45 @@ def test_two_plugins_of_ours_can_not_have_one_folder(
     with pytest.raises(Failure, match=r"^plugin other uses the folder /r already, .*: set datadocker:plugin.name"):
         create(engine)
     assert engine.done == []
+
+
+@pytest.mark.parametrize("build", ["1", "2"])
+@pytest.mark.parametrize("used", ["volume theirs", "container mydb"])
+def test_one_that_works_in_another_folder_is_not_taken_away_from_what_uses_it(
+    engine: PluginEngine, used: str, build: str
+) -> None:
+    engine.has()
+    if used == "container mydb":
+        engine.runs("mydb")
+    else:
+        engine.volumes["theirs"] = {"Name": "theirs", "Driver": "azurefile:latest"}
+    wanted = props(engine, root="/other", config=json.dumps({"description": f"datadocker/azurefile:{build}"}))
+    with pytest.raises(Failure) as caught:
+        EnginePlugin().create(wanted)
+    assert str(caught.value) == (
+        f"plugin azurefile works in the folder /r for {used}, and would find none of it in /other: set "
+        "datadocker:plugin.name to another name, or datadocker:plugin.root to /r"
+    )
+    assert engine.done == []
+
+
+def test_one_that_nobody_uses_gets_another_folder_that_is_there(engine: PluginEngine) -> None:
+    engine.has()
+    EnginePlugin().create(props(engine, root="/other"))
+    assert engine.oneoff["Cmd"] == ["prepare"]
+    assert "/other:/var/lib/datadocker" in engine.oneoff["HostConfig"]["Binds"]
+    assert in_order(
+        engine, "POST /containers/oneoff/start", "POST /plugins/azurefile/disable", "POST /plugins/azurefile/set",
+        "POST /plugins/azurefile/enable",
+    )  # fmt: skip
+
+
+def test_one_that_a_hand_put_into_another_folder_comes_back_to_what_runs_on_it(engine: PluginEngine) -> None:
+    engine.has()
+    engine.runs("mydb")
+    wanted = props(engine, root="/own")
+    EnginePlugin().update("azurefile", wanted, wanted)
+    assert in_order(engine, "POST /containers/mydb/stop", "POST /plugins/azurefile/set", "POST /containers/mydb/start")
 
 
 @pytest.mark.parametrize("step", ["plugins/azurefile/set", "plugins/azurefile/enable"])

@@ -10,7 +10,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from components.hosts import Claims, Server, SSHHost
+from components.hosts import Claims, Plugin, Server, SSHHost
 from provider.connection import EngineConnection, EngineError
 from provider.owner import CHECKOUT_LABEL, STACK_LABEL
 from stacks.build import build as build_stack
@@ -18,7 +18,7 @@ from stacks.config import parse
 from stacks.hosts import docker_host
 from tests.unit.azure_parts import STOP, logged_in, settings_of
 from tests.unit.conftest import Build, Recorder
-from tests.unit.fake_engine import FakeEngine, fake_engine
+from tests.unit.fake_engine import FakeEngine, fake_engine, listed_plugin
 
 LABELS = {STACK_LABEL: "datadocker/unit", CHECKOUT_LABEL: "here:/one#1"}
 THEIRS = {STACK_LABEL: "datadocker/unit", CHECKOUT_LABEL: "here:/two#2"}
@@ -28,6 +28,7 @@ STATE = {
     }
     for name, volume, port in (("mydb", "dbs", 1.0), ("other", "more", 2.0))
 }  # fmt: skip
+PLUGIN = Plugin(driver="azurefile", root="/r")
 
 
 def server(name: str, volume: str, port: int) -> Server:
@@ -35,7 +36,7 @@ def server(name: str, volume: str, port: int) -> Server:
 
 
 def claims(*servers: Server) -> Claims:
-    return {"labels": LABELS, "containers": [], "volumes": [], "servers": list(servers)}
+    return {"labels": LABELS, "containers": [], "volumes": [], "servers": list(servers), "plugin": PLUGIN}
 
 
 def running(name: str, labels: dict[str, str] = LABELS) -> dict[str, Any]:
@@ -92,6 +93,26 @@ def test_over_ssh_nobody_logs_in_without_need(
     expected = [] if preview else stopped
     assert engine.posted == [f"/v1.41/containers/{name}-id/stop?t=60" for name in expected]
     assert logins == (["ssh://root@box.example:22"] if expected else [])
+
+
+@pytest.mark.parametrize("others", [True, False])
+def test_over_ssh_another_name_of_the_plugin_is_refused_while_others_need_the_first(
+    build: Build, engine: FakeEngine, logins: list[str], monkeypatch: pytest.MonkeyPatch, others: bool
+) -> None:
+    known = STATE | {("datadocker-engine:index:EnginePlugin", "azurefile-plugin"): {"driver": "first"}}
+    monkeypatch.setattr("components.hosts.claims.recorded", lambda: known)
+    engine.answers["/plugins"] = [listed_plugin("first", "/r")]
+    engine.answers["/volumes"] = {"Volumes": [{"Name": "x", "Driver": "first", "Labels": THEIRS if others else LABELS}]}
+
+    def program() -> dict[str, Any]:
+        return dict(SSHHost("host", {"address": "box.example"}).claim(claims(server("mydb", "dbs", 1))))
+
+    if others:
+        with pytest.raises(pulumi.RunError, match=r"^plugin first stays, since others have volumes of it"):
+            build(program)
+    else:
+        assert build(program)[CHECKOUT_LABEL] == LABELS[CHECKOUT_LABEL]
+    assert len(logins) == 1
 
 
 def test_what_keeps_ssh_out_when_something_has_to_be_stopped_is_one_line(

@@ -20,7 +20,7 @@ from provider.connection import EngineConnection, EngineError
 from provider.owner import CHECKOUT_LABEL, STACK_LABEL
 from provider.resource import engine_client
 from tests.unit.conftest import Build, Recorder
-from tests.unit.fake_engine import FakeEngine, NewerEngine, fake_engine, served
+from tests.unit.fake_engine import FakeEngine, NewerEngine, fake_engine, listed_plugin, served
 from tests.unit.nobody import closed_socket, told_as_nobody
 
 PROVIDER = "pulumi:providers:docker"
@@ -47,6 +47,7 @@ def claims(*servers: Server, containers: list[str] | None = None) -> Claims:
         "containers": [server["container"] for server in servers] + (containers or []),
         "volumes": [server["volume"] for server in servers],
         "servers": list(servers),
+        "plugin": {"driver": "azurefile", "root": "/r"},
     }
 
 
@@ -251,6 +252,53 @@ def test_a_container_by_hand_that_has_a_name_of_ours_is_one_line(
     assert said.startswith(
         "container mydb: taken on this engine by container mydb, made by hand: remove it first (docker rm -f mydb), or"
     )
+
+
+@pytest.mark.parametrize(
+    ("plugin", "volumes", "said"),
+    [
+        (
+            listed_plugin("azurefile", "/r", "x"),
+            [],
+            "the engine has a plugin azurefile that is not ours (x): remove it",
+        ),
+        (
+            listed_plugin("azurefile", "/other"),
+            [("theirs", "azurefile:latest", THEIRS)],
+            "plugin azurefile works in the folder /other for volume theirs, and would find none of it in /r: set "
+            "datadocker:plugin.name to another name, or datadocker:plugin.root to /other",
+        ),
+        (listed_plugin("azurefile", "/other"), [("theirs", "local", THEIRS), ("dbs", "azurefile", LABELS)], ""),
+        (listed_plugin("theirs", "/r"), [], "plugin theirs uses the folder /r already, and one of two would never"),
+        (listed_plugin("before", "/r"), [("dbs", "before", LABELS), ("bare", "before:latest", None)], ""),
+        (
+            listed_plugin("before", "/r"),
+            [("dbs", "before", LABELS), ("x", "before", THEIRS), ("byhand", "before", None)],
+            "plugin before stays, since others have volumes of it (byhand, x), and two can't share the folder /r: set "
+            "datadocker:plugin.name back",
+        ),
+    ],
+)
+def test_a_plugin_that_others_keep_as_it_is_is_one_line(
+    build: Build,
+    recorder: Recorder,
+    engine: FakeEngine,
+    monkeypatch: pytest.MonkeyPatch,
+    plugin: dict[str, Any],
+    volumes: list[tuple[str, str, dict[str, str] | None]],
+    said: str,
+) -> None:
+    known = {
+        ("datadocker-engine:index:EnginePlugin", "azurefile-plugin"): {"driver": "before"},
+        (VOLUME, "bare-volume"): {"name": "bare"},
+    }
+    monkeypatch.setattr("components.hosts.claims.recorded", lambda: known)
+    engine.answers["/plugins"] = [plugin]
+    engine.answers["/volumes"] = {"Volumes": [dict(zip(("Name", "Driver", "Labels"), v, strict=True)) for v in volumes]}
+    if said:
+        assert refused(build, recorder, engine, claims()).startswith(said)
+    else:
+        build(lambda: LocalHost("host", {"socket": engine.path}).claim(claims()) and None)
 
 
 def test_under_other_names_two_checkouts_stand_side_by_side(

@@ -1,0 +1,69 @@
+"""What an engine's plugins, as it lists them, have that another stack can't have too: a name, a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+# stands in the description of each of ours
+OURS = "datadocker/azurefile:"
+Listed = dict[str, Any]
+
+
+def in_the_way(
+    driver: str, root: str, plugins: Iterable[Listed], volumes: Iterable[Listed], containers: Iterable[Listed] = ()
+) -> str:
+    """Returns why the plugin `driver` can't have its folder in `root`, and what to do; or nothing.
+
+    `plugins`, `volumes` and `containers` are the engine's lists. What is in the last two keeps its plugin where it is.
+    """
+    for plugin in plugins:
+        name = name_of(plugin)
+        place = source_of(plugin, "root")
+        if name == driver and not is_ours(plugin):
+            return (
+                f"the engine has a plugin {driver} that is not ours "
+                f"({plugin['Config'].get('Description') or 'no description'}): remove it with "
+                f"docker plugin rm {driver}, or set datadocker:plugin.name to another name"
+            )
+        if name == driver and place != root and (held := _held(driver, volumes, containers)):
+            return (
+                f"plugin {driver} works in the folder {place} for {', '.join(held)}, and would find none of it in "
+                f"{root}: set datadocker:plugin.name to another name, or datadocker:plugin.root to {place}"
+            )
+        if name != driver and place == root and plugin["Enabled"] and is_ours(plugin):
+            return (
+                f"plugin {name} uses the folder {root} already, and one of two would never start: "
+                "set datadocker:plugin.name to its name, or datadocker:plugin.root to a folder of its own"
+            )
+    return ""
+
+
+def name_of(plugin: Listed) -> str:
+    """The plugin's name, as a volume's driver is given."""
+    return str(plugin["Name"]).removesuffix(":latest")
+
+
+def source_of(plugin: Listed, mount: str) -> str:
+    """The folder on the host that is the plugin's `mount`; nothing if it has none of that name."""
+    mounts = plugin["Settings"]["Mounts"] or []
+    return next((str(m["Source"]) for m in mounts if m["Name"] == mount), "")
+
+
+def is_ours(plugin: Listed) -> bool:
+    """Whether it is a build of azurefile."""
+    return OURS in (plugin["Config"].get("Description") or "")
+
+
+def is_driver(driver: str, named: str | None) -> bool:
+    """Whether a volume's or a mount's driver is `driver`."""
+    return named in (driver, f"{driver}:latest")
+
+
+def _held(driver: str, volumes: Iterable[Listed], containers: Iterable[Listed]) -> list[str]:
+    """What uses the plugin."""
+    return [f"volume {v['Name']}" for v in volumes if is_driver(driver, v["Driver"])] + [
+        f"container {str(c['Names'][0]).lstrip('/')}"
+        for c in containers
+        if any(is_driver(driver, mount.get("Driver")) for mount in c["Mounts"])
+    ]
