@@ -111,8 +111,9 @@ def make_way(connection: EngineConnection, claims: Claims, labels: Mapping[str, 
     listed = connection.get("/containers/json", all=1)
     others = [container for container in listed if not is_of(container["Labels"], labels)]
     volumes = connection.get("/volumes")["Volumes"] or []
-    theirs = [volume for volume in volumes if owner_of(volume["Labels"]) and not is_of(volume["Labels"], labels)]
-    taken = dict.fromkeys(_taken(claims, others, theirs, labels))
+    theirs = [volume for volume in volumes if not is_of(volume["Labels"], labels)]
+    ours = [container for container in listed if is_of(container["Labels"], labels)]
+    taken = dict.fromkeys([*_taken(claims, others, labels), *_taken_volumes(claims, theirs, ours, labels)])
     lines = []
     for owner in dict.fromkeys(owner for owner, _ in taken):
         things = ", ".join(thing for other, thing in taken if other == owner)
@@ -129,9 +130,7 @@ def make_way(connection: EngineConnection, claims: Claims, labels: Mapping[str, 
         _stop_what_holds(connection, claims["servers"], _running(listed, labels))
 
 
-def _taken(
-    claims: Claims, containers: list[Any], volumes: list[Any], ours: Mapping[str, str]
-) -> Iterator[tuple[str, str]]:
+def _taken(claims: Claims, containers: list[Any], ours: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Yields what somebody else has: who that is and what makes them let go, and the thing."""
     for container in containers:
         name = _name(container)
@@ -143,9 +142,34 @@ def _taken(
             yield owner, f"container {name}"
         for port in sorted({s["port"] for s in claims["servers"]} & _ports(container)):
             yield owner, f"port {port}"
+
+
+def _taken_volumes(
+    claims: Claims, volumes: list[Any], containers: list[Any], ours: Mapping[str, str]
+) -> Iterator[tuple[str, str]]:
+    """Yields those of `volumes` that the stack can't have, as `_taken` does; `containers` are the stack's."""
     for volume in volumes:
-        if volume["Name"] in claims["volumes"]:
-            yield _stack(volume["Labels"], ours), f"volume {volume['Name']}"
+        name, driver = volume["Name"], claims["plugin"]["driver"]
+        if name not in claims["volumes"]:
+            continue
+        owner = _stack(volume["Labels"], ours)
+        if not owner:
+            if _is_found_again(volume, driver, containers):
+                continue
+            data = (
+                "its share keeps the data" if neighbours.is_driver(driver, volume["Driver"]) else "its data goes, too"
+            )
+            owner = f"a volume made by hand: remove it first (docker volume rm {name}; {data})"
+        yield owner, f"volume {name}"
+
+
+def _is_found_again(volume: Any, driver: str, containers: list[Any]) -> bool:
+    """Whether it is the stack's, though without labels: an engine whose plugin was away knows it by name alone."""
+    drivers = _recorded(PLUGIN, "driver") | {driver}
+    if volume["Labels"] or volume["Options"] or not any(neighbours.is_driver(d, volume["Driver"]) for d in drivers):
+        return False
+    mounted = {mount.get("Name") for container in containers for mount in container["Mounts"]}
+    return volume["Name"] in mounted | _recorded(VOLUME, "name")
 
 
 def _stack(labels: Mapping[str, str], ours: Mapping[str, str]) -> str:

@@ -147,6 +147,60 @@ def test_under_another_prefix_both_stand_and_one_that_goes_leaves_the_other(
     assert changes(first.refresh()) == changes(first.up()) == {}
 
 
+def refused_volume(project: Project, volume: str, data: str, *options: str) -> None:
+    before = there(project.prefix)
+    done = project.cli("up", "--yes", "--skip-preview", *options, "--stack", NAME)
+    assert done.returncode != 0
+    assert (
+        f"volume {volume}: taken on this engine by a volume made by hand: remove it first (docker volume rm {volume}; "
+        f"{data})"
+    ) in done.stdout
+    assert "Traceback" not in done.stdout
+    assert there(project.prefix) == before
+
+
+def test_a_volume_by_hand_of_a_name_that_the_settings_take_is_not_taken_over(
+    project: Project, first: auto.Stack, config: dict[str, Any]
+) -> None:
+    volume = f"{project.prefix}new"
+    docker("volume", "create", "--name", volume, "-d", project.driver, "-o", "share=mine")
+    project.write(NAME, config | {"volumes": ["dbs", "files", "new"]})
+    try:
+        refused_volume(project, volume, "its share keeps the data")
+    finally:
+        project.write(NAME, config)
+        docker("volume", "rm", volume)
+
+
+def test_nor_is_one_removed_that_has_the_place_of_a_volume_of_the_stack(project: Project, first: auto.Stack) -> None:
+    volume = f"{project.prefix}dbs"
+    docker("rm", "-f", f"{project.prefix}mydb")
+    docker("volume", "rm", volume)
+    docker("volume", "create", "--name", volume)
+    refused_volume(project, volume, "its data goes, too", "--refresh")
+    docker("volume", "rm", volume)
+    first.up(refresh=True)
+    assert project.sql(first, "SELECT n FROM talk.t") == "42"
+
+
+def test_a_volume_whose_labels_the_engine_lost_while_the_plugin_was_away_is_still_the_stacks(
+    project: Project, first: auto.Stack
+) -> None:
+    volume = f"{project.prefix}dbs"
+    (known,) = project.root.rglob(f"volumes/{volume}.json")
+    kept = known.read_text()
+    docker("rm", "-f", f"{project.prefix}mydb")
+    docker("volume", "rm", volume)
+    docker("plugin", "disable", "-f", project.driver)
+    # an engine that started without the plugin has forgotten it, as this one has
+    known.write_text(kept)
+    docker("plugin", "enable", project.driver)
+    assert docker("volume", "inspect", "-f", "{{.Labels}} {{.Options}}", volume) == "map[] map[]"
+    assert changes(first.up(refresh=True))["replace"] > 0
+    assert docker("volume", "inspect", "-f", "{{.Options.exclusive}}", volume) == "true"
+    assert project.sql(first, "SELECT n FROM talk.t") == "42"
+
+
 @pytest.fixture
 def by_hand(project: Project, first: auto.Stack) -> Iterator[str]:
     name = f"{project.prefix}byhand"

@@ -255,6 +255,48 @@ def test_a_container_by_hand_that_has_a_name_of_ours_is_one_line(
 
 
 @pytest.mark.parametrize(
+    ("there", "data"),
+    [
+        ({"Driver": "azurefile:latest", "Options": {"share": "mine"}}, "its share keeps the data"),
+        ({"Driver": "azurefile:latest", "Options": {"share": "mine"}, "Name": "known"}, "its share keeps the data"),
+        ({"Driver": "azurefile:latest", "Labels": {"by": "hand"}, "Name": "known"}, "its share keeps the data"),
+        ({"Driver": "azurefile:latest"}, "its share keeps the data"),
+        ({"Driver": "local", "Name": "known"}, "its data goes, too"),
+        # the engine forgets labels of volumes whose plugin was away
+        ({"Driver": "azurefile:latest", "Name": "known"}, ""),
+        ({"Driver": "before:latest", "Name": "known"}, ""),
+        ({"Driver": "azurefile", "Name": "mounted"}, ""),
+    ],
+)
+def test_a_volume_by_hand_that_has_a_name_of_ours_is_one_line(
+    build: Build,
+    recorder: Recorder,
+    engine: FakeEngine,
+    monkeypatch: pytest.MonkeyPatch,
+    there: dict[str, Any],
+    data: str,
+) -> None:
+    known = {
+        ("datadocker-engine:index:EnginePlugin", "azurefile-plugin"): {"driver": "before"},
+        (VOLUME, "known-volume"): {"name": "known"},
+    }
+    monkeypatch.setattr("components.hosts.claims.recorded", lambda: known)
+    monkeypatch.setattr("components.hosts.claims._free", lambda _: True)
+    volume = {"Name": "new", "Labels": None, "Options": None} | there
+    engine.answers["/containers/json"] = [running("mydb", "mounted", 1)]
+    engine.answers["/volumes"] = {"Volumes": [volume, volume | {"Name": "elsewhere"}]}
+    wanted = claims(server("mydb", volume["Name"], 1))
+    if data:
+        assert refused(build, recorder, engine, wanted) == (
+            f"volume {volume['Name']}: taken on this engine by a volume made by hand: remove it first (docker volume "
+            f"rm {volume['Name']}; {data}), or give this stack names and ports of its own (datadocker:prefix, "
+            "databases[].port)"
+        )
+    else:
+        build(lambda: LocalHost("host", {"socket": engine.path}).claim(wanted) and None)
+
+
+@pytest.mark.parametrize(
     ("plugin", "volumes", "said"),
     [
         (
