@@ -32,6 +32,8 @@ class MappedVolumeArgs(TypedDict):
     """Further options of the driver."""
     labels: Mapping[str, pulumi.Input[str]]
     """Labels of the volume."""
+    after: NotRequired[MappedVolume | None]
+    """A volume that is as it should be before anything of this one is touched, and has nothing else to do with it."""
 
 
 class MappedVolume(pulumi.ComponentResource):
@@ -54,7 +56,7 @@ class MappedVolume(pulumi.ComponentResource):
             options["exclusive"] = "true"
         volume = docker.Volume(
             f"{name}-volume",
-            name=args["volume"],
+            name=_once_settled(args.get("after"), args["volume"]),
             driver=args["plugin"].driver.apply(lambda driver: f"{driver}:latest"),
             driver_opts=options,
             labels=[{"label": k, "value": v} for k, v in args["labels"].items()],
@@ -64,3 +66,15 @@ class MappedVolume(pulumi.ComponentResource):
         self.volume = volume.name
         self.share = share.share
         self.register_outputs({"volume": self.volume, "share": self.share})
+
+
+def _once_settled(other: MappedVolume | None, name: str) -> pulumi.Input[str]:
+    """`name`, once `other` is there; Pulumi knows of no dependency, by which one would be replaced with the other."""
+    if other is None:
+        return name
+
+    async def wait() -> str:
+        await other.volume.future()
+        return name
+
+    return pulumi.Output.from_input(wait())

@@ -64,8 +64,9 @@ def databases(settings: Settings, host: DockerHost, labels: Labels) -> Foundatio
 
 def _volumes(settings: Settings, host: DockerHost, plugin: AzureFilePlugin, labels: Labels) -> dict[str, MappedVolume]:
     shares = file_shares(settings, host, plugin)
-    return {
-        volume.name: MappedVolume(
+    made: dict[str, MappedVolume] = {}
+    for volume in settings.volumes:
+        made[volume.name] = MappedVolume(
             volume.name,
             {
                 "host": host,
@@ -76,10 +77,12 @@ def _volumes(settings: Settings, host: DockerHost, plugin: AzureFilePlugin, labe
                 "exclusive": settings.is_exclusive(volume),
                 "options": _driver_options(settings, volume),
                 "labels": labels,
+                # Pulumi deletes what uses a volume with it, the stack's guard first, and of several volumes beside each
+                # other: while the guard refused for one, containers of another would go
+                "after": next(reversed(made.values()), None),
             },
         )
-        for volume in settings.volumes
-    }
+    return made
 
 
 def _driver_options(settings: Settings, volume: VolumeSettings) -> dict[str, str]:

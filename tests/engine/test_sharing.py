@@ -216,6 +216,7 @@ def refused(project: Project, used: str, by_hand: str, *command: str) -> None:
     assert done.returncode != 0
     assert project.prefix + used in done.stdout
     assert f"remove what uses them (docker rm -f {by_hand}) and say it again" in done.stdout
+    assert "Traceback" not in done.stdout
     assert there(project.prefix) == before
     # the Docker provider would try for half a minute
     assert time.monotonic() - began < 15
@@ -260,6 +261,15 @@ def test_a_volume_that_others_use_is_not_changed_and_its_database_stays(
         assert project.sql(first, "SELECT n FROM talk.t") == "42"
     finally:
         docker("rm", "-f", name, check=False)
+        project.write(NAME, config)
+
+
+def test_nor_is_any_other_that_is_changed_with_it(project: Project, by_hand: str, config: dict[str, Any]) -> None:
+    changed = [{"name": name, "options": {"dirmode": "0711"}} for name in ("files", "dbs")]
+    project.write(NAME, config | {"volumes": changed})
+    try:
+        refused(project, f"files by {by_hand} (made by hand, running)", by_hand, "up")
+    finally:
         project.write(NAME, config)
 
 

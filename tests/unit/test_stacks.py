@@ -180,6 +180,23 @@ def test_the_volumes_guard_is_made_of_the_volumes(
     assert sorted(resource._name for resource in made) == sorted(f"{name}-volume" for name in TALK["volumes"])
 
 
+def test_while_a_volume_is_changed_nothing_that_has_another_is_deleted(
+    build: Build, recorder: Recorder, engine: FakeEngine, exported: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = Recorder.new_resource
+
+    def refusing(self: Recorder, args: pulumi.runtime.MockResourceArgs) -> Any:
+        made = make(self, args)
+        if args.name == "dbs-volume":
+            raise ValueError("in use")
+        return made
+
+    monkeypatch.setattr(Recorder, "new_resource", refusing)
+    with pytest.raises(Exception, match="in use"):
+        stand(build, engine, exported)
+    assert sorted(recorder.all(VOLUME)) == ["dbs-volume", "logs-volume"]
+
+
 def test_an_official_image_is_used_as_it_is(
     build: Build, recorder: Recorder, engine: FakeEngine, exported: dict[str, Any]
 ) -> None:
