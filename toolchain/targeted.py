@@ -6,19 +6,24 @@ belongs to, and then no command reads the state any more (github.com/pulumi/pulu
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from toolchain.backend import Backend
+from toolchain.options import BARE
 from toolchain.progress import ToolchainError
 
 ACCOUNT = "azure-native:storage:StorageAccount"
 # whose targets are all of these takes all of the data back
 DATA = ("AzureFileShares::", "AzureFileShares$azure-native", "AzureShare::")
 
+# --replace alone leaves the others in
+LIMIT = re.compile(f"(?:--target|--target-replace|--exclude)(?:=.*)?|{BARE}t.*")
+
 
 def is_part(command: str, arguments: list[str]) -> bool:
     """Whether a command changes a part of the stack that is not all of its data."""
-    limited = any(a.split("=")[0] in ("-t", "--target", "--exclude") for a in arguments)
+    limited = any(LIMIT.fullmatch(argument) for argument in arguments)
     return command in ("up", "update") and limited and not all(d in " ".join(arguments) for d in DATA)
 
 

@@ -7,20 +7,24 @@ machine itself is asked for first; where it is gone, the state forgets what was 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from toolchain.backend import Backend
+from toolchain.options import BARE, YES
 from toolchain.progress import say
 
 MACHINE = "azure-native:compute:VirtualMachine"
+REFRESH = re.compile(f"--refresh(?:={YES})?|{BARE}r(?:={YES}|[^=].*)?")
+PREVIEW = re.compile(f"--preview-only(?:={YES})?")
 
 
 def is_refresh(command: str, arguments: list[str]) -> bool:
     """Whether a command begins with a refresh that changes the state."""
-    asked = any(a in ("-r", "--refresh", "--refresh=true") for a in arguments)
-    changes = command not in ("preview", "pre") and "--preview-only" not in arguments
+    asked = any(REFRESH.fullmatch(argument) for argument in arguments)
+    changes = command not in ("preview", "pre") and not any(PREVIEW.fullmatch(argument) for argument in arguments)
     return changes and (command == "refresh" or asked)
 
 

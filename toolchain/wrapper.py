@@ -9,6 +9,7 @@ from pathlib import Path
 
 from toolchain import clis, engine, targeted, vanished, virtualenv
 from toolchain.backend import DEFAULT_STACK, Backend
+from toolchain.options import BARE
 from toolchain.progress import ToolchainError, say
 from toolchain.recovery import recover
 from toolchain.sources import BuildError
@@ -30,9 +31,8 @@ NAMELESS = "that you name"
 # whose value is the next word, of all commands and of those about stacks
 VALUED = {"--color", "--copy-config-from", "--cwd", "-C", "--memprofilerate", "--otel-traces", "--profiling",
           "--secrets-provider", "--stack", "--teams", "--tracing", "--verbose", "-v"}  # fmt: skip
-# short options without a value may stand before the one for the stack: -ys NAME
-STACK_OPTION = re.compile(r"--stack|-[defhijQruy]*s")
-STACK_GIVEN = re.compile(r"(?:--stack=|-[defhijQruy]*s=?)(.+)")
+STACK_OPTION = re.compile(f"--stack|{BARE}s")
+STACK_GIVEN = re.compile(f"(?:--stack=|{BARE}s=?)(.+)")
 
 
 def main(arguments: list[str]) -> None:
