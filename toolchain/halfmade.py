@@ -111,14 +111,15 @@ def _subscription(resources: list[Resource]) -> str:
 
 
 def _default_subscription() -> str:
-    """That of Azure's command line tool, or nothing."""
+    """That of Azure's command line tool, or nothing; the program's rule, which stacks/login.py has."""
     folder = Path(os.environ.get("AZURE_CONFIG_DIR") or Path.home() / ".azure")
     try:
         # it writes a byte order mark
         listed = json.loads((folder / "azureProfile.json").read_text("utf-8-sig")).get("subscriptions") or []
-    except (OSError, ValueError):
+    except (OSError, ValueError, AttributeError):
         return ""
-    return next((str(s["id"]) for s in listed if s.get("isDefault")), "")
+    enabled = [s for s in listed if s.get("state", "Enabled") == "Enabled" and s.get("id")]
+    return next((str(s["id"]) for s in [*(s for s in enabled if s.get("isDefault")), *enabled]), "")
 
 
 def _export(backend: Backend, cli: Path, stack: str) -> dict[str, Any]:

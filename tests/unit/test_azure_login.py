@@ -6,7 +6,6 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pulumi
 import pytest
@@ -17,6 +16,7 @@ from stacks.config import parse
 from stacks.hosts import docker_host
 from tests.unit.azure_parts import AzureRecorder, logged_in, settings_of
 from tests.unit.conftest import Build
+from toolchain import halfmade
 
 
 @pytest.fixture
@@ -45,37 +45,43 @@ def test_nobody_logged_in_is_one_line_and_nothing_is_made(build: Build, recorder
     assert [m for m in recorder.made if m.typ.startswith("azure-native")] == []
 
 
-FIRST, SECOND = {"id": "first"}, {"id": "second"}
-DISABLED = {"id": "x", "state": "Disabled"}
+FIRST, DEFAULT = {"id": "first"}, {"id": "default", "isDefault": True}
+OFF = {"id": "off", "state": "Disabled", "isDefault": True}
 
 
 @pytest.mark.parametrize(
-    ("listed", "used"),
+    ("noted", "taken"),
     [
-        ([FIRST, SECOND | {"isDefault": True}, DISABLED], "second"),
-        ([FIRST, SECOND], "first"),
-        ([DISABLED | {"isDefault": True}, FIRST, SECOND], "first"),
+        ({"subscriptions": [FIRST, DEFAULT, OFF]}, "default"),
+        ({"subscriptions": [FIRST | {"state": "Enabled"}, DEFAULT | {"state": "Enabled"}]}, "default"),
+        ({"subscriptions": [OFF, DEFAULT]}, "default"),
+        ({"subscriptions": [OFF, FIRST]}, "first"),
+        ({"subscriptions": [FIRST, {"id": "second"}]}, "first"),
+        ({"subscriptions": [{"isDefault": True}, FIRST]}, "first"),
+        ({"subscriptions": [OFF]}, ""),
+        ({"subscriptions": None}, ""),
+        ([], ""),
     ],
 )
 def test_who_is_logged_in_is_read_from_where_az_notes_it(
-    recorder: AzureRecorder, nobody: Path, monkeypatch: pytest.MonkeyPatch, listed: list[dict[str, Any]], used: str
+    recorder: AzureRecorder, nobody: Path, monkeypatch: pytest.MonkeyPatch, noted: object, taken: str
 ) -> None:
     (nobody / "az").touch(mode=0o755)
-    (nobody / "azureProfile.json").write_text(json.dumps({"subscriptions": listed}), "utf-8-sig")
-    assert login.subscription() == used
+    (nobody / "azureProfile.json").write_text(json.dumps(noted), "utf-8-sig")
+    # what a killed run left is looked for where the program would have made it
+    assert halfmade._default_subscription() == taken
+    if taken:
+        assert login.subscription() == taken
+    else:
+        with pytest.raises(pulumi.RunError, match=r"^not logged in to Azure"):
+            login.subscription()
+    # another subscription is chosen besides, which needs a login all the same
     monkeypatch.setenv("ARM_SUBSCRIPTION_ID", "chosen")
-    assert login.subscription() == "chosen"
-
-
-@pytest.mark.parametrize("listed", [[], [DISABLED], [{"isDefault": True}]])
-def test_an_az_that_knows_no_subscription_is_no_login(
-    recorder: AzureRecorder, nobody: Path, monkeypatch: pytest.MonkeyPatch, listed: list[dict[str, Any]]
-) -> None:
-    (nobody / "az").touch(mode=0o755)
-    (nobody / "azureProfile.json").write_text(json.dumps({"subscriptions": listed}))
-    monkeypatch.setenv("ARM_SUBSCRIPTION_ID", "chosen")
-    with pytest.raises(pulumi.RunError, match=r"^not logged in to Azure"):
-        login.subscription()
+    if taken:
+        assert login.subscription() == "chosen"
+    else:
+        with pytest.raises(pulumi.RunError, match=r"^not logged in to Azure"):
+            login.subscription()
 
 
 @pytest.fixture
