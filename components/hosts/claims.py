@@ -14,7 +14,7 @@ from components.hosts.engine import Engine
 from components.state import recorded
 from provider import neighbours
 from provider.connection import STOP_SECONDS, EngineConnection, EngineError, connect
-from provider.owner import CHECKOUT_LABEL, is_of, owner_of
+from provider.owner import CHECKOUT_LABEL, IMAGE_LABEL, is_of, owner_of
 
 CONTAINER = "docker:index/container:Container"
 VOLUME = "docker:index/volume:Volume"
@@ -179,10 +179,12 @@ def _stack(labels: Mapping[str, str], ours: Mapping[str, str]) -> str:
         return ""
     if owner != owner_of(ours):
         return f"{owner}: destroy that stack first"
-    filtered = f"--filter 'label={CHECKOUT_LABEL}={labels[CHECKOUT_LABEL]}'"
+    checkout = labels[CHECKOUT_LABEL]
+    filtered = f"--filter 'label={CHECKOUT_LABEL}={checkout}'"
     return (
         f"an earlier life of this stack, whose state is gone: remove what it left (docker rm -f $(docker ps -aq "
-        f"{filtered}); docker volume rm $(docker volume ls -q {filtered})); its shares keep their data"
+        f"{filtered}); docker volume rm $(docker volume ls -q {filtered}); docker image prune -af --filter "
+        f"'label={IMAGE_LABEL}={checkout}'); its shares keep their data"
     )
 
 

@@ -242,6 +242,7 @@ def test_what_is_left_of_a_state_that_is_gone_is_one_line_that_says_how_to_remov
     said = refused(build, recorder, engine, claims(server("mydb", "dbs", 2)))
     assert "an earlier life of this stack, whose state is gone" in said
     assert "docker rm -f $(docker ps -aq --filter 'label=io.datadocker.checkout=here:/one#0')" in said
+    assert "docker image prune -af --filter 'label=io.datadocker.image-of=here:/one#0'); its shares" in said
 
 
 def test_a_container_by_hand_that_has_a_name_of_ours_is_one_line(
