@@ -86,10 +86,10 @@ def test_keys_that_azure_would_refuse(tmp_path: Path, public: str, said: str) ->
 
 
 def test_a_private_key_that_others_may_read_is_written_anew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
     pulumi.runtime.set_mocks(AzureRecorder(), project="datadocker", stack="staging", preview=False)
     told = keys.write_key("host", PAIR["private"])
-    file = Path(told.replace("${XDG_CACHE_HOME}", str(tmp_path)))
+    file = Path(told.replace("${HOME}", str(tmp_path)))
     before = file.stat()
     assert stat.S_IMODE(before.st_mode) == 0o600
     # one that is right is left to whoever reads it
