@@ -10,6 +10,7 @@ from urllib.parse import quote
 import pulumi
 import pulumi_docker as docker
 
+from components.databases.hashes import caching_sha2
 from components.databases.passwords import Password
 from components.databases.readiness import ready
 from components.databases.statements import Account, reconcile
@@ -104,7 +105,10 @@ class MySQLDatabase(pulumi.ComponentResource):
             given = Password(f"{name}-{account}", {"given": user.get("password")}, pulumi.ResourceOptions(parent=self))
             self.users[account] = given.value
         # each is a copy into the container of its own, before the server can start
-        uploads = [_secret_file("root-password", root.value)]
+        uploads = [
+            _secret_file("root-password", root.value),
+            _secret_file("root-hash", root.value.apply(_root_hash)),
+        ]
         if args.get("schemas") or args.get("users"):
             uploads.append(_secret_file("init.sql", self._statements(args)))
         if args.get("official"):
@@ -177,6 +181,10 @@ class MySQLDatabase(pulumi.ComponentResource):
                 ],
             )
         )
+
+
+def _root_hash(password: str) -> str:
+    return caching_sha2(password, "root")
 
 
 def _secret_file(name: str, content: pulumi.Output[str]) -> docker.ContainerUploadArgsDict:

@@ -14,7 +14,7 @@ from provider.connection import EngineConnection, EngineError, NotThereError, Si
 
 HEALTHY = "healthy"
 # what the health check says of a server that waiting does not mend
-LASTING = ("offline: ", "Access denied")
+LASTING = ("offline: ", "Access denied", "password has expired")
 
 
 def ready(engine: pulumi.Output[Engine], container: pulumi.Output[str], name: str, seconds: int) -> pulumi.Output[bool]:

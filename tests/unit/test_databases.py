@@ -8,6 +8,7 @@ import pulumi
 import pytest
 
 from components.databases import MySQLDatabase, MySQLDatabaseArgs, readiness
+from components.databases.hashes import caching_sha2
 from components.databases.statements import Account, literal, pattern, reconcile
 from components.hosts import SSHHost
 from components.volumes import MappedVolume
@@ -15,6 +16,7 @@ from tests.unit.conftest import Build, Options, Recorder
 from tests.unit.parts import LABELS, volume
 
 CONTAINER = "docker:index/container:Container"
+SECRETS = ["/run/secrets/datadocker/root-password", "/run/secrets/datadocker/root-hash"]
 
 
 @pytest.fixture(autouse=True)
@@ -76,6 +78,8 @@ def test_a_password_is_a_file_of_mode_0400_and_nowhere_else(build: Build, record
     secret = uploads["/run/secrets/datadocker/root-password"]
     assert secret["content"] == canary
     assert secret["permissions"] == "0400"
+    hashed = uploads["/run/secrets/datadocker/root-hash"]
+    assert (hashed["content"], hashed["permissions"]) == (caching_sha2(canary, "root"), "0400")
     assert canary not in repr(made)
     assert recorder.is_secret(CONTAINER, "mydb-container", "uploads")
 
@@ -108,19 +112,22 @@ def test_each_user_gets_statements_and_a_password_of_its_own(build: Build, recor
     uploads = recorder.one(CONTAINER, "mydb-container")["uploads"]
     (sql,) = [u["content"] for u in uploads if u["file"].endswith("init.sql")]
     kept = recorder.one("pulumi:index:Stash", "mydb-shop@%-kept")["input"]
-    assert f"ALTER USER 'shop'@'%' IDENTIFIED BY '{kept}';" in sql
-    assert "ALTER USER 'audit'@'%' IDENTIFIED BY 'given';" in sql
+    plugin = "IDENTIFIED WITH caching_sha2_password AS"
+    assert f"ALTER USER 'shop'@'%' {plugin} '{caching_sha2(kept, 'shop@%')}';" in sql
+    assert f"ALTER USER 'audit'@'%' {plugin} '{caching_sha2('given', 'audit@%')}';" in sql
+    # what a policy of the server would judge at every start
+    assert " BY " not in sql
 
 
 def test_only_an_official_image_is_given_our_programs(build: Build, recorder: Recorder) -> None:
     build(lambda: database() and None)
-    assert _uploaded(recorder) == ["/run/secrets/datadocker/root-password"]
+    assert _uploaded(recorder) == SECRETS
 
 
 def test_an_official_image_gets_entrypoint_and_health_check(build: Build, recorder: Recorder) -> None:
     build(lambda: database(official=True) and None)
     programs = ["/usr/local/bin/datadocker-mysql", "/usr/local/bin/datadocker-mysql-health"]
-    assert _uploaded(recorder) == ["/run/secrets/datadocker/root-password", *programs]
+    assert _uploaded(recorder) == [*SECRETS, *programs]
 
 
 def _uploaded(recorder: Recorder) -> list[str]:

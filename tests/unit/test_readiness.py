@@ -74,7 +74,14 @@ def test_one_that_never_gets_ready_fails_the_update(engine: FakeEngine) -> None:
 CHECKED = {"Action": "exec_die", "Actor": {"Attributes": {"exitCode": "1"}}}
 
 
-@pytest.mark.parametrize("said", ["offline: a statement of init.sql failed", "ERROR 1045: Access denied for user"])
+@pytest.mark.parametrize(
+    "said",
+    [
+        "offline: a statement of init.sql failed",
+        "ERROR 1045: Access denied for user",
+        "ERROR 1862: Your password has expired. To log in",
+    ],
+)
 def test_what_waiting_does_not_mend_fails_the_update_at_once(engine: FakeEngine, said: str) -> None:
     running = state("starting")
     running["State"] |= {"StartedAt": "2026-11-25T23:42:02.123456789Z"}
