@@ -210,7 +210,8 @@ class AzureHost(DockerHost):
             location=args["location"],
             # by it a run that follows one that was killed knows that it is ours
             tags=args["tags"] | {STACK_TAG: args["stack"]},
-            opts=pulumi.ResourceOptions(parent=self),
+            # see `AzureNetwork`
+            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         )
         return self._made_group.name
 

@@ -139,7 +139,8 @@ class AzureMachine(pulumi.ComponentResource):
             platform_fault_domain_count=2,
             platform_update_domain_count=5,
             tags=args["tags"],
-            opts=pulumi.ResourceOptions(parent=self),
+            # see `AzureNetwork`
+            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         ).id
 
 

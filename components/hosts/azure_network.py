@@ -84,7 +84,9 @@ class AzureNetwork(pulumi.ComponentResource):
         """Registers all of it."""
         super().__init__("datadocker:index:AzureNetwork", name, {}, opts)
         self._name, self._args = name, args
-        self._child = pulumi.ResourceOptions(parent=self)
+        # azure-native has it so, but is not asked again after a replacement that failed half way and was taken back:
+        # Pulumi would make it by the same id, and then delete what has this id
+        self._child = pulumi.ResourceOptions(parent=self, delete_before_replace=True)
         rules = network.NetworkSecurityGroup(
             f"{name}-rules",
             network_security_group_name=f"{args['base']}-nsg",

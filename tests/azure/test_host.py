@@ -1,14 +1,18 @@
-"""A stack's host by itself: what others add to its network, another subnet, another size."""
+"""A stack's host by itself: what others add to its network, another subnet, another size, another region."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.azure.clone import Clone
-from tests.azure.kinds import KINDS
+from tests.azure.cloud import Cloud
+from tests.azure.errors import AzureError
+from tests.azure.kinds import KINDS, Kind
 from tests.azure.machines import RecordingRoom
+from tests.azure.resource import Resource
 from tests.azure.standin import StandIn
 
 # the stack's host without what stands on it, since no machine boots
@@ -99,4 +103,35 @@ def test_another_size_is_waited_for(clone: Clone, azure: StandIn) -> None:
     clone.change("up")
     assert [call[0] for call in room.calls][-2:] == ["restart", "run_command"]
     assert "delete" not in [call[0] for call in room.calls]
+    clone.pulumi("up", "--yes", "--skip-preview", "--expect-no-changes")
+
+
+def refuse_once(monkeypatch: pytest.MonkeyPatch, azure: StandIn, kind: str) -> None:
+    """Lets the next creation of a resource of that kind fail."""
+    refused: list[str] = []
+
+    def put(self: Cloud, made: Kind, inputs: dict[str, Any]) -> Resource:
+        if made.token.endswith(f":{kind}") and not refused:
+            refused.append(kind)
+            raise AzureError(500, "InternalServerError", "for a moment")
+        return whole(self, made, inputs)
+
+    whole = Cloud.put
+    monkeypatch.setattr(Cloud, "put", put)
+
+
+@pytest.mark.parametrize("kind", ["ResourceGroup", "VirtualNetwork"])
+@pytest.mark.parametrize("region", ["westeurope", "northeurope"])
+def test_a_move_that_failed_half_way_is_finished_or_taken_back(
+    clone: Clone, azure: StandIn, monkeypatch: pytest.MonkeyPatch, kind: str, region: str
+) -> None:
+    clone.change("up")
+    before = sorted(azure.cloud.resources)
+    clone.pulumi("config", "set", "--path", "datadocker:host.location", "northeurope")
+    refuse_once(monkeypatch, azure, kind)
+    assert clone.run("up", "--yes", "--skip-preview")[0]
+    clone.pulumi("config", "set", "--path", "datadocker:host.location", region)
+    clone.change("up")
+    assert sorted(azure.cloud.resources) == before
+    assert {r.location for r in azure.cloud.resources.values() if r.location} == {region}
     clone.pulumi("up", "--yes", "--skip-preview", "--expect-no-changes")
