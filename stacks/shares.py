@@ -22,7 +22,8 @@ from stacks.settings import Settings
 
 # a storage account's name takes 24 characters, of which the hash gets what keeps two users in the world apart
 READABLE, HASHED = 12, 12
-# resources of the component `files`
+FILES = ("datadocker:index:AzureFileShares", "files")
+# its resources
 FILES_GROUP, FILES_ACCOUNT = "files-group", "files-account"
 
 
@@ -65,6 +66,13 @@ def _refuse_change(shares: AzureSharesSettings, location: str, data: DataNames, 
         region = region_of(there, location)
         if there.get("name") == name and region != location:
             raise pulumi.RunError(f"{name}: the data is in {region}: set datadocker:shares.location to it")
+    kept = recorded().get(FILES, {}).get("retain", shares.retain)
+    was = str(recorded().get((ACCOUNT, FILES_ACCOUNT), {}).get("name") or data["account"])
+    if was != data["account"] and not kept:
+        raise pulumi.RunError(
+            f"{was}: its data would be deleted, since shares.retain is false: set datadocker:shares.account back and "
+            "shares.retain to true, up, and then name another account (the data stays in this one); or destroy first"
+        )
     if account.get("name") != data["account"]:
         return
     stood = str(recorded().get((GROUP, FILES_GROUP), {}).get("name") or data["group"])
@@ -72,13 +80,13 @@ def _refuse_change(shares: AzureSharesSettings, location: str, data: DataNames, 
         raise pulumi.RunError(
             f"{data['account']}: the data is in resource group {stood}: set datadocker:shares.resourceGroup to it"
         )
-    left = "stays in this one" if shares.retain else "in this one is then deleted, since retain is false"
-    other = f"or name another account by datadocker:shares.account (the data {left})"
+    first = "" if kept else ", after an up with shares.retain: true"
+    other = f"or name another account by datadocker:shares.account (the data stays in this one){first}"
     kind = account.get("kind") or KINDS[shares.performance]
     if kind != KINDS[shares.performance]:
-        was = next((performance for performance, of in KINDS.items() if of == kind), kind)
+        speed = next((performance for performance, of in KINDS.items() if of == kind), kind)
         raise pulumi.RunError(
-            f"{data['account']}: its shares are {was}, and stay so: set datadocker:shares.performance back, {other}"
+            f"{data['account']}: its shares are {speed}, and stay so: set datadocker:shares.performance back, {other}"
         )
     redundancy = str((account.get("sku") or {}).get("name") or shares.redundancy).rpartition("_")[2]
     if ("ZRS" in redundancy) != ("ZRS" in shares.redundancy):

@@ -132,14 +132,16 @@ class AzureFileShares(pulumi.ComponentResource):
         )
         self.server = account.primary_endpoints.apply(lambda endpoints: urlsplit(endpoints.file).hostname or "")
         self.usable = self.account if args["nfs"] else self._key_on_host(name).account
-        self.register_outputs({"account": self.account})
+        # what the next update goes by, where it would replace something
+        self.register_outputs({"account": self.account, "retain": args["retain"]})
 
     def options(self, name: str, **more: Any) -> pulumi.ResourceOptions:
         """Options of the resource `name` that is data: it is taken back if it is there."""
         if found := self.args["found"].get(name):
             pulumi.log.info(f"{name}: {found.id} exists and is taken back")
             more["import_"] = found.id
-        return pulumi.ResourceOptions(parent=self, **self.kept, **more)
+        # an account of another name is there before the first one goes: that may be refused, and taken back
+        return pulumi.ResourceOptions(parent=self, delete_before_replace=False, **self.kept, **more)
 
     def _key_on_host(self, name: str) -> AccountKey:
         args = self.args

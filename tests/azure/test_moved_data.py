@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.azure.clone import Clone
+from tests.azure.cloud import Cloud
+from tests.azure.errors import AzureError
 from tests.azure.standin import StandIn
 
 # shares of NFS need nothing of a host, and no machine boots
@@ -47,6 +50,62 @@ def test_an_account_that_was_left_is_taken_back(clone: Clone, azure: StandIn) ->
     assert accounts(azure) == {"first": 4, "second": 4}
     assert clone.pulumi("up", "--yes", "--skip-preview", "--expect-no-changes")
     clone.change("destroy")
+    assert accounts(azure) == {"first": 4, "second": 4}
+
+
+@pytest.mark.parametrize("retain", ["true", "false"])
+def test_a_name_that_is_taken_costs_nothing(clone: Clone, azure: StandIn, retain: str) -> None:
+    set_shares(clone, "account", "first")
+    clone.change("up")
+    set_shares(clone, "retain", retain)
+    azure.faults.taken_names = {"taken"}
+    set_shares(clone, "account", "taken")
+    code, said = clone.run("up", "--yes", "--skip-preview")
+    assert code
+    assert "StorageAccountAlreadyTaken" in said
+    assert accounts(azure) == {"first": 4}
+    set_shares(clone, "account", "first")
+    clone.change("up")
+    clone.pulumi("up", "--yes", "--skip-preview", "--expect-no-changes")
+    assert accounts(azure) == {"first": 4}
+
+
+def test_an_exchange_that_failed_half_way_is_taken_back(
+    clone: Clone, azure: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_shares(clone, "account", "first")
+    clone.change("up")
+    set_shares(clone, "account", "second")
+    put = Cloud.put
+
+    def refuse(self: Cloud, kind: Any, inputs: dict[str, Any]) -> Any:
+        if kind.token.endswith(":FileShare") and inputs["shareName"] != "logs":
+            raise AzureError(500, "InternalServerError", "for a moment")
+        return put(self, kind, inputs)
+
+    monkeypatch.setattr(Cloud, "put", refuse)
+    assert clone.run("up", "--yes", "--skip-preview")[0]
+    monkeypatch.setattr(Cloud, "put", put)
+    set_shares(clone, "account", "first")
+    clone.change("up")
+    assert accounts(azure) == {"first": 4, "second": 1}
+    clone.pulumi("up", "--yes", "--skip-preview", "--expect-no-changes")
+
+
+def test_another_account_deletes_no_data(clone: Clone, azure: StandIn) -> None:
+    set_shares(clone, "account", "first")
+    set_shares(clone, "retain", "false")
+    clone.change("up")
+    set_shares(clone, "account", "second")
+    for retain in ("false", "true"):
+        set_shares(clone, "retain", retain)
+        code, said = clone.run("up", "--yes", "--skip-preview")
+        assert code
+        assert "first: its data would be deleted" in said
+        assert accounts(azure) == {"first": 4}
+    for name in ("first", "second"):
+        set_shares(clone, "account", name)
+        clone.change("up")
     assert accounts(azure) == {"first": 4, "second": 4}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,20 @@ def test_what_azure_changes_in_no_account_is_refused(
         stand(build, staging(**names | change))
     with pytest.raises(pulumi.RunError) as caught:
         stand(build, staging(**names | change, retain=False))
-    assert ("stays in this one" in str(caught.value)) is False
+    assert ("name another" in str(caught.value)) is ("after an up with shares.retain: true" in str(caught.value))
     # another account is another one's data
     stand(build, staging(**change | {"account": "more", "resourceGroup": "more"}))
+
+
+@pytest.mark.parametrize(
+    ("was", "is_to_be", "refused"), [(True, False, False), (False, True, True), (None, False, True)]
+)
+def test_data_that_is_not_retained_is_not_exchanged_for_another_accounts(
+    build: Build, recorder: AzureRecorder, was: bool | None, is_to_be: bool, refused: bool
+) -> None:
+    recorder.in_state = {(ACCOUNT, "files-account"): {"name": "demodata", "location": "westeurope"}}
+    if was is not None:
+        recorder.in_state["datadocker:index:AzureFileShares", "files"] = {"retain": was}
+    with pytest.raises(pulumi.RunError, match=r"^demodata: its data would be deleted") if refused else nullcontext():
+        stand(build, staging(account="more", retain=is_to_be))
+    stand(build, staging(account="demodata", retain=is_to_be))
