@@ -1,4 +1,4 @@
-"""The stop of a stack's containers before the machine that they are on goes."""
+"""The end of a stack's containers before the machine that they are on goes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class GracefulStop(EngineResource):
     """Props: `engine`, `key` (text of ssh's private key, or empty), `machine` (its id), `stack` (project/stack).
 
-    Its deletion is the stop. A machine that does not answer has nothing left to stop, and holds nobody up.
+    Its deletion stops and removes them. A machine that does not answer has nothing left to stop, and holds nobody up.
     """
 
     replaced_by = ("machine", "stack")
@@ -50,11 +50,13 @@ def _told(option: str, file: str) -> str:
 
 def _stop(engine: Props, stack: str) -> None:
     with engine_client(engine) as client:
-        running = client.containers.list(filters={"label": f"{STACK_LABEL}={stack}"})
-        if running:
-            with ThreadPoolExecutor(len(running)) as together:
-                list(together.map(_stop_one, running))
+        found = client.containers.list(all=True, filters={"label": f"{STACK_LABEL}={stack}"})
+        if found:
+            with ThreadPoolExecutor(len(found)) as together:
+                list(together.map(_end_one, found))
 
 
-def _stop_one(container: Container) -> None:
+def _end_one(container: Container) -> None:
     container.stop(timeout=STOP_SECONDS)
+    # a destroy's state has forgotten them by now: should the machine stay, the next up would find their names taken
+    container.remove(force=True)

@@ -87,9 +87,8 @@ class AzureHost(DockerHost):
         given, more = args.get("identity_file"), args.get("custom_data")
         public = read_azure_public(given) if given else None
         more = read_custom_data(more, args["user"]) if more else ""
-        group = self._group(name, args)
-        # deleting a group deletes what is in it: one call instead of ten
-        inside = pulumi.ResourceOptions(parent=self, deleted_with=self._made_group)
+        group_name = args.get("existing_group") or args.get("group") or args["base"]
+        group = group_name if args.get("existing_group") else self._group(name, group_name, args)
         login = KeyPair(f"{name}-login", own) if not public else None
         host_key = KeyPair(f"{name}-hostkey", own)
         net = AzureNetwork(
@@ -110,7 +109,7 @@ class AzureHost(DockerHost):
                 "accelerated": args["accelerated"],
                 "tags": args["tags"],
             },
-            inside,
+            own,
         )
         user = args["user"]
         made = AzureMachine(
@@ -118,6 +117,7 @@ class AzureHost(DockerHost):
             {
                 "base": args["base"],
                 "group": group,
+                "group_name": group_name,
                 "location": args["location"],
                 "card_id": net.card_id,
                 "size": args["size"],
@@ -135,7 +135,7 @@ class AzureHost(DockerHost):
                 "identities": args["identities"],
                 "tags": args["tags"],
             },
-            inside,
+            own,
         )
         direct = net.public_address is not None and not (args.get("jump_host") or args["private_route"])
         address = net.public_address if direct and net.public_address is not None else net.private_address
@@ -200,20 +200,16 @@ class AzureHost(DockerHost):
         options.depends_on = [*(more.get("depends_on") or []), self._settled, self.provider]
         return options
 
-    def _group(self, name: str, args: AzureHostArgs) -> pulumi.Input[str]:
-        self._made_group: resources.ResourceGroup | None = None
-        if existing := args.get("existing_group"):
-            return existing
-        self._made_group = resources.ResourceGroup(
+    def _group(self, name: str, group: str, args: AzureHostArgs) -> pulumi.Output[str]:
+        return resources.ResourceGroup(
             f"{name}-group",
-            resource_group_name=args.get("group") or args["base"],
+            resource_group_name=group,
             location=args["location"],
             # by it a run that follows one that was killed knows that it is ours
             tags=args["tags"] | {STACK_TAG: args["stack"]},
-            # see `AzureNetwork`
+            # see `AzureNetwork`; what is in it is deleted one by one, so that a destroy may end anywhere
             opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
-        )
-        return self._made_group.name
+        ).name
 
 
 def _options(args: dict[str, Any]) -> list[str]:

@@ -8,9 +8,12 @@ import pulumi
 from pulumi_azure_native import compute
 
 from components.hosts.azure_bootstrap import READY_SCRIPT, READY_SECONDS
-from components.state import lasting
+from components.shares.adoption import look_up
+from components.state import lasting, recorded
 
 VM = "azure-native:compute:VirtualMachine"
+RUN = "azure-native:compute:VirtualMachineRunCommandByVirtualMachine"
+RUN_NAME = "datadocker-ready"
 
 # Azure refuses to change these in place; a new machine is made, and nothing on it is lost that is not made anew
 FIXED = [
@@ -33,7 +36,9 @@ class AzureMachineArgs(TypedDict):
     base: str
     """Name of the machine."""
     group: pulumi.Input[str]
-    """Resource group."""
+    """Resource group, known once it is there."""
+    group_name: str
+    """Its name."""
     location: str
     """Region."""
     card_id: pulumi.Input[str]
@@ -107,7 +112,7 @@ class AzureMachine(pulumi.ComponentResource):
         patience = f"{READY_SECONDS // 60 + 10}m"
         self.ready = compute.VirtualMachineRunCommandByVirtualMachine(
             f"{name}-ready",
-            run_command_name="datadocker-ready",
+            run_command_name=RUN_NAME,
             vm_name=self.machine.name,
             resource_group_name=args["group"],
             location=args["location"],
@@ -120,7 +125,9 @@ class AzureMachine(pulumi.ComponentResource):
             tags=args["tags"],
             opts=pulumi.ResourceOptions(
                 parent=self,
+                # a machine that does not answer would not let it go
                 deleted_with=self.machine,
+                import_=_left(args, name),
                 replacement_trigger=self.life,
                 delete_before_replace=True,
                 custom_timeouts=pulumi.CustomTimeouts(create=patience, update=patience),
@@ -142,6 +149,15 @@ class AzureMachine(pulumi.ComponentResource):
             # see `AzureNetwork`
             opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         ).id
+
+
+def _left(args: AzureMachineArgs, name: str) -> str | None:
+    """Id of the run command that the state has forgotten, where a destroy went no further than to it."""
+    if (VM, f"{name}-vm") not in recorded() or (RUN, f"{name}-ready") in recorded():
+        return None
+    names = {"resourceGroupName": args["group_name"], "vmName": args["base"], "runCommandName": RUN_NAME}
+    found = look_up("azure-native:compute:getVirtualMachineRunCommandByVirtualMachine", **names)
+    return found.id if found else None
 
 
 def _storage(args: AzureMachineArgs) -> compute.StorageProfileArgsDict:

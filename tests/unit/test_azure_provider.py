@@ -129,21 +129,24 @@ def test_deleting_twice_is_no_error(made: list[dict[str, Any]], tmp_path: Path) 
 STOP: dict[str, Any] = {"engine": PROPS["engine"], "key": "", "machine": "m", "stack": "p/s"}
 
 
-def test_its_deletion_stops_the_stacks_containers_with_a_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_its_deletion_stops_the_stacks_containers_with_a_grace_and_removes_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     asked: list[Any] = []
-    container = SimpleNamespace(stop=lambda timeout: asked.append(timeout))
+    container = SimpleNamespace(stop=lambda timeout: asked.append(timeout), remove=lambda force: asked.append("gone"))
 
     @contextlib.contextmanager
     def client(engine: Any) -> Iterator[Any]:
-        def listed(filters: Any) -> list[Any]:
-            asked.append(filters)
-            return [container, container]
+        def listed(all: bool, filters: Any) -> list[Any]:
+            asked.append((all, filters))
+            return [container]
 
         yield SimpleNamespace(containers=SimpleNamespace(list=listed))
 
     monkeypatch.setattr(stop, "engine_client", client)
     GracefulStop().delete("m", STOP)
-    assert asked == [{"label": "io.datadocker.stack=p/s"}, 60, 60]
+    # also those that run no more: their names are taken all the same
+    assert asked == [(True, {"label": "io.datadocker.stack=p/s"}), 60, "gone"]
 
 
 @pytest.mark.parametrize("error", [EngineError("ssh failed"), Failure("refused")])
