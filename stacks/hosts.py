@@ -7,7 +7,7 @@ import os
 import pulumi
 
 from components.hosts import Claims, DockerHost, LocalHost, Server, SSHHost
-from components.hosts.keys import private_key
+from components.hosts.identity_file import private_key
 from components.hosts.local import socket_path
 from provider.owner import CHECKOUT_LABEL
 from stacks.azure import AzureHostSettings, AzureSharesSettings

@@ -19,7 +19,8 @@ from components.hosts.claims import Claims, hand_over
 from components.hosts.docker_provider import DockerProvider
 from components.hosts.engine import Engine
 from components.hosts.host import DockerHost
-from components.hosts.keys import KeyPair, key_folder, write_key
+from components.hosts.kept_key import key_folder, write_key
+from components.hosts.keys import KeyPair
 from components.hosts.ssh import ssh_options
 from components.shares.adoption import STACK_TAG
 

@@ -6,7 +6,7 @@ import base64
 
 import pulumi
 
-from components.hosts.keys import SETTING, read_public
+from components.hosts.identity_file import SETTING, read_public
 
 # learn.microsoft.com: create and use an SSH key pair for Linux VMs in Azure, "supported SSH key formats"
 KINDS = ("ssh-ed25519", "ssh-rsa")

@@ -13,7 +13,7 @@ import pulumi
 import pytest
 import yaml
 
-from components.hosts import keys
+from components.hosts import identity_file, kept_key, keys
 from components.hosts.azure_bootstrap import (
     CUSTOM_DATA_BYTES,
     LARGE_PAIR,
@@ -45,13 +45,13 @@ def test_key_files_that_can_not_be_used(tmp_path: Path, mode: int | None, public
     if public is not None:
         (tmp_path / "key.pub").write_text(public)
     with pytest.raises(pulumi.RunError, match=said) as caught:
-        keys.read_public(str(file))
+        identity_file.read_public(str(file))
     assert "\n" not in str(caught.value)
 
 
 def test_an_agent_may_have_the_private_half(tmp_path: Path) -> None:
     (tmp_path / "key.pub").write_text("ssh-ed25519 AAAA me@home\n")
-    assert keys.read_public(str(tmp_path / "key")) == "ssh-ed25519 AAAA"
+    assert identity_file.read_public(str(tmp_path / "key")) == "ssh-ed25519 AAAA"
 
 
 def test_keys_that_azure_takes(tmp_path: Path) -> None:
@@ -82,21 +82,21 @@ def test_keys_that_azure_would_refuse(tmp_path: Path, public: str, said: str) ->
     assert f"host.identityFile: {tmp_path / 'key'}.pub {said}: Azure takes ed25519, or RSA of 2048 bits" in line
     assert "ssh-keygen -t ed25519" in line
     # an ssh host takes what ssh takes
-    assert keys.private_key(str(tmp_path / "key")) == tmp_path / "key"
+    assert identity_file.private_key(str(tmp_path / "key")) == tmp_path / "key"
 
 
 def test_a_private_key_that_others_may_read_is_written_anew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     pulumi.runtime.set_mocks(AzureRecorder(), project="datadocker", stack="staging", preview=False)
-    told = keys.write_key("host", PAIR["private"])
+    told = kept_key.write_key("host", PAIR["private"])
     file = Path(told.replace("${HOME}", str(tmp_path)))
     before = file.stat()
     assert stat.S_IMODE(before.st_mode) == 0o600
     # one that is right is left to whoever reads it
-    keys.write_key("host", PAIR["private"])
+    kept_key.write_key("host", PAIR["private"])
     assert file.stat().st_ino == before.st_ino
     file.chmod(0o644)
-    keys.write_key("host", PAIR["private"])
+    kept_key.write_key("host", PAIR["private"])
     assert (file.read_text(), stat.S_IMODE(file.stat().st_mode)) == (PAIR["private"], 0o600)
 
 
@@ -104,7 +104,7 @@ def test_the_public_half_of_an_agents_key_is_everybodys_to_read(tmp_path: Path) 
     key = tmp_path / "key"
     key.write_text(PAIR["public"])
     key.chmod(0o644)
-    assert keys.private_key(str(key)) == key
+    assert identity_file.private_key(str(key)) == key
 
 
 def test_a_machine_has_the_one_host_key_that_it_was_given() -> None:

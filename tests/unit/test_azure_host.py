@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import shlex
 import stat
 import subprocess
@@ -148,7 +149,7 @@ def test_ssh_finds_its_way_where_variables_are_not_set_that_were_set_at_the_up(
     for command in (shlex.split(out["ssh"]), ["ssh", *options, "203.0.113.10"]):
         said = subprocess.run([command[0], "-o", "ProxyCommand=true", *command[1:]], capture_output=True, text=True)
         assert "has no value" not in said.stderr
-        assert "Connection closed" in said.stderr
+        assert re.search("Connection (closed|reset)|Broken pipe", said.stderr), said.stderr
 
 
 def test_nothing_touches_the_host_before_its_bootstrap_is_done(
