@@ -77,6 +77,8 @@ def test_a_killed_plugin_takes_its_lock_back(site: Site) -> None:
         with ThreadPoolExecutor(1) as pool:
             refused = pool.submit(run, two, "greedy", "dbs", WRITER, check=False)
             for _ in range(3):
+                # The engine starts it again, in which an emulated machine takes its time.
+                wait_until(lambda: one.run(PLUGIN_PID, check=False).out.strip(), TAKEOVER)
                 one.run(f"kill -9 $({PLUGIN_PID})")
                 time.sleep(TAKEOVER / 3)
             assert refused.result().code != 0

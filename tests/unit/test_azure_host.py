@@ -147,7 +147,9 @@ def test_ssh_finds_its_way_where_variables_are_not_set_that_were_set_at_the_up(
     options = json.loads(recorder.one(ENGINE, "host-engine")["sshOpts"])
     # ssh looks for its key once it is connected, and has nobody to talk to then
     for command in (shlex.split(out["ssh"]), ["ssh", *options, "203.0.113.10"]):
-        said = subprocess.run([command[0], "-o", "ProxyCommand=true", *command[1:]], capture_output=True, text=True)
+        said = subprocess.run(
+            [command[0], "-o", "ProxyCommand=sh -c 'read banner'", *command[1:]], capture_output=True, text=True
+        )
         assert "has no value" not in said.stderr
         assert re.search("Connection (closed|reset)|Broken pipe", said.stderr), said.stderr
 

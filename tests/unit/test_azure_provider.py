@@ -159,7 +159,7 @@ def test_a_machine_that_does_not_answer_holds_nobody_up(monkeypatch: pytest.Monk
 
 
 # as an `up` wrote it where a variable was set which is not set here
-ELSEWHERE = ["-o", "IdentityFile=${DATADOCKER_NOT_SET}/key", "-o", "ProxyCommand=true"]
+ELSEWHERE = ["-o", "IdentityFile=${DATADOCKER_NOT_SET}/key", "-o", "ProxyCommand=sh -c 'read banner'"]
 BY_SSH = {"url": "ssh://datadocker@203.0.113.10:22", "ssh_opts": ELSEWHERE}
 
 
