@@ -223,3 +223,9 @@ PrivateAddress = Annotated[str, AfterValidator(_private_address)]
 def region_of(known: Mapping[str, Any], default: str) -> str:
     """The region of what Azure has, which it writes in either form, West Europe or westeurope."""
     return str(known.get("location") or default).replace(" ", "").lower()
+
+
+def as_spelt(known: Mapping[str, Any], wanted: str) -> str:
+    """The name `wanted` as what Azure has spells it: to Azure it is one name in any case, to Pulumi another thing."""
+    there = str(known.get("name") or wanted)
+    return there if there.lower() == wanted.lower() else wanted

@@ -15,7 +15,7 @@ from components.shares import FileShare, LocalShare
 from components.shares.adoption import ACCOUNT, GROUP, SHARE, DataNames, Found, find_data
 from components.state import recorded
 from stacks.azure import AzureHostSettings, AzureSharesSettings
-from stacks.azure_names import region_of
+from stacks.azure_names import as_spelt, region_of
 from stacks.login import subscription
 from stacks.owner import default_base, stack_label
 from stacks.settings import Settings
@@ -121,7 +121,7 @@ def _azure(
 
     machine = settings.host if isinstance(settings.host, AzureHostSettings) else None
     account, location = _account(shares), shares.location or (machine.location if machine else "")
-    group = shares.group(default_base())
+    group = as_spelt(recorded().get((GROUP, FILES_GROUP), {}), shares.group(default_base()))
     data: DataNames = {
         "stack": stack_label(),
         "group": group,
@@ -129,6 +129,8 @@ def _azure(
         "shares": {f"{name}-share-files": name for name in names},
     }
     found = find_data(data, FILES_GROUP, FILES_ACCOUNT)
+    if FILES_GROUP in found:
+        data["group"] = as_spelt(found[FILES_GROUP].known, group)
     _refuse_change(shares, location, data, found)
     files = AzureFileShares(
         "files",
@@ -137,7 +139,7 @@ def _azure(
             "plugin": plugin,
             "stack": stack_label(),
             "account": account,
-            "group": group,
+            "group": data["group"],
             "location": location,
             "nfs": shares.protocol == "nfs",
             "premium": shares.performance == "premium",

@@ -151,3 +151,20 @@ def test_a_part_is_not_updated_while_data_is_to_be_taken_back(clone: Clone, azur
     assert "say up without --target once" in said
     clone.change("up")
     clone.change("up", "--target", part)
+
+
+@pytest.mark.parametrize("retain", ["true", "false"])
+def test_a_group_in_another_case_is_the_same_one(clone: Clone, azure: StandIn, retain: str) -> None:
+    set_shares(clone, "account", "first")
+    set_shares(clone, "retain", retain)
+    clone.change("up")
+    set_shares(clone, "resourceGroup", "Demo-Data")
+    clone.pulumi("up", "--yes", "--skip-preview", "--expect-no-changes")
+    set_shares(clone, "retain", "true")
+    clone.change("up")
+    clone.change("destroy")
+    # as is one that is taken back
+    clone.change("up")
+    set_shares(clone, "resourceGroup", "demo-data")
+    clone.pulumi("up", "--yes", "--skip-preview", "--expect-no-changes")
+    assert accounts(azure) == {"first": 4}
