@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import pulumi
 
 from components.hosts import DockerHost
-from components.shares.adoption import GROUP
+from components.shares.adoption import GROUP, look_up
 from components.state import recorded
 from stacks.azure import AzureHostSettings, AzureSharesSettings
-from stacks.azure_names import region_of
+from stacks.azure_names import as_spelt, region_of
+from stacks.azure_regions import REGIONS
 from stacks.owner import default_base, stack_label
 from stacks.settings import Settings
 
-CARD = "azure-native:network:NetworkInterface"
-SUBNET = "azure-native:network:Subnet"
+HOST = ("datadocker:index:AzureHost", "host")
+# what is in it
+OWN_GROUP = (GROUP, "host-group")
+CARD = ("azure-native:network:NetworkInterface", "host-net-card")
+SUBNET = ("azure-native:network:Subnet", "host-net-subnet")
 
 
 def azure_host(machine: AzureHostSettings, settings: Settings) -> DockerHost:
@@ -25,7 +30,9 @@ def azure_host(machine: AzureHostSettings, settings: Settings) -> DockerHost:
     Raises:
         pulumi.RunError: if it can't become what the settings say.
     """
-    _refuse_change(machine)
+    name, before = machine.base(default_base()), recorded().get(HOST, {}).get("group")
+    group = as_spelt({"name": before} if before else recorded().get(OWN_GROUP, {}), machine.group(default_base()))
+    _refuse_change(machine, name, group)
     # its SDK takes a second to import
     from components.hosts.azure import AzureHost
     from components.hosts.azure_network import SSH_PORT, Opening
@@ -41,11 +48,11 @@ def azure_host(machine: AzureHostSettings, settings: Settings) -> DockerHost:
     return AzureHost(
         "host",
         {
-            "base": machine.base(default_base()),
+            "base": name,
             "stack": stack_label(),
             "location": machine.location,
-            "group": machine.resource_group,
-            "existing_group": machine.existing_resource_group,
+            "group": group,
+            "existing_group": group if machine.existing_resource_group else None,
             "openings": openings,
             "subnet_id": machine.network.subnet_id,
             "address_range": machine.network.address_range,
@@ -74,19 +81,32 @@ def azure_host(machine: AzureHostSettings, settings: Settings) -> DockerHost:
     )
 
 
-def _refuse_change(machine: AzureHostSettings) -> None:
+def _refuse_change(machine: AzureHostSettings, name: str, group: str) -> None:
     """What has another name or region is another thing to Azure, and the first is in use until the machine is gone.
 
     A group of the stack's own that is replaced takes all of it along.
 
     Raises:
-        pulumi.RunError: if the machine stands by another name or elsewhere in a group that stays, or in another subnet.
+        pulumi.RunError: if the machine stands by another name or elsewhere in a group that stays, in another group that
+            is not replaced, or in another subnet; or if its new group or region can't be had.
     """
-    name, group = machine.base(default_base()), machine.group(default_base())
-    card, own_group = recorded().get((CARD, "host-net-card"), {}), recorded().get((GROUP, "host-group"), {})
+    card, own_group = recorded().get(CARD, {}), recorded().get(OWN_GROUP, {})
+    own, existing = str(own_group.get("name") or ""), machine.existing_resource_group
+    stood = own or _group_of(card)
+    if stood and (existing if own else stood.lower() != group.lower() or not existing):
+        back = (
+            "leave datadocker:host.existingResourceGroup out"
+            if own
+            else f"set datadocker:host.existingResourceGroup to {stood}"
+        )
+        raise pulumi.RunError(
+            f"{name} is in resource group {stood}{', which the stack made' if own else ''}, and Azure moves it to no "
+            f"other: {back}, or destroy first (what shares keep stays there) and make it anew in {group}"
+        )
     was = str(card.get("name") or f"{name}-nic").removesuffix("-nic")
-    region = region_of(card, machine.location)
-    if own_group.get("name") and (str(own_group["name"]).lower() != group.lower() or region != machine.location):
+    region = region_of(card, region_of(own_group, machine.location))
+    if own and (own != group or region != machine.location):
+        _refuse_place(machine.location, "" if own == group else group)
         return
     for setting, there, wanted in (("location", region, machine.location), ("name", was, name)):
         if there != wanted:
@@ -103,13 +123,37 @@ def _refuse_change(machine: AzureHostSettings) -> None:
         )
 
 
+def _refuse_place(region: str, group: str) -> None:
+    """What Azure would refuse once the machine is gone; `group` is a new one.
+
+    Raises:
+        pulumi.RunError: if there is no such region, or there is such a group.
+    """
+    if region not in REGIONS:
+        raise pulumi.RunError(
+            f"{region} is no known region, and Azure would say so only when the host is gone: mend "
+            "datadocker:host.location (az account list-locations), or destroy first and make it anew in that region"
+        )
+    if group and look_up("azure-native:resources:getResourceGroup", resourceGroupName=group):
+        raise pulumi.RunError(
+            f"resource group {group} exists, and the stack makes its own: name another by datadocker:host.resourceGroup"
+        )
+
+
+def _group_of(card: Mapping[str, Any]) -> str:
+    """The resource group that a `card` is in; nothing where only what was asked for is known of it."""
+    found = [
+        re.search("/resourceGroups/([^/]+)/", str(plug.get("id")), re.I) for plug in card.get("ipConfigurations") or []
+    ]
+    return next((match[1] for match in found if match), "")
+
+
 def _subnets(card: Mapping[str, Any], group: str) -> list[str]:
     """Ranges of the subnet that was made for the `card` in `group`, else the id of the one that it was given."""
-    for plug in card.get("ipConfigurations") or []:
-        # in another group it is going to be another card
-        if f"/resourcegroups/{group}/".lower() in str(plug.get("id")).lower():
-            made = recorded().get((SUBNET, "host-net-subnet"))
-            if made is None:
-                return [str(plug["subnet"]["id"])]
-            return [made["addressPrefix"]] if made.get("addressPrefix") else list(made.get("addressPrefixes") or [])
-    return []
+    # in another group it is going to be another card
+    if _group_of(card).lower() != group.lower():
+        return []
+    made = recorded().get(SUBNET)
+    if made is None:
+        return [str(card["ipConfigurations"][0]["subnet"]["id"])]
+    return [made["addressPrefix"]] if made.get("addressPrefix") else list(made.get("addressPrefixes") or [])

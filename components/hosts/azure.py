@@ -187,7 +187,7 @@ class AzureHost(DockerHost):
         self.ssh_config = pulumi.Output.all(plain, address).apply(
             lambda k: _config_block(self.alias, user, str(k[1]), k[0])
         )
-        self.register_outputs({"dockerHost": self.docker_host, "address": self.public_address})
+        self.register_outputs({"dockerHost": self.docker_host, "address": self.public_address, "group": group_name})
 
     def claim(self, claims: Claims) -> Mapping[str, pulumi.Input[str]]:
         """See `DockerHost`; a machine that is replaced is ready before."""

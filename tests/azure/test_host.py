@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from stacks.azure_regions import REGIONS
+from tests.azure import limits
 from tests.azure.clone import Clone
 from tests.azure.cloud import Cloud
 from tests.azure.errors import AzureError
@@ -104,6 +106,61 @@ def test_another_size_is_waited_for(clone: Clone, azure: StandIn) -> None:
     assert [call[0] for call in room.calls][-2:] == ["restart", "run_command"]
     assert "delete" not in [call[0] for call in room.calls]
     clone.pulumi("up", "--yes", "--skip-preview", "--expect-no-changes")
+
+
+def changed(clone: Clone, setting: str, value: str) -> tuple[int, str]:
+    """Code and text of an `up` with a setting that is taken back afterwards."""
+    clone.pulumi("config", "set", "--path", f"datadocker:host.{setting}", value)
+    done = clone.run("up", "--yes", "--skip-preview")
+    clone.pulumi("config", "rm", "--path", f"datadocker:host.{setting}")
+    return done
+
+
+def test_a_host_that_stands_keeps_its_group_or_gets_one_that_can_be_made(clone: Clone, azure: StandIn) -> None:
+    clone.change("up")
+    azure.cloud.put(
+        KINDS["azure-native:resources:ResourceGroup"], {"resourceGroupName": "theirs", "location": "eastus"}
+    )
+    before = {key: {**found.inputs} for key, found in azure.cloud.resources.items()}
+    for setting, value, said in (
+        ("existingResourceGroup", "datadocker-staging", "which the stack made, and Azure moves it to no other"),
+        ("existingResourceGroup", "theirs", "which the stack made, and Azure moves it to no other"),
+        ("resourceGroup", "theirs", "resource group theirs exists"),
+    ):
+        code, printed = changed(clone, setting, value)
+        assert code
+        assert said in printed
+    clone.pulumi("config", "set", "--path", "datadocker:host.location", "westeuropa")
+    code, printed = clone.run("up", "--yes", "--skip-preview")
+    assert code
+    assert "westeuropa is no known region" in printed
+    clone.pulumi("config", "set", "--path", "datadocker:host.location", "westeurope")
+    # another case is the same group
+    assert changed(clone, "resourceGroup", "Datadocker-Staging")[0] == 0
+    assert {key: found.inputs for key, found in azure.cloud.resources.items()} == before
+
+
+def test_a_host_in_a_group_that_exists_stays_there(clone: Clone, azure: StandIn) -> None:
+    for name in ("one", "other"):
+        azure.cloud.put(
+            KINDS["azure-native:resources:ResourceGroup"], {"resourceGroupName": name, "location": "westeurope"}
+        )
+    clone.pulumi("config", "set", "--path", "datadocker:host.existingResourceGroup", "one")
+    clone.change("up")
+    before = {key: {**found.inputs} for key, found in azure.cloud.resources.items()}
+    for value in ("other", None):
+        where = "datadocker:host.existingResourceGroup"
+        clone.pulumi("config", *(("set", "--path", where, value) if value else ("rm", "--path", where)))
+        code, printed = clone.run("up", "--yes", "--skip-preview")
+        assert code
+        assert "is in resource group one, and Azure moves it to no other: set" in printed
+    clone.pulumi("config", "set", "--path", "datadocker:host.existingResourceGroup", "ONE")
+    clone.change("up")
+    assert {key: found.inputs for key, found in azure.cloud.resources.items()} == before
+
+
+def test_every_region_of_azure_is_known() -> None:
+    assert set(limits.REGIONS) <= REGIONS
 
 
 def refuse_once(monkeypatch: pytest.MonkeyPatch, azure: StandIn, kind: str) -> None:
