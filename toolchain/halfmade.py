@@ -33,6 +33,7 @@ IDS = {
     "azure-native:network:NetworkInterface": NETWORK + "/networkInterfaces/{networkInterfaceName}",
     "azure-native:network:NetworkSecurityGroup": NETWORK + "/networkSecurityGroups/{networkSecurityGroupName}",
     "azure-native:network:PublicIPAddress": NETWORK + "/publicIPAddresses/{publicIpAddressName}",
+    "azure-native:network:Subnet": NETWORK + "/virtualNetworks/{virtualNetworkName}/subnets/{subnetName}",
     "azure-native:network:VirtualNetwork": NETWORK + "/virtualNetworks/{virtualNetworkName}",
 }
 Resource = dict[str, Any]

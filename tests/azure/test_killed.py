@@ -57,7 +57,7 @@ def clone(tmp_path: Path, azure: StandIn) -> Clone:
 
 @pytest.mark.parametrize(
     "kind",
-    ["ResourceGroup", "NetworkSecurityGroup", "VirtualMachine", "VirtualMachineRunCommandByVirtualMachine"],
+    ["ResourceGroup", "NetworkSecurityGroup", "Subnet", "VirtualMachine", "VirtualMachineRunCommandByVirtualMachine"],
 )
 def test_what_azure_was_making_is_finished_by_the_next_up(clone: Clone, azure: StandIn, kind: str) -> None:
     moment = Moment(azure, kind)

@@ -14,6 +14,7 @@ from typing import Any
 import pulumi
 import pytest
 
+from tests.azure.kinds import KINDS
 from tests.unit.azure_parts import (
     ADDRESS,
     CARD,
@@ -37,6 +38,7 @@ from tests.unit.azure_parts import (
     stand,
 )
 from tests.unit.conftest import Build
+from toolchain.halfmade import IDS
 
 CONTAINER, VOLUME = "docker:index/container:Container", "docker:index/volume:Volume"
 IMAGE = "docker:index/remoteImage:RemoteImage"
@@ -285,3 +287,17 @@ def test_a_users_own_key_pair(build: Build, recorder: AzureRecorder, exported: d
     assert ssh["publicKeys"][0]["keyData"] == mine
     assert f"IdentityFile={file}" in out["ssh"]
     assert "host-login-kept" not in recorder.all("pulumi:index:Stash")
+
+
+@pytest.mark.parametrize(
+    "change", [{"availabilitySet": "two"}, {"publicIp": False, "jumpHost": "ops@jump.example.com"}]
+)
+def test_a_killed_run_is_known_by_all_that_is_made(
+    build: Build, recorder: AzureRecorder, exported: dict[str, Any], change: dict[str, Any]
+) -> None:
+    stand(build, exported, host=HOST | change)
+    made = {m.typ for m in recorder.made if m.typ.startswith("azure-native:") and m.name.startswith("host-")}
+    assert len(made) > 7
+    for typ in made:
+        # as toolchain/halfmade.py makes it of what the run asked for, and as the stand-in has it
+        assert IDS[typ] == KINDS[typ].path.replace("{subscriptionId}", "{subscription}")
