@@ -7,6 +7,9 @@ from typing import NotRequired, TypedDict
 
 import pulumi
 
+# one of each kind that validate_password asks for
+KINDS = "-aA1"
+
 
 class PasswordArgs(TypedDict):
     """Arguments of `Password`."""
@@ -30,9 +33,14 @@ class Password(pulumi.ComponentResource):
         else:
             kept = pulumi.Stash(
                 f"{name}-kept",
-                input=pulumi.Output.secret(secrets.token_urlsafe(24)),
+                input=pulumi.Output.secret(random_password()),
                 # every run makes another one; the first is the one that counts
                 opts=pulumi.ResourceOptions(parent=self, ignore_changes=["input"]),
             )
             self.value = pulumi.Output.secret(kept.output)
         self.register_outputs({})
+
+
+def random_password() -> str:
+    """Returns a password of 192 bits that validate_password takes by default, MEDIUM and STRONG alike."""
+    return secrets.token_urlsafe(24) + KINDS
