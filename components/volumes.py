@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import pulumi
 import pulumi_docker as docker
@@ -11,6 +11,9 @@ import pulumi_docker as docker
 from components.hosts import DockerHost
 from components.plugin import AzureFilePlugin
 from components.shares import FileShare
+from components.state import recorded
+
+VOLUME = "docker:index/volume:Volume"
 
 
 class MappedVolumeArgs(TypedDict):
@@ -32,8 +35,8 @@ class MappedVolumeArgs(TypedDict):
     """Further options of the driver."""
     labels: Mapping[str, pulumi.Input[str]]
     """Labels of the volume."""
-    after: NotRequired[MappedVolume | None]
-    """A volume that is as it should be before anything of this one is touched, and has nothing else to do with it."""
+    after: NotRequired[list[MappedVolume]]
+    """Volumes that are as they should be before this one is replaced, and have nothing else to do with it."""
 
 
 class MappedVolume(pulumi.ComponentResource):
@@ -54,10 +57,11 @@ class MappedVolume(pulumi.ComponentResource):
             options["folder"] = folder
         if args.get("exclusive"):
             options["exclusive"] = "true"
+        driver = args["plugin"].driver.apply(lambda driver: f"{driver}:latest")
         volume = docker.Volume(
             f"{name}-volume",
-            name=_once_settled(args.get("after"), args["volume"]),
-            driver=args["plugin"].driver.apply(lambda driver: f"{driver}:latest"),
+            name=_in_turn(args, name, pulumi.Output.all(driver=driver, driverOpts=options)),
+            driver=driver,
             driver_opts=options,
             labels=[{"label": k, "value": v} for k, v in args["labels"].items()],
             # any change replaces it, and the name is taken until the old one is gone
@@ -68,13 +72,20 @@ class MappedVolume(pulumi.ComponentResource):
         self.register_outputs({"volume": self.volume, "share": self.share})
 
 
-def _once_settled(other: MappedVolume | None, name: str) -> pulumi.Input[str]:
-    """`name`, once `other` is there; Pulumi knows of no dependency, by which one would be replaced with the other."""
-    if other is None:
-        return name
+def _in_turn(args: MappedVolumeArgs, name: str, wanted: pulumi.Output[dict[str, Any]]) -> pulumi.Input[str]:
+    """The volume's name, of one that is replaced once those before it are there.
+
+    Pulumi knows of no dependency, by which one would be replaced with the others.
+    """
+    before = recorded().get((VOLUME, f"{name}-volume"))
+    if before is None or not args.get("after"):
+        return args["volume"]
 
     async def wait() -> str:
-        await other.volume.future()
-        return name
+        here = {"name": args["volume"], **(await wanted.future() or {})}
+        if any(before.get(key) != value for key, value in here.items()):
+            for other in args["after"]:
+                await other.volume.future()
+        return args["volume"]
 
     return pulumi.Output.from_input(wait())

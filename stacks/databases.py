@@ -79,7 +79,7 @@ def _volumes(settings: Settings, host: DockerHost, plugin: AzureFilePlugin, labe
                 "labels": labels,
                 # Pulumi deletes what uses a volume with it, the stack's guard first, and of several volumes beside each
                 # other: while the guard refused for one, containers of another would go
-                "after": next(reversed(made.values()), None),
+                "after": list(made.values()),
             },
         )
     return made

@@ -10,6 +10,7 @@ from typing import Any
 import pulumi
 import pytest
 
+from components import state
 from components.databases import readiness
 from components.images import base
 from provider.owner import CHECKOUT_LABEL, STACK_LABEL
@@ -180,9 +181,16 @@ def test_the_volumes_guard_is_made_of_the_volumes(
     assert sorted(resource._name for resource in made) == sorted(f"{name}-volume" for name in TALK["volumes"])
 
 
-def test_while_a_volume_is_changed_nothing_that_has_another_is_deleted(
+def test_while_a_volume_is_changed_no_other_that_changes_is_touched(
     build: Build, recorder: Recorder, engine: FakeEngine, exported: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """What uses a volume is deleted with it: so the first that the guard refuses is the only one."""
+    stand(build, engine, exported)
+    recorder.in_state = {(VOLUME, name): volume for name, volume in recorder.all(VOLUME).items()}
+    for name in ("dbs-volume", "config-volume"):
+        recorder.in_state[VOLUME, name] |= {"driverOpts": {"share": "another"}}
+    recorder.made.clear()
+    state._recorded.cache_clear()
     make = Recorder.new_resource
 
     def refusing(self: Recorder, args: pulumi.runtime.MockResourceArgs) -> Any:
@@ -194,7 +202,8 @@ def test_while_a_volume_is_changed_nothing_that_has_another_is_deleted(
     monkeypatch.setattr(Recorder, "new_resource", refusing)
     with pytest.raises(Exception, match="in use"):
         stand(build, engine, exported)
-    assert sorted(recorder.all(VOLUME)) == ["dbs-volume", "logs-volume"]
+    # those that stay as they are wait for nobody
+    assert sorted(recorder.all(VOLUME)) == ["dbs-volume", "logs-volume", "simpledb-volume"]
 
 
 def test_an_official_image_is_used_as_it_is(
