@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from components.databases.hashes import caching_sha2
+from components.databases.passwords import random_password
 from components.databases.statements import Account, reconcile
 from tests.images.docker_cli import HEALTH, Container, Engine, must, upload_secrets, wait_until
 from tests.images.mysql_volume import DATA
@@ -117,7 +118,7 @@ def test_an_account_that_is_locked_stays_so(engine: Engine, mysql_image: str, tm
 
 
 def test_the_hash_of_any_password(engine: Engine, mysql_image: str, tmp_path: Path) -> None:
-    passwords = ['it\'s "quoted" \\', "ümläut 密码 🐬", "two\nlines", "x", "long " * 40]
+    passwords = ['it\'s "quoted" \\', "ümläut 密码 🐬", "two\nlines", "x", "long " * 40, random_password()]
     users = [Account(name=f"u{i}", host="%", password=p, schemas=[]) for i, p in enumerate(passwords)]
     container = start(engine, mysql_image, tmp_path, secrets() | {"init.sql": reconcile([], users)})
     container.wait_ready()
@@ -125,3 +126,10 @@ def test_the_hash_of_any_password(engine: Engine, mysql_image: str, tmp_path: Pa
         answer = container.sql("SELECT USER()", user["password"], user=user["name"], tcp=True)
         assert answer.code == 0, answer.text
         assert container.sql("SELECT 1", user["password"] + "x", user=user["name"], tcp=True).code == 1
+
+
+def test_a_password_that_nobody_gave_satisfies_every_policy(engine: Engine, mysql_image: str, tmp_path: Path) -> None:
+    container = start(engine, mysql_image, tmp_path, secrets())
+    container.wait_ready()
+    typed(container, f"{VALIDATE} SET GLOBAL validate_password.policy = STRONG")
+    typed(container, "".join(f"ALTER USER ann@'%' IDENTIFIED BY '{random_password()}';" for _ in range(50)))
