@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pulumi
@@ -101,7 +102,9 @@ def test_a_password_that_nobody_gave_is_made_and_kept(build: Build, recorder: Re
     # every run makes another one
     assert options[stash].ignore_changes == ["input"]
     uploads = recorder.one(CONTAINER, "mydb-container")["uploads"]
-    assert len(kept) >= 24
+    assert len(kept) >= 32
+    # validate_password, MEDIUM and STRONG
+    assert all(re.search(kind, kept) for kind in ("[a-z]", "[A-Z]", "[0-9]", "[^a-zA-Z0-9]"))
     assert recorder.is_secret(*stash, "input")
     assert [u["content"] for u in uploads if u["file"].endswith("root-password")] == [kept]
 
