@@ -99,6 +99,14 @@ def options(monkeypatch: pytest.MonkeyPatch) -> Options:
     return seen
 
 
+@pytest.fixture
+def exported(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Name → value of the stack's outputs."""
+    made: dict[str, Any] = {}
+    monkeypatch.setattr(pulumi, "export", made.__setitem__)
+    return made
+
+
 Build = Callable[[Callable[[], Any]], Any]
 
 

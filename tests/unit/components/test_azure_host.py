@@ -49,13 +49,6 @@ def recorder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AzureRecorder:
     return logged_in(monkeypatch, tmp_path)
 
 
-@pytest.fixture
-def exported(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    made: dict[str, Any] = {}
-    monkeypatch.setattr(pulumi, "export", made.__setitem__)
-    return made
-
-
 def test_staging_is_a_machine_that_only_ssh_reaches(
     build: Build, recorder: AzureRecorder, exported: dict[str, Any]
 ) -> None:

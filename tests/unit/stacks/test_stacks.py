@@ -28,13 +28,11 @@ TALK: dict[str, Any] = {
 }
 
 
-@pytest.fixture
-def exported(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    made: dict[str, Any] = {}
-    monkeypatch.setattr(pulumi, "export", made.__setitem__)
+@pytest.fixture(autouse=True)
+def nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a database for its health, nor the machine for free ports."""
     monkeypatch.setattr(readiness, "_wait", lambda *_: None)
     monkeypatch.setattr("components.hosts.claims._free", lambda _: True)
-    return made
 
 
 @pytest.fixture

@@ -34,13 +34,6 @@ def recorder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AzureRecorder:
     return logged_in(monkeypatch, tmp_path)
 
 
-@pytest.fixture
-def exported(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    made: dict[str, Any] = {}
-    monkeypatch.setattr(pulumi, "export", made.__setitem__)
-    return made
-
-
 @pytest.mark.parametrize(
     ("change", "there", "refused"),
     [
