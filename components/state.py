@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+import grpc
 import pulumi
 from google.protobuf import json_format, struct_pb2
 from pulumi.runtime.proto import resource_pb2
 from pulumi.runtime.settings import get_monitor
+
+# to read a state while a step of the same update is written to it
+TRIES = 10
+PAUSE_SECONDS = 0.02
 
 
 def ask(token: str, arguments: Mapping[str, str], sdk: str = "") -> dict[str, Any]:
@@ -50,5 +56,13 @@ def lasting(
 @cache
 def _recorded(stack: str) -> Mapping[tuple[str, str], Mapping[str, Any]]:
     # what StackReference does, for resources
-    found = ask("pulumi:pulumi:readStackResourceOutputs", {"stackName": stack}).get("outputs") or {}
+    for left in reversed(range(TRIES)):
+        try:
+            found = ask("pulumi:pulumi:readStackResourceOutputs", {"stackName": stack}).get("outputs") or {}
+            break
+        except grpc.RpcError as error:
+            # a backend of files writes what belongs to one in place, and a reader may find half of it
+            if not left or "failed to load checkpoint" not in str(error):
+                raise
+            time.sleep(PAUSE_SECONDS)
     return {(known["type"], urn.split("::", 3)[3]): known.get("outputs") or {} for urn, known in found.items()}
