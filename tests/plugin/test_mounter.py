@@ -13,14 +13,12 @@ import pytest
 
 from azurefile import driver as driver_module
 from azurefile import files, mounts
-from azurefile.credentials import Credentials
 from azurefile.driver import Driver
 from azurefile.errors import DiskFull, ShareError, ShareMissing, ShareSilent, StaleMount
 from azurefile.held import Held
-from azurefile.network import Address
 from azurefile.protocols.local import Local
 from azurefile.protocols.nfs import Nfs
-from azurefile.protocols.smb import Smb, _of_volume, mount_options
+from azurefile.protocols.smb import Smb
 from azurefile.sharedstore import SharedStore
 from azurefile.volumes import Volume
 from tests.plugin.harness import driver_in
@@ -278,49 +276,6 @@ def test_a_share_that_is_being_deleted_is_waited_for_at_the_first_mount(
 
     asyncio.run(calls())
     assert made == ["dbs"]
-
-
-@pytest.mark.parametrize(
-    ("given", "words"),
-    [
-        ({"protocol": "smb"}, "serverino=true sec=ntlmssp filemode=0755 uid=0 cache=strict seal=true mfsymlinks=true"),
-        ({"protocol": "smb", "exclusive": "true"}, "hard=true echo_interval=5 nosharesock=true"),
-        ({"protocol": "smb", "for": "database"}, "nolease=true uid=999 filemode=0640 dirmode=0750"),
-        ({"protocol": "smb", "nolock": "true"}, "nobrl=true"),
-        ({"protocol": "nfs"}, "hard=true sec=sys vers=4.1 nconnect=4 actimeo=30"),
-        ({"protocol": "nfs", "exclusive": "true"}, "nosharecache=true"),
-    ],
-)
-def test_the_status_of_a_mounted_volume_shows_what_the_kernel_was_told(
-    driver: Driver, tmp_path: Path, world: World, one: Machine, given: dict[str, str], words: str
-) -> None:
-    stub = OnShare(tmp_path / "root", one.store)
-    stub.in_force = driver._protocols[given["protocol"]].in_force  # type: ignore[method-assign]
-    driver._protocols[given["protocol"]] = stub
-    expected = dict(word.split("=") for word in words.split())
-
-    def shown() -> dict[str, str]:
-        found: dict[str, str] = driver.get("dbs")["Status"]["options"]
-        return found
-
-    async def calls() -> None:
-        await driver.create("dbs", {"share": "dbs", "account": "account", **given})
-        before = shown()
-        await driver.mount("dbs", "a")
-        assert expected.items() <= shown().items()
-        assert before.items() < shown().items()
-        assert shown().keys().isdisjoint({"user", "pass", "password", "ip", "addr"})
-        await driver.unmount("dbs", "a")
-        assert shown() == before
-
-    asyncio.run(calls())
-
-
-def test_the_status_shows_options_as_the_kernel_is_told_them_with_the_key() -> None:
-    options, key = volume("dbs").options, Credentials("account", "server", "canary")
-    told = mount_options(options, key, Address("10.0.0.4", 445, "10.0.0.5"), 5)
-    assert told["pass"] == "canary"
-    assert _of_volume(options, 5).items() < told.items()
 
 
 @pytest.mark.parametrize("kind", [Nfs, Smb])

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
-from stacks.complaints import SettingsError
-from stacks.config import parse
+from tests.unit import raw as dev
 from tests.unit.azure_parts import SUBNET
 
 HOST: dict[str, Any] = {"kind": "azure", "location": "westeurope", "sshFrom": ["203.0.113.7/32"]}
@@ -23,6 +20,4 @@ OTHER = {"name": "more", "options": {"account": "other"}}
 
 
 def complaints(raw: dict[str, Any], file: str = "Pulumi.staging.yaml", **more: Any) -> list[str]:
-    with pytest.raises(SettingsError) as caught:
-        parse(raw, file=file, **more)
-    return caught.value.lines
+    return dev.complaints(raw, file, **more)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -12,6 +13,7 @@ import pulumi.runtime
 import pytest
 
 from components import state
+from tests.unit.fake_engine import FakeEngine, fake_engine
 
 SECRET = "4dabf18193072939515e22adb298388d"  # the wire's mark, pulumi/sdk: SpecialSigKey
 
@@ -97,6 +99,13 @@ def options(monkeypatch: pytest.MonkeyPatch) -> Options:
 
     monkeypatch.setattr("pulumi.resource.register_resource", watched)
     return seen
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[FakeEngine]:
+    """Answers as an engine without containers does."""
+    with fake_engine(tmp_path) as made:
+        yield made
 
 
 @pytest.fixture

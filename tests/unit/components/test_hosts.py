@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,90 +12,15 @@ import pulumi
 import pulumi_docker as docker
 import pytest
 
-from components.hosts import Claims, LocalHost, Server, SSHHost
+from components.hosts import LocalHost, SSHHost
 from components.hosts.docker_provider import DockerProvider
 from provider.connection import EngineConnection, EngineError
-from provider.owner import CHECKOUT_LABEL, STACK_LABEL
 from provider.resource import engine_client
 from tests.unit.conftest import Build, Recorder
-from tests.unit.fake_engine import FakeEngine, NewerEngine, fake_engine, listed_plugin, served
+from tests.unit.fake_engine import FakeEngine, NewerEngine, served
 from tests.unit.nobody import closed_socket, told_as_nobody
 
 PROVIDER = "pulumi:providers:docker"
-VOLUME = "docker:index/volume:Volume"
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[FakeEngine]:
-    with fake_engine(tmp_path) as made:
-        yield made
-
-
-def server(name: str, volume: str, port: int) -> Server:
-    return Server(container=name, volume=volume, port=port)
-
-
-LABELS = {STACK_LABEL: "datadocker/unit", CHECKOUT_LABEL: "here:/one#1"}
-THEIRS = {STACK_LABEL: "datadocker/unit", CHECKOUT_LABEL: "here:/two#2"}
-
-
-def claims(*servers: Server, containers: list[str] | None = None) -> Claims:
-    return {
-        "labels": LABELS,
-        "containers": [server["container"] for server in servers] + (containers or []),
-        "volumes": [server["volume"] for server in servers],
-        "servers": list(servers),
-        "plugin": {"driver": "azurefile", "root": "/r"},
-    }
-
-
-def running(name: str, volume: str, port: int, labels: dict[str, str] = LABELS) -> dict[str, object]:
-    return {
-        "Id": f"{name}-id", "Names": [f"/{name}"], "State": "running", "Labels": labels,
-        "Ports": [{"PublicPort": port}], "Mounts": [{"Name": volume}],
-    }  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("wanted", "stopped"),
-    [
-        ([server("mydb", "dbs", 1)], []),
-        ([], []),
-        ([server("mydb", "dbs", 2)], ["other"]),
-        ([server("renamed", "dbs", 1)], ["mydb"]),
-        ([server("mydb", "more", 3), server("other", "dbs", 2)], ["mydb", "other"]),
-        ([server("mydb", "dbs", 2), server("other", "more", 1)], ["mydb", "other"]),
-    ],
-)
-def test_a_database_whose_volume_or_port_goes_to_another_is_stopped_first(
-    build: Build, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch, wanted: list[Server], stopped: list[str]
-) -> None:
-    monkeypatch.setattr("components.hosts.claims._free", lambda _: True)
-    engine.answers["/containers/json"] = [running("mydb", "dbs", 1), running("other", "more", 2)]
-    build(lambda: LocalHost("host", {"socket": engine.path}).claim(claims(*wanted)) and None)
-    assert engine.posted == [f"/v1.41/containers/{name}-id/stop?t=60" for name in stopped]
-
-
-@pytest.mark.parametrize(
-    ("state", "preview", "stopped"),
-    [
-        ("running", False, True),
-        ("paused", False, True),
-        ("restarting", False, True),
-        ("exited", False, False),
-        ("created", False, False),
-        ("running", True, False),
-    ],
-)
-def test_whatever_may_hold_a_volume_is_stopped_and_by_a_preview_nobody(
-    build: Build, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch, state: str, preview: bool, stopped: bool
-) -> None:
-    monkeypatch.setattr("components.hosts.claims._free", lambda _: True)
-    monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: preview)
-    engine.answers["/containers/json"] = [running("mydb", "dbs", 1) | {"State": state}]
-    wanted = claims(server("renamed", "dbs", 1))
-    build(lambda: LocalHost("host", {"socket": engine.path}).claim(wanted) and None)
-    assert engine.posted == (["/v1.41/containers/mydb-id/stop?t=60"] if stopped else [])
 
 
 def test_a_local_host_is_its_socket(build: Build, recorder: Recorder, engine: FakeEngine) -> None:
@@ -171,189 +94,6 @@ def test_what_is_too_old_is_said_where_no_version_helps(engine: FakeEngine) -> N
     engine.respond = lambda *asked: (400, b'{"message": "x is too old"}') if "/broken" in asked[1] else None  # type: ignore[method-assign]
     with pytest.raises(EngineError, match="answered: x is too old"):
         EngineConnection(engine.path).get("/broken")
-
-
-@pytest.fixture
-def listening() -> Iterator[int]:
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        server.listen()
-        yield server.getsockname()[1]
-
-
-def test_a_port_in_use_is_said_before_anything_is_made(build: Build, engine: FakeEngine, listening: int) -> None:
-    def program() -> None:
-        LocalHost("host", {"socket": engine.path}).claim(claims(server("mydb", "dbs", listening)))
-
-    with pytest.raises(pulumi.RunError, match=f"port {listening} for mydb is in use on 127.0.0.1: stop"):
-        build(program)
-
-
-def test_a_port_that_is_not_for_us_is_free_as_far_as_one_can_tell(
-    build: Build, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def denied(*_: object) -> None:
-        raise PermissionError(errno.EACCES, "Permission denied")
-
-    monkeypatch.setattr(socket.socket, "bind", denied)
-    build(lambda: LocalHost("host", {"socket": engine.path}).claim(claims(server("mydb", "dbs", 306))) and None)
-
-
-def test_a_port_that_we_publish_ourselves_is_free(build: Build, engine: FakeEngine, listening: int) -> None:
-    engine.answers["/containers/json"] = [running("mydb", "dbs", listening)]
-
-    def program() -> None:
-        LocalHost("host", {"socket": engine.path}).claim(claims(server("mydb", "dbs", listening)))
-
-    build(program)
-
-
-def refused(build: Build, recorder: Recorder, engine: FakeEngine, wanted: Claims) -> str:
-    def program() -> None:
-        host = LocalHost("host", {"socket": engine.path})
-        labels = [docker.VolumeLabelArgs(label=label, value=value) for label, value in host.claim(wanted).items()]
-        docker.Volume("first", labels=labels, opts=host.child(host))
-
-    with pytest.raises(pulumi.RunError) as caught:
-        build(program)
-    assert recorder.all(VOLUME) == {}
-    assert engine.posted == []
-    return str(caught.value)
-
-
-def test_what_another_checkouts_stack_has_is_one_line_that_names_it(
-    build: Build, recorder: Recorder, engine: FakeEngine, listening: int
-) -> None:
-    engine.answers["/containers/json"] = [running("mydb", "dbs", listening, THEIRS), running("docker1", "x", 1, THEIRS)]
-    engine.answers["/volumes"] = {"Volumes": [{"Name": "dbs", "Labels": THEIRS}, {"Name": "more", "Labels": THEIRS}]}
-    said = refused(build, recorder, engine, claims(server("mydb", "dbs", listening), containers=["docker1"]))
-    assert said == (
-        f"container mydb, port {listening}, container docker1, volume dbs: taken on this engine by stack "
-        "datadocker/unit of here:/two: destroy that stack first, or give this stack names and ports of its own "
-        "(datadocker:prefix, databases[].port)"
-    )
-
-
-def test_what_is_left_of_a_state_that_is_gone_is_one_line_that_says_how_to_remove_it(
-    build: Build, recorder: Recorder, engine: FakeEngine
-) -> None:
-    before = LABELS | {CHECKOUT_LABEL: "here:/one#0"}
-    engine.answers["/containers/json"] = [running("mydb", "dbs", 1, before)]
-    said = refused(build, recorder, engine, claims(server("mydb", "dbs", 2)))
-    assert "an earlier life of this stack, whose state is gone" in said
-    assert "docker rm -f $(docker ps -aq --filter 'label=io.datadocker.checkout=here:/one#0')" in said
-    assert "docker image prune -af --filter 'label=io.datadocker.image-of=here:/one#0'); its shares" in said
-
-
-def test_a_container_by_hand_that_has_a_name_of_ours_is_one_line(
-    build: Build, recorder: Recorder, engine: FakeEngine
-) -> None:
-    engine.answers["/containers/json"] = [running("mydb", "x", 1, {})]
-    said = refused(build, recorder, engine, claims(server("mydb", "dbs", 2)))
-    assert said.startswith(
-        "container mydb: taken on this engine by container mydb, made by hand: remove it first (docker rm -f mydb), or"
-    )
-
-
-@pytest.mark.parametrize(
-    ("there", "data"),
-    [
-        ({"Driver": "azurefile:latest", "Options": {"share": "mine"}}, "its share keeps the data"),
-        ({"Driver": "azurefile:latest", "Options": {"share": "mine"}, "Name": "known"}, "its share keeps the data"),
-        ({"Driver": "azurefile:latest", "Labels": {"by": "hand"}, "Name": "known"}, "its share keeps the data"),
-        ({"Driver": "azurefile:latest"}, "its share keeps the data"),
-        ({"Driver": "local", "Name": "known"}, "its data goes, too"),
-        # the engine forgets labels of volumes whose plugin was away
-        ({"Driver": "azurefile:latest", "Name": "known"}, ""),
-        ({"Driver": "before:latest", "Name": "known"}, ""),
-        ({"Driver": "azurefile", "Name": "mounted"}, ""),
-    ],
-)
-def test_a_volume_by_hand_that_has_a_name_of_ours_is_one_line(
-    build: Build,
-    recorder: Recorder,
-    engine: FakeEngine,
-    monkeypatch: pytest.MonkeyPatch,
-    there: dict[str, Any],
-    data: str,
-) -> None:
-    known = {
-        ("datadocker-engine:index:EnginePlugin", "azurefile-plugin"): {"driver": "before"},
-        (VOLUME, "known-volume"): {"name": "known"},
-    }
-    monkeypatch.setattr("components.hosts.claims.recorded", lambda: known)
-    monkeypatch.setattr("components.hosts.claims._free", lambda _: True)
-    volume = {"Name": "new", "Labels": None, "Options": None} | there
-    engine.answers["/containers/json"] = [running("mydb", "mounted", 1)]
-    engine.answers["/volumes"] = {"Volumes": [volume, volume | {"Name": "elsewhere"}]}
-    wanted = claims(server("mydb", volume["Name"], 1))
-    if data:
-        assert refused(build, recorder, engine, wanted) == (
-            f"volume {volume['Name']}: taken on this engine by a volume made by hand: remove it first (docker volume "
-            f"rm {volume['Name']}; {data}), or give this stack names and ports of its own (datadocker:prefix, "
-            "databases[].port)"
-        )
-    else:
-        build(lambda: LocalHost("host", {"socket": engine.path}).claim(wanted) and None)
-
-
-@pytest.mark.parametrize(
-    ("plugin", "volumes", "said"),
-    [
-        (
-            listed_plugin("azurefile", "/r", "x"),
-            [],
-            "the engine has a plugin azurefile that is not ours (x): remove it",
-        ),
-        (
-            listed_plugin("azurefile", "/other"),
-            [("theirs", "azurefile:latest", THEIRS)],
-            "plugin azurefile works in the folder /other for volume theirs, and would find none of it in /r: set "
-            "datadocker:plugin.name to another name, or datadocker:plugin.root to /other",
-        ),
-        (listed_plugin("azurefile", "/other"), [("theirs", "local", THEIRS), ("dbs", "azurefile", LABELS)], ""),
-        (listed_plugin("theirs", "/r"), [], "plugin theirs uses the folder /r already, and one of two would never"),
-        (listed_plugin("before", "/r"), [("dbs", "before", LABELS), ("bare", "before:latest", None)], ""),
-        (
-            listed_plugin("before", "/r"),
-            [("dbs", "before", LABELS), ("x", "before", THEIRS), ("byhand", "before", None)],
-            "plugin before stays, since others have volumes of it (byhand, x), and two can't share the folder /r: set "
-            "datadocker:plugin.name back",
-        ),
-    ],
-)
-def test_a_plugin_that_others_keep_as_it_is_is_one_line(
-    build: Build,
-    recorder: Recorder,
-    engine: FakeEngine,
-    monkeypatch: pytest.MonkeyPatch,
-    plugin: dict[str, Any],
-    volumes: list[tuple[str, str, dict[str, str] | None]],
-    said: str,
-) -> None:
-    known = {
-        ("datadocker-engine:index:EnginePlugin", "azurefile-plugin"): {"driver": "before"},
-        (VOLUME, "bare-volume"): {"name": "bare"},
-    }
-    monkeypatch.setattr("components.hosts.claims.recorded", lambda: known)
-    engine.answers["/plugins"] = [plugin]
-    engine.answers["/volumes"] = {"Volumes": [dict(zip(("Name", "Driver", "Labels"), v, strict=True)) for v in volumes]}
-    if said:
-        assert refused(build, recorder, engine, claims()).startswith(said)
-    else:
-        build(lambda: LocalHost("host", {"socket": engine.path}).claim(claims()) and None)
-
-
-def test_under_other_names_two_checkouts_stand_side_by_side(
-    build: Build, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("components.hosts.claims._free", lambda _: True)
-    engine.answers["/containers/json"] = [running("mydb", "dbs", 1, THEIRS)]
-    engine.answers["/volumes"] = {"Volumes": [{"Name": "dbs", "Labels": THEIRS}]}
-    wanted = claims(server("b-mydb", "b-dbs", 2))
-    build(lambda: LocalHost("host", {"socket": engine.path}).claim(wanted) and None)
-    # not even one that has what is ours
-    assert engine.posted == []
 
 
 def test_the_provider_is_the_packages_own(build: Build, recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +10,10 @@ import pytest
 
 from components.databases.readiness import _wait
 from components.hosts.engine import Engine
-from tests.unit.fake_engine import FakeEngine, fake_engine
+from tests.unit.fake_engine import FakeEngine
 
 HEALTHY = {"Action": "health_status: healthy", "Actor": {"Attributes": {}}}
 DIED = {"Action": "die", "Actor": {"Attributes": {"exitCode": "1"}}}
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[FakeEngine]:
-    with fake_engine(tmp_path) as made:
-        yield made
 
 
 def wait(engine: FakeEngine, seconds: int = 5) -> None:

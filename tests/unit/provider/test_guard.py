@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,18 +10,12 @@ from provider.guard import VolumeGuard
 from provider.image import _quoted
 from provider.owner import CHECKOUT_LABEL, IMAGE_LABEL, STACK_LABEL, is_of, owner_of
 from provider.resource import Failure
-from tests.unit.fake_engine import FakeEngine, fake_engine
+from tests.unit.fake_engine import FakeEngine
 
 OWNER = {STACK_LABEL: "datadocker/dev", CHECKOUT_LABEL: "here:/one#1"}
 OTHER = OWNER | {CHECKOUT_LABEL: "here:/two#2"}
 # what a container by hand inherits from our image
 INHERITED = {STACK_LABEL: "datadocker/dev", IMAGE_LABEL: "here:/one#1"}
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[FakeEngine]:
-    with fake_engine(tmp_path) as made:
-        yield made
 
 
 def props(engine: FakeEngine, *volumes: str) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +15,10 @@ from stacks.config import parse
 from stacks.hosts import docker_host
 from tests.unit.azure_parts import SUBSCRIPTION, VM, logged_in, settings_of
 from tests.unit.conftest import Build, Recorder
-from tests.unit.fake_engine import FakeEngine, fake_engine
+from tests.unit.fake_engine import FakeEngine
 
 STASH, COMPONENT, PROVIDER = "pulumi:index:Stash", "datadocker:index:", "pulumi:providers:docker"
 SSH = {"kind": "ssh", "address": "box", "user": "ops", "port": 2222}
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[FakeEngine]:
-    with fake_engine(tmp_path) as made:
-        yield made
 
 
 @pytest.fixture(autouse=True)

@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-import json
-from datetime import date
-from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pulumi
 import pytest
 import yaml
 
 from azurefile import options
-from stacks import schema
 from stacks.complaints import SettingsError
 from stacks.config import parse, read_settings
 from stacks.names import DRIVER_OPTIONS
 from stacks.settings import Settings
 from tests.unit.conftest import Recorder
+from tests.unit.raw import MYDB, USER, VOLUMES, complaints
 
-VOLUMES = ["logs", "dbs", "config", "simpledb"]
-MYDB = {"name": "mydb", "volume": "dbs", "port": 6603}
-USER = {"name": "shop", "schemas": ["shop"]}
 IN_FOLDER = {"name": "v3", "share": "s-1", "folder": "a", "exclusive": True}
-
-
-def complaints(raw: dict[str, Any], **more: Any) -> list[str]:
-    with pytest.raises(SettingsError) as caught:
-        parse(raw, file="Pulumi.dev.yaml", **more)
-    return caught.value.lines
 
 
 def test_the_committed_dev_stack_is_right() -> None:
@@ -100,53 +87,6 @@ def test_a_key_with_nothing_behind_it_says_nothing(recorder: Recorder) -> None:
     pulumi.runtime.set_all_config(given)
     assert read_settings() == parse({"volumes": ["logs", "config"]}, file="f")
     pulumi.runtime.set_all_config({})
-
-
-def test_a_password_that_is_readable_in_the_file_is_said(recorder: Recorder) -> None:
-    database = MYDB | {"users": [{"name": "app", "password": "canary"}]}
-    config = {"datadocker:volumes": json.dumps(VOLUMES), "datadocker:databases": json.dumps([database])}
-    said: list[str] = []
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(pulumi.log, "warn", said.append)
-        for secret in ([], ["datadocker:databases"]):
-            pulumi.runtime.set_all_config(config, secret)
-            read_settings()
-    pulumi.runtime.set_all_config({})
-    assert said == [
-        "Pulumi.unit.yaml: databases[0].users[0].password is readable there and in the history of the state; "
-        "set it by pulumi config set --path --secret, or leave it out and one is made"
-    ]
-
-
-def test_one_encrypted_password_does_not_hide_a_readable_one(
-    recorder: Recorder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    first = MYDB | {"rootPassword": "open"}
-    second = {"name": "b2", "volume": "simpledb", "port": 2, "users": [{"name": "app", "password": "open"}]}
-    secure = {"secure": "v1:x"}
-    config = {"datadocker:volumes": json.dumps(VOLUMES), "datadocker:databases": json.dumps([first, second])}
-    pulumi.runtime.set_all_config(config, ["datadocker:databases"])
-    said: list[str] = []
-    monkeypatch.setattr(pulumi.log, "warn", said.append)
-    monkeypatch.chdir(tmp_path)
-    file = tmp_path / "Pulumi.unit.yaml"
-    # Pulumi may have read another file, or all of the setting may be encrypted
-    for written in (None, [], secure, [first | {"rootPassword": secure}, second | {"users": [{"password": secure}]}]):
-        file.write_text(yaml.safe_dump({"config": {"datadocker:databases": written}}))
-        read_settings()
-        assert said == []
-    # YAML takes some texts for something else
-    for key, text in (("datadocker:databases", "open"), ("databases", date(2026, 1, 1))):
-        as_written = [first | {"rootPassword": secure}, second | {"users": [{"name": "app", "password": text}]}]
-        file.write_text(yaml.safe_dump({"config": {key: as_written}}))
-        read_settings()
-        assert said.pop().startswith("Pulumi.unit.yaml: databases[1].users[0].password is readable there")
-    pulumi.runtime.set_all_config(config | {"datadocker:production": "true"}, ["datadocker:databases"])
-    with pytest.raises(SettingsError) as refused:
-        read_settings()
-    pulumi.runtime.set_all_config({})
-    (line,) = refused.value.lines
-    assert "databases[1].users[0].password: not in production: it is readable in the file" in line
 
 
 def test_nothing_at_all_but_the_demos_volumes_is_right() -> None:
@@ -282,41 +222,6 @@ def test_production_that_is_wrong_is_not_false_too() -> None:
     assert caught.value.lines == ["Pulumi.prod.yaml: production: 'perhaps': should be true or false"]
 
 
-def test_secrets_are_in_no_complaint() -> None:
-    canary = "canary-4711"
-    said = complaints(
-        {
-            "volumes": VOLUMES,
-            "databases": [
-                MYDB | {"rootPasword": canary},
-                {"name": "b2", "rootPassword": [canary], "volume": {canary: 1}},
-                {"name": canary, "users": [{"name": "u", "password": {"x": canary}}]},
-            ],
-        },
-        secret=["databases"],
-    )
-    assert len(said) >= 5
-    assert canary not in "\n".join(said)
-    # with the mark not even a name is shown, and without it nothing that has a password in it
-    marked = complaints({"volumes": VOLUMES, "databases": [MYDB | {"name": f"a {canary}"}]}, secret=["databases"])
-    assert marked[0].startswith("Pulumi.dev.yaml: databases[0].name: Docker takes")
-    unmarked = complaints(
-        {
-            "volumes": VOLUMES,
-            "databases": [
-                MYDB | {"rootPassword": f"{canary}\n"},
-                {"name": "b2", "users": {"name": "u", "password": canary}},
-                [{"rootPassword": canary}],
-            ],
-        }
-    )
-    assert len(unmarked) >= 3
-    assert canary not in "\n".join(marked + unmarked)
-    # the search would find it: without the mark the name is shown
-    open_said = complaints({"volumes": VOLUMES, "databases": [MYDB | {"name": "a b"}]})
-    assert "'a b'" in open_said[0]
-
-
 def test_a_database_makes_its_volume_exclusive() -> None:
     settings = parse({"volumes": VOLUMES, "databases": [MYDB]}, file="f")
     assert [settings.is_exclusive(v) for v in settings.volumes] == [False, True, False, False]
@@ -332,36 +237,6 @@ def test_what_config_set_path_writes_is_taken() -> None:
     assert parse(raw, file="f").databases[0].port == 6610
 
 
-def test_the_schema_file_is_the_models_own() -> None:
-    assert json.loads(schema.FILE.read_text()) == schema.schema(), "run python -m stacks.schema"
-
-
-def test_every_setting_has_its_description_in_the_schema() -> None:
-    definitions = schema.schema()["$defs"]
-    sections = definitions | {"": schema.schema()["properties"]["config"]}
-    # what is a section of its own has that section's
-    described = {name for name, section in definitions.items() if section.get("description")}
-    lacking = [
-        f"{section}.{name}"
-        for section, content in sections.items()
-        for name, field in content["properties"].items()
-        if not field.get("description") and field.get("$ref", "").rpartition("/")[2] not in described
-    ]
-    assert len(sections) > 10
-    assert lacking == []
-
-
-def test_the_schema_takes_what_the_models_take() -> None:
-    validator = jsonschema.Draft202012Validator(schema.schema())
-    with open("Pulumi.dev.yaml") as file:
-        good = yaml.safe_load(file)
-    assert list(validator.iter_errors(good)) == []
-    secret = {"config": {"datadocker:databases": [MYDB | {"rootPassword": {"secure": "v1:x"}}]}}
-    assert list(validator.iter_errors(secret)) == []
-    bad: dict[str, Any] = {"config": {"datadocker:volmues": []}}
-    assert len(list(validator.iter_errors(bad))) == 1
-
-
 def test_the_drivers_options_are_the_plugins_own() -> None:
     assert set(DRIVER_OPTIONS) == set(options._OPTIONS)
 
@@ -370,38 +245,3 @@ def test_settings_are_values() -> None:
     settings = Settings()
     with pytest.raises(ValueError, match="frozen"):
         settings.prefix = "x"  # type: ignore[misc]
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "loose_skip_grant_tables", "loose-datadir", "enable_skip_grant_tables", "disable-log-bin", "maximum_port",
-        "loose_loose-datadir", "enable-loose_disable-offline_mode", "loose_skip_networking", "skip-log-bin",
-        "loose-innodb-data-home-dir", "innodb_undo_directory", "innodb-doublewrite-dir", "innodb_directories",
-        "loose_innodb_log_group_home_dir", "log_bin_index", "innodb_read_only",
-    ],
-)  # fmt: skip
-def test_no_option_loses_data_or_locks_everybody_out(name: str) -> None:
-    raw = {"volumes": VOLUMES, "databases": [MYDB | {"options": {name: 1}}]}
-    said = "this one is set here already, and another value would lose data or lock everybody out"
-    assert complaints(raw) == [f"Pulumi.dev.yaml: databases[0].options.{name}: {name!r}: {said}"]
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "initialize", "initialize-insecure", "loose_initialize", "defaults_file", "defaults-extra-file", "no-defaults",
-        "basedir", "plugin-dir", "plugin_load", "plugin-load-add", "loose_early_plugin_load", "chroot", "daemonize",
-        "secure_file_priv", "keyring_migration_port",
-    ],
-)  # fmt: skip
-def test_no_option_breaks_the_image(name: str) -> None:
-    raw = {"volumes": VOLUMES, "databases": [MYDB | {"options": {name: 1}}]}
-    said = "this one is the image's own, and another value would break what it does; leave it out"
-    assert complaints(raw) == [f"Pulumi.dev.yaml: databases[0].options.{name}: {name!r}: {said}"]
-
-
-def test_options_that_only_resemble_those_of_the_image() -> None:
-    names = ("log_bin_trust_function_creators", "port_open_timeout", "loose_mysqlx_port", "disable_performance_schema",
-             "innodb_doublewrite", "user_stat", "admin_port", "maximum_max_connections", "read_only")  # fmt: skip
-    parse({"volumes": VOLUMES, "databases": [MYDB | {"options": dict.fromkeys(names, 1)}]}, file="f")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from stacks.build import build as build_stack
 from stacks.config import parse
 from stacks.hosts import docker_host
 from tests.unit.conftest import Build, Options, Recorder, waited_for
-from tests.unit.fake_engine import FakeEngine, fake_engine
+from tests.unit.fake_engine import FakeEngine
 
 CONTAINER, VOLUME = "docker:index/container:Container", "docker:index/volume:Volume"
 IMAGE = "docker:index/remoteImage:RemoteImage"
@@ -33,12 +32,6 @@ def nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither a database for its health, nor the machine for free ports."""
     monkeypatch.setattr(readiness, "_wait", lambda *_: None)
     monkeypatch.setattr("components.hosts.claims._free", lambda _: True)
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[FakeEngine]:
-    with fake_engine(tmp_path) as made:
-        yield made
 
 
 def stand(build: Build, engine: FakeEngine, exported: dict[str, Any], **change: Any) -> dict[str, Any]:
