@@ -9,9 +9,15 @@ from azurefile.credentials import Credentials
 from azurefile.driver import Driver
 from azurefile.network import Address
 from azurefile.protocols.smb import _of_volume, mount_options
+from tests.plugin.harness import driver_in
 from tests.plugin.shared import Machine, OnShare, World, volume
 
 pytestmark = pytest.mark.root
+
+
+@pytest.fixture
+def driver(tmp_path: Path) -> Driver:
+    return driver_in(tmp_path)
 
 
 @pytest.mark.parametrize(
