@@ -17,21 +17,22 @@ def in_the_way(
 
     `plugins`, `volumes` and `containers` are the engine's lists. What is in the last two keeps its plugin where it is.
     """
-    for plugin in plugins:
-        name = name_of(plugin)
+    listed = {name_of(plugin): plugin for plugin in plugins}
+    if plugin := listed.pop(driver, None):
         place = source_of(plugin, "root")
-        if name == driver and not is_ours(plugin):
+        if not is_ours(plugin):
             return (
                 f"the engine has a plugin {driver} that is not ours "
                 f"({plugin['Config'].get('Description') or 'no description'}): remove it with "
                 f"docker plugin rm {driver}, or set datadocker:plugin.name to another name"
             )
-        if name == driver and place != root and (held := _held(driver, volumes, containers)):
+        if place != root and (held := _held(driver, volumes, containers)):
             return (
                 f"plugin {driver} works in the folder {place} for {', '.join(held)}, and would find none of it in "
                 f"{root}: set datadocker:plugin.name to another name, or datadocker:plugin.root to {place}"
             )
-        if name != driver and place == root and plugin["Enabled"] and is_ours(plugin):
+    for name, plugin in listed.items():
+        if source_of(plugin, "root") == root and plugin["Enabled"] and is_ours(plugin):
             return (
                 f"plugin {name} uses the folder {root} already, and one of two would never start: "
                 "set datadocker:plugin.name to its name, or datadocker:plugin.root to a folder of its own"

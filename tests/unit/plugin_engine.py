@@ -90,7 +90,7 @@ class PluginEngine(FakeEngine):
 
     def _plugins(self, method: str, name: str, action: str, query: dict[str, str], body: bytes) -> tuple[int, bytes]:
         if not name:
-            return json_answer([p for p in (self.plugin, self.neighbour) if p])
+            return json_answer([p for p in (self.neighbour, self.plugin) if p])
         if name == "create":
             with tarfile.open(fileobj=io.BytesIO(body)) as archive:
                 config = archive.extractfile("config.json")

@@ -101,6 +101,15 @@ def test_two_plugins_of_ours_can_not_have_one_folder(
     assert engine.done == []
 
 
+def test_what_has_the_name_is_told_before_what_has_the_folder(engine: PluginEngine) -> None:
+    engine.has()
+    assert engine.plugin is not None
+    engine.neighbour = engine.plugin | {"Name": "other:latest"}
+    engine.has("somebody else's")
+    with pytest.raises(Failure, match=r"^the engine has a plugin azurefile that is not ours"):
+        create(engine)
+
+
 @pytest.mark.parametrize("build", ["1", "2"])
 @pytest.mark.parametrize("used", ["volume theirs", "container mydb"])
 def test_one_that_works_in_another_folder_is_not_taken_away_from_what_uses_it(
