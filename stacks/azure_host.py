@@ -8,8 +8,8 @@ from typing import Any
 
 import pulumi
 
+from components.azure_lookup import GROUP, look_up
 from components.hosts import DockerHost
-from components.shares.adoption import GROUP, look_up
 from components.state import recorded
 from stacks.azure import AzureHostSettings, AzureSharesSettings
 from stacks.azure_names import as_spelt, region_of

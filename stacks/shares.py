@@ -9,10 +9,11 @@ from typing import Any
 
 import pulumi
 
+from components.azure_lookup import GROUP, Found
 from components.hosts import DockerHost
 from components.plugin import AzureFilePlugin
 from components.shares import FileShare, LocalShare
-from components.shares.adoption import ACCOUNT, GROUP, SHARE, DataNames, Found, find_data
+from components.shares.adoption import ACCOUNT, SHARE, DataNames, find_data
 from components.state import recorded
 from stacks.azure import AzureHostSettings, AzureSharesSettings
 from stacks.azure_names import as_spelt, region_of

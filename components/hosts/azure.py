@@ -10,6 +10,7 @@ from typing import Any, NotRequired
 import pulumi
 from pulumi_azure_native import resources
 
+from components.azure_lookup import STACK_TAG
 from components.custom import GracefulStop
 from components.hosts.azure_bootstrap import custom_data, read_custom_data
 from components.hosts.azure_key import read_azure_public
@@ -22,7 +23,6 @@ from components.hosts.host import DockerHost
 from components.hosts.kept_key import key_folder, write_key
 from components.hosts.keys import KeyPair
 from components.hosts.ssh import ssh_options
-from components.shares.adoption import STACK_TAG
 
 # a Unix socket's path may have 108 bytes, of which ssh takes some for a name of its own
 LONGEST_CONTROL_PATH = 85

@@ -7,8 +7,8 @@ from typing import NotRequired, TypedDict
 import pulumi
 from pulumi_azure_native import compute
 
+from components.azure_lookup import look_up
 from components.hosts.azure_bootstrap import READY_SCRIPT, READY_SECONDS
-from components.shares.adoption import look_up
 from components.state import lasting, recorded
 
 VM = "azure-native:compute:VirtualMachine"

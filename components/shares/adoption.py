@@ -6,30 +6,16 @@ changed to what the settings say, in the same update.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from importlib.metadata import version
-from typing import Any, TypedDict
+from typing import TypedDict
 
-import grpc
 import pulumi
 
-from components.state import ask, recorded
+from components.azure_lookup import GROUP, STACK_TAG, Found, look_up
+from components.state import recorded
 
-STACK_TAG, NETWORK_TAG = "datadocker-stack", "datadocker-network"
-GROUP = "azure-native:resources:ResourceGroup"
 ACCOUNT = "azure-native:storage:StorageAccount"
 SHARE = "azure-native:storage:FileShare"
-# Azure's codes: ResourceNotFound, ResourceGroupNotFound, ShareNotFound …; a wrong subscription is no absence
-ABSENT = re.compile(r"(?<!Subscription)NotFound\b|RESPONSE 404|Status=404")
-
-
-class Found:
-    """What Azure says of something that exists."""
-
-    def __init__(self, identity: str, known: Mapping[str, Any]) -> None:
-        """`identity`: its id; `known`: its properties, as Azure's own functions return them."""
-        self.id, self.known = identity, known
 
 
 class DataNames(TypedDict):
@@ -91,19 +77,3 @@ def _owned(found: Found, owner: str) -> Found:
             f"Name another by datadocker:shares.account and shares.resourceGroup, or tag it so if it is yours"
         )
     return found
-
-
-def look_up(token: str, **arguments: str) -> Found | None:
-    """Asks Azure by the function `token` of its provider; nothing where it says that there is no such thing.
-
-    Raises:
-        pulumi.RunError: if Azure says anything else.
-    """
-    try:
-        found = ask(token, arguments, version("pulumi-azure-native"))
-    except Exception as error:  # what gRPC and the mocks raise has nothing narrower in common
-        said = " ".join((error.details() or "" if isinstance(error, grpc.Call) else str(error)).split())
-        if ABSENT.search(said):
-            return None
-        raise pulumi.RunError(f"Azure could not be asked for what is there: {said}") from None
-    return Found(found["id"], found)

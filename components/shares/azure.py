@@ -9,12 +9,14 @@ from urllib.parse import urlsplit
 import pulumi
 from pulumi_azure_native import resources, storage
 
+from components.azure_lookup import STACK_TAG, Found
 from components.custom import AccountKey
 from components.hosts import DockerHost
 from components.plugin import AzureFilePlugin
-from components.shares.adoption import NETWORK_TAG, STACK_TAG, Found
 from components.shares.share import FileShare
 
+# what tells one life of the host's network from the next
+NETWORK_TAG = "datadocker-network"
 # GiB, beyond which a standard account is another for good (learn.microsoft.com: create an SMB Azure file share)
 PLAIN_QUOTA = 5120
 # performance of shares → kind of their account

@@ -10,6 +10,7 @@ import pulumi
 import pytest
 
 from components import state
+from components.azure_lookup import STACK_TAG
 from components.shares import adoption
 from components.shares.azure import AzureFileShares, AzureFileSharesArgs, AzureShare
 from stacks.shares import account_name
@@ -17,7 +18,7 @@ from tests.unit.azure_parts import ACCOUNT, GROUP, KEY, SERVICE, SHARE, SUBNET, 
 from tests.unit.conftest import Build, Options, waited_for
 from tests.unit.parts import host, plugin
 
-OWNED = {adoption.STACK_TAG: "datadocker/unit"}
+OWNED = {STACK_TAG: "datadocker/unit"}
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from components.shares.adoption import STACK_TAG
+from components.azure_lookup import STACK_TAG
 from stacks.build import build as build_stack
 from stacks.config import parse
 from stacks.hosts import docker_host

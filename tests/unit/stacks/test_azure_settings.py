@@ -9,7 +9,8 @@ import jsonschema
 import pytest
 import yaml
 
-from components.shares import adoption
+from components.azure_lookup import STACK_TAG
+from components.shares.azure import NETWORK_TAG
 from stacks import schema
 from stacks.azure import AzureHostSettings, AzureSharesSettings
 from stacks.azure_names import OWN_TAGS
@@ -222,7 +223,7 @@ def test_a_network_that_is_named_twice_is_named_once() -> None:
 
 
 def test_the_tags_that_are_the_stacks_own() -> None:
-    assert (adoption.STACK_TAG, adoption.NETWORK_TAG) == OWN_TAGS
+    assert (STACK_TAG, NETWORK_TAG) == OWN_TAGS
 
 
 @pytest.mark.parametrize("change", [str, str.lower, lambda text: text.replace("/resourceGroups/", "/resourcegroups/")])
