@@ -63,6 +63,7 @@ class Driver:
         self._keeper = Keeper(self._leases, settings.takeover, stopper.stop)
         self._protocols = protocols.available(settings.root, settings.takeover)
         self._mounter = Mounter(
+            self._volumes,
             self._attachments,
             self._protocols,
             self._leases,

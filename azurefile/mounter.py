@@ -24,7 +24,7 @@ from azurefile.status import status
 from azurefile.stopper import Stopper
 from azurefile.store import LockStore
 from azurefile.unusable import UnusableFolder
-from azurefile.volumes import Volume
+from azurefile.volumes import Volume, VolumeStore
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +38,7 @@ class Mounter:
 
     def __init__(
         self,
+        volumes: VolumeStore,
         attachments: Attachments,
         ways: Mapping[str, ShareProtocol],
         leases: Leases,
@@ -47,6 +48,7 @@ class Mounter:
     ) -> None:
         """Mount in `ways`, by protocol; `keeper` renews what is held on shared stores, `stopper` ends what is lost."""
         self._stopper = stopper
+        self._volumes = volumes
         self._attachments = attachments
         self._ways = ways
         self._leases = leases
@@ -141,6 +143,7 @@ class Mounter:
             if lease is None or lease.lost:
                 raise ShareError("the share stopped answering while it was mounted; try again")
             with room.needed(failed, notes):
+                self._volumes.mounted(volume)
                 attachment.add(mount_id, time.time())
         except BaseException:
             if attachment.ids:
@@ -238,10 +241,17 @@ class Mounter:
         return status(volume, self._leases.of(name), self._attachments.of(name), self._where.get(name), in_force)
 
     def _claim(self, volume: Volume, store: LockStore, *, rejoin: bool, engine: Process | None) -> bool:
-        """Claim the folder; if the share is missing, of one that is made if the volume says so."""
+        """Claim the folder; if the share is missing, of one that is made for a new volume that says so."""
         try:
             return self._fence.claim(volume, store, rejoin=rejoin, engine=engine)
-        except ShareMissing:
+        except ShareMissing as error:
+            if volume.seen:
+                account = f' of account "{store.place}"' if store.place else ""
+                raise ShareMissing(
+                    f'share "{volume.options.share}"{account}, which volume "{volume.name}" had mounted, is gone; '
+                    "restore it (Azure: undelete a soft-deleted share), or remove the volume and create it again with "
+                    "create=true to begin with an empty one"
+                ) from error
             if volume.options.create is not True:
                 raise
         # Its server has answered, so what is passing there is waited for.

@@ -20,6 +20,8 @@ class Volume:
     options: Options
     given: dict[str, str]
     created: str
+    # Whether its share was ever there for a mount: one that is gone since is not to be replaced by an empty one.
+    seen: bool = False
 
 
 class VolumeStore:
@@ -50,9 +52,14 @@ class VolumeStore:
         return sorted(list(self._volumes.values()), key=lambda volume: volume.name)
 
     def add(self, volume: Volume) -> None:
-        """Keep a new volume."""
+        """Keep a volume, in place of the one of its name."""
         files.write_json(self._path(volume.name), dataclasses.asdict(volume), durable=True)
         self._volumes[volume.name] = volume
+
+    def mounted(self, volume: Volume) -> None:
+        """Keep that a volume's share was there."""
+        if not volume.seen:
+            self.add(dataclasses.replace(volume, seen=True))
 
     def remove(self, name: str) -> None:
         """Forget a volume."""
@@ -69,4 +76,6 @@ def _from_json(data: Any) -> Volume:
         options=Options(**data["options"]),
         given=dict(data["given"]),
         created=data["created"],
+        # An older version did not keep it.
+        seen=data.get("seen", False),
     )

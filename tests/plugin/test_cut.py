@@ -20,6 +20,7 @@ from azurefile.owner import Container
 from azurefile.protocols.nfs import Nfs
 from azurefile.stoppedmemory import StoppedMemory
 from azurefile.stopper import Stopper
+from azurefile.volumes import VolumeStore
 from tests.plugin.fake_engine import FakeContainer, FakeEngine
 from tests.plugin.shared import Machine, volume
 
@@ -212,4 +213,6 @@ def let_go(machine: Machine, target: Path) -> None:
     attachments = Attachments(state, target.parent)
     stopper = Stopper(None, attachments.target, lambda _: None, StoppedMemory(state))  # type: ignore[arg-type]
     ways = protocols.available(state, 60)
-    Mounter(attachments, ways, machine.leases, machine.fence, keeper, stopper)._let_go("dbs")
+    Mounter(VolumeStore(state / "volumes"), attachments, ways, machine.leases, machine.fence, keeper, stopper)._let_go(
+        "dbs"
+    )
