@@ -35,8 +35,11 @@ class CredentialsFolder:
         """Use `folder`; it need not exist yet."""
         self._folder = folder
 
-    def account(self, account: str | None) -> str:
-        """The account that a volume means: its option, or the only one there is a file for."""
+    def account(self, account: str | None, last: str = "") -> str:
+        """The account that a volume means: its option, or the only one there is a file for, or of several the `last`.
+
+        Raises ShareError if none of these says.
+        """
         if account is not None:
             return account
         try:
@@ -45,6 +48,8 @@ class CredentialsFolder:
             names = []
         if len(names) == 1:
             return names[0]
+        if last in names:
+            return last
         have = f"there are files for {', '.join(names)}" if names else f"{self._folder} has no file"
         raise ShareError(f'option "account" is missing and {have}; name one, or {self._remedy()}')
 

@@ -143,7 +143,7 @@ class Mounter:
             if lease is None or lease.lost:
                 raise ShareError("the share stopped answering while it was mounted; try again")
             with room.needed(failed, notes):
-                self._volumes.mounted(volume)
+                self._volumes.mounted(volume, store.place)
                 attachment.add(mount_id, time.time())
         except BaseException:
             if attachment.ids:

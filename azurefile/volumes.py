@@ -22,6 +22,8 @@ class Volume:
     created: str
     # Whether its share was ever there for a mount: one that is gone since is not to be replaced by an empty one.
     seen: bool = False
+    # By which account it was mounted last; empty where there is none.
+    account: str = ""
 
 
 class VolumeStore:
@@ -56,10 +58,11 @@ class VolumeStore:
         files.write_json(self._path(volume.name), dataclasses.asdict(volume), durable=True)
         self._volumes[volume.name] = volume
 
-    def mounted(self, volume: Volume) -> None:
-        """Keep that a volume's share was there."""
-        if not volume.seen:
-            self.add(dataclasses.replace(volume, seen=True))
+    def mounted(self, volume: Volume, account: str) -> None:
+        """Keep that a volume's share was there, and by which account it was mounted."""
+        now = dataclasses.replace(volume, seen=True, account=account)
+        if now != volume:
+            self.add(now)
 
     def remove(self, name: str) -> None:
         """Forget a volume."""
@@ -76,6 +79,7 @@ def _from_json(data: Any) -> Volume:
         options=Options(**data["options"]),
         given=dict(data["given"]),
         created=data["created"],
-        # An older version did not keep it.
+        # An older version did not keep these.
         seen=data.get("seen", False),
+        account=data.get("account", ""),
     )

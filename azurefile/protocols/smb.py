@@ -65,7 +65,7 @@ class Smb:
         """The fence of the volume's share, over one connection for each server, account and share."""
         options = volume.options
         try:
-            account = place or self._credentials.account(options.account)
+            account = place or self._credentials.account(options.account, volume.account)
         except ShareError:
             # Each connection fails until it is clear; a resumed lease needs its store, to be ended in time.
             account = ""
@@ -143,7 +143,7 @@ class Smb:
         options = volume.options
         # The data is reached by the account that the fence is reached by, whatever files there are by now.
         account = account or self._accounts.get(volume.name, "")
-        found = self._credentials.read(account or self._credentials.account(options.account))
+        found = self._credentials.read(account or self._credentials.account(options.account, volume.account))
         if options.server is None:
             return found
         return Credentials(found.account, options.server, found.key)
