@@ -109,6 +109,8 @@ _OPTIONS: dict[str, _Option] = {
     "for": _Option(optionvalues.choice("files", "database"), field="purpose"),
 }
 _FIELD_OPTION = {"purpose": "for"}
+# Two names of one setting, each with a field: the older is accepted under every protocol.
+_LOCKS = {"nolock", "nobrl"}
 
 
 def check_volume_name(name: str) -> None:
@@ -131,9 +133,10 @@ def check_share_name(share: str) -> None:
 def parse_defaults(text: str) -> dict[str, str]:
     """Read the plugin's DEFAULTS, `name=value` pairs separated by commas, and check them."""
     pairs = [part.strip() for part in text.split(",") if part.strip()]
-    defaults = {name.strip(): value.strip() for name, _, value in (p.partition("=") for p in pairs)}
+    given = {name.strip(): value.strip() for name, _, value in (p.partition("=") for p in pairs)}
+    defaults = _by_lower_name("defaults", given)
     # What only a volume can say is filled in.
-    example = {"share": "defaults"} | ({"server": "defaults"} if defaults.get("protocol") == NFS else {})
+    example = {"share": "defaults"} | ({"server": "defaults"} if defaults.get("protocol", "").lower() == NFS else {})
     parse("defaults", {**example, **defaults}, {})
     return defaults
 
@@ -144,27 +147,11 @@ def parse(volume: str, given: Mapping[str, str], defaults: Mapping[str, str]) ->
     `defaults` belong to one protocol, so they count only for a volume that names none.
     """
     check_volume_name(volume)
-    texts = _by_lower_name(volume, given)
-    if "protocol" not in texts:
-        merged = _by_lower_name(volume, defaults)
-        if "folder" in texts or "remotepath" in texts:
-            merged = {k: v for k, v in merged.items() if k not in ("folder", "remotepath")}
-        texts = {**merged, **texts}
-    values: dict[str, Any] = {}
-    for name, text in texts.items():
-        option = _OPTIONS[name]
-        try:
-            value = option.parse(text)
-        except ValueError as error:
-            raise OptionError(f'volume "{volume}": option "{name}" is {_show(text)}; it must be {error}') from error
-        field = option.field or name
-        if values.setdefault(field, value) != value:
-            raise OptionError(
-                f'volume "{volume}": options "folder" and "remotepath" are two names of one '
-                "setting and differ; give one of them"
-            )
-    protocol = values.setdefault("protocol", SMB)
-    _check_protocol(volume, protocol, texts)
+    values = _values(volume, given)
+    if "protocol" not in values:
+        values = _above(values, {"protocol": SMB} | _values(volume, defaults))
+    protocol = values["protocol"]
+    _check_protocol(volume, protocol, values)
     if protocol == SMB and "folder" in values:
         try:
             optionvalues.long_folder(values["folder"])
@@ -184,6 +171,40 @@ def parse(volume: str, given: Mapping[str, str], defaults: Mapping[str, str]) ->
                 f"be a share: that must be {error}"
             ) from error
     return Options(**presets.complete(values))
+
+
+def _values(volume: str, given: Mapping[str, str]) -> dict[str, Any]:
+    """The fields that options say; two names of one setting must agree."""
+    values: dict[str, Any] = {}
+    for name, text in _by_lower_name(volume, given).items():
+        option = _OPTIONS[name]
+        try:
+            value = option.parse(text)
+        except ValueError as error:
+            raise OptionError(f'volume "{volume}": option "{name}" is {_show(text)}; it must be {error}') from error
+        if values.setdefault(option.field or name, value) != value:
+            raise _differ(volume, "folder", "remotepath")
+    if values.keys() >= _LOCKS and values["nolock"] != values["nobrl"]:
+        raise _differ(volume, "nolock", "nobrl")
+    return values
+
+
+def _above(own: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """A volume's own fields, and of the defaults those that neither they nor the preset that it names decide."""
+    decided = set(own)
+    if "purpose" in own:
+        decided |= presets.preset({**defaults, **own}).keys()
+    if decided & _LOCKS:
+        decided |= _LOCKS
+    if own.get("create") is False:
+        decided.add("quota")
+    return {name: value for name, value in defaults.items() if name not in decided} | dict(own)
+
+
+def _differ(volume: str, one: str, other: str) -> OptionError:
+    return OptionError(
+        f'volume "{volume}": options "{one}" and "{other}" are two names of one setting and differ; give one of them'
+    )
 
 
 def _by_lower_name(volume: str, given: Mapping[str, str]) -> dict[str, str]:
@@ -213,30 +234,25 @@ def _by_lower_name(volume: str, given: Mapping[str, str]) -> dict[str, str]:
     return texts
 
 
-def _check_protocol(volume: str, protocol: str, texts: Mapping[str, str]) -> None:
-    for name in texts:
+def _check_protocol(volume: str, protocol: str, values: Mapping[str, Any]) -> None:
+    for field in values:
+        name = _FIELD_OPTION.get(field, field)
         allowed = _OPTIONS[name].protocols
         if protocol not in allowed:
             raise OptionError(
                 f'volume "{volume}": option "{name}" belongs to protocol {" or ".join(allowed)}, '
                 f"but the volume's protocol is {protocol}; leave one of the two out"
             )
-    if protocol == NFS and not _AZURE_ACCOUNT.fullmatch(texts.get("account", "nfs")):
+    if protocol == NFS and not _AZURE_ACCOUNT.fullmatch(values.get("account", "nfs")):
         raise OptionError(
-            f'volume "{volume}": option "account" is {_show(texts["account"])}; for protocol nfs it must be a storage '
+            f'volume "{volume}": option "account" is {_show(values["account"])}; for protocol nfs it must be a storage '
             "account: 3 to 24 lowercase letters and digits"
         )
-    vers = texts.get("vers")
+    vers = values.get("vers")
     if vers is not None and (vers == "4.1") != (protocol == NFS):
         accepted = "4.1" if protocol == NFS else "2.1, 3.0, 3.02 or 3.1.1"
         raise OptionError(
             f'volume "{volume}": option "vers" is {_show(vers)}; for protocol {protocol} it must be {accepted}'
-        )
-    if {"nolock", "nobrl"} <= texts.keys() and optionvalues.boolean(texts["nolock"]) != optionvalues.boolean(
-        texts["nobrl"]
-    ):
-        raise OptionError(
-            f'volume "{volume}": options "nolock" and "nobrl" are two names of one setting and differ; give one of them'
         )
 
 

@@ -26,20 +26,29 @@ _DIALECTS = {"smb": "3.1.1", "nfs": "4.1"}
 _WITHOUT_ENCRYPTION = ("2.1",)
 
 
-def complete(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a volume's options with what its purpose and protocol add to them."""
+def preset(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What the purpose that a volume's fields name adds to its protocol; `exclusive` counts too."""
     protocol, purpose = values["protocol"], values.get("purpose", "files")
     added = {**_EVERYWHERE[purpose], **_PRESETS.get((purpose, protocol), {})}
+    if (protocol, purpose) == ("smb", "database") and values.get("exclusive"):
+        # InnoDB opens its redo files twice, and an SMB lock refuses the second open of the same process too.
+        # Without the fence such a lock is still the better of two evils.
+        added["nobrl"] = True
+    return added
+
+
+def complete(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a volume's options with what its purpose and protocol add to them."""
+    protocol, added = values["protocol"], preset(values)
     if protocol in _DIALECTS:
         added["vers"] = _DIALECTS[protocol]
     if protocol == "smb":
         added["seal"] = values.get("vers") not in _WITHOUT_ENCRYPTION
         if values.get("exclusive"):
             added["nosharesock"] = True
-            # InnoDB opens its redo files twice, and an SMB lock refuses the second open of the same process too.
-            # Without the fence such a lock is still the better of two evils.
-            if purpose == "database" and "nolock" not in values:
-                added["nobrl"] = True
+    if "nolock" in values:
+        # Another name of it.
+        added.pop("nobrl", None)
     return {**added, **values}
 
 

@@ -196,6 +196,57 @@ def test_defaults_count_only_without_a_protocol() -> None:
     assert options.parse("logs", {}, {}).protocol == "smb"
 
 
+OLD = "protocol=smb,create=true,filemode=0777,dirmode=0777"
+DATABASE = {"for": "database"}
+
+
+@pytest.mark.parametrize(
+    ("defaults", "given_options", "expected"),
+    [
+        (OLD, DATABASE, {"filemode": 0o640, "dirmode": 0o750, "create": True}),
+        (OLD, DATABASE | {"filemode": "0600"}, {"filemode": 0o600, "dirmode": 0o750}),
+        (OLD, {}, {"filemode": 0o777, "cache": "strict"}),
+        (OLD + ",seal=false,actimeo=9", DATABASE, {"seal": False, "actimeo": 1}),
+        (OLD + ",actimeo=9", {}, {"actimeo": 9}),
+        (OLD + ",actimeo=9", {"for": "files"}, {"actimeo": 30}),
+        (OLD + ",nolock=false", DATABASE | {"exclusive": "true"}, {"nolock": None, "nobrl": True}),
+        (OLD + ",nolock=false,exclusive=true", DATABASE, {"nolock": None, "nobrl": True}),
+        (OLD + ",nolock=false", DATABASE, {"nolock": False, "nobrl": None}),
+        (OLD + ",for=database", {}, {"filemode": 0o777, "uid": 999, "cache": "none"}),
+        (OLD + ",for=database,uid=7", {"for": "files"}, {"filemode": 0o777, "uid": 7, "cache": "strict"}),
+        ("protocol=nfs,server=x,uid=7,nconnect=8", DATABASE, {"uid": 999, "nconnect": 4}),
+    ],
+)
+def test_a_volumes_own_preset_comes_before_defaults_and_theirs_after(
+    defaults: str, given_options: dict[str, str], expected: dict[str, object]
+) -> None:
+    parsed = dataclasses.asdict(options.parse("dbs", given_options, options.parse_defaults(defaults)))
+    assert {k: parsed[k] for k in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("defaults", "given_options", "expected"),
+    [
+        ("nolock=true", {"nobrl": "false"}, {"nolock": None, "nobrl": False}),
+        ("nobrl=true", {"nolock": "false"}, {"nolock": False, "nobrl": None}),
+        ("create=true,quota=100", {"create": "false"}, {"create": False, "quota": None}),
+        ("create=true,quota=100", {}, {"create": True, "quota": 100}),
+        ("create=true", {"quota": "5"}, {"create": True, "quota": 5}),
+    ],
+)
+def test_a_setting_of_a_volume_replaces_a_default_of_its_other_name_and_what_only_goes_with_it(
+    defaults: str, given_options: dict[str, str], expected: dict[str, object]
+) -> None:
+    found = options.parse("dbs", given_options, options.parse_defaults("protocol=smb," + defaults))
+    assert {k: v for k, v in dataclasses.asdict(found).items() if k in expected} == expected
+
+
+@pytest.mark.parametrize("text", ["protocol=NFS", "Protocol=nfs", "PROTOCOL=Nfs,SHARE=logs,Server=other"])
+def test_defaults_may_be_in_any_case(text: str) -> None:
+    parsed = options.parse("logs", {"server": "files.example"}, options.parse_defaults(text))
+    assert (parsed.protocol, parsed.share, parsed.server) == ("nfs", "logs", "files.example")
+
+
 def test_defaults_of_nfs_need_no_server_which_each_volume_names() -> None:
     defaults = options.parse_defaults("protocol=nfs, nconnect=8")
     parsed = options.parse("logs", {"server": "files.example"}, defaults)
