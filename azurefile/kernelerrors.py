@@ -7,34 +7,45 @@ from azurefile.kernelmount import KernelError
 from azurefile.volumes import Volume
 
 _KEY = "put the account's present key into its credentials file"
+_SHARE = 'option "share" is "{share}": '
+_VERS = 'option "vers" is "{vers}": '
+_ACCOUNT = 'option "account" is "{account}": '
+_NO_SHARE = _SHARE + "the server has no such share; make it, or create the volume with create=true"
+_NO_NFS = _VERS + "the server does not speak NFS 4.1; an account must be premium for it"
+_CLOSED = "{server} closed the connection; check that it allows this host"
+_NO_ROUTE = "{server} can't be reached: no route leads there; check the network"
+# Filled in by `share_error`.
 _SMB = {
-    errno.EACCES: f'option "account": the server refuses it with this key, or refuses this host; {_KEY}',
-    errno.EPERM: "the server asks for encryption or signing that option vers does not have; use vers=3.1.1",
-    errno.ENOENT: 'option "share": the server has no such share; make it, or create the volume with create=true',
-    errno.ENXIO: 'option "share": the server has no such share; make it, or create the volume with create=true',
-    errno.EHOSTDOWN: 'option "server": it does not answer in SMB; check server and port',
-    errno.EOPNOTSUPP: 'option "vers": the server does not speak this dialect; use another one',
-    errno.EKEYREJECTED: f'option "account": the server refuses its key; {_KEY}',
+    errno.EACCES: _ACCOUNT + f"the server refuses it with this key, or refuses this host; {_KEY}",
+    errno.EPERM: (
+        'options "vers" and "seal" are "{vers}" and "{seal}": the server asks for encryption or signing that these do '
+        "not give; use vers=3.1.1 and seal=true"
+    ),
+    errno.ENOENT: _NO_SHARE,
+    errno.ENXIO: _NO_SHARE,
+    errno.EHOSTDOWN: "{server} does not answer in SMB on port {port}; check server and port",
+    errno.EOPNOTSUPP: _VERS + "the server does not speak this dialect; use another one",
+    errno.EKEYREJECTED: _ACCOUNT + f"the server refuses its key; {_KEY}",
 }
 _NFS = {
     errno.EACCES: (
-        'option "share": the server exports it, but not to this host; allow this host\'s address or network there '
+        _SHARE + "the server exports it, but not to this host; allow this host's address or network there "
         "(Azure: the account's network settings, and no secure transfer)"
     ),
-    errno.EPERM: 'option "share": the server does not allow this host; allow its address there',
-    errno.ENOENT: 'option "share": the server exports no such path; make the share, or correct account and share',
-    errno.EPROTONOSUPPORT: 'option "vers": the server does not speak NFS 4.1; an account must be premium for it',
-    errno.EPROTO: 'option "vers": the server does not speak NFS 4.1; an account must be premium for it',
+    errno.EPERM: _SHARE + "the server does not allow this host; allow its address there",
+    errno.ENOENT: _SHARE + "the server exports no such path; make the share, or correct account and share",
+    errno.EPROTONOSUPPORT: _NO_NFS,
+    errno.EPROTO: _NO_NFS,
 }
 _BOTH = {
-    errno.ETIMEDOUT: 'option "server": it stopped answering; check it and the network between',
-    errno.EHOSTDOWN: 'option "server": it does not answer; check it and the network between',
-    errno.ECONNREFUSED: 'option "port": nothing answers there; check server and port',
-    errno.EHOSTUNREACH: 'option "server": no route leads there; check the network',
-    errno.ENETUNREACH: 'option "server": no route leads there; check the network',
-    errno.ECONNRESET: 'option "server": it closed the connection; check that it allows this host',
-    errno.ECONNABORTED: 'option "server": it closed the connection; check that it allows this host',
-    errno.EPIPE: 'option "server": it closed the connection; check that it allows this host',
+    errno.ETIMEDOUT: "{server} stopped answering; check it and the network between",
+    errno.EHOSTDOWN: "{server} does not answer; check it and the network between",
+    errno.ECONNREFUSED: 'option "port" is "{port}": nothing answers there; check server and port',
+    errno.EHOSTUNREACH: _NO_ROUTE,
+    errno.ENETUNREACH: _NO_ROUTE,
+    errno.ECONNRESET: _CLOSED,
+    errno.ECONNABORTED: _CLOSED,
+    errno.EPIPE: _CLOSED,
     errno.ENOMEM: "the host is out of memory; free some",
 }
 # What a server that restarts, or a network that is away for a moment, makes the kernel say.
@@ -44,8 +55,13 @@ _SILENT = {
 }  # fmt: skip
 
 
-def share_error(volume: Volume, fstype: str, error: KernelError) -> ShareError:
-    """The error of a Mount that the kernel refused; ShareSilent if the server was not to be reached."""
+def share_error(
+    volume: Volume, fstype: str, error: KernelError, server: str, port: int, account: str | None
+) -> ShareError:
+    """The error of a Mount that the kernel refused; ShareSilent if the server was not to be reached.
+
+    `server`, `port` and `account` are what it was told, whoever said so.
+    """
     options = volume.options
     place = f'share "{options.share}"' + (f" on {options.server}" if options.server else "")
     where = f"{place} can't be mounted"
@@ -61,5 +77,9 @@ def share_error(volume: Volume, fstype: str, error: KernelError) -> ShareError:
     said = f" (the kernel says: {error.words})" if error.words else ""
     if error.errno in known:
         kind = ShareSilent if error.errno in _SILENT else ShareError
-        return kind(f"{where}: {known[error.errno]}{said}")
+        named = f'option "server" is "{server}": it'
+        if options.server is None:
+            named = f'option "account" is "{account}": its server {server}'
+        told = {"share": options.share, "vers": options.vers, "seal": str(options.seal).lower(), "account": account}
+        return kind(f"{where}: {known[error.errno].format(**told, server=named, port=port)}{said}")
     return ShareError(f"{where}: {error.strerror} at {error.step}{said}; see the kernel's log on the host (dmesg)")

@@ -47,7 +47,7 @@ class Nfs:
             with kernelmount.detached("nfs4", _source(options), reached | mount_options(options)) as root:
                 attachpoint.place(root, volume, target, own=True)
         except kernelmount.KernelError as error:
-            raise kernelerrors.share_error(volume, "nfs4", error) from error
+            raise _refused(volume, error) from error
         self._addresses[volume.name] = reached["addr"] or ""
 
     def create(self, volume: Volume) -> None:
@@ -119,7 +119,7 @@ class _Control:
                 kernelmount.attach(descriptor, root)
         except kernelmount.KernelError as error:
             mounts.detach(root)
-            raise kernelerrors.share_error(self._volume, "nfs4", error) from error
+            raise _refused(self._volume, error) from error
         self._address = given["addr"] or ""
         return root
 
@@ -152,6 +152,11 @@ def _reached(volume: Volume) -> dict[str, str | None]:
         "clientaddr": address.local_ip,
         "port": str(address.port),
     }
+
+
+def _refused(volume: Volume, error: kernelmount.KernelError) -> ShareError:
+    options = volume.options
+    return kernelerrors.share_error(volume, "nfs4", error, _server(options), options.port or _PORT, options.account)
 
 
 def _moved(volume: Volume, address: str) -> bool:

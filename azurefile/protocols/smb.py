@@ -52,7 +52,8 @@ class Smb:
             with kernelmount.detached("cifs", source, given) as root:
                 attachpoint.place(root, volume, target, own=False)
         except kernelmount.KernelError as error:
-            raise kernelerrors.share_error(volume, "cifs", error) from error
+            told = credentials.server, address.port, credentials.account
+            raise kernelerrors.share_error(volume, "cifs", error, *told) from error
         self._keys[volume.name] = credentials.key
         self._addresses[volume.name] = address.ip
 
