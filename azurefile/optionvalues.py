@@ -127,6 +127,7 @@ def long_folder(text: str) -> str:
 
 
 def remotepath(text: str) -> str:
-    """A folder as 0.5.1 wrote it."""
+    """A folder as 0.5.1 wrote it; empty for the share's root."""
     # 0.5.1 joined it to the share's address, so a leading slash did no harm there.
-    return folder(text.strip("/"))
+    relative = text.strip("/")
+    return folder(relative) if relative else ""

@@ -18,6 +18,8 @@ GOOD = [
     ({"share": "logs"}, {"share": "logs", "protocol": "local"}),
     ({}, {"share": "dbs"}),
     ({"share": "a-1", "remotepath": "/x/y/"}, {"folder": "x/y"}),
+    ({"remotepath": "/"}, {"folder": ""}),
+    (SMB | {"remotepath": "//"}, {"folder": ""}),
     ({"folder": "x/y", "remotepath": "x/y"}, {"folder": "x/y"}),
     ({"folder": "größe/日本"}, {"folder": "größe/日本"}),
     ({"folder": "a~1"}, {"folder": "a~1"}),
@@ -85,7 +87,9 @@ BAD = [
     ({"folder": "/".join(["abcdefgh"] * 200)}, "1024 bytes"),
     ({"folder": ".azurefile/x"}, "fence"),
     ({"remotepath": "../x"}, "relative path"),
+    ({"remotepath": "/./"}, "relative path"),
     ({"folder": "x", "remotepath": "y"}, "two names of one"),
+    ({"folder": "x", "remotepath": "/"}, "two names of one"),
     ({"filemode": "0999"}, "octal"),
     ({"dirmode": "rwx"}, "octal"),
     ({"dirmode": "07777777"}, "octal"),
@@ -258,6 +262,7 @@ def test_defaults_of_nfs_need_no_server_which_each_volume_names() -> None:
 def test_a_given_folder_replaces_a_default_one_under_either_name() -> None:
     defaults = options.parse_defaults("protocol=local,folder=a")
     assert options.parse("logs", {"remotepath": "b"}, defaults).folder == "b"
+    assert options.parse("logs", {"remotepath": "/"}, defaults).folder == ""
 
 
 @pytest.mark.parametrize("text", ["protocol=lokal", "nonsense", "protocol=local,seal=true"])
