@@ -72,7 +72,7 @@ class CredentialsFolder:
                     f"{where} has mode {stat.S_IMODE(status.st_mode):04o} and owner {status.st_uid}; others could "
                     f"read or change it: chown root {path}; chmod 0600 {path}"
                 )
-            text = os.read(descriptor, _BYTES).decode("utf-8", "replace")
+            text = os.read(descriptor, _BYTES).decode("utf-8-sig", "replace")
         finally:
             os.close(descriptor)
         values = _parse(text, where)

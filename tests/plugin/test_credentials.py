@@ -27,6 +27,12 @@ def test_a_file_is_read_anew_each_time(tmp_path: Path) -> None:
     assert (second.server, second.key) == ("files.example", "second")
 
 
+def test_a_file_may_begin_as_editors_of_windows_let_it(tmp_path: Path) -> None:
+    write(tmp_path, "abc", f"\ufeffkey={KEY}\r\nserver=files.example\r\n")
+    found = CredentialsFolder(tmp_path).read("abc")
+    assert (found.server, found.key) == ("files.example", KEY)
+
+
 def test_a_key_does_not_show_in_a_trace(tmp_path: Path) -> None:
     write(tmp_path, "abc", f"key={KEY}\n")
     assert KEY not in repr(CredentialsFolder(tmp_path).read("abc"))
