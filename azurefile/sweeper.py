@@ -25,6 +25,8 @@ class Sweeper:
         self._leases = leases
         self._mounter = mounter
         self._lanes = lanes
+        # What was last told of each volume whose sweep fails: it may go on doing so for days.
+        self._failing: dict[str, str] = {}
 
     async def run(self) -> None:
         """Go on for ever."""
@@ -43,7 +45,9 @@ class Sweeper:
                     await self._lanes.in_thread(partial(self._leases.renew, lease))
                 except (PluginError, OSError) as error:
                     log.warning("lease not renewed", extra=facts(lease.owner) | {"error": error})
-        sweeps = [asyncio.create_task(self._sweep(name)) for name in self._mounter.in_use()]
+        names = self._mounter.in_use()
+        self._failing = {name: told for name, told in self._failing.items() if name in names}
+        sweeps = [asyncio.create_task(self._sweep(name)) for name in names]
         if sweeps:
             await asyncio.wait(sweeps, timeout=_PERIOD_SECONDS)
 
@@ -54,4 +58,9 @@ class Sweeper:
                 if volume is not None:
                     await self._lanes.in_thread(partial(self._mounter.sweep, volume))
         except (PluginError, OSError) as error:
-            log.warning("sweep failed", extra={"volume": name, "error": error})
+            if self._failing.get(name) != str(error):
+                log.warning("sweep failed", extra={"volume": name, "error": error})
+            self._failing[name] = str(error)
+        else:
+            if self._failing.pop(name, None) is not None:
+                log.info("sweep works again", extra={"volume": name})

@@ -1,0 +1,59 @@
+"""The look at everything every now and then, and what it says of what fails."""
+
+import asyncio
+import logging
+from pathlib import Path
+
+import pytest
+
+from azurefile.errors import ShareError
+from azurefile.volumes import Volume
+from tests.plugin.harness import driver_in
+
+pytestmark = pytest.mark.root
+
+
+def test_a_sweep_that_fails_is_told_once_and_so_is_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A credentials file that is removed while its volumes are mounted may be away for days."""
+    driver = driver_in(tmp_path)
+    problem = ""
+
+    def sweep(volume: Volume) -> None:
+        if problem and volume.name == "dbs":
+            raise ShareError(problem)
+
+    def told() -> list[tuple[str, str]]:
+        found = [(r.message, str(vars(r).get("error", ""))) for r in caplog.records if vars(r).get("volume") == "dbs"]
+        caplog.clear()
+        return found
+
+    async def rounds(words: str) -> list[tuple[str, str]]:
+        nonlocal problem
+        problem = words
+        for _ in range(3):
+            await driver._sweeper.round()
+        return told()
+
+    async def calls() -> None:
+        monkeypatch.setattr(driver._mounter, "sweep", sweep)
+        for name in ("dbs", "other"):
+            await driver.create(name, {"share": name})
+            await driver.mount(name, "a")
+        told()
+        caplog.set_level(logging.INFO)
+        assert await rounds("") == []
+        assert await rounds("no file") == [("sweep failed", "no file")]
+        assert await rounds("no key") == [("sweep failed", "no key")]
+        assert await rounds("") == [("sweep works again", "")]
+        assert await rounds("no file") == [("sweep failed", "no file")]
+        await driver.unmount("dbs", "a")
+        await driver._sweeper.round()
+        await driver.mount("dbs", "b")
+        told()
+        assert await rounds("no file") == [("sweep failed", "no file")]
+        for name, mount_id in (("dbs", "b"), ("other", "a")):
+            await driver.unmount(name, mount_id)
+
+    asyncio.run(calls())
