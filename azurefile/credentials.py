@@ -17,6 +17,8 @@ _LINE = re.compile(r"([a-z]+)\s*=\s*(.*)")
 _NAMES = ("key", "server", "account")
 _PUBLIC_SUFFIX = "file.core.windows.net"
 _BYTES = 64 * 1024
+# The path within the plugin is on the host perhaps that of another plugin.
+_ROOT = "the plugin's root (on the host /var/lib/datadocker, unless root.source says otherwise)"
 
 
 @dataclass(frozen=True)
@@ -50,17 +52,26 @@ class CredentialsFolder:
             return names[0]
         if last in names:
             return last
-        have = f"there are files for {', '.join(names)}" if names else f"{self._folder} has no file"
-        raise ShareError(f'option "account" is missing and {have}; name one, or {self._remedy()}')
+        if names:
+            raise ShareError(
+                f'option "account" is missing and there are files for {", ".join(names)}; remove the volume and create '
+                "it again with one of them as account=…"
+            )
+        raise ShareError(
+            'option "account" is missing and there is no credentials file; write the account\'s key as a line key=… '
+            f"into credentials/<account> in {_ROOT}, mode 0600"
+        )
 
     def read(self, account: str) -> Credentials:
         """An account's file. Raises ShareError if it is missing, not private, or not understood."""
         path = self._folder / account
-        where = f"the credentials file {path}"
+        where = f"the credentials file credentials/{account} in {_ROOT}"
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
         except FileNotFoundError:
-            raise ShareError(f"{where} does not exist; {self._remedy()}") from None
+            raise ShareError(
+                f"{where} does not exist; write the account's key there as a line key=…, mode 0600"
+            ) from None
         except OSError as error:
             raise ShareError(f"{where} can't be opened: {error.strerror}; it must be a plain file") from error
         try:
@@ -70,7 +81,7 @@ class CredentialsFolder:
             if stat.S_IMODE(status.st_mode) & 0o177 or status.st_uid not in (0, os.geteuid()):
                 raise ShareError(
                     f"{where} has mode {stat.S_IMODE(status.st_mode):04o} and owner {status.st_uid}; others could "
-                    f"read or change it: chown root {path}; chmod 0600 {path}"
+                    "read or change it: chown it to root, and chmod it to 0600"
                 )
             text = os.read(descriptor, _BYTES).decode("utf-8-sig", "replace")
         finally:
@@ -81,9 +92,6 @@ class CredentialsFolder:
         if not values.get("key"):
             raise ShareError(f"{where} has no line key=…")
         return Credentials(account, values.get("server") or f"{account}.{_PUBLIC_SUFFIX}", values["key"])
-
-    def _remedy(self) -> str:
-        return f"write the account's key as a line key=… into {self._folder}/<account>, mode 0600"
 
 
 def _parse(text: str, where: str) -> dict[str, str]:

@@ -41,7 +41,7 @@ def test_a_key_does_not_show_in_a_trace(tmp_path: Path) -> None:
 @pytest.mark.parametrize("mode", [0o604, 0o640, 0o660, 0o700, 0o777])
 def test_a_file_that_others_could_reach_is_refused(tmp_path: Path, mode: int) -> None:
     write(tmp_path, "abc", f"key={KEY}\n", mode)
-    with pytest.raises(ShareError, match=f"mode {mode:04o}.*chmod 0600") as caught:
+    with pytest.raises(ShareError, match=f"mode {mode:04o}.*chmod it to 0600") as caught:
         CredentialsFolder(tmp_path).read("abc")
     assert KEY not in str(caught.value)
 
@@ -71,6 +71,21 @@ def test_what_is_not_understood_is_refused_without_repeating_it(tmp_path: Path, 
     assert KEY not in str(caught.value)
 
 
+def test_a_path_is_told_as_it_is_for_each_plugin_of_a_host(tmp_path: Path) -> None:
+    """What the plugin sees as its root may be another plugin's on the host."""
+    root = tmp_path / "root/credentials"
+    root.mkdir(parents=True)
+    write(root, "open", "key=x\n", 0o644)
+    write(root, "keyless", "")
+    folder = CredentialsFolder(root)
+    for account in ("missing", "open", "keyless"):
+        with pytest.raises(
+            ShareError, match=f"file credentials/{account} in the plugin's root .*root.source"
+        ) as caught:
+            folder.read(account)
+        assert str(tmp_path) not in str(caught.value)
+
+
 @pytest.mark.parametrize("kind", ["missing", "link", "folder", "pipe"])
 def test_what_is_no_file_is_refused_at_once(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "abc"
@@ -87,7 +102,10 @@ def test_what_is_no_file_is_refused_at_once(tmp_path: Path, kind: str) -> None:
 
 def test_the_account_is_the_option_or_the_only_file(tmp_path: Path) -> None:
     folder = CredentialsFolder(tmp_path / "credentials")
-    with pytest.raises(ShareError, match=r'option "account" is missing and .* has no file'):
+    with pytest.raises(
+        ShareError,
+        match=r'option "account" is missing and there is no credentials file; write .* into credentials/<account> in',
+    ):
         folder.account(None)
     (tmp_path / "credentials").mkdir()
     write(tmp_path / "credentials", "abc", "key=x\n")
@@ -97,5 +115,5 @@ def test_the_account_is_the_option_or_the_only_file(tmp_path: Path) -> None:
         write(tmp_path / "credentials", copy, "key=x\n")
     assert folder.account(None) == "abc"
     write(tmp_path / "credentials", "def", "key=x\n")
-    with pytest.raises(ShareError, match="there are files for abc, def; name one"):
+    with pytest.raises(ShareError, match=r"there are files for abc, def; .* with one of them as account="):
         folder.account(None)
