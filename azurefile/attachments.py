@@ -138,7 +138,7 @@ class Attachments:
 
     def check_room(self) -> None:
         """Raise DiskFull if no mount could be noted."""
-        with room.needed("nothing can be mounted", self._state), tempfile.TemporaryFile(dir=self._state) as file:
+        with room.needed("nothing can be mounted"), tempfile.TemporaryFile(dir=self._state) as file:
             file.write(bytes(_ROOM_BYTES))
 
     def _file(self, volume: str) -> Path:

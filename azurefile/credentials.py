@@ -10,15 +10,13 @@ import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from azurefile.errors import ShareError
+from azurefile.errors import ROOT, ShareError
 from azurefile.options import ACCOUNT
 
 _LINE = re.compile(r"([a-z]+)\s*=\s*(.*)")
 _NAMES = ("key", "server", "account")
 _PUBLIC_SUFFIX = "file.core.windows.net"
 _BYTES = 64 * 1024
-# The path within the plugin is on the host perhaps that of another plugin.
-_ROOT = "the plugin's root (on the host /var/lib/datadocker, unless root.source says otherwise)"
 
 
 @dataclass(frozen=True)
@@ -59,13 +57,13 @@ class CredentialsFolder:
             )
         raise ShareError(
             'option "account" is missing and there is no credentials file; write the account\'s key as a line key=… '
-            f"into credentials/<account> in {_ROOT}, mode 0600"
+            f"into credentials/<account> in {ROOT}, mode 0600"
         )
 
     def read(self, account: str) -> Credentials:
         """An account's file. Raises ShareError if it is missing, not private, or not understood."""
         path = self._folder / account
-        where = f"the credentials file credentials/{account} in {_ROOT}"
+        where = f"the credentials file credentials/{account} in {ROOT}"
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
         except FileNotFoundError:

@@ -188,7 +188,7 @@ class Driver:
         existing = self._volumes.get(name)
         if existing is None:
             now = iso_time(int(time.time()))
-            with room.needed(f'volume "{name}" can\'t be kept', self._volumes.folder):
+            with room.needed(f'volume "{name}" can\'t be kept'):
                 self._volumes.add(Volume(name, parsed, given, now))
             log.info("created", extra={"volume": name, "share": parsed.share})
         elif parsed != existing.options and given != existing.given:

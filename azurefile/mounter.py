@@ -126,8 +126,8 @@ class Mounter:
         attachment = self._attachments.of(volume.name)
         way = self._way(volume)
         store = self._store(volume)
-        failed, notes = f'share "{volume.options.share}" can\'t be mounted', attachment.path.parent
-        with room.needed(failed, notes):
+        failed = f'share "{volume.options.share}" can\'t be mounted'
+        with room.needed(failed):
             kept = self._claim(volume, store, rejoin=mount_id in attachment.ids, engine=engine)
         lease = self._leases.of(volume.name)
         self._contact[volume.name] = time.monotonic()
@@ -142,7 +142,7 @@ class Mounter:
                 self._where[volume.name] = way.where(volume)
             if lease is None or lease.lost:
                 raise ShareError("the share stopped answering while it was mounted; try again")
-            with room.needed(failed, notes):
+            with room.needed(failed):
                 self._volumes.mounted(volume, store.place)
                 attachment.add(mount_id, time.time())
         except BaseException:

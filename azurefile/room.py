@@ -4,13 +4,13 @@ import contextlib
 import errno
 from collections.abc import Iterator
 
-from azurefile.errors import DiskFull
+from azurefile.errors import ROOT, DiskFull
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @contextlib.contextmanager
-def needed(what: str, place: object) -> Iterator[None]:
+def needed(what: str, place: str = ROOT) -> Iterator[None]:
     """Raise DiskFull in place of the OSError of a disk without room; `what` failed, and `place` is on that disk."""
     try:
         yield

@@ -31,7 +31,7 @@ class VolumeStore:
 
     def __init__(self, folder: Path) -> None:
         """Read every volume below `folder`; one that can't be read is reported and left alone."""
-        self.folder = folder
+        self._folder = folder
         self._volumes: dict[str, Volume] = {}
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for path in sorted(folder.glob("*.json")):
@@ -70,7 +70,7 @@ class VolumeStore:
         self._volumes.pop(name, None)
 
     def _path(self, name: str) -> Path:
-        return self.folder / f"{name}.json"
+        return self._folder / f"{name}.json"
 
 
 def _from_json(data: Any) -> Volume:
