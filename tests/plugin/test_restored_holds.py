@@ -115,7 +115,7 @@ def test_a_hold_is_resumed_by_the_account_that_had_it(tmp_path: Path) -> None:
     assert way.locks(dbs, "").place == "second"
     assert way.locks(dbs, "first").place == "first"
     # the data, too
-    with pytest.raises(ShareError, match="credentials/first in the plugin's root .* does not exist"):
+    with pytest.raises(ShareError, match=r"credentials/first in the plugin's root .* does not exist"):
         way.refresh(dbs, tmp_path)
 
 
