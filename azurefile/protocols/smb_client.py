@@ -118,8 +118,7 @@ class SmbShare:
         def work(tree: Any) -> tuple[bytes, float] | None:
             try:
                 with _opened(tree, name, _READ, CreateDisposition.FILE_OPEN) as file:
-                    data = file.read(0, _FILE_BYTES) if file.end_of_file else b""
-                    return bytes(data), file.last_write_time.timestamp()
+                    return _whole(file), file.last_write_time.timestamp()
             except _MISSING:
                 return None
 
@@ -310,6 +309,16 @@ class SmbLock:
     def confirm(self) -> bool:
         """Whether the connection that holds it still stands."""
         return self._share.confirm(self)
+
+
+def _whole(file: Any) -> bytes:
+    """The contents of an open file. A server may give half of what another client writes just now, but not twice."""
+    if not file.end_of_file:
+        return b""
+    data = bytes(file.read(0, _FILE_BYTES))
+    while (again := bytes(file.read(0, _FILE_BYTES))) != data:
+        data = again
+    return data
 
 
 @contextlib.contextmanager

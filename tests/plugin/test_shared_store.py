@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from smbprotocol.exceptions import UserSessionDeleted  # type: ignore[import-untyped]
+from smbprotocol.open import Open  # type: ignore[import-untyped]
 
 from azurefile.credentials import Credentials
 from azurefile.errors import ShareError, ShareMissing, ShareSilent
@@ -146,6 +147,17 @@ def test_readers_never_see_half_a_record(connect: Connect) -> None:
     finally:
         end.set()
         writer.join()
+
+
+def test_what_a_server_gives_half_is_read_again(samba: SambaServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = smb(samba)
+    one.write("a.json", b"new\n")
+    halves, read = [b"neO\n", b"nLD\n"], Open.read
+    monkeypatch.setattr(Open, "read", lambda *asked: halves.pop() if halves else read(*asked))
+    found = one.read("a.json")
+    one.close()
+    assert found is not None
+    assert found[0] == b"new\n"
 
 
 def test_a_lock_is_lost_with_its_connection_and_the_next_call_connects_anew(samba: SambaServer) -> None:
