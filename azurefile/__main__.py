@@ -4,6 +4,7 @@ import argparse
 import fcntl
 import logging
 import os
+import re
 import signal
 import socket
 import sys
@@ -18,6 +19,9 @@ from azurefile.errors import PluginError, ShareSilent
 _REMOVED_SECONDS = 1.0
 # A claim waits for it within the two minutes that the engine gives a Mount; a holder needs half of it to stop.
 _TAKEOVER = (20, 90)
+# Without a dot, which ends it in the name of an owner record.
+_STATE = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_OTHER_FOLDERS = ("credentials", "fence", "shares")
 
 
 def main() -> int:
@@ -50,6 +54,7 @@ def main() -> int:
     arguments = parser.parse_args()
     logs.configure(arguments.log_level)
     try:
+        _check_state(arguments.state)
         if arguments.command == "prepare":
             from azurefile.shares import prepare
 
@@ -135,6 +140,14 @@ def _serve(arguments: argparse.Namespace) -> None:
 
     asyncio.run(run())
     lock.close()
+
+
+def _check_state(name: str) -> None:
+    if not _STATE.fullmatch(name) or name in _OTHER_FOLDERS:
+        raise PluginError(
+            f'the plugin\'s setting STATE is "{name}"; it must be 1 to 64 letters, digits, "-" or "_", '
+            f"and none of the root's other folders: {', '.join(_OTHER_FOLDERS)}"
+        )
 
 
 def _takeover(text: str) -> float:

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable
 
 from azurefile import liveness
-from azurefile.errors import PluginError
+from azurefile.errors import PluginError, ShareError
 from azurefile.identity import Host
 from azurefile.lease import Lease
 from azurefile.leasememory import LeaseMemory
@@ -75,11 +75,20 @@ class Leases:
         return lease if ours else None
 
     def grant(self, volume: Volume, store: LockStore, engine: Process | None = None) -> Lease:
-        """Write the volume's record and take its lock; who calls has looked at what is in the way."""
+        """Write the volume's record and take its lock; who calls has looked at what is in the way.
+
+        Raises ShareError where another plugin of this folder has the record's name.
+        """
         started = self._clock()
         owner = self.owner(volume, store)
         owner.engine = engine
         lock = store.lock(owner.key)
+        if lock is None and not store.shared:
+            # On a shared store the server may still keep it for a former life, and each renewal asks for it again.
+            raise ShareError(
+                f'share "{owner.share}": another plugin holds "{owner.key}" in its fence; '
+                "give each plugin of one root a STATE of its own"
+            )
         lease = Lease(owner, store, lock, time.time_ns(), confirmed=started, changes=self.changes)
         try:
             store.write(owner)

@@ -111,6 +111,17 @@ def test_a_late_save_does_not_bring_a_removed_record_back(tmp_path: Path) -> Non
     assert store.records() == []
 
 
+def test_a_record_of_another_plugin_is_not_written_over(tmp_path: Path) -> None:
+    """As of one on another machine that has the same folder: their folders differ, their records' names don't."""
+    theirs, ours = (Fence(Leases("azurefile", HOST), lambda _: True, lambda: False) for _ in range(2))
+    theirs.claim(volume("dbs", folder="one"), FlockStore(tmp_path), rejoin=False)
+    store = FlockStore(tmp_path)
+    with pytest.raises(ShareError, match=r'another plugin holds "azurefile\.dbs" in its fence; give each plugin'):
+        ours.claim(volume("dbs", folder="two"), store, rejoin=False)
+    assert [record.owner.folder for record in store.records()] == ["one"]
+    assert is_locked(store, "azurefile.dbs")
+
+
 @pytest.mark.parametrize("alive", [True, False])
 def test_a_container_without_a_known_process_is_found_by_its_cgroup(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, alive: bool

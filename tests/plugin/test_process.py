@@ -141,12 +141,25 @@ def test_nothing_slow_is_imported_before_the_socket_listens() -> None:
 @pytest.mark.parametrize("text", ["19", "91", "a minute", "20.5"])
 def test_a_takeover_time_that_can_not_be_kept_is_refused(tmp_path: Path, text: str) -> None:
     """In half of it a holder stops its containers; for all of it a claim waits within one Mount."""
-    listener = tmp_path / "azurefile.sock"
-    given = ["--root", str(tmp_path), "--socket", str(listener), "--takeover-seconds", text]
+    said = _refused_at_the_start(tmp_path, "takeover-seconds", text)
+    assert f'TAKEOVER_SECONDS is "{text}"; it must be a whole number from 20 to 90' in said
+
+
+@pytest.mark.parametrize("name", ["a.b", "../x", "a/b", ".", "shares", "fence", "credentials", "a" * 65, "a\n"])
+def test_a_state_that_may_be_confused_is_refused(tmp_path: Path, name: str) -> None:
+    """With a dot, two volumes of two plugins would have one owner record."""
+    said = _refused_at_the_start(tmp_path / "root", "state", name)
+    assert f'STATE is "{name}"; it must be 1 to 64 letters, digits, "-" or "_", and none of the root\'s' in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def _refused_at_the_start(root: Path, setting: str, value: str) -> str:
+    listener = root / "azurefile.sock"
+    given = ["--root", str(root), "--socket", str(listener), f"--{setting}", value]
     done = subprocess.run(
         [sys.executable, "-m", "azurefile", *given], capture_output=True, text=True, check=False, timeout=30
     )
     # an engine that finds a socket asks it for ever
     assert not listener.exists()
     assert done.returncode != 0
-    assert f'TAKEOVER_SECONDS is "{text}"; it must be a whole number from 20 to 90' in done.stderr + done.stdout
+    return done.stderr + done.stdout
