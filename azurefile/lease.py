@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from azurefile import liveness
 from azurefile.errors import PluginError, ShareError, ShareSilent
 from azurefile.owner import Owner
 from azurefile.store import Lock, LockStore
@@ -22,9 +23,10 @@ class Lease:
     owner: Owner
     store: LockStore
     lock: Lock | None
-    granted_ns: int
     # True once the process that saw the Mount, or the engine that sent it, may be a former one.
     restored: bool = False
+    # When this process took it, by a clock that nobody sets.
+    granted: float = field(default_factory=liveness.clock)
     # When the last renewal that the share confirmed was begun, by a clock that never jumps.
     confirmed: float = 0.0
     # The last renewal failed, which is logged once an outage.

@@ -89,7 +89,7 @@ class Leases:
                 f'share "{owner.share}": another plugin holds "{owner.key}" in its fence; '
                 "give each plugin of one root a STATE of its own"
             )
-        lease = Lease(owner, store, lock, time.time_ns(), confirmed=started, changes=self.changes)
+        lease = Lease(owner, store, lock, confirmed=started, changes=self.changes)
         try:
             store.write(owner)
             # Not before: its keeper would find the record of the hold before, and take it for another's.
@@ -146,11 +146,11 @@ class Leases:
             lease.owner.renewed = time.time()
             lease.save()
 
-    def identify(self, volume: str, container: Container, at_ns: int) -> None:
-        """Note which container a mount was for, as the engine told it at `at_ns`."""
+    def identify(self, volume: str, container: Container, at: float) -> None:
+        """Note which container a mount was for, as the engine told it at `at` (seconds of `liveness.clock`)."""
         lease = self._leases.get(volume)
         # An event older than the grant speaks of an earlier holder.
-        if lease is None or at_ns < lease.granted_ns:
+        if lease is None or at < lease.granted:
             return
         owner = lease.owner
         with self._telling:

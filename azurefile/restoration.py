@@ -45,9 +45,7 @@ def resume(leases: Leases, owner: Owner, store: LockStore, mounts: int | None, c
     if mounts is not None:
         owner.mounts = mounts
     owner.plugin_pid = os.getpid()
-    lease = Lease(
-        owner, store, None, time.time_ns(), restored=True, confirmed=confirmed, changed=True, changes=leases.changes
-    )
+    lease = Lease(owner, store, None, restored=True, confirmed=confirmed, changed=True, changes=leases.changes)
     leases.adopt(lease)
     log.info("lease resumed", extra=facts(owner))
     return True
@@ -77,7 +75,7 @@ def _take_back(leases: Leases, volume: Volume, store: LockStore, mounts: int | N
         record = leases.owner(volume, store)
     if record is None or record.released is not None:
         return False
-    lease = Lease(record, store, store.lock(record.key), time.time_ns(), restored=True)
+    lease = Lease(record, store, store.lock(record.key), restored=True)
     if mounts == 0 or record.boot != leases.boot:
         leases.drop(lease)
         return False

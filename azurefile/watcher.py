@@ -35,7 +35,7 @@ class Watcher:
         self,
         engine: Engine,
         held: Callable[[], list[str]],
-        identify: Callable[[str, Container, int], None],
+        identify: Callable[[str, Container, float], None],
         renamed: Callable[[str, str], None],
         left: Callable[[], None],
     ) -> None:
@@ -91,7 +91,7 @@ class Watcher:
         """Name what started before the events arrived; beside them, since a busy engine lists slowly."""
         while not ended.is_set():
             # What is granted from here on is told by events, and this list may be older.
-            asked_ns = time.time_ns()
+            asked = liveness.clock()
             try:
                 listed = self._engine.containers()
             except (OSError, http.client.HTTPException, ValueError) as error:
@@ -100,21 +100,21 @@ class Watcher:
                 continue
             for container in listed:
                 if not restarting(container) and not volumes(container).isdisjoint(self._held()):
-                    self._started(container["Id"], asked_ns)
+                    self._started(container["Id"], asked)
             return
 
     def _handle(self, event: dict[str, Any]) -> None:
-        at_ns = int(event["timeNano"])
+        at = _moment(int(event["timeNano"]))
         actor = event["Actor"]
         if event["Type"] == "volume":
             if actor["ID"] in self._held():
-                self._mounted(actor["ID"], actor["Attributes"].get("container", ""), at_ns)
+                self._mounted(actor["ID"], actor["Attributes"].get("container", ""), at)
         elif event["Action"] == "rename":
             self._renamed(actor["ID"], actor["Attributes"]["name"].lstrip("/"))
         else:
-            self._started(actor["ID"], at_ns)
+            self._started(actor["ID"], at)
 
-    def _mounted(self, volume: str, identifier: str, at_ns: int) -> None:
+    def _mounted(self, volume: str, identifier: str, at: float) -> None:
         """The container has its name but no process yet; it may wait for other mounts."""
         try:
             found = _patiently(lambda: self._engine.containers(id=identifier))
@@ -122,9 +122,9 @@ class Watcher:
             log.info("container not listed", extra={"error": error})
             return
         for container in found:
-            self._identify(volume, _container(container), at_ns)
+            self._identify(volume, _container(container), at)
 
-    def _started(self, identifier: str, at_ns: int) -> None:
+    def _started(self, identifier: str, at: float) -> None:
         held = self._held()
         if not held:
             return
@@ -148,7 +148,14 @@ class Watcher:
                 pid=pid if ticks else None,
                 ticks=ticks,
             )
-            self._identify(volume, container, at_ns)
+            self._identify(volume, container, at)
+
+
+def _moment(told_ns: int) -> float:
+    """When the engine told of an event, by `liveness.clock`: only a step of the wall clock on the way here misleads."""
+    # Read first: what delays this thread before the other clock makes an event younger, and none is lost.
+    age = max(0, time.time_ns() - told_ns) / 1e9
+    return liveness.clock() - age
 
 
 def _patiently(ask: Callable[[], T]) -> T:

@@ -251,11 +251,11 @@ def test_a_container_whose_look_timed_out_is_looked_at_again(
     monkeypatch.setattr(asked, "inspect", once_late)
     named: list[str] = []
 
-    def identify(_: str, container: Container, __: int) -> None:
+    def identify(_: str, container: Container, __: float) -> None:
         named.append(container.name)
 
     watcher = Watcher(asked, lambda: ["dbs"], identify, lambda *_: None, lambda: None)
-    watcher._started(mydb.id, time.time_ns())
+    watcher._started(mydb.id, liveness.clock())
     assert named == ["mydb"]
 
 
@@ -288,8 +288,8 @@ def test_a_container_that_is_about_to_restart_hides_no_living_holder(
 def test_a_container_without_a_process_replaces_no_living_holder(one: Machine, exclusive: str) -> None:
     lease = one.claim(exclusive=exclusive)
     ticks = liveness.start_ticks(os.getpid())
-    one.leases.identify("dbs", Container("a", "mydb", pid=os.getpid(), ticks=ticks), time.time_ns())
-    one.leases.identify("dbs", Container("b", "other"), time.time_ns())
+    one.leases.identify("dbs", Container("a", "mydb", pid=os.getpid(), ticks=ticks), liveness.clock())
+    one.leases.identify("dbs", Container("b", "other"), liveness.clock())
     assert [c.name for c in lease.owner.containers if c.pid] == ["mydb"]
 
 

@@ -2,7 +2,6 @@
 
 import os
 import threading
-import time
 from typing import Any
 
 import pytest
@@ -175,7 +174,7 @@ def test_a_claim_that_fails_after_its_grant_holds_nothing(
 def test_a_container_named_while_another_mount_ends_is_not_forgotten(one: Machine) -> None:
     lease = one.claim(exclusive="false")
     lease.owner.mounts = 2
-    told = threading.Thread(target=one.leases.identify, args=("dbs", Container("2", "second"), time.time_ns()))
+    told = threading.Thread(target=one.leases.identify, args=("dbs", Container("2", "second"), liveness.clock()))
 
     class Looked(Container):
         def dead(self) -> bool:
@@ -195,7 +194,7 @@ def test_containers_that_never_got_a_process_are_forgotten_with_their_mounts(one
     pid = os.getpid()
     lease.owner.containers = [Container("writer", "writer", pid=pid, ticks=liveness.start_ticks(pid))]
     for number in range(5):
-        one.leases.identify("dbs", Container(f"job{number}", f"job{number}"), time.time_ns())
+        one.leases.identify("dbs", Container(f"job{number}", f"job{number}"), liveness.clock())
         if number < 4:
             one.leases.unmounted("dbs", 1)
     assert [container.name for container in lease.owner.containers] == ["writer", "job4"]

@@ -136,7 +136,7 @@ def test_a_container_without_a_known_process_is_found_by_its_cgroup(
     fence.claim(volume("one"), store, rejoin=False)
     lease = leases.of("one")
     assert lease is not None
-    leases.identify("one", Container("c0ffee", "mydb"), time.time_ns())
+    leases.identify("one", Container("c0ffee", "mydb"), liveness.clock())
     lease.owner.since -= 60
     leases.engine_left()
     monkeypatch.setattr(liveness, "_PROC", proc)

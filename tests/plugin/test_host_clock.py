@@ -1,0 +1,136 @@
+"""The host's wall clock is set while containers start, as at a boot: by NTP, or a hardware clock in local time."""
+
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from azurefile.engine import Engine
+from azurefile.held import Held
+from azurefile.watcher import Watcher
+from tests.plugin.fake_engine import FakeContainer, FakeEngine
+from tests.plugin.shared import TAKEOVER, Machine
+
+STEPS = [-3600.0, -3.0, 3600.0]
+
+SetClock = Callable[[float], None]
+
+
+@pytest.fixture
+def set_clock(monkeypatch: pytest.MonkeyPatch) -> SetClock:
+    """Sets this process's wall clock off by so many seconds."""
+    wall, wall_ns = time.time, time.time_ns
+
+    def off_by(seconds: float) -> None:
+        monkeypatch.setattr(time, "time", lambda: wall() + seconds)
+        monkeypatch.setattr(time, "time_ns", lambda: wall_ns() + int(seconds * 1e9))
+
+    return off_by
+
+
+@pytest.fixture
+def watcher(one: Machine, engine: FakeEngine) -> Watcher:
+    leases = one.leases
+    return Watcher(Engine(str(engine.path)), leases.held, leases.identify, leases.rename, leases.engine_left)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_listed_container_is_named_across_a_step(
+    one: Machine, engine: FakeEngine, watcher: Watcher, set_clock: SetClock, step: float
+) -> None:
+    """An engine that starts mounts before it tells of events, so nothing but the list names these."""
+    lease = one.claim()
+    set_clock(step)
+    engine.containers.append(FakeContainer("mydb", "dbs"))
+    watcher._catch_up(threading.Event())
+    assert [container.name for container in lease.owner.containers] == ["mydb"]
+
+
+def test_a_list_of_before_the_grant_names_nobody_across_a_step(
+    one: Machine, engine: FakeEngine, watcher: Watcher, set_clock: SetClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.containers.append(FakeContainer("old", "dbs"))
+    listed = Engine.containers
+
+    def granted_meanwhile(asked: Engine) -> object:
+        found = listed(asked)
+        set_clock(-3600)
+        one.claim()
+        return found
+
+    monkeypatch.setattr(Engine, "containers", granted_meanwhile)
+    watcher._catch_up(threading.Event())
+    lease = one.leases.of("dbs")
+    assert lease is not None
+    assert lease.owner.containers == []
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("kind", ["volume", "container"])
+def test_an_event_names_the_holder_across_a_step(
+    one: Machine, engine: FakeEngine, watcher: Watcher, set_clock: SetClock, kind: str, step: float
+) -> None:
+    lease = one.claim()
+    set_clock(step)
+    mydb = FakeContainer("mydb", "dbs")
+    engine.containers.append(mydb)
+    watcher._handle(_event(kind, mydb))
+    assert [container.name for container in lease.owner.containers] == ["mydb"]
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_an_event_of_before_the_grant_names_nobody_after_a_step(
+    one: Machine, engine: FakeEngine, watcher: Watcher, set_clock: SetClock, step: float
+) -> None:
+    set_clock(step)
+    old = FakeContainer("old", "dbs")
+    engine.containers.append(old)
+    late = _event("container", old)
+    lease = one.claim()
+    watcher._handle(late)
+    assert lease.owner.containers == []
+
+
+def test_an_event_of_the_future_is_one_of_now(
+    one: Machine, engine: FakeEngine, watcher: Watcher, set_clock: SetClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clock was set back while it was on its way; what is granted while its container is looked at is another's."""
+    one.claim()
+    old = FakeContainer("old", "dbs")
+    engine.containers.append(old)
+    event = _event("container", old)
+    set_clock(-3600)
+    inspect = Engine.inspect
+
+    def granted_meanwhile(asked: Engine, identifier: str) -> object:
+        found = inspect(asked, identifier)
+        one.leases.release("dbs")
+        one.claim()
+        return found
+
+    monkeypatch.setattr(Engine, "inspect", granted_meanwhile)
+    watcher._handle(event)
+    lease = one.leases.of("dbs")
+    assert lease is not None
+    assert lease.owner.containers == []
+
+
+@pytest.mark.parametrize("step", [-3600.0, -3.0, 0.0])
+def test_a_holder_without_a_name_is_waited_for_no_longer_after_a_step(
+    one: Machine, set_clock: SetClock, step: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one.claim()
+    monkeypatch.setattr(one.fence, "_running", lambda _: None)
+    one.leases.engine_left()
+    set_clock(step)
+    with pytest.raises(Held) as refused:
+        one.claim("other")
+    assert 9 < refused.value.wait <= 10 < TAKEOVER
+    assert "the folder is free in 10 s" in str(refused.value)
+
+
+def _event(kind: str, container: FakeContainer) -> dict[str, object]:
+    volume = {"Type": "volume", "Action": "mount", "Actor": {"ID": "dbs", "Attributes": {"container": container.id}}}
+    start = {"Type": "container", "Action": "start", "Actor": {"ID": container.id, "Attributes": {}}}
+    return {**(volume if kind == "volume" else start), "timeNano": time.time_ns()}
