@@ -188,6 +188,8 @@ def test_what_an_engine_was_starting_when_it_crashed_makes_way_before_the_next_o
     eventually(lambda: _assert_names(watched, ["mydb"]))
     engine.silent = True
     engine.drop()
+    # An engine takes longer to start than the plugin to see that the one before has ended.
+    time.sleep(0.5)
     watched.mount("dbs", "b")
 
 
