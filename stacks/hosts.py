@@ -6,14 +6,14 @@ import os
 
 import pulumi
 
-from components.hosts import Claims, DockerHost, LocalHost, Server, SSHHost
+from components.hosts import Claims, DockerHost, Folder, LocalHost, Server, SSHHost
 from components.hosts.identity_file import private_key
 from components.hosts.local import socket_path
 from provider.owner import CHECKOUT_LABEL
 from stacks.azure import AzureHostSettings, AzureSharesSettings
 from stacks.azure_host import azure_host
 from stacks.login import subscription
-from stacks.names import DEMO_CONTAINERS
+from stacks.names import DEMO_CONTAINERS, WRITTEN_BY_DEMO
 from stacks.owner import Labels, Place, insist_on, owner_labels
 from stacks.settings import LocalHostSettings, Settings, SSHHostSettings
 
@@ -85,7 +85,20 @@ def _claims(settings: Settings, labels: Labels) -> Claims:
         "containers": [prefix + name for name in (*demo, *(d.name for d in settings.databases))],
         "volumes": [prefix + volume.name for volume in settings.volumes],
         "servers": [
-            Server(container=prefix + d.name, volume=prefix + d.volume, port=d.port) for d in settings.databases
+            Server(
+                container=prefix + d.name,
+                volume=prefix + d.volume,
+                folder=_folder(settings, d.volume),
+                port=d.port,
+            )
+            for d in settings.databases
         ],
+        "files": [_folder(settings, name) for name in WRITTEN_BY_DEMO] if settings.stack == "demo" else [],
         "plugin": {"driver": settings.plugin.name, "root": settings.plugin.root},
     }
+
+
+def _folder(settings: Settings, volume: str) -> Folder:
+    """What the volume of that name maps."""
+    known = next(known for known in settings.volumes if known.name == volume)
+    return {"share": settings.share_of(known), "path": known.folder or ""}

@@ -25,6 +25,8 @@ FAMILIES_OF_IMAGE = ("defaults_", "initialize", "keyring_migration", "plugin_loa
 # what runs besides the databases in the composition demo, and what each is
 WRITERS, READER = ("docker1", "docker2", "docker3"), "reader"
 DEMO_CONTAINERS = {**dict.fromkeys(WRITERS, "a writer of the demo"), READER: "the reader of the demo"}
+# the volumes that they have
+WRITTEN_BY_DEMO = ("logs", "config")
 IMAGE = r"^[a-z0-9][a-z0-9._/:-]*(:[A-Za-z0-9_.-]+)?(@sha256:[0-9a-f]{64})?$"
 # the plugin's own vocabulary; a test compares it with the plugin's
 DRIVER_OPTIONS = (

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from components.folders import overlap
 from stacks.complaints import nearest
-from stacks.names import DEMO_CONTAINERS, share_name
+from stacks.names import DEMO_CONTAINERS, WRITTEN_BY_DEMO, share_name
 from stacks.settings import Settings
 
-# volumes of the demo's containers
-WRITTEN_BY_DEMO = ("logs", "config")
 # setting → where in the file each of its items stands
 Places = dict[str, list[str]]
 
@@ -63,7 +62,7 @@ def check_together(settings: Settings, at: Places) -> Iterable[tuple[str, str]]:
         except ValueError as error:
             yield here, f"share {share!r} is not a share name: {error}; name one with share:"
         for j, other in enumerate(settings.volumes[:i]):
-            if settings.share_of(other) != share or not _overlap(volume.folder, other.folder):
+            if settings.share_of(other) != share or not overlap(volume.folder or "", other.folder or ""):
                 continue
             if settings.is_exclusive(volume) or settings.is_exclusive(other):
                 yield (
@@ -106,9 +105,3 @@ def check_together(settings: Settings, at: Places) -> Iterable[tuple[str, str]]:
             for schema in user.schemas:
                 if schema not in database.schemas:
                     yield f"{here}.users[{k}].schemas", f"{schema} is not in {here}.schemas"
-
-
-def _overlap(one: str | None, other: str | None) -> bool:
-    a, b = (one or "").split("/"), (other or "").split("/")
-    shorter = min(len(a), len(b))
-    return not one or not other or a[:shorter] == b[:shorter]

@@ -11,26 +11,14 @@ from typing import Any, TypedDict
 import pulumi
 
 from components.hosts.engine import Engine
+from components.hosts.holders import VOLUME, Server, Wanted, any_recorded, name_of, ports_of, stop_holders
 from components.state import recorded
 from provider import neighbours
-from provider.connection import STOP_SECONDS, EngineConnection, EngineError, connect
+from provider.connection import EngineConnection, EngineError, connect
 from provider.owner import CHECKOUT_LABEL, IMAGE_LABEL, is_of, owner_of
 
-CONTAINER = "docker:index/container:Container"
-VOLUME = "docker:index/volume:Volume"
 PLUGIN = "datadocker-engine:index:EnginePlugin"
 RUNNING = ("paused", "restarting", "running")
-
-
-class Server(TypedDict):
-    """A database server as it is going to be."""
-
-    container: str
-    """Name of its container."""
-    volume: str
-    """Name of its volume on the engine."""
-    port: int
-    """Port on 127.0.0.1."""
 
 
 class Plugin(TypedDict):
@@ -42,7 +30,7 @@ class Plugin(TypedDict):
     """Its folder on the host."""
 
 
-class Claims(TypedDict):
+class Claims(Wanted):
     """What a stack is going to have on an engine."""
 
     labels: Mapping[str, pulumi.Input[str]]
@@ -51,8 +39,6 @@ class Claims(TypedDict):
     """Names of its containers."""
     volumes: list[str]
     """Names of its volumes."""
-    servers: list[Server]
-    """Its databases."""
     plugin: Plugin
     """The driver of its volumes."""
 
@@ -65,9 +51,8 @@ def hand_over(engine: pulumi.Output[Engine], claims: Claims) -> Mapping[str, pul
     """
     if pulumi.runtime.is_dry_run():
         return claims["labels"]
-    containers = [_as_listed(known) for (typ, _), known in recorded().items() if typ == CONTAINER]
     renamed = _recorded(PLUGIN, "driver") - {claims["plugin"]["driver"]}
-    if not renamed and not any(_holders(claims["servers"], containers)):
+    if not renamed and not any_recorded(claims):
         return claims["labels"]
 
     async def clear(known: list[Any]) -> dict[str, str]:
@@ -84,25 +69,16 @@ def _clear_on(engine: Engine, claims: Claims, labels: Mapping[str, str]) -> None
             volumes = connection.get("/volumes")["Volumes"] or []
             if reason := _plugin_taken(connection, claims["plugin"], volumes, labels):
                 raise pulumi.RunError(reason)
-            _stop_what_holds(connection, claims["servers"], _running(connection.get("/containers/json"), labels))
+            stop_holders(connection, claims, _running(connection.get("/containers/json"), labels), volumes)
     except EngineError as error:
         raise pulumi.RunError(str(error)) from None
-
-
-def _as_listed(known: Mapping[str, Any]) -> dict[str, Any]:
-    """A container of the state in the form of an engine's list."""
-    return {
-        "Names": [known.get("name", "")],
-        "Mounts": [{"Name": volume.get("volumeName")} for volume in known.get("volumes") or []],
-        "Ports": [{"PublicPort": port.get("external")} for port in known.get("ports") or []],
-    }
 
 
 def make_way(connection: EngineConnection, claims: Claims, labels: Mapping[str, str]) -> None:
     """Checks that all of `claims` can be had, and stops containers that hold what another of the stack gets.
 
-    Pulumi makes what is new before it deletes what is old. So a database that was renamed, or gave its volume or
-    port to another, is stopped first: the fence and the port let go, and the new one can start.
+    Pulumi makes what is new before it deletes what is old. So a database that was renamed, or gave its volume, files
+    or port to another, is stopped first: the fence and the port let go, and the new one can start.
 
     Raises:
         pulumi.RunError: a line for each owner of what is taken, and for each port that something else listens on.
@@ -127,20 +103,20 @@ def make_way(connection: EngineConnection, claims: Claims, labels: Mapping[str, 
     if lines:
         raise pulumi.RunError("\n".join(lines))
     if not pulumi.runtime.is_dry_run():
-        _stop_what_holds(connection, claims["servers"], _running(listed, labels))
+        stop_holders(connection, claims, _running(listed, labels), volumes)
 
 
 def _taken(claims: Claims, containers: list[Any], ours: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Yields what somebody else has: who that is and what makes them let go, and the thing."""
     for container in containers:
-        name = _name(container)
+        name = name_of(container)
         owner = (
             _stack(container["Labels"], ours)
             or f"container {name}, made by hand: remove it first (docker rm -f {name})"
         )
         if name in claims["containers"]:
             yield owner, f"container {name}"
-        for port in sorted({s["port"] for s in claims["servers"]} & _ports(container)):
+        for port in sorted({s["port"] for s in claims["servers"]} & ports_of(container)):
             yield owner, f"port {port}"
 
 
@@ -189,7 +165,7 @@ def _stack(labels: Mapping[str, str], ours: Mapping[str, str]) -> str:
 
 
 def _busy(servers: Iterable[Server], containers: list[Any]) -> Iterator[str]:
-    published = {port for container in containers for port in _ports(container)}
+    published = {port for container in containers for port in ports_of(container)}
     for server in servers:
         port = server["port"]
         if port not in published and not _free(port):
@@ -224,30 +200,6 @@ def _recorded(typ: str, key: str) -> set[str]:
 
 def _running(listed: list[Any], labels: Mapping[str, str]) -> list[Any]:
     return [container for container in listed if is_of(container["Labels"], labels) and container["State"] in RUNNING]
-
-
-def _stop_what_holds(connection: EngineConnection, servers: Iterable[Server], ours: list[Any]) -> None:
-    for container in _holders(servers, ours):
-        pulumi.log.info(f"stopping {_name(container)}: what it holds goes to another database")
-        connection.post(f"/containers/{container['Id']}/stop?t={STOP_SECONDS}", timeout=STOP_SECONDS + 30)
-
-
-def _holders(servers: Iterable[Server], containers: list[Any]) -> Iterator[Any]:
-    """Yields those of `containers` whose volume or port another of `servers` gets."""
-    for container in containers:
-        others = [server for server in servers if server["container"] != _name(container)]
-        volumes = {mount.get("Name") for mount in container.get("Mounts", [])}
-        ports = _ports(container)
-        if any(other["volume"] in volumes or other["port"] in ports for other in others):
-            yield container
-
-
-def _name(container: Any) -> str:
-    return str(container["Names"][0]).lstrip("/")
-
-
-def _ports(container: Any) -> set[int]:
-    return {port["PublicPort"] for port in container["Ports"] if port.get("PublicPort")}
 
 
 def _free(port: int) -> bool:

@@ -104,6 +104,16 @@ def test_two_databases_swap_volumes_and_ports(life: Database) -> None:
     assert life.sql("SELECT n FROM talk.t") == "42"
 
 
+def test_a_share_goes_to_another_database_by_a_volume_of_another_name(life: Database) -> None:
+    volumes, (first,) = life.config["volumes"], life.config["databases"]
+    share = f"{life.project.prefix}dbs"
+    another = {"name": "another", "volume": "data", "port": free_port()}
+    life.up(volumes=[{"name": "data", "share": share}], databases=[another])
+    assert life.sql("SELECT n FROM talk.t", "another") == "42"
+    life.up(volumes=volumes, databases=[first])
+    assert life.sql("SELECT n FROM talk.t") == "42"
+
+
 def test_a_second_stack_shares_the_plugin_and_leaves_it(life: Database) -> None:
     other = life.project.config(stack="databases", prefix=f"{life.project.prefix}b-", volumes=["other"], databases=[])
     before = docker("plugin", "inspect", "-f", "{{.Id}}", life.project.driver)

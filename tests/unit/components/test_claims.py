@@ -20,7 +20,7 @@ VOLUME = "docker:index/volume:Volume"
 
 
 def server(name: str, volume: str, port: int) -> Server:
-    return Server(container=name, volume=volume, port=port)
+    return Server(container=name, volume=volume, folder={"share": volume, "path": ""}, port=port)
 
 
 LABELS = {STACK_LABEL: "datadocker/unit", CHECKOUT_LABEL: "here:/one#1"}
@@ -33,6 +33,7 @@ def claims(*servers: Server, containers: list[str] | None = None) -> Claims:
         "containers": [server["container"] for server in servers] + (containers or []),
         "volumes": [server["volume"] for server in servers],
         "servers": list(servers),
+        "files": [],
         "plugin": {"driver": "azurefile", "root": "/r"},
     }
 
@@ -42,48 +43,6 @@ def running(name: str, volume: str, port: int, labels: dict[str, str] = LABELS) 
         "Id": f"{name}-id", "Names": [f"/{name}"], "State": "running", "Labels": labels,
         "Ports": [{"PublicPort": port}], "Mounts": [{"Name": volume}],
     }  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("wanted", "stopped"),
-    [
-        ([server("mydb", "dbs", 1)], []),
-        ([], []),
-        ([server("mydb", "dbs", 2)], ["other"]),
-        ([server("renamed", "dbs", 1)], ["mydb"]),
-        ([server("mydb", "more", 3), server("other", "dbs", 2)], ["mydb", "other"]),
-        ([server("mydb", "dbs", 2), server("other", "more", 1)], ["mydb", "other"]),
-    ],
-)
-def test_a_database_whose_volume_or_port_goes_to_another_is_stopped_first(
-    build: Build, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch, wanted: list[Server], stopped: list[str]
-) -> None:
-    monkeypatch.setattr("components.hosts.claims._free", lambda _: True)
-    engine.answers["/containers/json"] = [running("mydb", "dbs", 1), running("other", "more", 2)]
-    build(lambda: LocalHost("host", {"socket": engine.path}).claim(claims(*wanted)) and None)
-    assert engine.posted == [f"/v1.41/containers/{name}-id/stop?t=60" for name in stopped]
-
-
-@pytest.mark.parametrize(
-    ("state", "preview", "stopped"),
-    [
-        ("running", False, True),
-        ("paused", False, True),
-        ("restarting", False, True),
-        ("exited", False, False),
-        ("created", False, False),
-        ("running", True, False),
-    ],
-)
-def test_whatever_may_hold_a_volume_is_stopped_and_by_a_preview_nobody(
-    build: Build, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch, state: str, preview: bool, stopped: bool
-) -> None:
-    monkeypatch.setattr("components.hosts.claims._free", lambda _: True)
-    monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: preview)
-    engine.answers["/containers/json"] = [running("mydb", "dbs", 1) | {"State": state}]
-    wanted = claims(server("renamed", "dbs", 1))
-    build(lambda: LocalHost("host", {"socket": engine.path}).claim(wanted) and None)
-    assert engine.posted == (["/v1.41/containers/mydb-id/stop?t=60"] if stopped else [])
 
 
 @pytest.fixture

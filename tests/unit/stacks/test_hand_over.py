@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,19 +24,23 @@ LABELS = {STACK_LABEL: "datadocker/unit", CHECKOUT_LABEL: "here:/one#1"}
 THEIRS = {STACK_LABEL: "datadocker/unit", CHECKOUT_LABEL: "here:/two#2"}
 STATE = {
     ("docker:index/container:Container", f"{name}-container"): {
-        "name": name, "volumes": [{"volumeName": volume}], "ports": [{"internal": 3306, "external": port}]
+        "id": f"{name}-id", "name": name, "volumes": [{"volumeName": volume}],
+        "ports": [{"internal": 3306, "external": port}],
     }
     for name, volume, port in (("mydb", "dbs", 1.0), ("other", "more", 2.0))
+} | {
+    ("docker:index/volume:Volume", f"{volume}-volume"): {"name": volume, "driverOpts": {"share": volume}}
+    for volume in ("dbs", "more")
 }  # fmt: skip
 PLUGIN = Plugin(driver="azurefile", root="/r")
 
 
-def server(name: str, volume: str, port: int) -> Server:
-    return Server(container=name, volume=volume, port=port)
+def server(name: str, volume: str, port: int, share: str = "") -> Server:
+    return Server(container=name, volume=volume, folder={"share": share or volume, "path": ""}, port=port)
 
 
 def claims(*servers: Server) -> Claims:
-    return {"labels": LABELS, "containers": [], "volumes": [], "servers": list(servers), "plugin": PLUGIN}
+    return {"labels": LABELS, "containers": [], "volumes": [], "servers": list(servers), "files": [], "plugin": PLUGIN}
 
 
 def running(name: str, labels: dict[str, str] = LABELS) -> dict[str, Any]:
@@ -45,6 +49,11 @@ def running(name: str, labels: dict[str, str] = LABELS) -> dict[str, Any]:
         "Id": f"{name}-id", "Names": [f"/{name}"], "State": "running", "Labels": labels,
         "Ports": [{"PublicPort": port}], "Mounts": [{"Name": volume}],
     }  # fmt: skip
+
+
+def known_state(monkeypatch: pytest.MonkeyPatch, state: Mapping[tuple[str, str], dict[str, Any]]) -> None:
+    for module in ("claims", "holders"):
+        monkeypatch.setattr(f"components.hosts.{module}.recorded", lambda: state)
 
 
 @pytest.fixture
@@ -65,7 +74,7 @@ def logins(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         yield EngineConnection(engine.path)
 
     monkeypatch.setattr("components.hosts.claims.connect", login)
-    monkeypatch.setattr("components.hosts.claims.recorded", lambda: STATE)
+    known_state(monkeypatch, STATE)
     return made
 
 
@@ -74,6 +83,8 @@ def logins(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     [
         ([server("mydb", "dbs", 1)], []),
         ([server("renamed", "dbs", 1)], ["mydb"]),
+        # by a volume of another name
+        ([server("renamed", "data", 3, "dbs"), server("other", "more", 2)], ["mydb"]),
         ([server("mydb", "dbs", 2), server("other", "more", 1)], ["mydb", "other"]),
     ],
 )
@@ -100,7 +111,7 @@ def test_over_ssh_another_name_of_the_plugin_is_refused_while_others_need_the_fi
     build: Build, engine: FakeEngine, logins: list[str], monkeypatch: pytest.MonkeyPatch, others: bool
 ) -> None:
     known = STATE | {("datadocker-engine:index:EnginePlugin", "azurefile-plugin"): {"driver": "first"}}
-    monkeypatch.setattr("components.hosts.claims.recorded", lambda: known)
+    known_state(monkeypatch, known)
     engine.answers["/plugins"] = [listed_plugin("first", "/r")]
     engine.answers["/volumes"] = {"Volumes": [{"Name": "x", "Driver": "first", "Labels": THEIRS if others else LABELS}]}
 
@@ -122,7 +133,7 @@ def test_what_keeps_ssh_out_when_something_has_to_be_stopped_is_one_line(
         raise EngineError("ssh to root@box.example failed: no route")
 
     monkeypatch.setattr("components.hosts.claims.connect", login)
-    monkeypatch.setattr("components.hosts.claims.recorded", lambda: STATE)
+    known_state(monkeypatch, STATE)
     wanted = claims(server("renamed", "dbs", 1))
     with pytest.raises(pulumi.RunError, match=r"^ssh to root@box.example failed: no route$"):
         build(lambda: dict(SSHHost("host", {"address": "box.example"}).claim(wanted)))

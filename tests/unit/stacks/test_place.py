@@ -24,7 +24,8 @@ SSH = {"kind": "ssh", "address": "box", "user": "ops", "port": 2222}
 @pytest.fixture(autouse=True)
 def nothing_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
     """No container of an earlier run has to be stopped."""
-    monkeypatch.setattr("components.hosts.claims.recorded", dict)
+    for module in ("claims", "holders"):
+        monkeypatch.setattr(f"components.hosts.{module}.recorded", dict)
 
 
 def kept(place: str) -> dict[str, str]:

@@ -1,0 +1,120 @@
+"""A stack's containers that hold what another of its containers gets: they have to let go of it first."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TypedDict
+
+import pulumi
+
+from components.folders import overlap
+from components.state import recorded
+from provider.connection import STOP_SECONDS, EngineConnection
+
+CONTAINER = "docker:index/container:Container"
+VOLUME = "docker:index/volume:Volume"
+
+
+class Folder(TypedDict):
+    """A folder of a share."""
+
+    share: str
+    """Name of the share."""
+    path: str
+    """Empty for all of the share."""
+
+
+class Server(TypedDict):
+    """A database server as it is going to be."""
+
+    container: str
+    """Name of its container."""
+    volume: str
+    """Name of its volume on the engine."""
+    folder: Folder
+    """What the volume maps, for this server alone."""
+    port: int
+    """Port on 127.0.0.1."""
+
+
+class Wanted(TypedDict):
+    """What a stack's containers are going to have."""
+
+    servers: list[Server]
+    """Its databases."""
+    files: list[Folder]
+    """What its other containers have, which may share it."""
+
+
+def any_recorded(wanted: Wanted) -> bool:
+    """Whether a container that the state has holds what another gets."""
+    containers = [_as_listed(known) for (typ, _), known in recorded().items() if typ == CONTAINER]
+    return any(_holders(wanted, containers, _options([])))
+
+
+def stop_holders(connection: EngineConnection, wanted: Wanted, containers: list[Any], volumes: list[Any]) -> None:
+    """Stops those of the stack's `containers` that hold what another gets; both lists are as the engine has them.
+
+    Raises:
+        EngineError: if the engine does not stop one.
+    """
+    for container in _holders(wanted, containers, _options(volumes)):
+        pulumi.log.info(f"stopping {name_of(container)}: what it holds goes to another container")
+        connection.post(f"/containers/{container['Id']}/stop?t={STOP_SECONDS}", timeout=STOP_SECONDS + 30)
+
+
+def name_of(container: Any) -> str:
+    """The name of a container that an engine lists."""
+    return str(container["Names"][0]).lstrip("/")
+
+
+def ports_of(container: Any) -> set[int]:
+    """Ports of the host that a container which an engine lists has."""
+    return {port["PublicPort"] for port in container["Ports"] if port.get("PublicPort")}
+
+
+def _as_listed(known: Mapping[str, Any]) -> dict[str, Any]:
+    """A container of the state in the form of an engine's list."""
+    return {
+        "Id": known.get("id"),
+        "Names": [known.get("name", "")],
+        "Mounts": [{"Name": volume.get("volumeName")} for volume in known.get("volumes") or []],
+        "Ports": [{"PublicPort": port.get("external")} for port in known.get("ports") or []],
+    }
+
+
+def _options(volumes: list[Any]) -> dict[str, Mapping[str, str]]:
+    """Volume → its driver's options; the state has them of those that an engine whose plugin was away knows by name."""
+    known = {str(has.get("name")): has.get("driverOpts") or {} for (typ, _), has in recorded().items() if typ == VOLUME}
+    return known | {volume["Name"]: volume["Options"] for volume in volumes if volume.get("Options")}
+
+
+def _holders(wanted: Wanted, containers: list[Any], options: Mapping[str, Mapping[str, str]]) -> Iterator[Any]:
+    """Yields those of `containers` whose volume, files or port another gets."""
+    # one that somebody renamed by hand is to Pulumi what it was
+    names = {known.get("id"): known.get("name") for (typ, _), known in recorded().items() if typ == CONTAINER}
+    for container in containers:
+        name, ports = names.get(container["Id"]) or name_of(container), ports_of(container)
+        volumes = {mount.get("Name") for mount in container.get("Mounts", [])}
+        held = [options[volume] for volume in volumes if volume in options]
+        alone = [had for had in held if had.get("exclusive") == "true"]
+        others = [server for server in wanted["servers"] if server["container"] != name]
+        if (
+            any(server["volume"] in volumes or server["port"] in ports for server in others)
+            or any(_is_held(server["folder"], held) for server in others)
+            or any(_is_held(folder, alone) for folder in wanted["files"])
+        ):
+            yield container
+
+
+def _is_held(folder: Folder, held: Iterable[Mapping[str, str]]) -> bool:
+    """Whether a volume with one of the options `held` has files of `folder`."""
+    for options in held:
+        paths = [folder["path"], options.get("folder", "")]
+        if options.get("protocol") == "smb":
+            # the names there are the same as these
+            paths = [unicodedata.normalize("NFC", path).casefold() for path in paths]
+        if options.get("share") == folder["share"] and overlap(*paths):
+            return True
+    return False
