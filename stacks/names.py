@@ -148,6 +148,8 @@ def _password(value: SecretStr) -> SecretStr:
     text = value.get_secret_value()
     if text.endswith(("\n", "\r")):
         raise ValueError("a password that ends with a line break: where it is a block of YAML, write |- instead of |")
+    if "\0" in text:
+        raise ValueError("a password with the character NUL, at which MySQL takes it to end: leave it out")
     if len(text.encode()) > LONGEST_PASSWORD:
         raise ValueError(f"a password of more than {LONGEST_PASSWORD} bytes, which MySQL does not take")
     return value

@@ -99,9 +99,11 @@ def check_together(settings: Settings, at: Places) -> Iterable[tuple[str, str]]:
         for k, user in enumerate(database.users):
             if user.name == "root":
                 yield f"{here}.users[{k}].name", "root is always there; use rootPassword"
-            if (user.name, user.host) in accounts:
+            # MySQL takes hosts for the same whatever their case, and names only as they are written
+            account = user.name, user.host.lower()
+            if account in accounts:
                 yield f"{here}.users[{k}]", f"account {user.name}@{user.host} is given twice"
-            accounts.add((user.name, user.host))
+            accounts.add(account)
             for schema in user.schemas:
                 if schema not in database.schemas:
                     yield f"{here}.users[{k}].schemas", f"{schema} is not in {here}.schemas"

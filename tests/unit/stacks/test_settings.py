@@ -135,6 +135,10 @@ def test_nothing_at_all_but_the_demos_volumes_is_right() -> None:
             {"databases": [MYDB | {"schemas": ["shop"], "users": [USER, USER | {"host": "10.%"}, USER]}]},
             "databases[0].users[2]: account shop@% is given twice",
         ),
+        (
+            {"databases": [MYDB | {"users": [{"name": "z", "host": "localhost"}, {"name": "z", "host": "Localhost"}]}]},
+            "databases[0].users[1]: account z@Localhost is given twice",
+        ),
         ({"volumes": [*VOLUMES, {"name": "v2", "options": {"share": "x"}}]}, "write share beside"),
         ({"volumes": ["dbs", "config"]}, "volumes: the demo writes to a volume named logs"),
         ({"databases": [MYDB | {"volume": "logs"}]}, "[0]: the demo's containers share logs, which must not"),
@@ -143,6 +147,7 @@ def test_nothing_at_all_but_the_demos_volumes_is_right() -> None:
             "volumes[2]: the demo's containers share config, which must not be exclusive",
         ),
         ({"databases": [MYDB | {"rootPassword": "x\n"}]}, "rootPassword: a password that ends with a line break"),
+        ({"databases": [MYDB | {"rootPassword": "a\0b"}]}, "rootPassword: a password with the character NUL"),
         ({"databases": [MYDB | {"rootPassword": "é" * 129}]}, "rootPassword: a password of more than 256 bytes"),
         ({"databases": [{"name": "mydb", "port": 1}]}, "databases[0].volume: is missing"),
         ({"databases": [MYDB | {"port": 99999}]}, "databases[0].port: 99999: should be at most 65535"),
@@ -193,7 +198,7 @@ def test_bad_settings_say_where_what_and_what_to_do(change: dict[str, Any], expe
 
 def test_folders_beside_an_exclusive_one_and_an_accounts_name_on_another_host_are_others() -> None:
     beside = {"name": "v2", "share": "s-1", "folder": "ab"}
-    database = MYDB | {"schemas": ["shop"], "users": [USER, USER | {"host": "10.%"}]}
+    database = MYDB | {"schemas": ["shop"], "users": [USER, USER | {"host": "10.%"}, USER | {"name": "Shop"}]}
     parse({"volumes": [*VOLUMES, IN_FOLDER, beside], "databases": [database]}, file="f")
 
 
