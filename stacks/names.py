@@ -140,6 +140,8 @@ PREFIX, PLUGIN, ROOT = (
     r"^[a-z0-9][a-z0-9_.-]*$",
     r"^(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)+$",
 )
+# of a container's name, which is its host name too (sethostname(2)); the demo's with the longest prefix are shorter
+LONGEST_HOSTNAME = 64
 # bytes (mysql: MAX_PASSWORD_LENGTH; "failed to generate an authentication string" beyond it)
 LONGEST_PASSWORD = 256
 

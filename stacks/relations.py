@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from components.folders import overlap
 from stacks.complaints import nearest
-from stacks.names import DEMO_CONTAINERS, WRITTEN_BY_DEMO, share_name
+from stacks.names import DEMO_CONTAINERS, LONGEST_HOSTNAME, WRITTEN_BY_DEMO, share_name
 from stacks.settings import Settings
 
 # setting → where in the file each of its items stands
@@ -77,6 +77,13 @@ def check_together(settings: Settings, at: Places) -> Iterable[tuple[str, str]]:
         if database.name in taken:
             yield f"{here}.name", f"{database.name} is taken by {taken[database.name]}"
         taken.setdefault(database.name, here)
+        container = settings.prefix + database.name
+        if len(container) > LONGEST_HOSTNAME:
+            yield (
+                f"{here}.name",
+                f"container {container} would have {len(container)} characters with the prefix, and its host name "
+                f"takes {LONGEST_HOSTNAME}: shorten one of them",
+            )
         if database.volume not in seen:
             known = nearest(database.volume, seen) or f"known: {', '.join(seen) or 'none yet'}"
             yield f"{here}.volume", f"there is no volume {database.volume!r}; {known}"

@@ -11,7 +11,7 @@ import yaml
 from azurefile import options
 from stacks.complaints import SettingsError
 from stacks.config import parse, read_settings
-from stacks.names import DRIVER_OPTIONS
+from stacks.names import DEMO_CONTAINERS, DRIVER_OPTIONS, LONGEST_HOSTNAME
 from stacks.settings import Settings
 from tests.unit.conftest import Recorder
 from tests.unit.raw import MYDB, USER, VOLUMES, complaints
@@ -214,6 +214,23 @@ def test_everything_wrong_in_one_file_is_said_together() -> None:
     assert any("'b@d'" in line for line in said)
     assert any("databases[1].port: 0" in line for line in said)
     assert any("databases[2].volume: volume dbs belongs to database mydb" in line for line in said)
+
+
+@pytest.mark.parametrize(("prefix", "known"), [("t", True), ("tw", False)])
+def test_a_container_whose_name_no_host_can_have_is_one_line(prefix: str, known: bool) -> None:
+    raw = {"prefix": prefix, "volumes": VOLUMES, "databases": [MYDB | {"name": "d" * 63}]}
+    if known:
+        parse(raw, file="f")
+    else:
+        assert complaints(raw) == [
+            f"Pulumi.dev.yaml: databases[0].name: container tw{'d' * 63} would have 65 characters with the prefix, and "
+            "its host name takes 64: shorten one of them"
+        ]
+
+
+def test_the_longest_prefix_leaves_room_for_the_demos_names() -> None:
+    parse({"prefix": "p" * 30, "volumes": VOLUMES}, file="f")
+    assert max(30 + len(name) for name in DEMO_CONTAINERS) <= LONGEST_HOSTNAME
 
 
 def test_a_stack_that_is_misspelt_is_no_demo_without_its_volumes() -> None:
