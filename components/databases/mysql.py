@@ -152,6 +152,8 @@ class MySQLDatabase(pulumi.ComponentResource):
                 # in what still depends on this volume
                 depends_on=args.get("after"),
                 additional_secret_outputs=["uploads"],
+                # the engine gives a container that is there another limit, and takes none away
+                replace_on_changes=["memory", "memorySwap"] if args.get("memory") is None else None,
             ),
         )
         accepts = ready(host.engine, container.id, args["container"], READY_SECONDS)

@@ -78,6 +78,14 @@ def test_a_schema_and_an_account_are_made_on_a_used_database(life: Database) -> 
     assert life.sql("SELECT n FROM talk.t") == "42"
 
 
+def test_a_memory_limit_is_changed_in_place_and_goes_with_the_container(life: Database) -> None:
+    database = life.config["databases"][0]
+    made = [life.up(databases=[database | memory]) for memory in ({"memory": 512}, {"memory": 600}, {})]
+    assert made == [{"update": 1}, {"update": 1}, {"replace": 1}]
+    assert docker("inspect", "-f", "{{.HostConfig.Memory}}", f"{life.project.prefix}mydb") == "0"
+    assert changes(life.stack.refresh()) == {}
+
+
 def test_a_changed_volume_option_keeps_the_data(life: Database) -> None:
     life.up(volumes=[{"name": "dbs", "options": {"dirmode": "0700"}}, "more"])
     options = docker("volume", "inspect", "-f", "{{.Options}}", f"{life.project.prefix}dbs")
