@@ -20,7 +20,8 @@ def build(settings: Settings, host: DockerHost, labels: Labels) -> None:
         "volumes",
         {
             "engine": stack.host.engine,
-            "volumes": [settings.prefix + name for name in stack.volumes],
+            # their order in the file means nothing
+            "volumes": sorted(settings.prefix + name for name in stack.volumes),
             "labels": stack.labels,
             "made": pulumi.Output.all(*(volume.volume for volume in stack.volumes.values())).apply(lambda _: True),
         },

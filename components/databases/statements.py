@@ -25,11 +25,14 @@ class Account(TypedDict):
 
 
 def reconcile(schemas: Sequence[str], accounts: Sequence[Account]) -> str:
-    """Returns statements, one a line, that may run any number of times and never drop anything."""
+    """Returns statements, one a line, that may run any number of times and never drop anything.
+
+    They are the same in whichever order schemas and accounts are given, since another text re-creates the server.
+    """
     # how literal() quotes depends on it
     lines = ["SET SESSION sql_mode = '';"]
-    lines += [f"CREATE DATABASE IF NOT EXISTS {identifier(schema)};" for schema in schemas]
-    for account in accounts:
+    lines += [f"CREATE DATABASE IF NOT EXISTS {identifier(schema)};" for schema in sorted(schemas)]
+    for account in sorted(accounts, key=lambda account: (account["name"], account["host"])):
         who = f"{literal(account['name'])}@{literal(account['host'])}"
         kept = caching_sha2(account["password"], f"{account['name']}@{account['host']}")
         # a policy of the server judges passwords, and refuses also those that were right before: one such statement
@@ -39,7 +42,7 @@ def reconcile(schemas: Sequence[str], accounts: Sequence[Account]) -> str:
         lines.append(f"ALTER USER {identified};")
         # what was granted before and is not asked for any more goes
         lines.append(f"REVOKE ALL PRIVILEGES, GRANT OPTION FROM {who};")
-        for schema in account["schemas"]:
+        for schema in sorted(account["schemas"]):
             lines.append(f"GRANT ALL PRIVILEGES ON {pattern(schema)}.* TO {who};")
     return "".join(f"{line}\n" for line in lines)
 

@@ -190,7 +190,14 @@ def test_statements_are_one_a_line_and_drop_nothing() -> None:
     assert reconcile([], []) != ""
 
 
+def test_statements_are_the_same_in_whichever_order_the_settings_are() -> None:
+    one = Account(name="a", host="10.%", password="p", schemas=["s", "t"])
+    two, three = Account(**{**one, "host": "%"}), Account(**{**one, "name": "b"})
+    turned = [Account(**{**account, "schemas": ["t", "s"]}) for account in (three, two, one)]
+    assert reconcile(["t", "s"], turned) == reconcile(["s", "t"], [one, two, three])
+
+
 def test_a_preview_waits_for_nothing(monkeypatch: pytest.MonkeyPatch, build: Build) -> None:
     monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: True)
     monkeypatch.setattr(readiness, "_wait", lambda *_: pytest.fail("a preview touched the engine"))
-    assert build(lambda: {"url": database()[2].url})["url"].startswith("mysql://root:")
+    assert build(lambda: {"url": database(root_password="p")[2].url})["url"].startswith("mysql://root:p@")

@@ -154,7 +154,8 @@ def test_nothing_is_deleted_before_the_volumes_guard_is(
     stand(build, engine, exported, prefix="two-")
     guard = recorder.made[-1]
     assert guard.typ == "datadocker-engine:index:VolumeGuard"
-    assert guard.inputs["volumes"] == ["two-logs", "two-dbs", "two-config", "two-simpledb"]
+    # in whichever order the file has them
+    assert guard.inputs["volumes"] == ["two-config", "two-dbs", "two-logs", "two-simpledb"]
     assert guard.inputs["labels"].keys() == {STACK_LABEL, CHECKOUT_LABEL}
     # what is always the same, as long as no volume is replaced
     assert guard.inputs["made"] is True
