@@ -33,7 +33,8 @@ class Password(pulumi.ComponentResource):
         else:
             kept = pulumi.Stash(
                 f"{name}-kept",
-                input=pulumi.Output.secret(random_password()),
+                # a plan would hold the update to one that its preview made, and show both where they differ
+                input=pulumi.Output.secret(pulumi.UNKNOWN if pulumi.runtime.is_dry_run() else random_password()),
                 # every run makes another one; the first is the one that counts
                 opts=pulumi.ResourceOptions(parent=self, ignore_changes=["input"]),
             )

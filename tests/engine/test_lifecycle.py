@@ -78,6 +78,18 @@ def test_a_schema_and_an_account_are_made_on_a_used_database(life: Database) -> 
     assert life.sql("SELECT n FROM talk.t") == "42"
 
 
+def test_a_saved_plan_is_kept_to_where_a_password_is_made(life: Database) -> None:
+    database = life.config["databases"][0]
+    planned = {**database, "users": [*database.get("users", []), {"name": "planned"}]}
+    life.project.write("life", life.config | {"databases": [planned]})
+    plan = str(life.project.folder / "plan.json")
+    for arguments in (["preview", "--save-plan", plan], ["up", "--plan", plan, "--yes", "--skip-preview"]):
+        done = life.project.cli(*arguments, "--stack", "life")
+        assert done.returncode == 0, done.stdout
+    assert "planned" in life.sql("SELECT user FROM mysql.user").split()
+    life.up(databases=[database])
+
+
 def test_a_memory_limit_is_changed_in_place_and_goes_with_the_container(life: Database) -> None:
     database = life.config["databases"][0]
     made = [life.up(databases=[database | memory]) for memory in ({"memory": 512}, {"memory": 600}, {})]

@@ -117,6 +117,13 @@ def test_a_password_that_nobody_gave_is_made_and_kept(build: Build, recorder: Re
     assert [u["content"] for u in uploads if u["file"].endswith("root-password")] == [kept]
 
 
+def test_a_preview_makes_no_password_that_a_plan_would_insist_on(build: Build, recorder: Recorder) -> None:
+    pulumi.runtime.set_mocks(recorder, project="datadocker", stack="unit", preview=True)
+    build(lambda: database() and None)
+    kept = recorder.one("pulumi:index:Stash", "mydb-root-kept")["input"]
+    assert pulumi.contains_unknowns(kept)
+
+
 def test_each_user_gets_statements_and_a_password_of_its_own(build: Build, recorder: Recorder) -> None:
     users = [{"name": "shop", "schemas": ["shop"]}, {"name": "audit", "password": "given"}]
     build(lambda: database(schemas=["shop"], users=users) and None)
