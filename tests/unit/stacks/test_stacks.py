@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -183,11 +184,15 @@ def test_while_a_volume_is_changed_no_other_that_changes_is_touched(
         recorder.in_state[VOLUME, name] |= {"driverOpts": {"share": "another"}}
     recorder.made.clear()
     state._recorded.cache_clear()
-    make = Recorder.new_resource
+    make, last = Recorder.new_resource, threading.Event()
 
     def refusing(self: Recorder, args: pulumi.runtime.MockResourceArgs) -> Any:
         made = make(self, args)
+        if args.name == "simpledb-volume":
+            last.set()
         if args.name == "dbs-volume":
+            # the program ends with the refusal, whatever else is on its way
+            last.wait(5)
             raise ValueError("in use")
         return made
 
