@@ -26,6 +26,9 @@ CHANGES = OPERATIONS - {"preview", "pre"}
 PROGRAMLESS = {"destroy", "down", "dn", "refresh"}
 # names of what is done to stacks
 NEW, REMOVE, LIST = {"create", "init", "new", "setup"}, {"delete", "remove", "rm"}, {"list", "ls"}
+# these lead Docker's provider and client to another engine than the stack's, or in another way
+MISLEADING = ("DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_CA_MATERIAL", "DOCKER_CERT_MATERIAL",
+              "DOCKER_KEY_MATERIAL", "DOCKER_SSH_OPTS")  # fmt: skip
 # stands for a stack that has no name yet, and is not dev
 NAMELESS = "that you name"
 # whose value is the next word, of all commands and of those about stacks
@@ -49,6 +52,9 @@ def main(arguments: list[str]) -> None:
 
 
 def _ready(arguments: list[str]) -> tuple[Path, dict[str, str]]:
+    for variable in MISLEADING:
+        # not for what the wrapper itself starts, either
+        os.environ.pop(variable, None)
     # an option's value may come first: ./pulumiw --color never up
     command = next((a for a in arguments if a in STACKLESS | OPERATIONS | {"config", "stack"}), "")
     named = _named_stack(arguments)

@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pulumi
 
+# what is not said here the provider takes from DOCKER_CONTEXT, DOCKER_CERT_PATH and their like, and a context comes
+# before the host
+UNSET = ("context", "certPath", "caMaterial", "certMaterial", "keyMaterial")
+
 
 class DockerProvider(pulumi.ProviderResource):
     """What `pulumi_docker.Provider` is, without that package's models.
@@ -22,8 +26,8 @@ class DockerProvider(pulumi.ProviderResource):
         ssh_opts: pulumi.Input[list[str]] | None,
         opts: pulumi.ResourceOptions,
     ) -> None:
-        """Registers the provider for the engine at `host`, a URL, which `ssh_opts` lead to."""
-        props: dict[str, pulumi.Input[str]] = {"host": host}
+        """Registers the provider for the engine at `host`, a URL, which `ssh_opts` lead to, and for no other."""
+        props: dict[str, pulumi.Input[str]] = {"host": host, **dict.fromkeys(UNSET, "")}
         if ssh_opts is not None:
             # the values of a provider are text
             props["sshOpts"] = pulumi.Output.json_dumps(ssh_opts)

@@ -107,6 +107,18 @@ def test_a_checkout_behind_a_symbolic_link_is_the_same_one(monkeypatch: pytest.M
     assert "PWD" not in wrapper.environment(tmp_path)
 
 
+@pytest.mark.usefixtures("warm")
+def test_the_stack_decides_on_the_engine_and_no_context_of_dockers(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = {"DOCKER_HOST": "tcp://somewhere:2375", "DOCKER_CONFIG": "/mine"}
+    misleading = {"DOCKER_CONTEXT": "x", "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": "/x", "DOCKER_SSH_OPTS": "-x"}
+    for variable, value in (kept | misleading).items():
+        monkeypatch.setenv(variable, value)
+    _, env = wrapper._ready(["about"])
+    for given in (env, os.environ):
+        assert kept.items() <= given.items()
+        assert not misleading.keys() & given.keys()
+
+
 @pytest.mark.parametrize(
     ("text", "here"),
     [

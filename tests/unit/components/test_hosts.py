@@ -109,7 +109,11 @@ def test_the_provider_is_the_packages_own(build: Build, recorder: Recorder, monk
     def program() -> None:
         options = pulumi.Output.secret(["-o", "BatchMode=yes"]).apply(lambda known: known)
         DockerProvider("ours", "ssh://box", options, pulumi.ResourceOptions())
-        docker.Provider("theirs", host="ssh://box", ssh_opts=options)
+        # said to be none: what is left out is the environment's
+        docker.Provider(
+            "theirs", host="ssh://box", ssh_opts=options,
+            context="", cert_path="", ca_material="", cert_material="", key_material="",
+        )  # fmt: skip
 
     build(program)
     assert recorder.one(PROVIDER, "ours") == recorder.one(PROVIDER, "theirs")
