@@ -56,6 +56,8 @@ class ContextImage(pulumi.ComponentResource):
                 "label": labels,
                 # the other builder works on the engine of this machine, whatever the provider's host
                 "use_legacy_builder": True,
+                # else it is BUILDX_BUILDER's, and another value there replaces the image by one of the same tag
+                "builder": "",
                 "remove": True,
                 "force_remove": True,
             },

@@ -1,4 +1,4 @@
-"""A stack that stands, under variables that mean another engine: they change nothing."""
+"""A stack that stands, under variables that mean another engine or another builder: they change nothing."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ MISLEADING = {
     "DOCKER_CERT_PATH": "/nowhere",
     "DOCKER_TLS_VERIFY": "1",
     "DOCKER_CERT_MATERIAL": "none",
+    "BUILDX_BUILDER": "nobody",
 }
 
 
@@ -31,7 +32,7 @@ def stack(project: Project) -> Iterator[auto.Stack]:
     made.destroy()
 
 
-def test_an_up_changes_nothing(stack: auto.Stack) -> None:
+def test_nothing_is_made_anew_for_another_builder(stack: auto.Stack) -> None:
     assert changes(stack.up()) == {}
 
 
