@@ -24,10 +24,9 @@ MISLEADING = {
 @pytest.fixture(scope="module")
 def stack(project: Project) -> Iterator[auto.Stack]:
     config = project.config(stack="databases", volumes=["files"], databases=[])
-    made = project.stack(NAME, config)
-    made.up()
-    for variable, value in MISLEADING.items():
-        made.workspace.env_vars[variable] = value
+    project.stack(NAME, config).up()
+    project.more_env |= MISLEADING
+    made = project.stack(NAME)
     yield made
     made.destroy()
 
