@@ -70,8 +70,9 @@ class ContextImage(pulumi.ComponentResource):
 
 
 def context_digest(folder: Path) -> str:
-    """Returns a hash over the names, modes and contents of all files that are sent to the engine.
+    """Returns a hash over the names, contents and x bits of all files that are sent to the engine.
 
+    The other modes are the checkout's umask: what is built does not depend on it, since the Dockerfiles set them.
     Of .dockerignore, plain names are understood, at any depth; it decides what a plugin's identity is.
     """
     ignored = folder / ".dockerignore"
