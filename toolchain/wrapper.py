@@ -111,6 +111,8 @@ def environment(toolchain: Path) -> dict[str, str]:
     env.setdefault("GOGC", "400")
     # resources are compared with their states beside each other; Pulumi's own way, not yet its default
     env.setdefault("PULUMI_PARALLEL_DIFF", "true")
+    # Python's gRPC asks a proxy for the way to the CLI on this machine; it alone looks here, and here before no_proxy
+    env["no_grpc_proxy"] = ",".join(filter(None, [env.get("no_grpc_proxy") or env.get("no_proxy"), "127.0.0.1"]))
     # the CLI remembers the selected stack by its folder's path, and by that of a symbolic link if the shell says so
     env.pop("PWD", None)
     # set on some machines, it makes each command compile the program anew

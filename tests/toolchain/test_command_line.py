@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,20 @@ from tests.unit.nobody import closed_socket, told_as_nobody
 from toolchain import targeted, wrapper
 from toolchain.backend import Backend
 from toolchain.progress import ToolchainError
+
+# a program's way to the CLI: Python's gRPC to a port of this machine
+CALL = """
+from concurrent.futures import ThreadPoolExecutor
+import grpc
+class Echo(grpc.GenericRpcHandler):
+    def service(self, _):
+        return grpc.unary_unary_rpc_method_handler(lambda said, _: said)
+server = grpc.server(ThreadPoolExecutor(1), handlers=[Echo()])
+port = server.add_insecure_port("127.0.0.1:0")
+server.start()
+assert grpc.insecure_channel(f"127.0.0.1:{port}").unary_unary("/a/b")(b"hi", timeout=10) == b"hi"
+server.stop(0)
+"""
 
 
 @pytest.mark.parametrize(
@@ -105,6 +121,25 @@ def test_how_a_stack_is_made_can_be_asked_without_a_name() -> None:
 def test_a_checkout_behind_a_symbolic_link_is_the_same_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PWD", str(tmp_path / "link"))
     assert "PWD" not in wrapper.environment(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [({}, ""), ({"no_proxy": "*"}, "*,"), ({"no_proxy": "a", "no_grpc_proxy": "b.example,c"}, "b.example,c,")],
+)
+def test_no_proxy_is_asked_for_the_way_to_the_cli(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, given: dict[str, str], kept: str
+) -> None:
+    for variable in ("no_proxy", "no_grpc_proxy"):
+        monkeypatch.delenv(variable, raising=False)
+    # nobody's port
+    for variable, value in {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9", **given}.items():
+        monkeypatch.setenv(variable, value)
+    env = wrapper.environment(tmp_path)
+    done = subprocess.run([sys.executable, "-c", CALL], env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert env["no_grpc_proxy"] == f"{kept}127.0.0.1"
+    assert env.get("no_proxy") == given.get("no_proxy")
 
 
 @pytest.mark.usefixtures("warm")
