@@ -81,7 +81,7 @@ def _published_passphrase() -> str:
         return "PULUMI_CONFIG_PASSPHRASE"
     try:
         text = Path(os.environ.get("PULUMI_CONFIG_PASSPHRASE_FILE", "")).read_text()
-    except OSError:
+    except (OSError, ValueError):
         return ""
     return "PULUMI_CONFIG_PASSPHRASE_FILE" if text.strip() == PUBLISHED else ""
 

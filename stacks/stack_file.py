@@ -45,7 +45,8 @@ class StackFile:
     @cached_property
     def _content(self) -> dict[str, Any]:
         try:
-            found = yaml.safe_load(Path(self._name).read_text())
+            # of the bytes YAML itself finds out the encoding
+            found = yaml.safe_load(Path(self._name).read_bytes())
         except (OSError, yaml.YAMLError):
             return {}
         return found if isinstance(found, dict) else {}

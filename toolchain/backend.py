@@ -47,7 +47,7 @@ class Backend:
 
     def _of_project(self) -> str:
         """The URL of the backend that Pulumi.yaml names, or nothing."""
-        text = _text(self.checkout / "Pulumi.yaml")
+        text = text_of(self.checkout / "Pulumi.yaml")
         section = re.search(r"^backend:(.*(?:\n(?:[ \t].*)?)*)", text, re.MULTILINE)
         url = r"(?:^[ \t]+|[{,][ \t]*)[\"']?url[\"']?:[ \t]*[\"']?([^\s\"',}]+)"
         found = section and re.search(url, section[1], re.MULTILINE)
@@ -133,12 +133,12 @@ class Backend:
             return by_value
         try:
             return by_file if Path(self.env.get(by_file, "")).read_text().strip() == DEV_PASSPHRASE else ""
-        except OSError:
+        except (OSError, ValueError):
             return ""
 
     def _by_passphrase(self, stack: str, *, or_else: bool) -> bool:
         """Whether a passphrase keeps the secrets of `stack`, by its file; `or_else` if that says nothing of it."""
-        text = _text(self.checkout / f"Pulumi.{stack}.yaml")
+        text = text_of(self.checkout / f"Pulumi.{stack}.yaml")
         if re.search(r"^secretsprovider:.*://", text, re.MULTILINE):
             return False
         return or_else or bool(re.search(r"^encryptionsalt:", text, re.MULTILINE))
@@ -311,11 +311,19 @@ class Backend:
         return json.loads(text)["checkpoint"].get("latest") or {} if if_it_mentions in text else {}
 
 
-def _text(file: Path) -> str:
+def text_of(file: Path) -> str:
+    """Returns what is in a file of the user's, or nothing if there is none.
+
+    Raises:
+        ToolchainError: if it is no UTF-8.
+    """
     try:
-        return file.read_text()
+        return file.read_text(encoding="utf-8")
     except OSError:
         return ""
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ToolchainError(f"{file.name} is not UTF-8 in line {line}: save it as UTF-8") from None
 
 
 def _list(value: Any) -> list[str]:

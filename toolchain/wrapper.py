@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from toolchain import clis, engine, targeted, vanished, virtualenv
-from toolchain.backend import DEFAULT_STACK, Backend
+from toolchain.backend import DEFAULT_STACK, Backend, text_of
 from toolchain.options import BARE
 from toolchain.progress import ToolchainError, say
 from toolchain.recovery import recover
@@ -172,10 +172,7 @@ def _runs_here(stack: str) -> bool:
 
 def _section(stack: str, setting: str) -> str:
     """What the stack's file has for a setting, as it is written there."""
-    try:
-        text = (CHECKOUT / f"Pulumi.{stack}.yaml").read_text()
-    except OSError:
-        return ""
+    text = text_of(CHECKOUT / f"Pulumi.{stack}.yaml")
     key = rf"^([ \t]*)[\"']?datadocker:{setting}[\"']?:(.*(?:\n\1[ \t]+.*)*)"
     found = re.search(key, text, re.MULTILINE)
     return found[2] if found else ""

@@ -201,6 +201,24 @@ def test_the_published_passphrase_is_for_dev_alone(tmp_path: Path, env: dict[str
         backend(tmp_path, env).choose_passphrase("staging")
 
 
+@pytest.mark.parametrize(
+    ("content", "line"), [(b"config:\n  datadocker:prefix: caf\xe9-\n", 2), ("config: {}\n".encode("utf-16"), 1)]
+)
+def test_a_stack_file_in_another_encoding_is_one_line(
+    tmp_path: Path, env: dict[str, str], content: bytes, line: int
+) -> None:
+    made = backend(tmp_path, env)
+    (made.checkout / "Pulumi.mine.yaml").write_bytes(content)
+    with pytest.raises(ToolchainError, match=rf"^Pulumi.mine.yaml is not UTF-8 in line {line}: save it as UTF-8$"):
+        made.choose_passphrase("mine")
+
+
+def test_a_passphrase_may_be_any_bytes(tmp_path: Path, env: dict[str, str]) -> None:
+    (tmp_path / "passphrase").write_bytes(b"\xff\xfe")
+    env["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(tmp_path / "passphrase")
+    backend(tmp_path, env).choose_passphrase("mine")
+
+
 def test_the_lock_of_a_dead_process_is_broken(tmp_path: Path, env: dict[str, str]) -> None:
     made = backend(tmp_path, env)
     gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
