@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
 from pathlib import Path
 
 from toolchain import clis, engine, targeted, vanished, virtualenv
-from toolchain.backend import DEFAULT_STACK, Backend, text_of
+from toolchain.backend import DEFAULT_STACK, PROJECT, Backend, text_of
 from toolchain.options import BARE
 from toolchain.progress import ToolchainError, say
 from toolchain.recovery import recover
@@ -95,6 +96,8 @@ def _ready(arguments: list[str]) -> tuple[Path, dict[str, str]]:
         backend.mend_files(name)
     if about not in NEW | REMOVE | LIST and not asks:
         backend.ensure_stack(cli, stack, select=not named and not selected)
+    if about == "rename":
+        _check_bare(backend, cli, stack, word.rsplit("/", 1)[-1])
     if targeted.is_part(command, arguments) and _kind(_section(name, "shares")) == "azure":
         targeted.check(backend, cli, stack)
     if vanished.is_refresh(command, arguments) and not _runs_here(name):
@@ -144,6 +147,21 @@ def _check_rename(stack: str, new: str) -> None:
         raise ToolchainError(
             f"no stack is renamed from {DEFAULT_STACK} or to it: its passphrase is published, and is no other's; make "
             "another by ./pulumiw stack init NAME"
+        )
+
+
+def _check_bare(backend: Backend, cli: Path, stack: str, new: str) -> None:
+    """Refuses another name for a stack that stands: its own containers would be somebody else's to it.
+
+    Raises:
+        ToolchainError: if it has resources, and had not that name when it made them.
+    """
+    state = backend.output(cli, "stack", "export", "--stack", stack)
+    standing = (json.loads(state).get("deployment") or {}).get("resources")
+    if standing and f'"{PROJECT}/{new}"' not in state:
+        raise ToolchainError(
+            f"stack {stack} can't be renamed while it stands: labels, and names on Azure, are made of its name: "
+            "destroy it first (what shares on Azure keep stays under that name)"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from toolchain import targeted, wrapper
 from toolchain.backend import Backend
 from toolchain.progress import ToolchainError
 
+STANDING = {"urn": "urn:guard", "inputs": {"labels": {"io.datadocker.stack": "datadocker/was"}}}
 # a program's way to the CLI: Python's gRPC to a port of this machine
 CALL = """
 from concurrent.futures import ThreadPoolExecutor
@@ -65,6 +67,7 @@ def warm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("toolchain.virtualenv.ensure", lambda _: tmp_path)
     monkeypatch.setattr("toolchain.clis.ensure", lambda *_: tmp_path)
     monkeypatch.setattr(Backend, "pulumi", lambda *_: None)
+    monkeypatch.setattr(Backend, "output", lambda *_: '{"deployment": {}}')
     monkeypatch.setenv("PULUMI_CREDENTIALS_PATH", str(tmp_path))
     for variable in ("PULUMI_BACKEND_URL", "PULUMI_HOME", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"):
         monkeypatch.delenv(variable, raising=False)
@@ -111,6 +114,23 @@ def test_another_stack_is_made_and_renamed_without_it(
     monkeypatch.setattr(Backend, "selected", lambda _: selected)
     _, env = wrapper._ready(arguments)
     assert "PULUMI_CONFIG_PASSPHRASE" not in env
+
+
+@pytest.mark.usefixtures("warm")
+@pytest.mark.parametrize(
+    ("resources", "new", "refused"),
+    [([], "x", False), ([STANDING], "x", True), ([STANDING], "organization/datadocker/was", False)],
+)
+def test_a_stack_that_stands_is_renamed_only_to_what_it_was(
+    monkeypatch: pytest.MonkeyPatch, resources: list[object], new: str, refused: bool
+) -> None:
+    asked = ["stack", "rename", "--stack", "y", new]
+    monkeypatch.setattr(Backend, "output", lambda *_: json.dumps({"deployment": {"resources": resources}}))
+    if not refused:
+        assert wrapper._ready(asked)
+        return
+    with pytest.raises(ToolchainError, match=r"^stack y can't be renamed while it stands: .*: destroy it first \("):
+        wrapper._ready(asked)
 
 
 @pytest.mark.usefixtures("warm")
