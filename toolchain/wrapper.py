@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import sys
@@ -154,11 +153,11 @@ def _check_bare(backend: Backend, cli: Path, stack: str, new: str) -> None:
     """Refuses another name for a stack that stands: its own containers would be somebody else's to it.
 
     Raises:
-        ToolchainError: if it has resources, and had not that name when it made them.
+        ToolchainError: if what it has carries its name, and nothing the new one.
     """
     state = backend.output(cli, "stack", "export", "--stack", stack)
-    standing = (json.loads(state).get("deployment") or {}).get("resources")
-    if standing and f'"{PROJECT}/{new}"' not in state:
+    now, then = (f'"{PROJECT}/{name}"' in state for name in (stack.rsplit("/", 1)[-1], new))
+    if now and not then:
         raise ToolchainError(
             f"stack {stack} can't be renamed while it stands: labels, and names on Azure, are made of its name: "
             "destroy it first (what shares on Azure keep stays under that name)"

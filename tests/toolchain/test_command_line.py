@@ -15,7 +15,6 @@ from toolchain import targeted, wrapper
 from toolchain.backend import Backend
 from toolchain.progress import ToolchainError
 
-STANDING = {"urn": "urn:guard", "inputs": {"labels": {"io.datadocker.stack": "datadocker/was"}}}
 # a program's way to the CLI: Python's gRPC to a port of this machine
 CALL = """
 from concurrent.futures import ThreadPoolExecutor
@@ -118,18 +117,19 @@ def test_another_stack_is_made_and_renamed_without_it(
 
 @pytest.mark.usefixtures("warm")
 @pytest.mark.parametrize(
-    ("resources", "new", "refused"),
-    [([], "x", False), ([STANDING], "x", True), ([STANDING], "organization/datadocker/was", False)],
+    ("made_by", "new", "refused"),
+    [("", "x", False), ("y", "x", True), ("was", "x", False), ("was y", "organization/datadocker/was", False)],
 )
 def test_a_stack_that_stands_is_renamed_only_to_what_it_was(
-    monkeypatch: pytest.MonkeyPatch, resources: list[object], new: str, refused: bool
+    monkeypatch: pytest.MonkeyPatch, made_by: str, new: str, refused: bool
 ) -> None:
-    asked = ["stack", "rename", "--stack", "y", new]
-    monkeypatch.setattr(Backend, "output", lambda *_: json.dumps({"deployment": {"resources": resources}}))
+    asked = ["stack", "rename", "--stack", "organization/datadocker/y", new]
+    labelled = [{"inputs": {"labels": {"io.datadocker.stack": f"datadocker/{name}"}}} for name in made_by.split()]
+    monkeypatch.setattr(Backend, "output", lambda *_: json.dumps({"deployment": {"resources": labelled}}))
     if not refused:
         assert wrapper._ready(asked)
         return
-    with pytest.raises(ToolchainError, match=r"^stack y can't be renamed while it stands: .*: destroy it first \("):
+    with pytest.raises(ToolchainError, match=r"^stack organization/datadocker/y can't be renamed while it stands: .*: destroy it first \("):
         wrapper._ready(asked)
 
 
