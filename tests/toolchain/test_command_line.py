@@ -129,7 +129,7 @@ def test_a_stack_that_stands_is_renamed_only_to_what_it_was(
     if not refused:
         assert wrapper._ready(asked)
         return
-    with pytest.raises(ToolchainError, match=r"^stack organization/datadocker/y can't be renamed while it stands: .*: destroy it first \("):
+    with pytest.raises(ToolchainError, match=r"datadocker/y can't be renamed while it stands: .*: destroy it first \("):
         wrapper._ready(asked)
 
 
