@@ -17,6 +17,8 @@ from urllib.parse import quote, urlsplit
 
 # of the oldest engines that this is for; a later one may have its own oldest
 API = "1.41"
+# for its volumes the engine asks every driver that it ever used, one that is gone for 15 s
+ANSWER_SECONDS = 30
 # a database flushes what is dirty before it stops
 STOP_SECONDS = 60
 
@@ -50,7 +52,7 @@ class EngineConnection:
         with self._request("GET", "/_ping", timeout, {}):
             pass
 
-    def get(self, path: str, *, timeout: float = 10, **query: object) -> Any:
+    def get(self, path: str, *, timeout: float = ANSWER_SECONDS, **query: object) -> Any:
         """Returns the decoded JSON of `GET path?query`; dicts in `query` are sent as JSON.
 
         Raises:
