@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -146,7 +147,16 @@ def _(cloud: Cloud, machine: Resource, out: Outputs) -> None:
         disk.setdefault("diskSizeGB", IMAGES[":".join(image[k] for k in ("publisher", "offer", "sku")).lower()])
     out["storageProfile"].setdefault("dataDisks", [])
     if identity := out.get("identity"):
-        identity["principalId"], identity["tenantId"] = machine.facts["principalId"], cloud.tenant
+        if "SystemAssigned" in identity.get("type", ""):
+            identity["principalId"], identity["tenantId"] = machine.facts["principalId"], cloud.tenant
+        if given := identity.get("userAssignedIdentities"):
+            # Azure knows them as a map, which the SDK takes as a list of its keys
+            identity["userAssignedIdentities"] = {i: _user_assigned(i) for i in given}
+
+
+def _user_assigned(identity: str) -> dict[str, str]:
+    made = {name: str(uuid.uuid5(uuid.NAMESPACE_URL, f"{name}{identity.lower()}")) for name in ("client", "principal")}
+    return {f"{name}Id": value for name, value in made.items()}
 
 
 @_of("compute:VirtualMachineRunCommandByVirtualMachine")

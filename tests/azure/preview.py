@@ -25,6 +25,9 @@ def _known(types: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]
 def _value(type: Any, given: Any) -> Any:
     if isinstance(given, dict) and _types.is_output_type(type):
         return _known(_types.output_type_types(type), given)
+    if isinstance(given, list) and typing.get_origin(type) in (dict, Mapping):
+        # a set of ids goes in as a list and comes out as a map: what it says of each is not known yet
+        return UNKNOWN
     if isinstance(given, list) and typing.get_args(type):
         return [_value(_types.unwrap_type(typing.get_args(type)[0]), item) for item in given]
     return given

@@ -230,6 +230,9 @@ def _only(type: schema.Type, value: Any) -> Any:
     if type.name == "object" and isinstance(value, dict):
         known = schema.properties(type.properties)
         return {name: _only(known[name].type, v) for name, v in value.items() if name in known}
+    if type.name == "array" and isinstance(value, dict):
+        # a set, of whose members more is known than their ids (isStringSet, provider/pkg/convert)
+        return list(value)
     if type.name == "array" and isinstance(value, list) and type.items:
         return [_only(type.items, item) for item in value]
     return value

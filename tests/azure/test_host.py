@@ -24,6 +24,7 @@ from stacks.hosts import docker_host
 
 docker_host(read_settings())
 """
+GROUP = "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/identities"
 BASTION = {
     "resourceGroupName": "datadocker-staging",
     "virtualNetworkName": "datadocker-staging-vnet",
@@ -47,6 +48,22 @@ def test_a_subnet_that_others_add_stays(clone: Clone, azure: StandIn) -> None:
     assert azure.cloud.only("network:VirtualNetwork").inputs["tags"] == {"team": "data"}
     assert azure.cloud.lookup(added.id)
     clone.pulumi("up", "--yes", "--skip-preview", "--expect-no-changes")
+
+
+@pytest.mark.parametrize("standing", [False, True])
+def test_identities_are_given_to_the_machine_and_stay(clone: Clone, azure: StandIn, standing: bool) -> None:
+    if standing:
+        clone.change("up")
+    identity = f"{GROUP}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/backup"
+    clone.pulumi("config", "set", "--path", "datadocker:host.identities[0]", identity)
+    clone.pulumi("preview")
+    clone.change("up")
+    machine = azure.cloud.only("compute:VirtualMachine")
+    assert machine.inputs["identity"] == {"type": "UserAssigned", "userAssignedIdentities": [identity]}
+    known = azure.cloud.get(machine.id)["identity"]
+    assert set(known["userAssignedIdentities"][identity]) == {"clientId", "principalId"}
+    assert "principalId" not in known
+    clone.pulumi("up", "--yes", "--skip-preview", "--refresh", "--expect-no-changes")
 
 
 def test_a_machine_that_stands_keeps_its_subnet(clone: Clone, azure: StandIn) -> None:
