@@ -225,7 +225,8 @@ class Backend:
         """Runs the CLI and returns what it wrote to its standard output.
 
         Raises:
-            ToolchainError: if it fails, with the end of what it printed.
+            ToolchainError: if it fails, with the end of what it printed, or with --json the error that it reports, in
+                one line.
         """
         return self._run(cli, args, errors=subprocess.PIPE)
 
@@ -240,6 +241,8 @@ class Backend:
             check=False,
         )
         if done.returncode:
+            if reported := _reported_error(done.stdout):
+                raise ToolchainError(reported)
             tail = "\n  ".join((done.stderr or done.stdout).strip().splitlines()[-12:])
             raise ToolchainError(f"pulumi {' '.join(args)} failed:\n  {tail}")
         return done.stdout
@@ -309,6 +312,16 @@ class Backend:
         except OSError:
             return {}
         return json.loads(text)["checkpoint"].get("latest") or {} if if_it_mentions in text else {}
+
+
+def _reported_error(printed: str) -> str:
+    """The first error of what was printed with --json; nothing where there is none."""
+    try:
+        diagnostics = json.loads(printed).get("diagnostics") or []
+    except (ValueError, AttributeError):
+        return ""
+    found = next((str(d["message"]) for d in diagnostics if d.get("severity") == "error"), "")
+    return " ".join(found.split()).removeprefix("error: ").removeprefix("Preview failed: ")
 
 
 def text_of(file: Path) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 from toolchain.backend import Backend
 from toolchain.options import BARE, YES
-from toolchain.progress import say
+from toolchain.progress import ToolchainError, say
 
 MACHINE = "azure-native:compute:VirtualMachine"
 REFRESH = re.compile(f"--refresh(?:={YES})?|{BARE}r(?:={YES}|[^=].*)?")
@@ -32,16 +32,20 @@ def forget(backend: Backend, cli: Path, stack: str) -> None:
     """Makes the state forget each virtual machine that is gone, with what was on it; others are only looked at.
 
     Raises:
-        ToolchainError: if the state can't be changed.
+        ToolchainError: if Azure can't be asked, as where nobody is logged in, or the state can't be changed.
     """
     exported = backend.output(cli, "stack", "export", "--stack", stack)
     if MACHINE not in exported:
         return
     resources = json.loads(exported)["deployment"].get("resources") or []
     for urn in (str(r["urn"]) for r in resources if r["type"] == MACHINE):
-        looked = backend.output(cli, "refresh", "--preview-only", "--json", "--target", urn, "--stack", stack)
+        name = urn.rsplit("::", 1)[1]
+        try:
+            looked = backend.output(cli, "refresh", "--preview-only", "--json", "--target", urn, "--stack", stack)
+        except ToolchainError as error:
+            raise ToolchainError(f"whether virtual machine {name} is there can't be asked of Azure: {error}") from None
         if any(step.get("op") == "delete" and step.get("urn") == urn for step in _steps(looked)):
-            say(f"virtual machine {urn.rsplit('::', 1)[1]} is gone: the state forgets what was on it")
+            say(f"virtual machine {name} is gone: the state forgets what was on it")
             # what depends on it is what is on it, or is made anew from what the state keeps
             backend.pulumi(cli, "state", "delete", urn, "--target-dependents", "--force", "--yes", "--stack", stack)
 

@@ -12,6 +12,7 @@ from tests.azure.project import TOOLCHAIN, Project
 from tests.azure.standin import StandIn
 from toolchain import vanished
 from toolchain.backend import Backend
+from toolchain.progress import ToolchainError
 
 ON_IT = """
 kept = pulumi.Stash("password", input="secret")
@@ -70,6 +71,24 @@ def test_one_that_is_there_is_left_alone(project: Project, azure: StandIn, monke
 )
 def test_which_commands_refresh(command: str, arguments: list[str], expected: bool) -> None:
     assert vanished.is_refresh(command, arguments) is expected
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [("logged_in", "Please run 'az login' to setup account."), ("login_expired", "Please run: az login --scope")],
+)
+def test_who_is_not_logged_in_hears_one_line(
+    project: Project, azure: StandIn, monkeypatch: pytest.MonkeyPatch, fault: str, said: str
+) -> None:
+    project.up(programs.machine())
+    setattr(azure.faults, fault, fault != "logged_in")
+    with pytest.raises(
+        ToolchainError, match=r"^whether virtual machine vm is there can't be asked of Azure: "
+    ) as heard:
+        forget(project, monkeypatch)
+    assert said in str(heard.value)
+    assert "\n" not in str(heard.value)
+    assert "{" not in str(heard.value)
 
 
 def test_a_state_without_machines_asks_nobody(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
