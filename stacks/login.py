@@ -40,15 +40,17 @@ def subscription() -> str:
         if not chosen:
             raise pulumi.RunError(f"Azure: which subscription? Set azure-native:subscriptionId: {HOW}")
         return chosen
-    if client:
+    if oidc:
+        lacking = "token" if client else "id of a client"
+        raise pulumi.RunError(f"Azure: {_source(*OIDC)} is set, and no {lacking} with it: {HOW}")
+    # the id of a client alone is no login: azure-native goes on to az
+    known = _command_line_tool() if shutil.which("az") else []
+    if not known and client:
         raise pulumi.RunError(
             f"Azure: {_source(*CLIENT)} is set, and no secret or certificate with it, nor {OIDC[1]}=true and a token: "
             f"{HOW}"
         )
-    if oidc:
-        raise pulumi.RunError(f"Azure: {_source(*OIDC)} is set, and no id of a client with it: {HOW}")
-    known = _command_line_tool()
-    if shutil.which("az") is None or not known:
+    if not known:
         raise pulumi.RunError(f"not logged in to Azure: {HOW}")
     return chosen or next((s["id"] for s in known if s.get("isDefault")), known[0]["id"])
 
@@ -69,11 +71,11 @@ def _source(setting: str, variable: str) -> str:
 
 
 def _command_line_tool() -> list[dict[str, str]]:
-    """The subscriptions of which az knows."""
+    """The subscriptions of which az knows, whatever their state: azure-native takes the default one as it is."""
     folder = Path(os.environ.get("AZURE_CONFIG_DIR") or Path.home() / ".azure")
     try:
         # it writes a byte order mark
         listed = json.loads((folder / "azureProfile.json").read_text("utf-8-sig")).get("subscriptions") or []
     except (OSError, ValueError, AttributeError):
         return []
-    return [s for s in listed if s.get("state", "Enabled") == "Enabled" and s.get("id")]
+    return [s for s in listed if s.get("id")]

@@ -119,8 +119,8 @@ def _default_subscription() -> str:
         listed = json.loads((folder / "azureProfile.json").read_text("utf-8-sig")).get("subscriptions") or []
     except (OSError, ValueError, AttributeError):
         return ""
-    enabled = [s for s in listed if s.get("state", "Enabled") == "Enabled" and s.get("id")]
-    return next((str(s["id"]) for s in [*(s for s in enabled if s.get("isDefault")), *enabled]), "")
+    known = [s for s in listed if s.get("id")]
+    return next((str(s["id"]) for s in [*(s for s in known if s.get("isDefault")), *known]), "")
 
 
 def _export(backend: Backend, cli: Path, stack: str) -> dict[str, Any]:

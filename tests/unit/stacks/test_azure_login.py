@@ -46,19 +46,20 @@ def test_nobody_logged_in_is_one_line_and_nothing_is_made(build: Build, recorder
 
 
 FIRST, DEFAULT = {"id": "first"}, {"id": "default", "isDefault": True}
-OFF = {"id": "off", "state": "Disabled", "isDefault": True}
+WARNED, PAST_DUE = {"id": "warned", "state": "Warned"}, {"id": "due", "state": "PastDue"}
 
 
 @pytest.mark.parametrize(
     ("noted", "taken"),
     [
-        ({"subscriptions": [FIRST, DEFAULT, OFF]}, "default"),
+        ({"subscriptions": [FIRST, DEFAULT, WARNED]}, "default"),
         ({"subscriptions": [FIRST | {"state": "Enabled"}, DEFAULT | {"state": "Enabled"}]}, "default"),
-        ({"subscriptions": [OFF, DEFAULT]}, "default"),
-        ({"subscriptions": [OFF, FIRST]}, "first"),
+        ({"subscriptions": [FIRST | {"state": "Enabled"}, WARNED | {"isDefault": True}]}, "warned"),
+        ({"subscriptions": [PAST_DUE]}, "due"),
+        ({"subscriptions": [PAST_DUE | {"isDefault": True}]}, "due"),
         ({"subscriptions": [FIRST, {"id": "second"}]}, "first"),
         ({"subscriptions": [{"isDefault": True}, FIRST]}, "first"),
-        ({"subscriptions": [OFF]}, ""),
+        ({"subscriptions": [{"state": "Enabled"}]}, ""),
         ({"subscriptions": None}, ""),
         ([], ""),
     ],
@@ -143,7 +144,7 @@ def test_every_login_of_azure_native_is_one(
         # azure-native looks at a token with this switch alone, and takes no other spelling
         ({"ARM_CLIENT_ID": "x", "ARM_OIDC_TOKEN": "y"}, {}, "ARM_CLIENT_ID is set, and no"),
         ({"ARM_CLIENT_ID": "x", "ARM_OIDC_TOKEN": "y", "ARM_USE_OIDC": "1"}, {}, "ARM_CLIENT_ID is set, and no"),
-        ({"ARM_CLIENT_ID": "x", "ARM_USE_OIDC": "true"}, {}, "ARM_CLIENT_ID is set, and no"),
+        ({"ARM_CLIENT_ID": "x", "ARM_USE_OIDC": "true"}, {}, "ARM_USE_OIDC is set, and no token with it"),
         ({"ARM_OIDC_TOKEN": "y"}, {"useOidc": "true"}, "azure-native:useOidc is set, and no id of a client with it"),
         ({"ARM_USE_MSI": "true"}, {"useMsi": "false"}, "^not logged in to Azure"),
         ({"ARM_CLIENT_ID": "x", "ARM_CLIENT_SECRET": "y"}, {}, "which subscription"),
@@ -164,4 +165,17 @@ def test_half_a_login(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(pulumi.RunError, match=said):
+        login.subscription()
+
+
+def test_the_id_of_a_client_alone_leaves_the_login_to_az(
+    recorder: AzureRecorder, nobody: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (nobody / "az").touch(mode=0o755)
+    (nobody / "azureProfile.json").write_text(json.dumps({"subscriptions": [FIRST, DEFAULT]}))
+    monkeypatch.setenv("ARM_CLIENT_ID", "x")
+    assert login.subscription() == "default"
+    # which azure-native asks for before az
+    monkeypatch.setenv("ARM_USE_OIDC", "true")
+    with pytest.raises(pulumi.RunError, match="ARM_USE_OIDC is set, and no token with it"):
         login.subscription()
