@@ -10,11 +10,11 @@ import re
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.azure import compute_rules, deletion, effects, network_rules, rules, storage_rules
+from tests.azure import compute_rules, deletion, effects, network_rules, rules, security_rules, storage_rules
 from tests.azure.errors import (
     AzureError,
     conflict,
@@ -33,7 +33,7 @@ from tests.azure.shares import RecordingShares, ShareRoom
 from tests.azure.values import one
 
 # they enter their rules by being imported
-RULES_OF = (compute_rules, network_rules, storage_rules)
+RULES_OF = (compute_rules, network_rules, security_rules, storage_rules)
 SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
 TENANT = "66666666-7777-8888-9999-000000000000"
 GROUP = "azure-native:resources:ResourceGroup"
@@ -83,9 +83,10 @@ class Cloud:
                 new.id, new.facts = old.id, copy.deepcopy(old.facts)
             self._refuse(new, old)
             children = self._inline(new)
-            for child in children:
-                self._refuse(child, self.lookup(child.id), fresh_parent=new)
             gone = self._gone_children(new, children)
+            for child in children:
+                with self._as_if(new, *(c for c in children if c.key != child.key), without=gone):
+                    self._refuse(child, self.lookup(child.id))
             for child in gone:
                 if error := deletion.refusal(self, child):
                     raise error
@@ -237,12 +238,12 @@ class Cloud:
             json.dump([r.to_json() for r in self.resources.values()], file, indent=1)
         aside.rename(self._file)
 
-    def _refuse(self, new: Resource, old: Resource | None, fresh_parent: Resource | None = None) -> None:
+    def _refuse(self, new: Resource, old: Resource | None) -> None:
         group = KINDS[GROUP].id(self.subscription, {"resourceGroupName": new.group})
         if new.kind.token != GROUP and not self.lookup(group):
             raise group_not_found(new.group)
         parent = new.kind.parent_id(self.subscription, new.inputs)
-        if parent and not self.lookup(parent) and fresh_parent is None:
+        if parent and not self.lookup(parent):
             raise parent_not_found(new.kind.azure_type, parent)
         for error in value_refusals(new):
             raise error
@@ -253,17 +254,15 @@ class Cloud:
                 f"'{new.group}'. A resource with the same name cannot be created in location '{new.location}'. Please "
                 "select a new resource name.",
             )
-        if fresh_parent is not None:
-            with self._as_if(fresh_parent):
-                self._refuse_relations(new)
-        else:
-            self._refuse_relations(new)
+        self._refuse_relations(new)
 
     def _refuse_relations(self, new: Resource) -> None:
         for _, reference in new.references():
             other = self.lookup(reference)
             place = other and (other.location or (other.kind.parent_path and self.parent(other).location))
-            strangers = place and new.location and place != new.location and "Microsoft.Network" in new.kind.azure_type
+            abroad = place and new.location and place != new.location
+            # an account's firewall takes subnets of other regions
+            strangers = abroad and not new.kind.azure_type.startswith("Microsoft.Storage")
             # an availability set has words of its own, and a user's own image is none of ours
             if (
                 other is None and not re.search("/(availabilitysets|images|userassigned)", reference.lower())
@@ -273,16 +272,15 @@ class Cloud:
             raise error
 
     @contextlib.contextmanager
-    def _as_if(self, resource: Resource) -> Iterator[None]:
-        before = self.resources.get(resource.key)
-        self.resources[resource.key] = resource
+    def _as_if(self, *there: Resource, without: Iterable[Resource]) -> Iterator[None]:
+        """Lets rules see a resource among those that come with it, and not those that go."""
+        before = self.resources
+        going = {resource.key for resource in without}
+        self.resources = {k: r for k, r in before.items() if k not in going} | {r.key: r for r in there}
         try:
             yield
         finally:
-            if before:
-                self.resources[resource.key] = before
-            else:
-                del self.resources[resource.key]
+            self.resources = before
 
     def _inline(self, new: Resource) -> list[Resource]:
         """Takes the children that stand inside a resource out of it."""

@@ -229,6 +229,15 @@ def a_disk_is_made_once(cloud: Cloud, new: Resource) -> AzureError | None:
     return None
 
 
+@rule("compute:VirtualMachine", source="https://aka.ms/deletenic")
+def an_interface_has_one_machine(cloud: Cloud, new: Resource) -> AzureError | None:
+    for interface in new.inputs_at("networkProfile.networkInterfaces[].id"):
+        for user, _ in cloud.users(interface):
+            if user.key != new.key:
+                return bad_request("NicInUse", f"Network Interface {interface} is used by existing resource {user.id}.")
+    return None
+
+
 # path, and what Azure calls it
 IMMUTABLE = {
     "osProfile.customData": "osProfile.customData",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from tests.azure.errors import AzureError, PartialError, conflict
 from tests.azure.kinds import KINDS
 from tests.azure.machines import BootFailed, Order, Ran, claimed_address
-from tests.azure.network_rules import prefixes
+from tests.azure.network_rules import prefixes, static_address
 from tests.azure.reach import address_of, open_ports
 from tests.azure.resource import Resource
 from tests.azure.values import at, one
@@ -260,6 +260,8 @@ def _give_private_addresses(cloud: Cloud, interface: Resource) -> None:
     for path, subnet_id in at(interface.inputs, "ipConfigurations[].subnet.id"):
         index = path.split("[")[1].split("]")[0]
         subnet = cloud.lookup(subnet_id)
+        if asked := static_address(interface.inputs["ipConfigurations"][int(index)]):
+            given[index] = asked
         if index in given or not subnet or not prefixes(subnet.inputs):
             continue
         others = cloud.of_type(interface.kind.token)

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from tests.azure.services import ENDPOINT_SERVICES, is_service_tag
+
 SPECIFICATIONS = "https://github.com/Azure/azure-rest-api-specs"
 NAMES = "https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules"
 VM_ERRORS = "https://learn.microsoft.com/azure/virtual-machines/error-messages"
@@ -27,6 +29,8 @@ DNS_LABEL = "https://github.com/Azure/azure-quickstart-templates/issues/6520"
 ACCOUNT_NAME = "https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/error-storage-account-name"
 SSH_KEY = "https://github.com/Azure/azure-quickstart-templates/issues/680"
 GROUP_REGIONS = "https://github.com/Azure/azure-cli/issues/7602"
+DISK_TYPES = "https://learn.microsoft.com/azure/virtual-machines/disks-types"
+ENDPOINTS = "https://learn.microsoft.com/azure/virtual-network/virtual-network-service-endpoints-overview"
 ZONES = "https://github.com/kubermatic/kubermatic/issues/6557"
 
 
@@ -125,8 +129,8 @@ def starts_a_network(value: Any) -> bool:
 
 def is_source(value: Any) -> bool:
     """Whether a security rule can name it: *, an address, a network, or a service tag."""
-    if value == "*" or re.fullmatch(r"[A-Z][A-Za-z]*(\.[A-Za-z]+)*", str(value)):
-        return str(value) not in ("Any", "All")
+    if value == "*" or is_service_tag(str(value)):
+        return True
     try:
         ipaddress.ip_network(value)
     except ValueError:
@@ -136,7 +140,8 @@ def is_source(value: Any) -> bool:
 
 def is_port_range(value: Any) -> bool:
     found = re.fullmatch(r"(\d{1,5})(?:-(\d{1,5}))?", str(value))
-    return value == "*" or bool(found and all(int(n) <= 65535 for n in found.groups() if n))
+    ends = [int(n) for n in found.groups() if n] if found else []
+    return value == "*" or bool(ends and ends[-1] <= 65535 and ends == sorted(ends))
 
 
 def is_custom_data(value: Any) -> bool:
@@ -248,6 +253,13 @@ REFUSED: dict[str, list[Refused]] = {
         *_address_limits("subnets[].addressPrefix"),
     ],
     "azure-native:network:Subnet": [
+        Refused(
+            "serviceEndpoints[].service",
+            ENDPOINTS,
+            lambda value: value in ENDPOINT_SERVICES,
+            "InvalidRequestFormat",
+            "Cannot parse the request.",
+        ),
         _resource_name("subnetName"),
         *_address_limits("addressPrefix"),
         *_address_limits("addressPrefixes[]"),
@@ -293,6 +305,13 @@ REFUSED: dict[str, list[Refused]] = {
             lambda value: str(value).lower() not in DISALLOWED_USERS and 1 <= len(value) <= 64,
             "InvalidParameter",
             "The Admin Username specified is not allowed.",
+        ),
+        Refused(
+            "storageProfile.osDisk.managedDisk.storageAccountType",
+            DISK_TYPES,
+            lambda value: value not in ("UltraSSD_LRS", "PremiumV2_LRS"),
+            "InvalidParameter",
+            "The value of parameter storageProfile.osDisk.managedDisk.storageAccountType is invalid.",
         ),
         Refused(
             "osProfile.customData",

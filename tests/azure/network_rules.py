@@ -1,8 +1,10 @@
-"""Rules of networks, addresses and their security."""
+"""Rules of networks, their subnets, interfaces and addresses."""
 
 from __future__ import annotations
 
+import ipaddress
 import itertools
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from tests.azure.errors import AzureError, bad_request
@@ -13,6 +15,11 @@ from tests.azure.values import one
 if TYPE_CHECKING:
     from tests.azure.cloud import Cloud
     from tests.azure.resource import Resource
+
+# addresses, of a /29
+SMALLEST = 8
+# the network's own, the gateway and two of Azure's name service
+KEPT = 4
 
 
 @rule("network:Subnet", source="https://github.com/MicrosoftDocs/azure-docs/pull/123869")
@@ -45,6 +52,46 @@ def subnets_do_not_overlap(cloud: Cloud, new: Resource) -> AzureError | None:
     return None
 
 
+@rule("network:Subnet", source="https://learn.microsoft.com/azure/virtual-network/virtual-networks-faq")
+def a_subnet_has_room(cloud: Cloud, new: Resource) -> AzureError | None:
+    # Azure keeps five addresses of each
+    if any(network(prefix).num_addresses < SMALLEST for prefix in prefixes(new.inputs)):
+        return bad_request(
+            "NetcfgInvalidSubnet", f"Subnet '{new.name}' is not valid in virtual network '{cloud.parent(new).name}'."
+        )
+    return None
+
+
+@rule(
+    "network:Subnet",
+    source="https://learn.microsoft.com/azure/storage/common/storage-network-security-virtual-networks",
+)
+def a_subnet_has_one_endpoint_of_storage(cloud: Cloud, new: Resource) -> AzureError | None:
+    services = new.inputs_at("serviceEndpoints[].service")
+    if len(services) > len(set(services)) or {"Microsoft.Storage", "Microsoft.Storage.Global"} <= set(services):
+        # that it does is known, in which words is not
+        return bad_request(
+            "InvalidServiceEndpoints", f"Subnet {new.id} has service endpoints that exclude each other: {services}."
+        )
+    return None
+
+
+@rule(
+    "network:NetworkSecurityGroup",
+    "network:VirtualNetwork",
+    source="https://github.com/hashicorp/terraform-provider-azurerm/issues?q=DuplicateResourceName",
+)
+def children_have_names_of_their_own(cloud: Cloud, new: Resource) -> AzureError | None:
+    for inside in new.kind.inline:
+        names = [str(child.get("name")).lower() for child in new.inputs.get(inside) or []]
+        for name in names:
+            if names.count(name) > 1:
+                return bad_request(
+                    "DuplicateResourceName", f"Resource {new.id} has two child resources with the same name ({name})."
+                )
+    return None
+
+
 @rule("network:Subnet", source="https://github.com/Azure/azure-cli/issues?q=InUsePrefixCannotBeDeleted")
 def an_address_range_in_use_stays(cloud: Cloud, new: Resource) -> AzureError | None:
     old = cloud.lookup(new.id)
@@ -56,46 +103,6 @@ def an_address_range_in_use_stays(cloud: Cloud, new: Resource) -> AzureError | N
                 "InUsePrefixCannotBeDeleted",
                 f"IpPrefix {prefix} on Subnet {new.name} has active allocations and cannot be deleted.",
             )
-    return None
-
-
-@rule("network:SecurityRule", source="https://github.com/Azure/aks-engine/issues/2106")
-def no_two_security_rules_have_one_priority(cloud: Cloud, new: Resource) -> AzureError | None:
-    for other in cloud.children(cloud.parent(new).id, new.kind.token):
-        if other.key != new.key and _order(other.inputs) == _order(new.inputs):
-            return bad_request(
-                "SecurityRuleConflict",
-                f"Security rule {new.name} conflicts with rule {other.name}. Rules cannot have the same Priority and "
-                "Direction. To learn more, see aka.ms/nsgrules.",
-            )
-    return None
-
-
-@rule("network:SecurityRule", source="https://github.com/ansible-collections/azure/issues/639")
-def a_tag_stands_by_itself(cloud: Cloud, new: Resource) -> AzureError | None:
-    for end in ("Source", "Destination"):
-        for prefix in _several(new, end):
-            if not is_cidr(prefix):
-                return bad_request(
-                    "SecurityRuleParameterContainsUnsupportedValue",
-                    f"Security rule parameter {end}AddressPrefix for rule with Id {new.id} cannot specify existing "
-                    "VIRTUALNETWORK, INTERNET, AZURELOADBALANCER, '*' or system tags. Unsupported value used: "
-                    f"{prefix}.",
-                )
-    return None
-
-
-@rule("network:SecurityRule", source="https://github.com/alan-turing-institute/data-safe-haven/issues/2077")
-def ranges_of_a_security_rule_do_not_overlap(cloud: Cloud, new: Resource) -> AzureError | None:
-    for end in ("Source", "Destination"):
-        given = [p for p in _several(new, end) if is_cidr(p)]
-        for one_range, other in itertools.combinations(given, 2):
-            if network(one_range).overlaps(network(other)):
-                return bad_request(
-                    "OverlappingSubnetsNotPermittedInSecurityRule",
-                    f"Security rule parameter {end}AddressPrefix for rule with Id {new.id} cannot specify overlapping "
-                    f"subnets. Overlapping subnets are: {one_range}, {other}.",
-                )
     return None
 
 
@@ -149,19 +156,58 @@ def a_public_address_has_one_owner(cloud: Cloud, new: Resource) -> AzureError | 
     return None
 
 
+@rule("network:NetworkInterface", source="https://github.com/hashicorp/terraform-provider-azurerm/issues/4225")
+def a_static_address_is_one_of_its_subnets(cloud: Cloud, new: Resource) -> AzureError | None:
+    for address, subnet in _static_addresses(cloud, new):
+        ranges = [network(prefix) for prefix in prefixes(subnet.inputs)]
+        inside = next((r for r in ranges if ipaddress.ip_address(address) in r), None)
+        if inside is None:
+            return bad_request(
+                "PrivateIPAddressNotInSubnet",
+                f"Private static IP address {address} does not belong to the range of subnet prefix {ranges[0]}.",
+            )
+        number = int(ipaddress.ip_address(address)) - int(inside.network_address)
+        if number < KEPT or number == inside.num_addresses - 1:
+            return bad_request(
+                "PrivateIPAddressInReservedRange",
+                f"Private static IP address {address} falls within reserved IP range of subnet prefix {inside}.",
+            )
+    return None
+
+
+@rule("network:NetworkInterface", source="https://github.com/daniel-rhoades/acs-engine-terraform/issues/10")
+def a_static_address_is_free(cloud: Cloud, new: Resource) -> AzureError | None:
+    for address, subnet in _static_addresses(cloud, new):
+        for other in cloud.of_type(new.kind.token):
+            near = subnet.key in (i.lower() for i in other.inputs_at("ipConfigurations[].subnet.id"))
+            if other.key != new.key and near and address in other.facts.get("addresses", {}).values():
+                return bad_request(
+                    "PrivateIPAddressIsAllocated",
+                    f"IP configuration {cloud.inner_id(new, 'ipConfigurations[0]')} is using the private IP address "
+                    f"{address} which is already allocated to resource {other.id}.",
+                )
+    return None
+
+
 def prefixes(subnet: Any) -> list[str]:
     """Returns a subnet's address ranges."""
     found = [subnet.get("addressPrefix"), *subnet.get("addressPrefixes", [])]
     return [p for p in found if p and is_cidr(p)]
 
 
-def _several(rule_: Resource, end: str) -> list[str]:
-    return list(rule_.inputs.get(f"{end.lower()}AddressPrefixes") or [])
+def _static_addresses(cloud: Cloud, interface: Resource) -> Iterator[tuple[str, Resource]]:
+    for configuration in interface.inputs.get("ipConfigurations") or []:
+        subnet = cloud.lookup(one(configuration, "subnet.id", ""))
+        if address := static_address(configuration):
+            assert subnet
+            yield address, subnet
+
+
+def static_address(configuration: Any) -> str | None:
+    """Returns the address that an IP configuration asks for."""
+    asked = configuration.get("privateIPAllocationMethod") == "Static"
+    return configuration.get("privateIPAddress") if asked else None
 
 
 def _inside(part: Any, whole: Any) -> bool:
     return part.version == whole.version and bool(part.subnet_of(whole))
-
-
-def _order(security_rule: Any) -> tuple[Any, Any]:
-    return security_rule.get("priority"), security_rule.get("direction")

@@ -155,4 +155,28 @@ PAYLOADS: list[tuple[str, dict[str, Any], str, str, str]] = [
         "Failed to perform 'write' on resource(s) of type 'virtualMachines/runCommands', because the parent resource",
         "https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/error-parent-resource",
     ),
+    (
+        VM,
+        {"vmName": "second", "storageProfile__osDisk__name": "second-disk"},
+        "NicInUse",
+        f"is used by existing resource {COMPUTE}/virtualMachines/vm.",
+        "https://aka.ms/deletenic",
+    ),
+    (
+        VM,
+        {"location": "northeurope"},
+        "InvalidResourceReference",
+        "both resources are in the same region.",
+        "https://github.com/Azure/azure-quickstart-templates/issues/5878",
+    ),
+    *[
+        (
+            VM,
+            {"storageProfile__osDisk__managedDisk": {"storageAccountType": disk}},
+            "InvalidParameter",
+            "The value of parameter storageProfile.osDisk.managedDisk.storageAccountType is invalid.",
+            "https://learn.microsoft.com/azure/virtual-machines/disks-types",
+        )
+        for disk in ("UltraSSD_LRS", "PremiumV2_LRS")
+    ],
 ]

@@ -7,9 +7,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.azure.samples import NETWORK
+from tests.azure.samples import NETWORK, SAMPLES
 
-RULE = "network:SecurityRule"
+RULE, GROUP, CARD = "network:SecurityRule", "network:NetworkSecurityGroup", "network:NetworkInterface"
+HOSTS = f"{NETWORK}/virtualNetworks/net/subnets/hosts"
+
+
+def inside(*changes: dict[str, Any]) -> dict[str, Any]:
+    """Returns a group's rules as they stand inside of it."""
+    return {"securityRules": [SAMPLES[RULE] | {"name": f"rule{i}"} | change for i, change in enumerate(changes)]}
+
+
+def static(address: str) -> dict[str, Any]:
+    """Returns an interface that asks for an address."""
+    asked = {"privateIPAddress": address, "privateIPAllocationMethod": "Static"}
+    return {"networkInterfaceName": "second", "ipConfigurations": [{"name": "main", "subnet": {"id": HOSTS}, **asked}]}
+
 
 PAYLOADS: list[tuple[str, dict[str, Any], str, str, str]] = [
     (
@@ -202,4 +215,145 @@ PAYLOADS: list[tuple[str, dict[str, Any], str, str, str]] = [
         "both resources are in the same region.",
         "https://github.com/Azure/azure-quickstart-templates/issues/5878",
     ),
+    (
+        GROUP,
+        inside({}, {}),
+        "SecurityRuleConflict",
+        "Security rule rule0 conflicts with rule rule1. Rules cannot have the same Priority and Direction.",
+        "https://github.com/Azure/aks-engine/issues/2106",
+    ),
+    (
+        GROUP,
+        inside({"name": "ssh"}, {"name": "SSH", "priority": 110}),
+        "DuplicateResourceName",
+        "has two child resources with the same name (ssh).",
+        "https://github.com/hashicorp/terraform-provider-azurerm/issues?q=DuplicateResourceName",
+    ),
+    (
+        GROUP,
+        inside({"priority": 4097}),
+        "SecurityRuleInvalidPriority",
+        "Value provided: 4097 Allowed range 100-4096.",
+        "https://learn.microsoft.com/azure/virtual-network/network-security-groups-overview",
+    ),
+    (
+        GROUP,
+        inside({"sourceAddressPrefix": None}),
+        "SecurityRuleParametersMissing",
+        f"{NETWORK}/networkSecurityGroups/security/securityRules/rule0. Security rule must specify "
+        "SourceAddressPrefixes, SourceAddressPrefix, or SourceApplicationSecurityGroups.",
+        "https://github.com/Azure/sap-hana/issues/135",
+    ),
+    (
+        GROUP,
+        inside({"destinationPortRange": None}),
+        "SecurityRuleParametersMissing",
+        "Security rule must specify DestinationPortRanges, DestinationPortRange.",
+        "https://github.com/Azure/sap-hana/issues/135",
+    ),
+    (
+        GROUP,
+        inside({"sourceAddressPrefixes": ["198.51.100.0/24"]}),
+        "SecurityRuleParametersConflict",
+        "cannot specify both SourceAddressPrefix and SourceAddressPrefixes.",
+        "https://github.com/hashicorp/terraform-provider-azurerm/issues/23134",
+    ),
+    (
+        GROUP,
+        inside({"sourceAddressPrefix": "Internett"}),
+        "SecurityRuleInvalidAddressPrefix",
+        "Security rule has invalid Address prefix. Value provided: Internett",
+        "https://learn.microsoft.com/azure/virtual-network/service-tags-overview",
+    ),
+    (
+        GROUP,
+        inside({"destinationPortRange": "90-80"}),
+        "SecurityRuleInvalidPortRange",
+        "Security rule has invalid Port range. Value provided: 90-80.",
+        "https://github.com/Azure/azure-cli/issues/23499",
+    ),
+    (
+        GROUP,
+        inside(
+            *(
+                {
+                    "sourceAddressPrefix": None,
+                    "sourceAddressPrefixes": [f"10.{p}.{n // 250}.{n % 250}/32" for n in range(2001)],
+                    "priority": p,
+                }
+                for p in (100, 101)
+            )
+        ),
+        "SecurityRuleAddressesOrPortsPerSecurityGroupLimitReached",
+        "has 4002 SourceAddressPrefixes. A security group cannot have more than 4000 SourceAddressPrefixes as per the",
+        "https://github.com/kubernetes-sigs/cloud-provider-azure/issues/2725",
+    ),
+    (
+        "network:Subnet",
+        {"subnetName": "other", "addressPrefix": "10.1.8.0/30"},
+        "NetcfgInvalidSubnet",
+        "Subnet 'other' is not valid in virtual network 'net'.",
+        "https://learn.microsoft.com/azure/virtual-network/virtual-networks-faq",
+    ),
+    (
+        "network:Subnet",
+        {"serviceEndpoints": [{"service": "Microsoft.Storag"}]},
+        "InvalidRequestFormat",
+        "Cannot parse the request.",
+        "https://learn.microsoft.com/azure/virtual-network/virtual-network-service-endpoints-overview",
+    ),
+    (
+        "network:Subnet",
+        {"serviceEndpoints": [{"service": "Microsoft.Storage"}, {"service": "Microsoft.Storage.Global"}]},
+        "InvalidServiceEndpoints",
+        f"Subnet {HOSTS} has service endpoints that exclude each other",
+        "https://learn.microsoft.com/azure/storage/common/storage-network-security-virtual-networks",
+    ),
+    (
+        "network:VirtualNetwork",
+        {"subnets": [{"name": n, "addressPrefix": f"10.1.0.0/{size}"} for n, size in (("one", 24), ("two", 25))]},
+        "NetcfgSubnetRangesOverlap",
+        "overlaps with that of an existing subnet in virtual network 'net'.",
+        "https://github.com/MicrosoftDocs/azure-docs/pull/123869",
+    ),
+    *[
+        (
+            CARD,
+            static(address),
+            "PrivateIPAddressInReservedRange",
+            f"Private static IP address {address} falls within reserved IP range of subnet prefix 10.1.0.0/24.",
+            "https://github.com/hashicorp/terraform-provider-azurerm/issues/4225",
+        )
+        for address in ("10.1.0.0", "10.1.0.1", "10.1.0.3", "10.1.0.255")
+    ],
+    (
+        CARD,
+        static("10.9.0.9"),
+        "PrivateIPAddressNotInSubnet",
+        "Private static IP address 10.9.0.9 does not belong to the range of subnet prefix 10.1.0.0/24.",
+        "https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/common-deployment-errors",
+    ),
+    (
+        CARD,
+        static("10.1.0.4"),
+        "PrivateIPAddressIsAllocated",
+        "is using the private IP address 10.1.0.4 which is already allocated to resource",
+        "https://github.com/daniel-rhoades/acs-engine-terraform/issues/10",
+    ),
+    *[
+        (
+            token,
+            {"tags": tags},
+            code,
+            words,
+            "https://learn.microsoft.com/azure/azure-resource-manager/management/tag-resources",
+        )
+        for token in ("resources:ResourceGroup", GROUP)
+        for tags, code, words in (
+            ({f"tag{i}": "" for i in range(51)}, "InvalidTags", "Requested tag count - '51'. Maximum number of tags"),
+            ({"n" * 513: "v"}, "InvalidTagName", "Maximum allowed length for tag name - '512' characters."),
+            ({"n": "v" * 257}, "InvalidTagValueLength", "Maximum allowed length for tag value - '256' characters."),
+            *(({f"a{c}b": "v"}, "InvalidTagNameCharacters", f"The tag names 'a{c}b' have") for c in "<>%&\\?/"),
+        )
+    ],
 ]

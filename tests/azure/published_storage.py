@@ -71,4 +71,38 @@ PAYLOADS: list[tuple[str, dict[str, Any], str, str, str]] = [
         "The value for one of the HTTP headers is not in the correct format.",
         "https://github.com/Azure/azure-powershell/issues/6812",
     ),
+    *[
+        (
+            "storage:StorageAccount",
+            {"networkRuleSet__ipRules": [{"iPAddressOrRange": address} for address in addresses]},
+            "InvalidValuesForRequestParameters",
+            "Values for request parameters are invalid: networkAcls.ipRule[*].value.",
+            source,
+        )
+        for addresses, source in (
+            (["10.0.0.0/8"], "https://github.com/Azure/azure-cli/issues/7417"),
+            (["192.168.1.0/24"], "https://github.com/Azure/azure-cli/issues/13828"),
+            (["198.51.100.8/31"], "https://github.com/hashicorp/terraform-provider-azurerm/pull/20870"),
+            (["198.51.100.8/32"], "https://github.com/hashicorp/terraform-provider-azurerm/issues/5444"),
+            (["198.51.100.8"] * 2, "https://learn.microsoft.com/azure/storage/common/storage-network-security"),
+            (
+                [f"198.51.{100 + i // 256}.{i % 256}" for i in range(401)],
+                "https://learn.microsoft.com/azure/storage/common/storage-network-security",
+            ),
+        )
+    ],
+    (
+        "storage:StorageAccount",
+        {"location": "westus", "sku": {"name": "Standard_ZRS"}},
+        "RedundancyConfigurationNotAvailableInRegion",
+        "Sku: Standard_ZRS, Kind: StorageV2 - not available in selected Region - westus.",
+        "https://github.com/Esri/arcgis-gitops/issues/160",
+    ),
+    (
+        "storage:StorageAccount",
+        {"tags": {"n" * 129: "v"}},
+        "InvalidTagName",
+        "Maximum allowed length for tag name - '128' characters.",
+        "https://github.com/hashicorp/terraform-provider-azurerm/issues/1511",
+    ),
 ]

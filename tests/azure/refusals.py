@@ -8,6 +8,7 @@ from typing import Any
 from tests.azure import limits, schema
 from tests.azure.errors import AzureError, bad_request
 from tests.azure.resource import Resource
+from tests.azure.tags import tag_refusals
 from tests.azure.values import at
 
 # Azure takes more of these than the specification lists
@@ -20,6 +21,7 @@ def value_refusals(new: Resource) -> Iterator[AzureError]:
         for _, value in at(new.inputs, limit.path):
             if not limit.holds(value):
                 yield AzureError(limit.status, limit.code, _filled(limit.message, new, value))
+    yield from tag_refusals(new)
     known = {name: value for name, value in new.inputs.items() if name in new.kind.inputs}
     for path, value in _strange(new.kind.inputs, known, ""):
         yield _no_such_value(new, path, value)

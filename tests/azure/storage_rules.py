@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import TYPE_CHECKING
 
 from tests.azure.errors import AzureError, bad_request, conflict
 from tests.azure.rules import rule
+from tests.azure.sizes import ZONED
 from tests.azure.values import one
 
 if TYPE_CHECKING:
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
 PREMIUM_QUOTA = (100, 102400)
 STANDARD_QUOTA, PLAIN_QUOTA = (1, 102400), (1, 5120)
 PREMIUM_TOTAL = 102400
+# of an account's firewall
+MOST_ADDRESSES = 400
+PRIVATE = [ipaddress.IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")]
 HEADERS = "The value for one of the HTTP headers is not in the correct format."
 
 
@@ -77,6 +82,33 @@ def a_subnet_that_is_let_in_has_an_endpoint(cloud: Cloud, new: Resource) -> Azur
                 "configured. Add Microsoft.Storage to subnet's ServiceEndpoints collection before trying to ACL "
                 "Microsoft.Storage resources to these subnets..",
             )
+    return None
+
+
+@rule("storage:StorageAccount", source="https://github.com/Azure/azure-cli/issues/13828")
+def addresses_that_are_let_in_are_the_worlds(cloud: Cloud, new: Resource) -> AzureError | None:
+    given = [str(address) for address in new.inputs_at("networkRuleSet.ipRules[].iPAddressOrRange")]
+    # https://github.com/hashicorp/terraform-provider-azurerm/pull/20870, and storage-network-security of Azure's guide
+    if len(given) > MOST_ADDRESSES or len(set(given)) < len(given) or not all(map(_is_let_in, given)):
+        return bad_request(
+            "InvalidValuesForRequestParameters",
+            "Values for request parameters are invalid: networkAcls.ipRule[*].value. For more information, see - "
+            "https://aka.ms/storagenetworkruleset",
+        )
+    return None
+
+
+@rule("storage:StorageAccount", source="https://github.com/Esri/arcgis-gitops/issues/160")
+def three_zones_are_where_there_are_three(cloud: Cloud, new: Resource) -> AzureError | None:
+    kind, sku = new.inputs["kind"], str(one(new.inputs, "sku.name"))
+    if "ZRS" in sku and new.location not in ZONED:
+        return bad_request(
+            "RedundancyConfigurationNotAvailableInRegion",
+            f"The storage account failed to create due to redundancy configuration - Sku: {sku}, Kind: {kind} - not "
+            f"available in selected Region - {new.location}. Please make sure the redundancy configuration selected is "
+            "available in your region. For more information about redundancy configurations, see "
+            "https://docs.microsoft.com/en-us/azure/storage/common/storage-redundancy",
+        )
     return None
 
 
@@ -146,3 +178,12 @@ def squashing_is_for_nfs(cloud: Cloud, new: Resource) -> AzureError | None:
     if new.inputs.get("rootSquash") is not None and new.inputs.get("enabledProtocols") != "NFS":
         return bad_request("InvalidHeaderValue", HEADERS)
     return None
+
+
+def _is_let_in(text: str) -> bool:
+    """Whether it is a public address, or a range of them that is no smaller than a /30."""
+    try:
+        network = ipaddress.IPv4Network(text)
+    except ValueError:
+        return False
+    return not any(network.overlaps(p) for p in PRIVATE) and (network.prefixlen <= 30 or "/" not in text)

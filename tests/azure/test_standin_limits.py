@@ -14,7 +14,7 @@ from tests.azure.refusals import value_refusals
 from tests.azure.resource import Resource
 from tests.azure.samples import payload
 
-BAD: list[Any] = ["?", "any", "10.0.0.1/24", 0, "moon", "x" * 100, "y" * 400]
+BAD: list[Any] = ["?", "any", "10.0.0.1/24", 0, "moon", "UltraSSD_LRS", "x" * 100, "y" * 400]
 EACH_REFUSED = [(token, limit) for token, found in limits.REFUSED.items() for limit in found]
 EACH_CHECKED = [(token, limit) for token, found in limits.CHECKED.items() for limit in found]
 
@@ -73,6 +73,6 @@ def test_sources_that_a_security_rule_takes(source: str) -> None:
     assert limits.is_source(source)
 
 
-@pytest.mark.parametrize("source", ["any", "Any", "192.0.2.1/24", "example.org", ""])
+@pytest.mark.parametrize("source", ["any", "Any", "Internett", "192.0.2.1/24", "example.org", ""])
 def test_sources_that_it_does_not_take(source: str) -> None:
     assert not limits.is_source(source)

@@ -272,6 +272,29 @@ def test_children_inside_a_network_are_resources_as_well(cloud: Cloud) -> None:
     assert cloud.lookup(f"{NETWORK}/virtualNetworks/net/subnets/hosts")
 
 
+def test_a_rule_takes_the_place_of_another_one(cloud: Cloud) -> None:
+    """What a list of rules leaves out goes, so that it conflicts with nothing."""
+    group = "network:NetworkSecurityGroup"
+    rule = SAMPLES["network:SecurityRule"]
+    put(cloud, group, securityRules=[{**rule, "name": "first"}])
+    put(cloud, group, securityRules=[{**rule, "name": "second"}])
+    assert [r.name for r in cloud.of_type("network:SecurityRule")] == ["second"]
+
+
+def test_a_static_address_is_had_and_held(cloud: Cloud) -> None:
+    subnet = {"id": f"{NETWORK}/virtualNetworks/net/subnets/hosts"}
+    asked = {"privateIPAddress": "10.1.0.9", "privateIPAllocationMethod": "Static"}
+    put(cloud, CARD, networkInterfaceName="b", ipConfigurations=[{"name": "main", "subnet": subnet, **asked}])
+    put(cloud, CARD, networkInterfaceName="c", ipConfigurations=[{"name": "main", "subnet": subnet}])
+    found = [cloud.get(f"{NETWORK}/networkInterfaces/{n}")["ipConfigurations"][0] for n in ("nic", "b", "c")]
+    assert [f["privateIPAddress"] for f in found] == ["10.1.0.4", "10.1.0.9", "10.1.0.5"]
+
+
+def test_an_accounts_firewall_takes_subnets_of_other_regions(cloud: Cloud) -> None:
+    put(cloud, ACCOUNT, accountName="faraway1", location="eastus2")
+    assert cloud.lookup(f"{GROUP}/providers/Microsoft.Storage/storageAccounts/faraway1")
+
+
 @pytest.mark.parametrize("name", ["_net", "net-", "a" * 65, "a b"])
 def test_names_that_azure_does_not_take(cloud: Cloud, name: str) -> None:
     with pytest.raises(AzureError, match=r"Resource name .* is invalid\. The name can be up to 80 characters long"):
