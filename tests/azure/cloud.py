@@ -81,6 +81,8 @@ class Cloud:
             old = self.lookup(new.id)
             if old:
                 new.id, new.facts = old.id, copy.deepcopy(old.facts)
+                # azure-native writes back what it reads of them: maintainSubResourcePropertiesIfNotSet
+                new.inputs = {k: v for k, v in old.inputs.items() if k in kind.maintained} | new.inputs
             self._refuse(new, old)
             children = self._inline(new)
             gone = self._gone_children(new, children)

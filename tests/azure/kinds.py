@@ -31,6 +31,8 @@ class Kind:
     """It comes with its parent and is never deleted: only set, and set back."""
     inline: Mapping[str, str] = field(default_factory=dict)
     """Properties that hold children inline, and the children's token: absent from a program, they are left alone."""
+    maintained: frozenset[str] = frozenset()
+    """Properties that are left alone, too, and whose children the stand-in has not as resources."""
 
     @cached_property
     def azure_type(self) -> str:
@@ -108,6 +110,7 @@ KINDS = {
             f"{NETWORK}/virtualNetworks/{{virtualNetworkName}}",
             frozenset({"location"}),
             inline={"subnets": "azure-native:network:Subnet"},
+            maintained=frozenset({"virtualNetworkPeerings"}),
         ),
         Kind("azure-native:network:Subnet", f"{NETWORK}/virtualNetworks/{{virtualNetworkName}}/subnets/{{subnetName}}"),
         Kind(

@@ -115,7 +115,7 @@ class Provider:
             return found, names | {name: value for name, value in body.items() if value is not None}
         before, after = self._as_inputs(kind, state), self._as_inputs(kind, found)
         # children that the program does not hold inline are none of its business
-        for name in kind.inline:
+        for name in (*kind.inline, *kind.maintained):
             if name not in inputs:
                 before.pop(name, None)
                 after.pop(name, None)

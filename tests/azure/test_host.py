@@ -25,6 +25,7 @@ from stacks.hosts import docker_host
 docker_host(read_settings())
 """
 GROUP = "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/identities"
+JUMP = {"resourceGroupName": "jump", "location": "westeurope"}
 BASTION = {
     "resourceGroupName": "datadocker-staging",
     "virtualNetworkName": "datadocker-staging-vnet",
@@ -48,6 +49,25 @@ def test_a_subnet_that_others_add_stays(clone: Clone, azure: StandIn) -> None:
     assert azure.cloud.only("network:VirtualNetwork").inputs["tags"] == {"team": "data"}
     assert azure.cloud.lookup(added.id)
     clone.pulumi("up", "--yes", "--skip-preview", "--expect-no-changes")
+
+
+def test_a_peering_that_others_add_stays(clone: Clone, azure: StandIn) -> None:
+    clone.change("up")
+    network = azure.cloud.only("network:VirtualNetwork")
+    azure.cloud.put(KINDS["azure-native:resources:ResourceGroup"], JUMP)
+    remote = azure.cloud.put(
+        network.kind, {**JUMP, "virtualNetworkName": "jump", "addressSpace": {"addressPrefixes": ["10.9.0.0/16"]}}
+    )
+    peerings = [{"name": "to-jump", "allowVirtualNetworkAccess": True, "remoteVirtualNetwork": {"id": remote.id}}]
+    network.inputs["virtualNetworkPeerings"] = peerings
+    clone.pulumi("refresh", "--yes", "--skip-preview")
+    clone.pulumi("up", "--yes", "--skip-preview", "--expect-no-changes")
+    clone.pulumi("config", "set", "--path", "datadocker:host.tags.team", "data")
+    clone.change("up", "--refresh")
+    changed = azure.cloud.lookup(network.id)
+    assert changed
+    assert changed.inputs["tags"] == {"team": "data"}
+    assert changed.inputs["virtualNetworkPeerings"] == peerings
 
 
 @pytest.mark.parametrize("standing", [False, True])
