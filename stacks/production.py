@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import pulumi
+
 from stacks.azure import AzureHostSettings
 from stacks.azure_names import INTERNET
 from stacks.relations import Places
@@ -67,7 +69,8 @@ def check_production(settings: Settings, at: Places, encrypted: frozenset[str], 
     for setting in readable_passwords(settings.databases, at["databases"], encrypted, file):
         yield setting, f"{NOT}: it is readable in the file; {ENCRYPT}"
     for setting, variable in LOGIN_SECRETS.items():
-        if not as_written.is_encrypted([setting]):
+        # of a setting without parts Pulumi tells it, whatever file is in use
+        if setting in pulumi.runtime.config.CONFIG.get() and not pulumi.runtime.is_config_secret(setting):
             yield (
                 setting,
                 f"{NOT}: it is readable in the file; set it by pulumi config set --secret, or leave it out and set "

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pulumi
 import pytest
-import yaml
 
 from stacks.config import parse
 from tests.unit.azure_raw import HERE, HOST, MYDB, PROD, RAW, SHARES, complaints
@@ -55,15 +55,18 @@ def test_what_is_encrypted_may_be_in_production() -> None:
 def test_a_login_that_is_readable_in_the_file_is_not_for_production(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
 ) -> None:
+    # no file, as where --config-file names another one
     monkeypatch.chdir(tmp_path)
     key, beside = f"azure-native:{name}", {"azure-native:clientId": "x", "azure-native:location": "westeurope"}
-    for text in ("canary", 4711):
-        Path(PROD).write_text(yaml.safe_dump({"config": beside | {key: text}}))
+    try:
+        pulumi.runtime.set_all_config(beside | {key: "canary"}, [])
         (said,) = complaints(RAW, PROD)
         assert said.startswith(f"{PROD}: {key}: not in production: it is readable in the file; set it by pulumi config")
-        assert str(text) not in said
-    Path(PROD).write_text(yaml.safe_dump({"config": beside | {key: {"secure": "v1:x"}}}))
-    parse(RAW, file=PROD)
+        assert "canary" not in said
+        pulumi.runtime.set_all_config(beside | {key: "canary"}, [key])
+        parse(RAW, file=PROD)
+    finally:
+        pulumi.runtime.set_all_config({}, [])
 
 
 @pytest.mark.parametrize("variable", ["PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"])
