@@ -12,7 +12,7 @@ import yaml
 
 
 class StackFile:
-    """The file, read if it is asked; what another says, such as --config-file names, is not known: no program is told."""
+    """The file, read if it is asked; what another file says, such as --config-file names, it does not know."""
 
     def __init__(self, name: str) -> None:
         """`name`: in the working directory."""
