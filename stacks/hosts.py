@@ -30,7 +30,11 @@ def docker_host(settings: Settings) -> tuple[DockerHost, Labels]:
     labels = owner_labels(place)
     # what is made on Azure waits for no label
     if place["subscription"]:
+        # no other stack needs it this early
+        from stacks.shares import insist_on_data
+
         insist_on(place)
+        insist_on_data(settings)
     host = _host(settings, pulumi.Output.from_input(labels[CHECKOUT_LABEL]))
     return host, host.claim(_claims(settings, labels))
 

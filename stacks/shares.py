@@ -13,7 +13,7 @@ from components.azure_lookup import GROUP, Found
 from components.hosts import DockerHost
 from components.plugin import AzureFilePlugin
 from components.shares import FileShare, LocalShare
-from components.shares.adoption import ACCOUNT, SHARE, DataNames, find_data
+from components.shares.adoption import ACCOUNT, SHARE, DataNames, HostNames, find_data
 from components.state import recorded
 from stacks.azure import AzureHostSettings, AzureSharesSettings
 from stacks.azure_names import as_spelt, region_of
@@ -38,17 +38,26 @@ def driver_defaults(settings: Settings) -> dict[str, str]:
 
 def file_shares(settings: Settings, host: DockerHost, plugin: AzureFilePlugin) -> dict[str, FileShare]:
     """Registers the shares of all volumes, name → share."""
-    names = list(dict.fromkeys(settings.share_of(v) for v in settings.volumes))
     shares = settings.shares
     if isinstance(shares, AzureSharesSettings):
-        return _azure(settings, shares, names, host, plugin)
+        return _azure(settings, shares, host, plugin)
     return {
         name: LocalShare(
             f"{name}-share",
             {"host": host, "plugin": plugin, "share": name, "retain": shares.retain},
         )
-        for name in names
+        for name in _names(settings)
     }
+
+
+def insist_on_data(settings: Settings) -> None:
+    """Checks what `file_shares` refuses, before anything is registered.
+
+    Raises:
+        pulumi.RunError: if there is data that can't become what the settings say, or is in use by others.
+    """
+    if isinstance(settings.shares, AzureSharesSettings):
+        _find(settings, settings.shares)
 
 
 def _refuse_change(shares: AzureSharesSettings, location: str, data: DataNames, found: Mapping[str, Found]) -> None:
@@ -114,34 +123,54 @@ def _account(shares: AzureSharesSettings) -> str:
     return shares.account or account_name(pulumi.get_project(), pulumi.get_stack(), subscription())
 
 
-def _azure(
-    settings: Settings, shares: AzureSharesSettings, names: list[str], host: DockerHost, plugin: AzureFilePlugin
-) -> dict[str, FileShare]:
-    # its SDK takes a second to import
-    from components.shares.azure import AzureFileShares, AzureShare
+def _names(settings: Settings) -> list[str]:
+    return list(dict.fromkeys(settings.share_of(volume) for volume in settings.volumes))
 
-    machine = settings.host if isinstance(settings.host, AzureHostSettings) else None
-    account, location = _account(shares), shares.location or (machine.location if machine else "")
+
+def _host_names(settings: Settings) -> HostNames | None:
+    machine, base = settings.host, default_base()
+    if not isinstance(machine, AzureHostSettings):
+        return None
+    return {"group": machine.group(base), "machine": machine.base(base), "subnet": machine.network.subnet_id}
+
+
+def _location(settings: Settings, shares: AzureSharesSettings) -> str:
+    return shares.location or (settings.host.location if isinstance(settings.host, AzureHostSettings) else "")
+
+
+def _find(settings: Settings, shares: AzureSharesSettings) -> tuple[DataNames, Mapping[str, Found]]:
+    """Names of the data, and what is there of it and not in the state, once it is sure that it can be had."""
     group = as_spelt(recorded().get((GROUP, FILES_GROUP), {}), shares.group(default_base()))
     data: DataNames = {
         "stack": stack_label(),
         "group": group,
-        "account": account,
-        "shares": {f"{name}-share-files": name for name in names},
+        "account": _account(shares),
+        "shares": {f"{name}-share-files": name for name in _names(settings)},
+        "host": _host_names(settings),
     }
     found = find_data(data, FILES_GROUP, FILES_ACCOUNT)
     if FILES_GROUP in found:
         data["group"] = as_spelt(found[FILES_GROUP].known, group)
-    _refuse_change(shares, location, data, found)
+    _refuse_change(shares, _location(settings, shares), data, found)
+    return data, found
+
+
+def _azure(
+    settings: Settings, shares: AzureSharesSettings, host: DockerHost, plugin: AzureFilePlugin
+) -> dict[str, FileShare]:
+    # its SDK takes a second to import
+    from components.shares.azure import AzureFileShares, AzureShare
+
+    data, found = _find(settings, shares)
     files = AzureFileShares(
         "files",
         {
             "host": host,
             "plugin": plugin,
             "stack": stack_label(),
-            "account": account,
+            "account": data["account"],
             "group": data["group"],
-            "location": location,
+            "location": _location(settings, shares),
             "nfs": shares.protocol == "nfs",
             "premium": shares.performance == "premium",
             "gib": shares.gib,
@@ -160,5 +189,5 @@ def _azure(
     tier = shares.tier or ("TransactionOptimized" if shares.performance == "standard" else None)
     return {
         name: AzureShare(f"{name}-share", {"files": files, "share": name, "gib": shares.gib, "tier": tier})
-        for name in names
+        for name in _names(settings)
     }

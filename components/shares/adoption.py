@@ -6,8 +6,9 @@ changed to what the settings say, in the same update.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 import pulumi
 
@@ -16,6 +17,23 @@ from components.state import recorded
 
 ACCOUNT = "azure-native:storage:StorageAccount"
 SHARE = "azure-native:storage:FileShare"
+VM = ("azure-native:compute:VirtualMachine", "host-machine-vm")
+SUBNET = ("azure-native:network:Subnet", "host-net-subnet")
+# a subnet that a stack made for its host: see `AzureNetwork`
+MADE = re.compile(
+    r".*/resourceGroups/([^/]+)/providers/Microsoft\.Network/virtualNetworks/([^/]+-vnet)/subnets/host", re.I
+)
+
+
+class HostNames(TypedDict):
+    """Names of the stack's host on Azure."""
+
+    group: str
+    """Resource group."""
+    machine: str
+    """Virtual machine."""
+    subnet: str | None
+    """Id of the subnet that is given; None where the stack makes one."""
 
 
 class DataNames(TypedDict):
@@ -29,6 +47,8 @@ class DataNames(TypedDict):
     """Storage account."""
     shares: Mapping[str, str]
     """Name of a share's resource → the share."""
+    host: NotRequired[HostNames | None]
+    """Of the host, if it is on Azure."""
 
 
 def find_data(names: DataNames, group: str, account: str) -> dict[str, Found]:
@@ -38,7 +58,8 @@ def find_data(names: DataNames, group: str, account: str) -> dict[str, Found]:
     another name.
 
     Raises:
-        pulumi.RunError: if it is somebody else's, or Azure can't be asked.
+        pulumi.RunError: if it is somebody else's, if a host is in use of it that the state does not know, or if Azure
+            can't be asked.
     """
     found: dict[str, Found] = {}
     of_group, of_account = {"resourceGroupName": names["group"]}, {"accountName": names["account"]}
@@ -54,6 +75,12 @@ def find_data(names: DataNames, group: str, account: str) -> dict[str, Found]:
         if there is None:
             return found
         found[account] = _owned(there, names["stack"])
+        if user := _unknown_host(there, names.get("host")):
+            raise pulumi.RunError(
+                f"{names['account']} in resource group {names['group']} is in use by a host in resource group {user}, "
+                "which this state does not know: it is another checkout's, or its state got lost. Use that checkout's "
+                "state, or name other data by datadocker:shares.account and shares.resourceGroup, or another stack"
+            )
     for resource, share in names["shares"].items():
         # of the account that the state has
         if is_recorded and (SHARE, resource) in recorded():
@@ -77,3 +104,21 @@ def _owned(found: Found, owner: str) -> Found:
             f"Name another by datadocker:shares.account and shares.resourceGroup, or tag it so if it is yours"
         )
     return found
+
+
+def _unknown_host(account: Found, host: HostNames | None) -> str | None:
+    """The resource group of a host that lives on the account, and is not in the state."""
+    rules = (account.known.get("networkRuleSet") or {}).get("virtualNetworkRules") or []
+    own = {str(recorded().get(SUBNET, {}).get("id")).lower(), str(host and host["subnet"]).lower()}
+    for rule in rules:
+        subnet = str(rule.get("virtualNetworkResourceId"))
+        made = MADE.fullmatch(subnet)
+        # one that was given says nothing of who is in it; one that is gone is none of Azure's rules any more
+        if made and subnet.lower() not in own:
+            names = {"resourceGroupName": made[1], "virtualNetworkName": made[2], "subnetName": "host"}
+            if look_up("azure-native:network:getSubnet", **names):
+                return made[1]
+    if host is None or VM in recorded():
+        return None
+    machine = {"resourceGroupName": host["group"], "vmName": host["machine"]}
+    return host["group"] if look_up("azure-native:compute:getVirtualMachine", **machine) else None

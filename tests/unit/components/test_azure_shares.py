@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import nullcontext
 from typing import Any
 
 import pulumi
@@ -14,7 +15,18 @@ from components.azure_lookup import STACK_TAG
 from components.shares import adoption
 from components.shares.azure import AzureFileShares, AzureFileSharesArgs, AzureShare
 from stacks.shares import account_name
-from tests.unit.azure_parts import ACCOUNT, GROUP, KEY, SERVICE, SHARE, SUBNET, SUBSCRIPTION, AzureRecorder
+from tests.unit.azure_parts import (
+    ACCOUNT,
+    GROUP,
+    KEY,
+    SERVICE,
+    SHARE,
+    SUBNET,
+    SUBNETWORK,
+    SUBSCRIPTION,
+    VM,
+    AzureRecorder,
+)
 from tests.unit.conftest import Build, Options, waited_for
 from tests.unit.parts import host, plugin
 
@@ -29,7 +41,7 @@ def recorder() -> AzureRecorder:
     return mocks
 
 
-def shares(**change: Any) -> dict[str, Any]:
+def shares(*, on_azure: Any = None, **change: Any) -> dict[str, Any]:
     on = host()
     args: dict[str, Any] = {
         "host": on,
@@ -55,6 +67,7 @@ def shares(**change: Any) -> dict[str, Any]:
         "group": args["group"],
         "account": args["account"],
         "shares": {"dbs-share-files": "dbs"},
+        "host": on_azure,
     }
     found = adoption.find_data(data, "files-group", "files-account")
     files = AzureFileShares("files", AzureFileSharesArgs(**args, found=found))  # type: ignore[typeddict-item]
@@ -174,6 +187,53 @@ def test_what_an_earlier_life_left_is_taken_back(build: Build, recorder: AzureRe
     assert options[SHARE, "dbs-share-files"].import_ == "/share"
     # what is taken back is kept as what was made
     assert options[ACCOUNT, "files-account"].retain_on_delete is True
+
+
+MADE = SUBNET.replace("/v/subnets/s", "/old-vnet/subnets/host")
+
+
+@pytest.mark.parametrize(
+    ("rule", "host", "recorded", "there", "user"),
+    [
+        # a host by another name, which the rules know
+        (MADE, None, {}, "network:getSubnet", "n"),
+        (MADE, {}, {}, "network:getSubnet", "n"),
+        (MADE, None, {}, None, None),
+        (MADE, {}, {(SUBNETWORK, "host-net-subnet"): {"id": MADE.upper()}}, "network:getSubnet", None),
+        (MADE, {"subnet": MADE}, {}, "network:getSubnet", None),
+        # a subnet that is given stays let in when its host is gone
+        (SUBNET, {"subnet": SUBNET}, {}, None, None),
+        (SUBNET, {"subnet": SUBNET}, {}, "compute:getVirtualMachine", "hosts"),
+        (SUBNET, {"subnet": SUBNET}, {(VM, "host-machine-vm"): {}}, "compute:getVirtualMachine", None),
+        (SUBNET, {}, {}, "network:getSubnet", None),
+    ],
+)
+def test_what_another_checkouts_host_lives_on_is_not_taken(
+    build: Build,
+    recorder: AzureRecorder,
+    options: Options,
+    rule: str,
+    host: dict[str, str] | None,
+    recorded: dict[tuple[str, str], dict[str, Any]],
+    there: str | None,
+    user: str | None,
+) -> None:
+    recorder.existing = {
+        "azure-native:resources:getResourceGroup": {"id": "/group", "tags": OWNED},
+        "azure-native:storage:getStorageAccount": {
+            "id": "/account",
+            "tags": OWNED,
+            "networkRuleSet": {"virtualNetworkRules": [{"virtualNetworkResourceId": rule}]},
+        },
+    }
+    if there:
+        recorder.existing[f"azure-native:{there}"] = {"id": "/there"}
+    recorder.in_state = recorded
+    named = None if host is None else {"group": "hosts", "machine": "box", "subnet": None} | host
+    said = f"^datadockerunit in resource group datadocker-unit-data is in use by a host in resource group {user}, which"
+    with pytest.raises(pulumi.RunError, match=said) if user else nullcontext():
+        build(lambda: shares(on_azure=named))
+    assert ((ACCOUNT, "files-account") in options) is not bool(user)
 
 
 def test_what_is_in_the_state_is_not_looked_up(build: Build, recorder: AzureRecorder, options: Options) -> None:
