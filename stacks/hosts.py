@@ -14,7 +14,7 @@ from stacks.azure import AzureHostSettings, AzureSharesSettings
 from stacks.azure_host import azure_host
 from stacks.login import subscription
 from stacks.names import DEMO_CONTAINERS, WRITTEN_BY_DEMO
-from stacks.owner import Labels, Place, insist_on, owner_labels
+from stacks.owner import Labels, Place, insist_on, insist_on_name, owner_labels
 from stacks.settings import LocalHostSettings, Settings, SSHHostSettings
 
 
@@ -34,6 +34,7 @@ def docker_host(settings: Settings) -> tuple[DockerHost, Labels]:
         from stacks.shares import insist_on_data
 
         insist_on(place)
+        insist_on_name()
         insist_on_data(settings)
     host = _host(settings, pulumi.Output.from_input(labels[CHECKOUT_LABEL]))
     return host, host.claim(_claims(settings, labels))

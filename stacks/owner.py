@@ -10,11 +10,14 @@ from typing import Any, TypedDict
 
 import pulumi
 
+from components.azure_lookup import GROUP, STACK_TAG
 from components.state import recorded
 from provider.owner import CHECKOUT_LABEL, IMAGE_LABEL, STACK_LABEL
 
 # the Stash of the first run
 KEPT = "checkout"
+# what says by its tag whose it is
+TAGGED = ((GROUP, "host-group"), (GROUP, "files-group"), ("azure-native:storage:StorageAccount", "files-account"))
 
 
 def stack_label() -> str:
@@ -63,6 +66,22 @@ def insist_on(place: Place) -> None:
     """
     if kept := recorded().get(("pulumi:index:Stash", KEPT)):
         _owner(kept["output"], place)
+
+
+def insist_on_name() -> None:
+    """Checks that what the stack has on Azure was made under its present name.
+
+    Raises:
+        pulumi.RunError: if the stack was renamed: under the names that come of it now there is neither host nor data.
+    """
+    for known in TAGGED:
+        was = str((recorded().get(known, {}).get("tags") or {}).get(STACK_TAG) or stack_label())
+        if was != stack_label():
+            name = was.partition("/")[2]
+            raise pulumi.RunError(
+                f"this stack's part on Azure was made when it was {was}, and Azure renames nothing: the host would be "
+                f"made anew beside empty shares. Go back by ./pulumiw stack rename {name} --stack {pulumi.get_stack()}"
+            )
 
 
 def _owner(first: Any, place: Place) -> str:

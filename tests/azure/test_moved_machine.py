@@ -72,3 +72,16 @@ def test_a_subnet_that_others_deleted_is_let_in_again(clone: Clone, azure: Stand
 def test_a_preview_of_another_tag_changes_no_account(clone: Clone, azure: StandIn) -> None:
     put(clone, "host.tags.team", "data")
     assert "storage:StorageAccount" not in clone.pulumi("preview")
+
+
+def test_a_stack_that_was_renamed_keeps_what_it_has_and_can_go_back(clone: Clone, azure: StandIn) -> None:
+    before = {key: resource.inputs for key, resource in azure.cloud.resources.items()}
+    clone.pulumi("stack", "rename", "qa")
+    clone.stack = "qa"
+    code, said = clone.run("up", "--yes", "--skip-preview")
+    assert code
+    assert "./pulumiw stack rename staging --stack qa" in said
+    assert {key: resource.inputs for key, resource in azure.cloud.resources.items()} == before
+    clone.pulumi("stack", "rename", "staging")
+    clone.stack = "staging"
+    assert settled(clone, azure)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from provider.owner import CHECKOUT_LABEL
 from stacks.build import build as build_stack
 from stacks.config import parse
 from stacks.hosts import docker_host
-from tests.unit.azure_parts import SUBSCRIPTION, VM, logged_in, settings_of
+from stacks.owner import TAGGED
+from tests.unit.azure_parts import HOST, SUBSCRIPTION, VM, logged_in, settings_of
 from tests.unit.conftest import Build, Recorder
 from tests.unit.fake_engine import FakeEngine
 
@@ -153,3 +155,22 @@ def test_nothing_is_made_on_azure_for_a_stack_that_stands_elsewhere(
     with pytest.raises(pulumi.RunError, match=r"stands on unix:///run/docker\.sock: to move it to azure destroy it"):
         stand(build, settings_of("staging"), "Pulumi.staging.yaml")
     assert {m.typ for m in azure.made} == {STASH}
+
+
+@pytest.mark.parametrize(("was", "refused"), [("datadocker/qa", True), ("datadocker/staging", False), (None, False)])
+@pytest.mark.parametrize("resource", TAGGED)
+def test_a_stack_that_was_renamed_is_refused(
+    build: Build,
+    recorder: Recorder,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    resource: tuple[str, str],
+    was: str | None,
+    refused: bool,
+) -> None:
+    azure = logged_in(monkeypatch, tmp_path)
+    azure.in_state[resource] = {"tags": {"datadocker-stack": was}} if was else {}
+    said = r"made when it was datadocker/qa, .* Go back by \./pulumiw stack rename qa --stack staging$"
+    with pytest.raises(pulumi.RunError, match=said) if refused else nullcontext():
+        stand(build, settings_of("staging") | {"host": HOST}, "Pulumi.staging.yaml")
+    assert bool(azure.all(VM)) is not refused
