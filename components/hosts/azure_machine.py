@@ -146,8 +146,8 @@ class AzureMachine(pulumi.ComponentResource):
             platform_fault_domain_count=2,
             platform_update_domain_count=5,
             tags=args["tags"],
-            # see `AzureNetwork`
-            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+            # see `AzureNetwork`; the machines in it are Azure's to say, and a refresh takes them for inputs
+            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True, ignore_changes=["virtualMachines"]),
         ).id
 
 

@@ -185,7 +185,8 @@ class AzureNetwork(pulumi.ComponentResource):
             public_ip_address_version="IPv4",
             dns_settings={"domain_name_label": label} if label else None,
             tags=args["tags"],
-            opts=self._child,
+            # Azure says which gateway has it, which a refresh takes for an input
+            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True, ignore_changes=["natGateway"]),
         )
 
 

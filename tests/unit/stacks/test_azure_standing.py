@@ -11,11 +11,13 @@ import pytest
 
 from tests.unit.azure_parts import (
     ACCOUNT,
+    ADDRESS,
     CARD,
     ENGINE,
     GROUP,
     HOST,
     NETWORK,
+    SET,
     STOP,
     SUBNET,
     SUBNETWORK,
@@ -143,6 +145,14 @@ def test_all_that_is_on_the_machine_shares_its_fate(
     assert {"osProfile.customData", "storageProfile.imageReference", "zones"} <= set(machine.replace_on_changes or [])
     # a size changes in place
     assert not any("hardware" in path for path in machine.replace_on_changes or [])
+
+
+def test_what_azure_adds_to_a_resource_is_no_change_after_a_refresh(
+    build: Build, recorder: AzureRecorder, exported: dict[str, Any], options: Options
+) -> None:
+    stand(build, exported, host=HOST | {"availabilitySet": "two", "publicIp": False, "privateRoute": True})
+    assert options[SET, "host-machine-set"].ignore_changes == ["virtualMachines"]
+    assert options[ADDRESS, "host-net-nat-ip"].ignore_changes == ["natGateway"]
 
 
 @pytest.mark.parametrize("preview", [True, False])
