@@ -13,7 +13,6 @@ from components.hosts import DockerHost
 from components.state import recorded
 from stacks.azure import AzureHostSettings, AzureSharesSettings
 from stacks.azure_names import as_spelt, region_of
-from stacks.azure_regions import REGIONS
 from stacks.owner import default_base, stack_label
 from stacks.settings import Settings
 
@@ -88,7 +87,7 @@ def _refuse_change(machine: AzureHostSettings, name: str, group: str) -> None:
 
     Raises:
         pulumi.RunError: if the machine stands by another name or elsewhere in a group that stays, in another group that
-            is not replaced, or in another subnet; or if its new group or region can't be had.
+            is not replaced, or in another subnet; or if its new group can't be had.
     """
     card, own_group = recorded().get(CARD, {}), recorded().get(OWN_GROUP, {})
     own, existing = str(own_group.get("name") or ""), machine.existing_resource_group
@@ -106,7 +105,12 @@ def _refuse_change(machine: AzureHostSettings, name: str, group: str) -> None:
     was = str(card.get("name") or f"{name}-nic").removesuffix("-nic")
     region = region_of(card, region_of(own_group, machine.location))
     if own and (own != group or region != machine.location):
-        _refuse_place(machine.location, "" if own == group else group)
+        # Azure would say so only once the machine is gone
+        if own != group and look_up("azure-native:resources:getResourceGroup", resourceGroupName=group):
+            raise pulumi.RunError(
+                f"resource group {group} exists, and the stack makes its own: name another by "
+                "datadocker:host.resourceGroup"
+            )
         return
     for setting, there, wanted in (("location", region, machine.location), ("name", was, name)):
         if there != wanted:
@@ -120,23 +124,6 @@ def _refuse_change(machine: AzureHostSettings, name: str, group: str) -> None:
             f"{was} is in the subnet {subnets[0]}, and Azure moves it to no other and changes no range in use: set "
             "datadocker:host.network back, or destroy first (what shares keep stays there) and make it anew in "
             f"{subnet}"
-        )
-
-
-def _refuse_place(region: str, group: str) -> None:
-    """What Azure would refuse once the machine is gone; `group` is a new one.
-
-    Raises:
-        pulumi.RunError: if there is no such region, or there is such a group.
-    """
-    if region not in REGIONS:
-        raise pulumi.RunError(
-            f"{region} is no known region, and Azure would say so only when the host is gone: mend "
-            "datadocker:host.location (az account list-locations), or destroy first and make it anew in that region"
-        )
-    if group and look_up("azure-native:resources:getResourceGroup", resourceGroupName=group):
-        raise pulumi.RunError(
-            f"resource group {group} exists, and the stack makes its own: name another by datadocker:host.resourceGroup"
         )
 
 

@@ -14,6 +14,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
+from stacks.azure_regions import REGIONS
+from stacks.complaints import nearest
 from stacks.section import form
 
 # learn.microsoft.com: FAQ about Linux virtual machines, "user name requirements"
@@ -56,6 +58,13 @@ def _matching(pattern: str, takes: str) -> AfterValidator:
 def _in_group(resource: str) -> str:
     """The pattern of an id of `resource`, in any case, as Azure compares ids."""
     return f"(?i:/subscriptions/{GUID}/resourceGroups/{GROUP}/providers/{resource})"
+
+
+def _region(name: str) -> str:
+    if name not in REGIONS:
+        guess = nearest(name, REGIONS) or "az account list-locations names them"
+        raise ValueError(f"no region that is known here; {guess} (a new one belongs into stacks/azure_regions.py)")
+    return name
 
 
 def _user(name: str) -> str:
@@ -176,7 +185,11 @@ def _private_address(text: str) -> str:
     return text
 
 
-Location = Annotated[str, _matching(r"[a-z]{3,}[0-9]?[a-z]*", "a region's short name, such as westeurope")]
+Location = Annotated[
+    str,
+    _matching(r"[a-z]{3,}[0-9]?[a-z]*", "a region's short name, such as westeurope"),
+    AfterValidator(_region),
+]
 ResourceGroupName = Annotated[str, _matching(GROUP, "1 to 90 letters, digits, and _ ( ) . - , the last no period")]
 MACHINE_NAME = r"(?=.{1,50}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?"
 MachineName = Annotated[str, _matching(MACHINE_NAME, "1 to 50 lowercase letters, digits and inner hyphens here")]

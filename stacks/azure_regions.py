@@ -1,6 +1,6 @@
-"""Regions of Azure, by which a mistyped one is found out before the host that stands is gone.
+"""Regions of Azure, by which one that can't be had is found out before the host that stands is gone.
 
-Of `az account list-locations`; one that is too new to be here is taken where nothing stands yet.
+Names are those of `az account list-locations`, and one that is too new to be here has to be added.
 """
 
 from __future__ import annotations
@@ -18,3 +18,13 @@ chinaeast chinaeast2 chinaeast3 chinanorth chinanorth2 chinanorth3
 usdodcentral usdodeast usgovarizona usgoviowa usgovtexas usgovvirginia
 """
 REGIONS = frozenset(_NAMES.split())
+
+# learn.microsoft.com and docs.azure.cn: regions list, "availability zones"; a region of which that is in doubt, or for
+# which they are announced, is left out
+_WITHOUT_ZONES = """
+australiacentral australiacentral2 australiasoutheast brazilsoutheast canadaeast francesouth germanynorth
+jioindiacentral jioindiawest koreasouth norwaywest southafricawest southindia swedensouth switzerlandwest uaecentral
+ukwest westindia westus
+chinaeast chinaeast2 chinanorth chinanorth2
+"""
+WITHOUT_ZONES = frozenset(_WITHOUT_ZONES.split())

@@ -8,6 +8,7 @@ from ipaddress import IPv4Address
 
 from stacks.azure import AzureHostSettings, AzureSharesSettings
 from stacks.azure_names import network
+from stacks.azure_regions import WITHOUT_ZONES
 from stacks.relations import Complaint
 
 # learn.microsoft.com: scalability targets for Azure Files, provisioned v1 and pay-as-you-go
@@ -16,6 +17,8 @@ PREMIUM_QUOTA, STANDARD_QUOTA, PREMIUM_TOTAL = (100, 102400), (1, 102400), 10240
 FIRST_TAKEN, LAST_TAKEN = 4, 1
 # learn.microsoft.com: sizes for virtual machines, "accelerated networking" of the series Av2 and B
 UNACCELERATED = r"(?i:Standard_(A\d+m?_v2|B[1-8](ls|s|ms)))"
+# learn.microsoft.com: naming conventions of virtual machine sizes; an s before the version means premium storage
+WITHOUT_PREMIUM = r"(?i:Standard_[^s_]+(_.*)?)"
 SUBNET_ID, RANGES = "host.network.subnetId", ("host.network.addressSpace", "host.network.subnet")
 
 
@@ -29,6 +32,20 @@ def check_host(host: AzureHostSettings) -> Iterable[Complaint]:
             "host",
             f"acceleratedNetworking is not for size {host.size}: take another such as Standard_D2s_v5, or leave it out",
             ("host.size",),
+        )
+    if host.disk.type.startswith("Premium") and re.fullmatch(WITHOUT_PREMIUM, host.size):
+        yield Complaint(
+            "host",
+            f"disk.type: {host.disk.type} is not for size {host.size}, whose name has no s: take another size such as "
+            "Standard_B2s, or disk.type: StandardSSD_LRS",
+            ("host.size", "host.disk.type"),
+        )
+    zoned = f"zone: {host.zone}" if host.zone else f"disk.type: {host.disk.type}" if "ZRS" in host.disk.type else None
+    if zoned and host.location in WITHOUT_ZONES:
+        yield Complaint(
+            "host",
+            f"{zoned}: region {host.location} has no availability zones: do without, or take another region",
+            ("host.location", "host.disk.type"),
         )
     if host.resource_group and host.existing_resource_group:
         yield Complaint("host", "resourceGroup is made and existingResourceGroup is there: leave one out")

@@ -170,7 +170,7 @@ def test_a_host_that_stands_keeps_its_group_or_gets_one_that_can_be_made(clone: 
     clone.pulumi("config", "set", "--path", "datadocker:host.location", "westeuropa")
     code, printed = clone.run("up", "--yes", "--skip-preview")
     assert code
-    assert "westeuropa is no known region" in printed
+    assert "no region that is known here" in printed
     clone.pulumi("config", "set", "--path", "datadocker:host.location", "westeurope")
     # another case is the same group
     assert changed(clone, "resourceGroup", "Datadocker-Staging")[0] == 0

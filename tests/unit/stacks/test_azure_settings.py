@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -14,8 +15,11 @@ from components.shares.azure import NETWORK_TAG
 from stacks import schema
 from stacks.azure import AzureHostSettings, AzureSharesSettings
 from stacks.azure_names import OWN_TAGS
+from stacks.azure_regions import REGIONS, WITHOUT_ZONES
+from stacks.azure_sections import WITHOUT_PREMIUM
 from stacks.config import parse
 from stacks.settings import Settings
+from tests.azure.sizes import SIZES, ZONED
 from tests.unit.azure_parts import SUBNET, SUBSCRIPTION, settings_of
 from tests.unit.azure_raw import HOST, IDENTITY, INSIDE, LOCAL, MYDB, OTHER, RAW, SHARES, complaints
 
@@ -30,6 +34,16 @@ def test_the_committed_stacks_are_right(stack: str) -> None:
         assert list(jsonschema.Draft202012Validator(schema.schema()).iter_errors(yaml.safe_load(file))) == []
 
 
+def test_what_is_said_of_regions_and_sizes_is_true_of_the_stand_ins() -> None:
+    assert WITHOUT_ZONES <= REGIONS
+    assert not WITHOUT_ZONES & ZONED
+    assert {name for name, size in SIZES.items() if not size.premium} == {
+        name for name in SIZES if re.fullmatch(WITHOUT_PREMIUM, name)
+    }
+    for name in ("Standard_M416-208s_v2", "Standard_NC24ads_A100_v4", "Standard_ND96asr_v4", "Standard_GS5"):
+        assert not re.fullmatch(WITHOUT_PREMIUM, name)
+
+
 def test_only_prod_is_production_by_its_name() -> None:
     assert parse(RAW, file="Pulumi.prod.yaml").production is True
     assert parse(RAW, file="Pulumi.staging.yaml").production is False
@@ -40,6 +54,17 @@ def test_only_prod_is_production_by_its_name() -> None:
     ("change", "expected"),
     [
         ({"location": "West Europe"}, "host.location: 'West Europe': Azure takes a region's short name"),
+        ({"location": "westeuropa"}, "'westeuropa': no region that is known here; did you mean westeurope?"),
+        ({"location": "xyzzy"}, "az account list-locations names them"),
+        ({"location": "westus", "zone": "1"}, "host: zone: 1: region westus has no availability zones: do without"),
+        (
+            {"location": "westus", "disk": {"type": "StandardSSD_ZRS"}},
+            "host: disk.type: StandardSSD_ZRS: region westus has no availability zones",
+        ),
+        (
+            {"size": "Standard_D4_v3", "disk": {"type": "Premium_LRS"}},
+            "host: disk.type: Premium_LRS is not for size Standard_D4_v3, whose name has no s: take another size",
+        ),
         ({"sshFrom": []}, "host.sshFrom: should be at least 1 long"),
         ({"sshFrom": ["0.0.0.0/0"]}, "sshFrom[0]: '0.0.0.0/0': this is a good part of the internet: name smaller"),
         ({"sshFrom": ["8.0.0.0/7"]}, "sshFrom[0]: '8.0.0.0/7': this is a good part of the internet: name smaller"),
