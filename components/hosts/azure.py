@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,9 +12,9 @@ from typing import Any, NotRequired
 import pulumi
 from pulumi_azure_native import resources
 
-from components.azure_lookup import STACK_TAG
+from components.azure_lookup import STACK_TAG, look_up
 from components.custom import GracefulStop
-from components.hosts.azure_bootstrap import custom_data, read_custom_data
+from components.hosts.azure_bootstrap import cloud_config, custom_data, read_custom_data
 from components.hosts.azure_key import read_azure_public
 from components.hosts.azure_machine import AzureMachine
 from components.hosts.azure_network import SSH_PORT, AzureNetwork, NetworkSettings
@@ -21,11 +23,13 @@ from components.hosts.docker_provider import DockerProvider
 from components.hosts.engine import Engine
 from components.hosts.host import DockerHost
 from components.hosts.kept_key import key_folder, write_key
-from components.hosts.keys import KeyPair
+from components.hosts.keys import KeyPair, Pair
 from components.hosts.ssh import ssh_options
+from components.state import recorded
 
 # a Unix socket's path may have 108 bytes, of which ssh takes some for a name of its own
 LONGEST_CONTROL_PATH = 85
+HOST = ("datadocker:index:AzureHost", "host")
 
 
 class AzureHostArgs(NetworkSettings):
@@ -89,6 +93,8 @@ class AzureHost(DockerHost):
         public = read_azure_public(given) if given else None
         more = read_custom_data(more, args["user"]) if more else ""
         group_name = args.get("existing_group") or args.get("group") or args["base"]
+        recipe = _recipe(args, public, more)
+        _ask_before_a_change(recipe)
         group = group_name if args.get("existing_group") else self._group(name, group_name, args)
         login = KeyPair(f"{name}-login", own) if not public else None
         host_key = KeyPair(f"{name}-hostkey", own)
@@ -187,7 +193,9 @@ class AzureHost(DockerHost):
         self.ssh_config = pulumi.Output.all(plain, address).apply(
             lambda k: _config_block(self.alias, user, str(k[1]), k[0])
         )
-        self.register_outputs({"dockerHost": self.docker_host, "address": self.public_address, "group": group_name})
+        self.register_outputs(
+            {"dockerHost": self.docker_host, "address": self.public_address, "group": group_name, "recipe": recipe}
+        )
 
     def claim(self, claims: Claims) -> Mapping[str, pulumi.Input[str]]:
         """See `DockerHost`; a machine that is replaced is ready before."""
@@ -211,6 +219,23 @@ class AzureHost(DockerHost):
             # see `AzureNetwork`; what is in it is deleted one by one, so that a destroy may end anywhere
             opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         ).name
+
+
+def _recipe(args: AzureHostArgs, public: str | None, more: str) -> str:
+    """What tells whether anything of the host is going to change."""
+    bootstrap = cloud_config(args["user"], Pair(private="", public=""), more)
+    return hashlib.sha256(json.dumps([args, public, bootstrap], sort_keys=True).encode()).hexdigest()
+
+
+def _ask_before_a_change(recipe: str) -> None:
+    """Finds out that Azure can't be asked before the containers are stopped for a new machine.
+
+    Raises:
+        pulumi.RunError: if it can't, such as by a login that has expired.
+    """
+    before = recorded().get(HOST, {})
+    if before.get("group") and before.get("recipe") != recipe:
+        look_up("azure-native:resources:getResourceGroup", resourceGroupName=before["group"])
 
 
 def _options(args: dict[str, Any]) -> list[str]:

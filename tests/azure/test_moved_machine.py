@@ -85,3 +85,18 @@ def test_a_stack_that_was_renamed_keeps_what_it_has_and_can_go_back(clone: Clone
     clone.pulumi("stack", "rename", "staging")
     clone.stack = "staging"
     assert settled(clone, azure)
+
+
+def test_an_expired_login_is_found_out_while_the_containers_still_run(clone: Clone, azure: StandIn) -> None:
+    azure.faults.login_expired = True
+    # nothing is to be done, and nobody asked
+    clone.pulumi("up", "--yes", "--skip-preview", "--expect-no-changes")
+    put(clone, "host.disk.size", "64")
+    code, printed = clone.run("up", "--yes", "--skip-preview")
+    assert code
+    assert "Azure could not be asked for what is there" in printed
+    # whose deletion stops the containers
+    assert "datadocker-engine:index:GracefulStop" in clone.resources()
+    azure.faults.login_expired = False
+    clone.change("up")
+    clone.pulumi("up", "--yes", "--skip-preview", "--expect-no-changes")

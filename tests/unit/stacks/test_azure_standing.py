@@ -9,6 +9,8 @@ from typing import Any
 import pulumi
 import pytest
 
+from components import state
+from components.hosts.azure import AzureHost
 from tests.unit.azure_parts import (
     ACCOUNT,
     ADDRESS,
@@ -18,6 +20,7 @@ from tests.unit.azure_parts import (
     HOST,
     NETWORK,
     SET,
+    SHARE,
     STOP,
     SUBNET,
     SUBNETWORK,
@@ -172,3 +175,29 @@ def test_a_preview_of_a_change_in_place_replaces_nothing(
     )
     assert recorder.one(STOP, "host-stop")["machine"] == machine
     assert recorder.one(ACCOUNT, "files-account")["tags"]["datadocker-network"] == network
+
+
+@pytest.mark.parametrize(
+    ("change", "recipe", "asked"), [({}, None, False), ({"disk": {"size": 64}}, None, True), ({}, "older", True)]
+)
+def test_azure_is_asked_before_a_change_and_only_then(
+    build: Build,
+    recorder: AzureRecorder,
+    exported: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    change: dict[str, Any],
+    recipe: str | None,
+    asked: bool,
+) -> None:
+    outputs: dict[str, Any] = {}
+    monkeypatch.setattr(AzureHost, "register_outputs", lambda _, known: outputs.update(known))
+    stand(build, exported)
+    known = {"group": "datadocker-staging", "recipe": recipe or outputs["recipe"]}
+    recorder.in_state["datadocker:index:AzureHost", "host"] = known
+    state._recorded.cache_clear()
+    recorder.refusal = "AADSTS700082: the token has expired"
+    recorder.in_state |= {(GROUP, "files-group"): {}, (ACCOUNT, "files-account"): {}}
+    recorder.in_state |= {(SHARE, name): {} for name in recorder.all(SHARE)}
+    said = "could not be asked for what is there: AADSTS700082"
+    with pytest.raises(pulumi.RunError, match=said) if asked else nullcontext():
+        stand(build, exported, host=HOST | change)
