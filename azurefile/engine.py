@@ -2,9 +2,9 @@
 
 import http.client
 import json
-import re
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -30,6 +30,17 @@ class UnixConnection(http.client.HTTPConnection):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
         self.sock.connect(self._path)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A container with a restart policy that ran before and does not run now."""
+
+    id: str
+    # The drivers of its volumes, by the volumes' names.
+    volumes: dict[str, str]
+    # Why its last start failed, empty if it did not; None if the engine does not say.
+    error: str | None
 
 
 class Engine:
@@ -70,16 +81,33 @@ class Engine:
         except (OSError, http.client.HTTPException, ValueError):
             return None
 
-    def left_down(self, reason: re.Pattern[str]) -> dict[str, set[str]] | None:
-        """The volumes of containers whose last start failed for a `reason`, by id; None if the engine does not answer.
+    def ended(self, using: Collection[str]) -> list[Ended] | None:
+        """The containers with one of these volumes that the engine does not start; None if it does not answer.
 
-        Only of those that ran before and have a restart policy, which the engine does not follow after an error.
+        One that can't be inspected, since something has its lock, keeps no other out.
         """
         try:
-            ended = {c["Id"]: volumes(c) for c in self.containers(status="exited")}
-            return {i: used for i, used in ended.items() if used and reason.search(self._left_down_by(i))}
+            listed = self.containers(status="exited")
         except (OSError, http.client.HTTPException, ValueError):
             return None
+        found = []
+        for container in listed:
+            drivers = _drivers(container)
+            if drivers.keys().isdisjoint(using):
+                continue
+            inspected = self.look(container["Id"])
+            if inspected is None:
+                found.append(Ended(container["Id"], drivers, None))
+            elif inspected and has_restart_policy(inspected):
+                found.append(Ended(container["Id"], drivers, str(inspected["State"].get("Error", ""))))
+        return found
+
+    def serves(self, plugin: str) -> bool:
+        """Whether the engine has a managed plugin of that name, and calls it."""
+        try:
+            return bool(self._get(f"/plugins/{quote(plugin)}/json", _INSPECT_SECONDS)["Enabled"])
+        except (LookupError, OSError, http.client.HTTPException, ValueError):
+            return False
 
     def kill(self, container: str) -> bool:
         """End a container without asking it; a stop could wait for a share that hangs. False if it did not work."""
@@ -111,13 +139,6 @@ class Engine:
                 yield json.loads(line)
         finally:
             connection.close()
-
-    def _left_down_by(self, container: str) -> str:
-        try:
-            found = self.inspect(container)
-        except LookupError:
-            return ""
-        return str(found["State"].get("Error", "")) if has_restart_policy(found) else ""
 
     def _post(self, path: str, timeout: float = 3.0) -> bool:
         connection = UnixConnection(self._path, timeout)
@@ -159,3 +180,7 @@ def restarting(listed: dict[str, Any]) -> bool:
 def volumes(container: dict[str, Any]) -> set[str]:
     """The names of the volumes that a container has, as it is listed or inspected."""
     return {m["Name"] for m in container.get("Mounts") or [] if m.get("Type") == "volume"}
+
+
+def _drivers(container: dict[str, Any]) -> dict[str, str]:
+    return {m["Name"]: str(m.get("Driver", "")) for m in container.get("Mounts") or [] if m.get("Type") == "volume"}

@@ -1,8 +1,9 @@
-"""Starts containers whose share was away, or the host's disk full, when the engine mounted for them.
+"""Starts containers that the engine left down because their volumes could not be had when it mounted for them.
 
-The engine mounts once for a container that it starts by its restart policy, and leaves it down after an error:
-for good, although the share may be back a minute later. What is to be started stands in the engine itself, as the
-error of the container's last start, so nothing is kept here for the plugin's next life.
+The share was away, the host's disk full, or the plugin itself not there. The engine mounts once for a container that
+it starts by its restart policy, and leaves it down after an error: for good, although all may be well a minute later.
+What is to be started stands in the engine itself, as the error of the container's last start, so nothing is kept here
+for the plugin's next life.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ import re
 from collections.abc import Callable
 from functools import partial
 
-from azurefile.engine import Engine
+from azurefile.engine import Ended, Engine
 from azurefile.errors import COMES_BACK
 from azurefile.lanes import Lanes
 from azurefile.volumes import Volume, VolumeStore
@@ -19,8 +20,14 @@ from azurefile.volumes import Volume, VolumeStore
 log = logging.getLogger(__name__)
 
 _PERIOD_SECONDS = 5.0
-# Also that of an engine which did not wait for the answer.
-_PASSING = re.compile(rf'{re.escape(COMES_BACK)}|VolumeDriver\.Mount": .*(deadline|Client\.Timeout) exceeded')
+# An engine that enables the plugin calls it disabled for some seconds yet, and one that found no socket tries on.
+_ENABLED_SECONDS = 40.0
+_REFUSED = re.compile(rf'VolumeDriver\.Mount: volume "([^"]+)": .*{re.escape(COMES_BACK)}')
+# The plugin is disabled, removed or without its socket; a volume that is not known fails in other words.
+_AWAY = re.compile(r'error while checking if volume "([^"]+)" exists in driver "([^"]+)"')
+# What was called did not answer, or not in time. Only some engines say here whose socket or volume it was.
+_SILENT = re.compile(r'Post "?http\S+/VolumeDriver\.Mount"?: ')
+_BUILT_IN = "local"
 
 
 class Starter:
@@ -37,12 +44,10 @@ class Starter:
         self._missed: set[str] = set()
 
     async def run(self) -> None:
-        """Go on with what an earlier life of the plugin could not mount."""
-        while (left := await self._left_down()) is None:
-            await asyncio.sleep(_PERIOD_SECONDS)
-        for volume in self._volumes.all():
-            if any(volume.name in used for used in left.values()):
-                self.missed(volume.name)
+        """Go on with what an earlier life of the plugin could not mount, and what failed between the two."""
+        await self._look()
+        await asyncio.sleep(_ENABLED_SECONDS)
+        await self._look()
 
     def missed(self, volume: str) -> None:
         """The share of a volume was not there for a Mount."""
@@ -58,6 +63,13 @@ class Starter:
         finally:
             del self._tasks[volume]
 
+    async def _look(self) -> None:
+        while (ended := await self._ended()) is None:
+            await asyncio.sleep(_PERIOD_SECONDS)
+        for volume in self._names():
+            if any(self._waits_for(volume, container) for container in ended):
+                self.missed(volume)
+
     async def _wait_and_start(self, volume: str) -> None:
         """A start that fails in the same way is found again, one that fails in another way is not."""
         while True:
@@ -65,22 +77,48 @@ class Starter:
             self._missed.discard(volume)
             if not await self._back(volume):
                 continue
-            left = await self._left_down()
-            if left is None:
+            ended = await self._ended()
+            if ended is None:
                 continue
-            containers = [container for container, used in left.items() if volume in used]
-            if not containers and volume not in self._missed:
+            waiting = [container for container in ended if self._waits_for(volume, container)]
+            if not waiting and volume not in self._missed:
                 return
-            for container in containers:
-                started = await self._lanes.in_thread(partial(self._engine.start, container))
-                facts = {"volume": volume, "container": container[:12]}
-                if started:
-                    log.info("started, its share is back", extra=facts)
-                else:
-                    log.warning("start failed; see the engine's log for its Mount", extra=facts)
+            for container in waiting:
+                if await self._startable(volume, container):
+                    await self._start(volume, container)
 
-    async def _left_down(self) -> dict[str, set[str]] | None:
-        return await self._lanes.in_thread(partial(self._engine.left_down, _PASSING))
+    def _waits_for(self, volume: str, container: Ended) -> bool:
+        """Whether a container was left down for this volume, as far as the engine tells."""
+        if volume not in container.volumes or container.error is None:
+            return volume in container.volumes
+        if named := _REFUSED.search(container.error) or _AWAY.search(container.error):
+            return named[1] == volume
+        plugins = {name for name, driver in container.volumes.items() if driver != _BUILT_IN}
+        return plugins <= self._names() and bool(_SILENT.search(container.error))
+
+    async def _startable(self, volume: str, container: Ended) -> bool:
+        """Whether a start has a chance: each one that fails fills the engine's log."""
+        if container.error is None:
+            return False
+        away = _AWAY.search(container.error)
+        if away and not await self._lanes.in_thread(partial(self._engine.serves, away[2])):
+            return False
+        others = self._names() & container.volumes.keys() - {volume}
+        return all([await self._back(other) for other in sorted(others)])
+
+    async def _start(self, volume: str, container: Ended) -> None:
+        started = await self._lanes.in_thread(partial(self._engine.start, container.id))
+        facts = {"volume": volume, "container": container.id[:12]}
+        if started:
+            log.info("started, its share is back", extra=facts)
+        else:
+            log.warning("start failed; see the engine's log for its Mount", extra=facts)
+
+    async def _ended(self) -> list[Ended] | None:
+        return await self._lanes.in_thread(partial(self._engine.ended, self._names()))
+
+    def _names(self) -> set[str]:
+        return {volume.name for volume in self._volumes.all()}
 
     async def _back(self, name: str) -> bool:
         """Whether the share answers; as good as that is that the volume is gone."""

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from azurefile import starter
 from tests.machines.plugin import MachinePlugin
 from tests.plugin.fake_engine import FakeEngine
 from tests.plugin.harness import PluginProcess
+from tests.plugin.outage import Outage
 from tests.plugin.shared import Machine, MemoryFolder, World
 
 MARKS = {
@@ -101,3 +103,11 @@ def one(world: World, folder: MemoryFolder) -> Machine:
 @pytest.fixture
 def two(world: World, folder: MemoryFolder) -> Machine:
     return Machine(world, folder, "two")
+
+
+@pytest.fixture
+def outage(
+    tmp_path: Path, engine: FakeEngine, world: World, folder: MemoryFolder, monkeypatch: pytest.MonkeyPatch
+) -> Outage:
+    monkeypatch.setattr(starter, "_PERIOD_SECONDS", 0.1)
+    return Outage(tmp_path, engine, world, folder)

@@ -11,7 +11,9 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from threading import Thread
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
+
+PLUGIN = "azurefile:latest"
 
 
 class FakeContainer:
@@ -29,6 +31,10 @@ class FakeContainer:
         self.restarting = False
         # Why its last start failed.
         self.error = ""
+        # Its further volumes, with their drivers.
+        self.others: dict[str, str] = {}
+        # Something has its lock: it is listed, but not inspected.
+        self.locked = False
         self.process = subprocess.Popen(["sleep", "1000"])
 
     def kill(self) -> None:
@@ -45,7 +51,10 @@ class FakeContainer:
             "Names": [f"/{self.name}"],
             "Labels": self.labels,
             "State": "restarting" if self.restarting else "running",
-            "Mounts": [{"Type": "volume", "Name": self.volume, "Driver": "azurefile"}],
+            "Mounts": [
+                {"Type": "volume", "Name": name, "Driver": driver}
+                for name, driver in {self.volume: PLUGIN, **self.others}.items()
+            ],
         }
 
     def inspected(self) -> dict[str, Any]:
@@ -66,6 +75,7 @@ class FakeEngine:
         self.path = path
         self.containers: list[FakeContainer] = []
         self.silent = False
+        self.plugin_enabled = True
         # Seconds that a list takes, and lists that come to nothing.
         self.slow = 0.0
         self.broken_lists = 0
@@ -153,8 +163,11 @@ class FakeEngine:
         url = urlsplit(request.path)
         while self.silent:
             time.sleep(0.05)
-        asked = url.path.split("/")[2] if url.path.count("/") == 3 else None
-        known = asked is None or any(c.id == asked for c in self.containers)
+        asked = unquote(url.path.split("/")[2]) if url.path.count("/") == 3 else None
+        one = next((c for c in self.containers if c.id == asked), None)
+        while one is not None and one.locked:
+            time.sleep(0.05)
+        known = asked in (None, PLUGIN) or one is not None
         request.send_response(200 if known else 404)
         request.end_headers()
         filters = json.loads(parse_qs(url.query).get("filters", ["{}"])[0])
@@ -177,6 +190,8 @@ class FakeEngine:
                 if (c.id in filters["id"] if "id" in filters else c.up != (filters == {"status": ["exited"]}))
             ]
             request.wfile.write(json.dumps(found).encode())
+        elif asked == PLUGIN:
+            request.wfile.write(json.dumps({"Enabled": self.plugin_enabled}).encode())
         else:
-            found = [c.inspected() for c in self.containers if c.id == asked]
-            request.wfile.write(json.dumps(found[0] if found else {"message": "No such container"}).encode())
+            told = one.inspected() if one is not None else {"message": "No such container"}
+            request.wfile.write(json.dumps(told).encode())

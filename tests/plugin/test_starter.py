@@ -1,7 +1,6 @@
 """Containers that the engine left down because their share was away, and what starts them again."""
 
 import asyncio
-import re
 import subprocess
 import time
 from pathlib import Path
@@ -9,64 +8,13 @@ from pathlib import Path
 import pytest
 
 from azurefile import driver as driver_module
-from azurefile import starter
-from azurefile.driver import Driver
+from azurefile.engine import Ended
 from azurefile.errors import COMES_BACK, ShareError, ShareSilent
 from azurefile.held import Held
-from tests.plugin.fake_engine import FakeContainer, FakeEngine
-from tests.plugin.harness import driver_in
-from tests.plugin.shared import Machine, MemoryFolder, OnShare, World
+from tests.plugin.outage import Outage
+from tests.plugin.shared import Machine, MemoryFolder, OnShare
 
 pytestmark = pytest.mark.root
-
-
-class Outage:
-    """A volume `dbs` whose share is away, and an engine that could not mount it."""
-
-    def __init__(self, folder: Path, engine: FakeEngine, world: World, store: MemoryFolder) -> None:
-        self.engine = engine
-        self.world = world
-        self.machine = Machine(world, store, "one")
-        self._folder = folder
-        self.world.share_down = True
-
-    def plugin(self) -> Driver:
-        """One of the plugin's lives."""
-        made = driver_in(self._folder)
-        made._protocols["local"] = OnShare(self._folder / "root", self.machine.store)
-        return made
-
-    async def create(self, plugin: Driver, name: str = "dbs") -> None:
-        await plugin.create(name, {"share": "dbs", "folder": name, "exclusive": "true"})
-
-    async def mount(self, plugin: Driver, container: FakeContainer) -> str:
-        """What the engine does for a container that it starts: it notes the error, and leaves it down."""
-        container.kill()
-        with pytest.raises((ShareError, Held)) as refused:
-            await plugin.mount(container.volume, container.name)
-        path = f"error while mounting volume '/mnt/{container.volume}': VolumeDriver.Mount: "
-        container.error = path + str(refused.value)
-        return container.error
-
-    def container(self, name: str, restart: str = "always", volume: str = "dbs") -> FakeContainer:
-        made = FakeContainer(name, volume, restart=restart)
-        self.engine.containers.append(made)
-        return made
-
-    async def until_started(self, *names: str) -> None:
-        for _ in range(500):
-            if sorted(self.engine.started) == sorted(names):
-                return
-            await asyncio.sleep(0.02)
-        raise AssertionError(self.engine.started)
-
-
-@pytest.fixture
-def outage(
-    tmp_path: Path, engine: FakeEngine, world: World, folder: MemoryFolder, monkeypatch: pytest.MonkeyPatch
-) -> Outage:
-    monkeypatch.setattr(starter, "_PERIOD_SECONDS", 0.1)
-    return Outage(tmp_path, engine, world, folder)
 
 
 def test_what_the_engine_left_down_is_started_once_the_share_is_back(outage: Outage) -> None:
@@ -114,7 +62,11 @@ def test_what_an_earlier_life_of_the_plugin_could_not_mount_is_started_too(outag
 
 
 @pytest.mark.parametrize(
-    "said", ["context deadline exceeded", "net/http: request canceled (Client.Timeout exceeded while awaiting headers)"]
+    "said",
+    [
+        'Post "http://%2Frun%2Fazurefile.sock/VolumeDriver.Mount": context deadline exceeded',
+        'Post "http://plugin.moby.localhost/VolumeDriver.Mount": net/http: request canceled (Client.Timeout exceeded)',
+    ],
 )
 def test_what_the_engine_itself_did_not_wait_for_is_started_too(outage: Outage, said: str) -> None:
     plugin, mydb = outage.plugin(), outage.container("mydb")
@@ -122,7 +74,7 @@ def test_what_the_engine_itself_did_not_wait_for_is_started_too(outage: Outage, 
     async def calls() -> None:
         await outage.create(plugin)
         await outage.mount(plugin, mydb)
-        mydb.error = f"""VolumeDriver.Mount: Post "http://%2Frun%2Fazurefile.sock/VolumeDriver.Mount": {said}"""
+        mydb.error = f"error while mounting volume '': {said}"
         outage.world.share_down = False
         await outage.until_started("mydb")
 
@@ -163,7 +115,7 @@ def test_a_start_that_finds_the_share_away_again_is_repeated(outage: Outage) -> 
 
 def test_a_miss_while_the_engine_is_asked_is_not_forgotten(outage: Outage, monkeypatch: pytest.MonkeyPatch) -> None:
     plugin, mydb = outage.plugin(), outage.container("mydb")
-    ask = plugin._starter._engine.left_down
+    ask = plugin._starter._engine.ended
 
     async def calls() -> None:
         await outage.create(plugin)
@@ -171,14 +123,15 @@ def test_a_miss_while_the_engine_is_asked_is_not_forgotten(outage: Outage, monke
         mydb.error = ""
         loop = asyncio.get_running_loop()
 
-        def late(reason: re.Pattern[str]) -> dict[str, set[str]] | None:
-            if not (found := ask(reason)):
+        def late(using: set[str]) -> list[Ended] | None:
+            found = ask(using)
+            if not mydb.error:
                 loop.call_soon_threadsafe(plugin._starter.missed, "dbs")
                 mydb.error = said
             return found
 
         with monkeypatch.context() as patch:
-            patch.setattr(plugin._starter._engine, "left_down", late)
+            patch.setattr(plugin._starter._engine, "ended", late)
             outage.world.share_down = False
             while not mydb.error:
                 await asyncio.sleep(0.01)
