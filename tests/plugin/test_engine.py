@@ -164,6 +164,35 @@ def test_a_container_that_dies_while_the_plugin_is_down_leaves_its_folder(
     assert managed.mounted_on_host("ddtest-af-dbs") == 0
 
 
+@pytest.mark.parametrize("exchanged", [False, True])
+def test_a_container_that_crashes_while_the_plugin_is_away_comes_back(
+    managed: ManagedPlugin, docker: Docker, image: str, exchanged: bool
+) -> None:
+    managed.create("ddtest-af-dbs", share="dbs", exclusive="true")
+    run(docker, "ddtest-af-mydb", "ddtest-af-dbs", image, "--restart=always")
+    eventually(lambda: managed.status("ddtest-af-dbs")["holders"][0]["pid"])
+    docker("plugin", "disable", "-f", managed.name)
+    if exchanged:
+        docker("plugin", "rm", "-f", managed.name)
+    kill_process(docker.pid("ddtest-af-mydb"))
+
+    def left_down() -> None:
+        assert docker.inspect("ddtest-af-mydb")["State"]["Error"]
+
+    def is_back() -> None:
+        assert docker.pid("ddtest-af-mydb") > 0
+
+    # an engine looks 15 s for a plugin that is gone
+    eventually(left_down, 30)
+    if exchanged:
+        managed.install()
+    else:
+        managed.enable()
+    eventually(is_back, 30)
+    docker("rm", "-f", "ddtest-af-mydb")
+    assert managed.mounted_on_host("ddtest-af-dbs") == 0
+
+
 def test_docker_cp_on_a_held_volume(managed: ManagedPlugin, docker: Docker, image: str, tmp_path: Path) -> None:
     managed.create("ddtest-af-dbs", share="dbs-cp", exclusive="true")
     run(docker, "ddtest-af-mydb", "ddtest-af-dbs", image)
