@@ -105,10 +105,7 @@ class MySQLDatabase(pulumi.ComponentResource):
             given = Password(f"{name}-{account}", {"given": user.get("password")}, pulumi.ResourceOptions(parent=self))
             self.users[account] = given.value
         # each is a copy into the container of its own, before the server can start
-        uploads = [
-            _secret_file("root-password", root.value),
-            _secret_file("root-hash", root.value.apply(_root_hash)),
-        ]
+        uploads = [_secret_file("root", root.value.apply(_root))]
         if args.get("schemas") or args.get("users"):
             uploads.append(_secret_file("init.sql", self._statements(args)))
         if args.get("official"):
@@ -185,8 +182,8 @@ class MySQLDatabase(pulumi.ComponentResource):
         )
 
 
-def _root_hash(password: str) -> str:
-    return caching_sha2(password, "root")
+def _root(password: str) -> str:
+    return f"{caching_sha2(password, 'root')}\n{password}"
 
 
 def _secret_file(name: str, content: pulumi.Output[str]) -> docker.ContainerUploadArgsDict:

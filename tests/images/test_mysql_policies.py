@@ -23,8 +23,8 @@ READ_ONLY = (
 def secrets(root: str = "root", ann: str = "ann", hashed: bool = True) -> dict[str, str]:
     """What a stack uploads; without the hash, what somebody has who starts the image by hand."""
     account = Account(name="ann", host="%", password=ann, schemas=["shop"])
-    files = {"root-password": root, "init.sql": reconcile(["shop"], [account])}
-    return files | {"root-hash": caching_sha2(root, "root")} if hashed else files
+    password = {"root": f"{caching_sha2(root, 'root')}\n{root}"} if hashed else {"root-password": root}
+    return password | {"init.sql": reconcile(["shop"], [account])}
 
 
 def start(engine: Engine, image: str, scratch: Path, files: dict[str, str], *options: str) -> Container:

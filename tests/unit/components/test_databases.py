@@ -17,7 +17,7 @@ from tests.unit.conftest import Build, Options, Recorder
 from tests.unit.parts import LABELS, volume
 
 CONTAINER = "docker:index/container:Container"
-SECRETS = ["/run/secrets/datadocker/root-password", "/run/secrets/datadocker/root-hash"]
+SECRETS = ["/run/secrets/datadocker/root"]
 
 
 @pytest.fixture(autouse=True)
@@ -84,11 +84,9 @@ def test_a_password_is_a_file_of_mode_0400_and_nowhere_else(build: Build, record
     build(lambda: database(root_password=canary) and None)
     made = recorder.one(CONTAINER, "mydb-container")
     uploads = {u["file"]: u for u in made.pop("uploads")}
-    secret = uploads["/run/secrets/datadocker/root-password"]
-    assert secret["content"] == canary
+    secret = uploads["/run/secrets/datadocker/root"]
+    assert secret["content"] == f"{caching_sha2(canary, 'root')}\n{canary}"
     assert secret["permissions"] == "0400"
-    hashed = uploads["/run/secrets/datadocker/root-hash"]
-    assert (hashed["content"], hashed["permissions"]) == (caching_sha2(canary, "root"), "0400")
     assert canary not in repr(made)
     assert recorder.is_secret(CONTAINER, "mydb-container", "uploads")
 
@@ -114,7 +112,7 @@ def test_a_password_that_nobody_gave_is_made_and_kept(build: Build, recorder: Re
     # validate_password, MEDIUM and STRONG
     assert all(re.search(kind, kept) for kind in ("[a-z]", "[A-Z]", "[0-9]", "[^a-zA-Z0-9]"))
     assert recorder.is_secret(*stash, "input")
-    assert [u["content"] for u in uploads if u["file"].endswith("root-password")] == [kept]
+    assert [u["content"].split("\n", 1)[1] for u in uploads if u["file"].endswith("root")] == [kept]
 
 
 def test_a_preview_makes_no_password_that_a_plan_would_insist_on(build: Build, recorder: Recorder) -> None:
