@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from tests.azure.clone import Clone
 from tests.azure.shares import RecordingShares
 from tests.azure.standin import StandIn
+from toolchain.backend import Backend
+from toolchain.wrapper import environment
 
 # what stands on the host is left out, since no machine boots
 BOTH = """
@@ -76,7 +79,14 @@ def test_a_preview_of_another_tag_changes_no_account(clone: Clone, azure: StandI
 
 def test_a_stack_that_was_renamed_keeps_what_it_has_and_can_go_back(clone: Clone, azure: StandIn) -> None:
     before = {key: resource.inputs for key, resource in azure.cloud.resources.items()}
-    clone.pulumi("stack", "rename", "qa")
+    code, said = clone.run("stack", "rename", "qa")
+    assert code
+    assert "stack staging can't be renamed while it stands" in said
+    # the CLI alone does it
+    env = environment(clone.checkout / ".toolchain") | {"PULUMI_CREDENTIALS_PATH": str(clone.folder / "credentials")}
+    Backend(clone.checkout, env).choose_passphrase("staging")
+    rename = [str(clone.checkout / ".toolchain/bin/pulumi"), "stack", "rename", "qa", "--stack", "staging"]
+    subprocess.run(rename, cwd=clone.checkout, env=env, check=True, timeout=60)
     clone.stack = "qa"
     code, said = clone.run("up", "--yes", "--skip-preview")
     assert code
