@@ -116,8 +116,9 @@ class Fence:
 
     def _held(self, volume: Volume, owner: Owner, *, restored: bool, passing: bool = False) -> Held:
         """The refusal of a holder on this host; if only its youth speaks for a container, that is waited for to end."""
+        age = time.time() - owner.since
         # A grant of the future is one of before the clock was set back, which is not waited for.
-        left = _STARTING_SECONDS + min(0.0, owner.since - time.time())
+        left = _STARTING_SECONDS - age if age >= 0 else 0
         known = any(container.pid is not None and not container.dead() for container in owner.containers)
         return Held(volume, owner, passing=passing, wait=left if restored and not known and left > 0 else 0)
 

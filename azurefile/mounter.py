@@ -1,5 +1,6 @@
 """Puts volumes on their mount points and takes them off, each under a hold on its folder. All of it may block."""
 
+import contextlib
 import logging
 import threading
 import time
@@ -82,6 +83,7 @@ class Mounter:
         if restore(volume, store, self._leases, memory, out):
             self._keeper.keep(store)
             self._where[volume.name] = way.where(volume)
+            self._mounted_before(volume, store)
             if attachment.out == 0:
                 self._end(volume.name)
             elif not attachment.readable:
@@ -95,6 +97,13 @@ class Mounter:
             self._keeper.give_up(lease, reason, restart=stopped.restart)
         elif stopped is not None:
             self._stopper.resume(stopped, store)
+
+    def _mounted_before(self, volume: Volume, store: LockStore) -> None:
+        """Keep of a volume what a Mount of an older version did not."""
+        if store.place or volume.options.protocol != SMB:
+            # The next Mount keeps it anyway.
+            with contextlib.suppress(OSError):
+                self._volumes.mounted(volume, store.place)
 
     def stop_unfenced(self, volume: Volume, memory: LeaseMemory) -> None:
         """Stop what uses a volume of a shared store that could not be restored: nobody would renew its lease."""

@@ -26,6 +26,8 @@ STACK_LABEL = "io.datadocker.stack"
 
 _TRIES = 3
 _RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0)
+# More than a clock is off that is only slowed down or sped up, between two events of a host that starts.
+_STEP_SECONDS = 0.5
 
 
 class Watcher:
@@ -51,6 +53,8 @@ class Watcher:
         self._listening = threading.Event()
         # Set when the events of one connection have ended.
         self._ended = threading.Event()
+        # How far the wall clock is ahead of the one that nobody sets.
+        self._ahead = _ahead()
 
     def start(self) -> None:
         """Begin; the thread ends with the process."""
@@ -85,6 +89,10 @@ class Watcher:
         self._listening.set()
         log.info("engine connected")
         self._ended = threading.Event()
+        self._ahead = _ahead()
+        self._list()
+
+    def _list(self) -> None:
         threading.Thread(target=self._catch_up, args=(self._ended,), name="names", daemon=True).start()
 
     def _catch_up(self, ended: threading.Event) -> None:
@@ -104,6 +112,10 @@ class Watcher:
             return
 
     def _handle(self, event: dict[str, Any]) -> None:
+        before, self._ahead = self._ahead, _ahead()
+        if abs(self._ahead - before) > _STEP_SECONDS:
+            # What was on its way meanwhile may seem older than it is.
+            self._list()
         at = _moment(int(event["timeNano"]))
         actor = event["Actor"]
         if event["Type"] == "volume":
@@ -149,6 +161,10 @@ class Watcher:
                 ticks=ticks,
             )
             self._identify(volume, container, at)
+
+
+def _ahead() -> float:
+    return time.time() - liveness.clock()
 
 
 def _moment(told_ns: int) -> float:

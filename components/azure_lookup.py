@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -28,13 +29,18 @@ class Found:
 
 
 def look_up(token: str, **arguments: str) -> Found | None:
-    """Asks Azure by the function `token` of its provider; nothing where it says that there is no such thing.
+    """Asks Azure by the function `token` of its provider, once a run; nothing where there is no such thing.
 
     Raises:
         pulumi.RunError: if Azure says anything else.
     """
+    return _looked_up(token, tuple(arguments.items()))
+
+
+@cache
+def _looked_up(token: str, arguments: tuple[tuple[str, str], ...]) -> Found | None:
     try:
-        found = ask(token, arguments, version("pulumi-azure-native"))
+        found = ask(token, dict(arguments), version("pulumi-azure-native"))
     except Exception as error:  # what gRPC and the mocks raise has nothing narrower in common
         said = " ".join((error.details() or "" if isinstance(error, grpc.Call) else str(error)).split())
         if ABSENT.search(said):

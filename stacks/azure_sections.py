@@ -17,8 +17,9 @@ PREMIUM_QUOTA, STANDARD_QUOTA, PREMIUM_TOTAL = (100, 102400), (1, 102400), 10240
 FIRST_TAKEN, LAST_TAKEN = 4, 1
 # learn.microsoft.com: sizes for virtual machines, "accelerated networking" of the series Av2 and B
 UNACCELERATED = r"(?i:Standard_(A\d+m?_v2|B[1-8](ls|s|ms)))"
-# learn.microsoft.com: naming conventions of virtual machine sizes; an s before the version means premium storage
-WITHOUT_PREMIUM = r"(?i:Standard_[^s_]+(_.*)?)"
+# learn.microsoft.com: naming conventions of virtual machine sizes; an s before the version means premium storage,
+# which the first M series has without it
+WITHOUT_PREMIUM = r"(?i:Standard_(?!M\d+m?$)[^s_]+(_.*)?)"
 SUBNET_ID, RANGES = "host.network.subnetId", ("host.network.addressSpace", "host.network.subnet")
 
 

@@ -193,8 +193,10 @@ class AzureHost(DockerHost):
         self.ssh_config = pulumi.Output.all(plain, address).apply(
             lambda k: _config_block(self.alias, user, str(k[1]), k[0])
         )
+        # of what stands: a run that ends before the machine is ready leaves the one before
+        stands = self._settled.id.apply(lambda _: recipe)
         self.register_outputs(
-            {"dockerHost": self.docker_host, "address": self.public_address, "group": group_name, "recipe": recipe}
+            {"dockerHost": self.docker_host, "address": self.public_address, "group": group_name, "recipe": stands}
         )
 
     def claim(self, claims: Claims) -> Mapping[str, pulumi.Input[str]]:

@@ -98,6 +98,21 @@ def test_a_share_that_was_mounted_is_never_made_anew(tmp_path: Path, server: Ser
     asyncio.run(use(later, "c"))
 
 
+def test_what_an_older_version_mounted_and_still_runs_counts_as_seen(tmp_path: Path, server: Server) -> None:
+    first = plugin(tmp_path, server)
+
+    async def mounted() -> None:
+        await first.create("dbs", {"share": "dbs", "create": "true"})
+        await first.mount("dbs", "a")
+
+    asyncio.run(mounted())
+    path, kept = record(tmp_path)
+    path.write_text(json.dumps({k: v for k, v in kept.items() if k not in ("seen", "account")}))
+    later = plugin(tmp_path, server)
+    later.restore()
+    assert record(tmp_path)[1]["seen"] is True
+
+
 def test_a_volume_that_is_created_again_begins_with_an_empty_share(tmp_path: Path, server: Server) -> None:
     driver = plugin(tmp_path, server)
 

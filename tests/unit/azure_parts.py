@@ -11,7 +11,7 @@ import pulumi
 import pytest
 import yaml
 
-from components import state
+from components import azure_lookup, state
 from components.databases import readiness
 from components.hosts import keys
 from stacks.build import build as build_stack
@@ -100,6 +100,7 @@ def logged_in(monkeypatch: pytest.MonkeyPatch, folder: Path) -> AzureRecorder:
     mocks = AzureRecorder()
     pulumi.runtime.set_mocks(mocks, project="datadocker", stack="staging", preview=False)
     state._recorded.cache_clear()
+    azure_lookup._looked_up.cache_clear()
     monkeypatch.setattr(keys, "make_pair", lambda: PAIR)
     monkeypatch.setattr(readiness, "_wait", lambda *_: None)
     monkeypatch.setenv("HOME", str(folder / "home"))

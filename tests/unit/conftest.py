@@ -12,7 +12,7 @@ import pulumi
 import pulumi.runtime
 import pytest
 
-from components import state
+from components import azure_lookup, state
 from tests.unit.fake_engine import FakeEngine, fake_engine
 
 SECRET = "4dabf18193072939515e22adb298388d"  # the wire's mark, pulumi/sdk: SpecialSigKey
@@ -73,6 +73,7 @@ def recorder() -> Recorder:
     mocks = Recorder()
     pulumi.runtime.set_mocks(mocks, project="datadocker", stack="unit", preview=False)
     state._recorded.cache_clear()
+    azure_lookup._looked_up.cache_clear()
     return mocks
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from components import state
+from components import azure_lookup, state
 from components.azure_lookup import STACK_TAG
 from components.shares import adoption
 from components.shares.azure import AzureFileShares, AzureFileSharesArgs, AzureShare
@@ -38,6 +38,7 @@ def recorder() -> AzureRecorder:
     mocks = AzureRecorder()
     pulumi.runtime.set_mocks(mocks, project="datadocker", stack="unit", preview=False)
     state._recorded.cache_clear()
+    azure_lookup._looked_up.cache_clear()
     return mocks
 
 

@@ -40,7 +40,14 @@ def test_what_is_said_of_regions_and_sizes_is_true_of_the_stand_ins() -> None:
     assert {name for name, size in SIZES.items() if not size.premium} == {
         name for name in SIZES if re.fullmatch(WITHOUT_PREMIUM, name)
     }
-    for name in ("Standard_M416-208s_v2", "Standard_NC24ads_A100_v4", "Standard_ND96asr_v4", "Standard_GS5"):
+    for name in (
+        "Standard_M416-208s_v2",
+        "Standard_NC24ads_A100_v4",
+        "Standard_ND96asr_v4",
+        "Standard_GS5",
+        "Standard_M64",
+        "Standard_M128m",
+    ):
         assert not re.fullmatch(WITHOUT_PREMIUM, name)
 
 

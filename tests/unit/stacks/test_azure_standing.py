@@ -9,7 +9,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from components import state
+from components import azure_lookup, state
 from components.hosts.azure import AzureHost
 from tests.unit.azure_parts import (
     ACCOUNT,
@@ -177,6 +177,11 @@ def test_a_preview_of_a_change_in_place_replaces_nothing(
     assert recorder.one(ACCOUNT, "files-account")["tags"]["datadocker-network"] == network
 
 
+def test_azure_is_asked_once_for_each_thing(build: Build, recorder: AzureRecorder, exported: dict[str, Any]) -> None:
+    stand(build, exported)
+    assert recorder.asked.count("azure-native:resources:getResourceGroup") == 1
+
+
 @pytest.mark.parametrize(
     ("change", "recipe", "asked"), [({}, None, False), ({"disk": {"size": 64}}, None, True), ({}, "older", True)]
 )
@@ -195,6 +200,7 @@ def test_azure_is_asked_before_a_change_and_only_then(
     known = {"group": "datadocker-staging", "recipe": recipe or outputs["recipe"]}
     recorder.in_state["datadocker:index:AzureHost", "host"] = known
     state._recorded.cache_clear()
+    azure_lookup._looked_up.cache_clear()
     recorder.refusal = "AADSTS700082: the token has expired"
     recorder.in_state |= {(GROUP, "files-group"): {}, (ACCOUNT, "files-account"): {}}
     recorder.in_state |= {(SHARE, name): {} for name in recorder.all(SHARE)}
