@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from azurefile import mounts
-from azurefile.driver import Driver
-from azurefile.settings import Settings
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -169,22 +167,6 @@ class PluginProcess:
         assert self._process is not None
         self._process.send_signal(number)
         return self._process.wait(20)
-
-
-def driver_in(folder: Path, *, host: str = "host", takeover: float = 60, defaults: str = "protocol=local") -> Driver:
-    """The plugin's driver in this process, on folders below `folder`; its engine would be at engine.sock there."""
-    settings = Settings(
-        root=folder / "root",
-        mounts=folder / "mounts",
-        engine=str(folder / "engine.sock"),
-        state="azurefile",
-        host=host,
-        takeover=takeover,
-        defaults=defaults,
-    )
-    made = Driver(settings)
-    (folder / "root/shares").mkdir(exist_ok=True)
-    return made
 
 
 def open_descriptors(pid: int) -> int:

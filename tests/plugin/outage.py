@@ -8,8 +8,8 @@ import pytest
 from azurefile.driver import Driver
 from azurefile.errors import ShareError
 from azurefile.held import Held
+from tests.plugin.drivers import driver_in
 from tests.plugin.fake_engine import FakeContainer, FakeEngine
-from tests.plugin.harness import driver_in
 from tests.plugin.shared import Machine, MemoryFolder, OnShare, World
 
 

@@ -9,7 +9,7 @@ import pytest
 from azurefile.protocols.smb import Smb
 from azurefile.sharedstore import SharedStore
 from azurefile.volumes import VolumeStore
-from tests.plugin.harness import driver_in
+from tests.plugin.drivers import driver_in
 from tests.plugin.shared import TAKEOVER, MemoryFolder, OnShare, World, volume
 
 

@@ -15,8 +15,9 @@ from azurefile.errors import ShareSilent
 from azurefile.liveness import Process
 from azurefile.protocols.local import Local
 from azurefile.volumes import Volume
+from tests.plugin.drivers import driver_in
 from tests.plugin.fake_engine import FakeContainer, FakeEngine
-from tests.plugin.harness import PluginProcess, Refused, UnixConnection, driver_in, eventually
+from tests.plugin.harness import PluginProcess, Refused, UnixConnection, eventually
 
 pytestmark = pytest.mark.root
 

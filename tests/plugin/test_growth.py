@@ -4,12 +4,14 @@ import asyncio
 import gc
 import itertools
 import os
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.plugin.harness import PluginProcess, driver_in, open_descriptors, resident_kilobytes
+from tests.plugin.drivers import driver_in
+from tests.plugin.harness import REPOSITORY, PluginProcess, open_descriptors, resident_kilobytes
 
 pytestmark = pytest.mark.root
 
@@ -56,3 +58,7 @@ def test_cycles_leave_no_object_behind(tmp_path: Path) -> None:
     # what is kept grows in each of them; what else runs in this process comes once
     grown = [after - before for before, after in itertools.pairwise(blocks)]
     assert min(grown) < CYCLES // WINDOWS // 10, grown
+
+
+def test_the_cycles_that_run_in_a_machine_need_pythons_own_library_alone() -> None:
+    subprocess.run([sys.executable, "-S", "-c", "import tests.plugin.cycles"], cwd=REPOSITORY, check=True)

@@ -17,7 +17,8 @@ from azurefile.protocols.local import Local
 from azurefile.protocols.nfs import Nfs
 from azurefile.protocols.smb import Smb
 from tests.machines.samba import SambaServer
-from tests.plugin.harness import driver_in, eventually
+from tests.plugin.drivers import driver_in
+from tests.plugin.harness import eventually
 
 pytestmark = pytest.mark.root
 

@@ -12,7 +12,7 @@ from azurefile.driver import Driver
 from azurefile.errors import ShareError
 from azurefile.protocols.local import Local
 from azurefile.volumes import Volume
-from tests.plugin.harness import driver_in
+from tests.plugin.drivers import driver_in
 
 pytestmark = pytest.mark.root
 

@@ -11,7 +11,7 @@ from azurefile.driver import Driver
 from azurefile.errors import ShareError, ShareMissing
 from azurefile.sharedstore import SharedStore
 from azurefile.volumes import Volume
-from tests.plugin.harness import driver_in
+from tests.plugin.drivers import driver_in
 from tests.plugin.shared import MemoryFolder, OnShare, World
 
 pytestmark = pytest.mark.root

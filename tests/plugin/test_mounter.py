@@ -21,7 +21,7 @@ from azurefile.protocols.nfs import Nfs
 from azurefile.protocols.smb import Smb
 from azurefile.sharedstore import SharedStore
 from azurefile.volumes import Volume
-from tests.plugin.harness import driver_in
+from tests.plugin.drivers import driver_in
 from tests.plugin.shared import TAKEOVER, Machine, MemoryFolder, OnShare, World, volume
 
 pytestmark = pytest.mark.root

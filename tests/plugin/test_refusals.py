@@ -13,7 +13,7 @@ from azurefile.held import Held
 from azurefile.protocols.smb import Smb
 from azurefile.volumes import Volume
 from tests.machines.samba import SambaServer
-from tests.plugin.harness import driver_in
+from tests.plugin.drivers import driver_in
 
 pytestmark = [pytest.mark.machines, pytest.mark.root]
 

@@ -18,8 +18,9 @@ from azurefile.held import Held
 from azurefile.lease import Lease
 from azurefile.protocols.smb import Smb
 from azurefile.stoppedmemory import StoppedMemory
+from tests.plugin.drivers import driver_in
 from tests.plugin.fake_engine import FakeContainer, FakeEngine
-from tests.plugin.harness import driver_in, eventually
+from tests.plugin.harness import eventually
 from tests.plugin.shared import TAKEOVER, Machine, MemoryFolder, OnShare, World, reboot, volume
 
 pytestmark = pytest.mark.root

@@ -9,7 +9,7 @@ from azurefile.credentials import Credentials
 from azurefile.driver import Driver
 from azurefile.network import Address
 from azurefile.protocols.smb import _of_volume, mount_options
-from tests.plugin.harness import driver_in
+from tests.plugin.drivers import driver_in
 from tests.plugin.shared import Machine, OnShare, World, volume
 
 pytestmark = pytest.mark.root

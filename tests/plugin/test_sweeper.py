@@ -8,7 +8,7 @@ import pytest
 
 from azurefile.errors import ShareError
 from azurefile.volumes import Volume
-from tests.plugin.harness import driver_in
+from tests.plugin.drivers import driver_in
 
 pytestmark = pytest.mark.root
 
