@@ -49,6 +49,7 @@ class Leases:
         self._memory = memory
         self._clock = clock
         self._leases: dict[str, Lease] = {}
+        self._dropping = threading.Lock()
         # The engine's events and its mounts tell of one holder at once.
         self._telling = threading.Lock()
         # When an engine was last seen to end.
@@ -205,10 +206,13 @@ class Leases:
             # Who asked for one that was not granted is told why.
             level = logging.WARNING if granted else logging.DEBUG
             log.log(level, "release not told to the share", extra=facts(lease.owner) | {"error": error})
-        if granted:
-            del self._leases[lease.owner.volume]
-            if self._memory is not None and lease.store.shared:
-                self._memory.forget(lease.owner.volume)
+        # Another thread may have dropped it while the share was told.
+        with self._dropping:
+            dropped = self._leases.get(lease.owner.volume) is lease
+            if dropped:
+                del self._leases[lease.owner.volume]
+        if dropped and self._memory is not None and lease.store.shared:
+            self._memory.forget(lease.owner.volume)
 
     def owner(self, volume: Volume, store: LockStore) -> Owner:
         """A new record of the volume's hold."""

@@ -29,6 +29,8 @@ def test_a_mount_that_waits_ends_with_its_caller(watched: PluginProcess, engine:
     _named_without_process(watched, engine)
     engine.silent = True
     engine.drop()
+    # an engine takes longer to mount again than the plugin to see that the one before has ended
+    time.sleep(0.5)
     waiting = UnixConnection(watched.socket)
     waiting.request("POST", "/VolumeDriver.Mount", json.dumps({"Name": "dbs", "ID": "b"}))
     time.sleep(0.5)

@@ -200,3 +200,18 @@ def test_containers_that_never_got_a_process_are_forgotten_with_their_mounts(one
     assert [container.name for container in lease.owner.containers] == ["writer", "job4"]
     one.leases.unmounted("dbs", 1)
     assert [container.name for container in lease.owner.containers] == ["writer"]
+
+
+def test_a_lease_that_two_threads_drop_is_dropped_once(one: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One by a claim of another volume, and its own Unmount while that still tells the share."""
+    lease = one.claim()
+    told: list[str] = []
+
+    def meanwhile() -> None:
+        if not told:
+            told.append("first")
+            one.leases.drop(lease)
+
+    monkeypatch.setattr(lease, "release", meanwhile)
+    one.leases.drop(lease)
+    assert one.leases.of("dbs") is None
