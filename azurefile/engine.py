@@ -179,7 +179,7 @@ def restarting(listed: dict[str, Any]) -> bool:
 
 def volumes(container: dict[str, Any]) -> set[str]:
     """The names of the volumes that a container has, as it is listed or inspected."""
-    return {m["Name"] for m in container.get("Mounts") or [] if m.get("Type") == "volume"}
+    return set(_drivers(container))
 
 
 def _drivers(container: dict[str, Any]) -> dict[str, str]:
