@@ -9,6 +9,7 @@ from typing import Any
 
 from azurefile import mounts, protocols, room
 from azurefile.attachments import Attachments
+from azurefile.chosenstores import ChosenStores
 from azurefile.errors import DiskFull, InUse, ShareError, ShareMissing, ShareSilent, StaleMount
 from azurefile.fence import Fence
 from azurefile.flush import Flush
@@ -59,9 +60,7 @@ class Mounter:
         self._contact: dict[str, float] = {}
         # What the status of a mounted volume says of its server.
         self._where: dict[str, dict[str, str]] = {}
-        # The store that each volume uses; chosen under a guard, so that none is closed that another just got.
-        self._stores: dict[str, LockStore] = {}
-        self._choosing = threading.Lock()
+        self._stores = ChosenStores(ways, leases, fence, keeper)
         # Who ends what the plugin's last life had begun to let go; nothing else touches the volume meanwhile.
         self._endings: dict[str, threading.Thread] = {}
 
@@ -75,7 +74,7 @@ class Mounter:
         way = self._way(volume)
         way.prepare()
         remembered = memory.load(volume.name)
-        store = self._store(volume, remembered.place if remembered is not None else "")
+        store = self._stores.of(volume, remembered.place if remembered is not None else "")
         if store.shared:
             # A container that starts with the machine is not mounted again, and its share may be back a moment later.
             self._contact[volume.name] = time.monotonic()
@@ -134,7 +133,7 @@ class Mounter:
         self._await_end(volume.name)
         attachment = self._attachments.of(volume.name)
         way = self._way(volume)
-        store = self._store(volume)
+        store = self._stores.of(volume)
         failed = f'share "{volume.options.share}" can\'t be mounted'
         with room.needed(failed):
             kept = self._claim(volume, store, rejoin=mount_id in attachment.ids, engine=engine)
@@ -189,12 +188,12 @@ class Mounter:
             )
         attachment.void()
         try:
-            self._leases.forget(volume, self._store(volume))
+            self._leases.forget(volume, self._stores.of(volume))
         except ShareError as error:
             # A share that is gone for good must not keep its volumes; its record runs out by itself.
             log.warning("record left on the share", extra={"volume": volume.name, "error": error})
         self._attachments.forget(volume.name)
-        self._leave(volume)
+        self._stores.leave(volume)
         # The next one of that name may be another share, on another server.
         self._contact.pop(volume.name, None)
         self._where.pop(volume.name, None)
@@ -218,7 +217,7 @@ class Mounter:
 
     def answers(self, volume: Volume) -> bool:
         """Whether a mount could be noted and the share be asked; one that refuses to be used answers too."""
-        store = self._store(volume)
+        store = self._stores.of(volume)
         try:
             self._attachments.check_room()
             store.read(self._leases.key(volume.name, store))
@@ -309,37 +308,6 @@ class Mounter:
     def _resume_unread(self, volume: Volume, store: LockStore) -> None:
         """Go on with a lease that can't be read, to stop what uses its volume; the engine knows what that is."""
         resume(self._leases, self._leases.owner(volume, store), store, None, 0.0)
-
-    def _store(self, volume: Volume, place: str = "") -> LockStore:
-        """The fence of the volume's share, from here on kept for the volume; of several the one at `place`.
-
-        What is held stays where it is, whatever account the volume would mean by now.
-        """
-        lease = self._leases.of(volume.name)
-        held = lease is not None and not lease.lost and self._fence.alive(volume.name)
-        with self._choosing:
-            store = lease.store if lease is not None and held else self._way(volume).locks(volume, place)
-            before = self._stores.get(volume.name)
-            self._stores[volume.name] = store
-        if before is not None and before is not store:
-            self._close_unused(volume, before)
-        return store
-
-    def _leave(self, volume: Volume) -> None:
-        """Close the fence of a share with its last volume."""
-        with self._choosing:
-            store = self._stores.pop(volume.name, None)
-        if store is not None:
-            self._close_unused(volume, store)
-
-    def _close_unused(self, volume: Volume, store: LockStore) -> None:
-        with self._choosing:
-            used = [*self._stores.values(), *(lease.store for lease in self._leases.all())]
-            if any(other is store for other in used):
-                return
-            self._way(volume).forget(store)
-        self._keeper.drop(store)
-        store.close()
 
     def _let_go(self, volume: str) -> None:
         """Unmount and give the folder back; on a share that others reach nothing is written after that."""

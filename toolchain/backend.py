@@ -1,4 +1,4 @@
-"""Where stacks are kept, which one is meant, and what a killed run left of it."""
+"""Where stacks are kept, which one is meant, and by which passphrase."""
 
 from __future__ import annotations
 
@@ -9,16 +9,14 @@ import os
 import re
 import secrets
 import shutil
-import socket
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from toolchain import cache
 from toolchain.progress import ToolchainError, say
+from toolchain.statefiles import PROJECT, StateFiles
 
-PROJECT = "datadocker"
 DEFAULT_STACK = "dev"
 # published on purpose: it belongs to the salt in Pulumi.dev.yaml and protects nothing
 DEV_PASSPHRASE = "datadocker"  # noqa: S105
@@ -44,6 +42,7 @@ class Backend:
             self.url = env["PULUMI_BACKEND_URL"] = f"file://{self.state}"
         if self.url.startswith("file://"):
             self.files = self._folder() / ".pulumi"
+        self.states = StateFiles(self.files)
 
     def _of_project(self) -> str:
         """The URL of the backend that Pulumi.yaml names, or nothing."""
@@ -201,8 +200,7 @@ class Backend:
 
     def _exists(self, cli: Path, name: str) -> bool:
         if self.files is not None:
-            folder = self.files / "stacks" / PROJECT
-            return any((folder / f"{name}.json{packed}").exists() for packed in ("", ".gz", ".zst"))
+            return self.states.exists(name)
         listed = subprocess.run(
             [cli, "stack", "ls", "--json"],
             env=self.env,
@@ -247,72 +245,6 @@ class Backend:
             raise ToolchainError(f"pulumi {' '.join(args)} failed:\n  {tail}")
         return done.stdout
 
-    def dead_locks(self, stack: str) -> list[Path]:
-        """Returns the locks that processes of this machine held when they were killed."""
-        if self.files is None:
-            return []
-        dead = []
-        for file in self.files.glob(f"locks/*/{PROJECT}/{stack}/*.json"):
-            try:
-                holder = json.loads(file.read_text() or "{}")
-            except (OSError, ValueError):
-                continue
-            here = holder.get("hostname", socket.gethostname()) == socket.gethostname()
-            if here and not is_pulumi(holder.get("pid", 0)):
-                dead.append(file)
-        return dead
-
-    def break_dead_locks(self, stack: str) -> None:
-        """Removes them."""
-        for file in self.dead_locks(stack):
-            file.unlink(missing_ok=True)
-            say("broke the lock of a pulumi that is gone")
-
-    def mend_files(self, stack: str) -> None:
-        """Repairs what a kill in the middle of writing left of the stack's files.
-
-        The CLI writes a state aside and renames it, but its attributes in place; empty ones make it give up. The
-        state before the last write is kept beside it.
-        """
-        if self.files is None or self.locked(stack):
-            return
-        folder = self.files / "stacks" / PROJECT
-        for attributes in folder.glob(f"{stack}.json*.attrs"):
-            if not _is_json(attributes):
-                attributes.unlink()
-        for aside in folder.glob(f"{stack}.json*.tmp"):
-            aside.unlink()
-        state, before = folder / f"{stack}.json", folder / f"{stack}.json.bak"
-        if state.exists() and not _is_json(state) and _is_json(before):
-            aside = folder / f"{stack}.json.{os.getpid()}.tmp"
-            shutil.copyfile(before, aside)
-            aside.rename(state)
-            say(f"the state of stack {stack} was half written: took the one before it")
-
-    def locked(self, stack: str) -> bool:
-        """Whether a run holds `stack`."""
-        return self.files is not None and any(self.files.glob(f"locks/*/{PROJECT}/{stack}/*.json"))
-
-    def pending(self, stack: str) -> list[dict[str, Any]]:
-        """Returns the operations that a killed run had begun and not ended."""
-        return list(self._latest(stack, if_it_mentions='"pending_operations"').get("pending_operations") or [])
-
-    def engines(self, stack: str) -> dict[str, list[str]]:
-        """Returns DOCKER_HOST → arguments for ssh, of each engine that `stack` has resources on."""
-        resources = self._latest(stack).get("resources") or []
-        inputs = [r.get("inputs", {}) for r in resources if r["type"] == "pulumi:providers:docker"]
-        return {str(i["host"]): _list(i.get("sshOpts")) for i in inputs if "host" in i}
-
-    def _latest(self, stack: str, if_it_mentions: str = "") -> dict[str, Any]:
-        """The stack's state. Decoding it is spared where the text does not hold what is looked for."""
-        if self.files is None:
-            return {}
-        try:
-            text = (self.files / "stacks" / PROJECT / f"{stack}.json").read_text()
-        except OSError:
-            return {}
-        return json.loads(text)["checkpoint"].get("latest") or {} if if_it_mentions in text else {}
-
 
 def _reported_error(printed: str) -> str:
     """The first error of what was printed with --json; nothing where there is none."""
@@ -337,24 +269,3 @@ def text_of(file: Path) -> str:
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise ToolchainError(f"{file.name} is not UTF-8 in line {line}: save it as UTF-8") from None
-
-
-def _list(value: Any) -> list[str]:
-    # a provider's own arguments are kept as JSON text
-    return list(json.loads(value) if isinstance(value, str) else value or [])
-
-
-def _is_json(file: Path) -> bool:
-    try:
-        json.loads(file.read_text())
-    except (OSError, ValueError):
-        return False
-    return True
-
-
-def is_pulumi(pid: int) -> bool:
-    """Whether process `pid` is a Pulumi CLI."""
-    try:
-        return b"pulumi" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0]
-    except OSError:
-        return False

@@ -13,8 +13,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from toolchain import halfmade, vanished
-from toolchain.backend import Backend, is_pulumi
+from toolchain.backend import Backend
 from toolchain.progress import ToolchainError, say
+from toolchain.statefiles import is_pulumi
 
 CONTAINER = "docker:index/container:Container"
 PLUGIN = "datadocker-engine:index:EnginePlugin"
@@ -29,22 +30,22 @@ def recover(backend: Backend, cli: Path, stack: str) -> None:
     Raises:
         ToolchainError: if an engine can't be reached or the state can't be refreshed.
     """
-    backend.break_dead_locks(stack)
-    backend.mend_files(stack)
-    if backend.locked(stack):
+    backend.states.break_dead_locks(stack)
+    backend.states.mend_files(stack)
+    if backend.states.locked(stack):
         # another run is at it: the CLI says so itself
         return
-    pending = backend.pending(stack)
+    pending = backend.states.pending(stack)
     if not pending:
         return
     say(f"a run of stack {stack} was killed during {len(pending)} operations: putting the state right")
     _end_orphans(backend.checkout)
-    if any(host.startswith("ssh:") for host in backend.engines(stack)):
+    if any(host.startswith("ssh:") for host in backend.states.engines(stack)):
         # nobody would answer for what was on a machine that is gone
         vanished.forget(backend, cli, stack)
     containers = [p for p in pending if p["resource"]["type"] == CONTAINER]
     drivers = [str(p["resource"]["inputs"].get("driver")) for p in pending if p["resource"]["type"] == PLUGIN]
-    engines = [_docker(*e) for e in backend.engines(stack).items()] if containers or drivers else []
+    engines = [_docker(*e) for e in backend.states.engines(stack).items()] if containers or drivers else []
     for docker in engines:
         for operation in containers:
             _remove_half_done(docker, operation)

@@ -8,11 +8,12 @@ import sys
 from pathlib import Path
 
 from toolchain import clis, engine, targeted, vanished, virtualenv
-from toolchain.backend import DEFAULT_STACK, PROJECT, Backend, text_of
+from toolchain.backend import DEFAULT_STACK, Backend, text_of
 from toolchain.options import BARE
 from toolchain.progress import ToolchainError, say
 from toolchain.recovery import recover
 from toolchain.sources import BuildError
+from toolchain.statefiles import PROJECT
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 # what these do concerns no stack
@@ -87,12 +88,12 @@ def _ready(arguments: list[str]) -> tuple[Path, dict[str, str]]:
     if command in OPERATIONS and _runs_here(name):
         engine.ensure()
     if command in PROGRAMLESS:
-        engine.require(backend.engines(name))
+        engine.require(backend.states.engines(name))
     if command in CHANGES:
         recover(backend, cli, name)
     else:
-        backend.break_dead_locks(name)
-        backend.mend_files(name)
+        backend.states.break_dead_locks(name)
+        backend.states.mend_files(name)
     if about not in NEW | REMOVE | LIST and not asks:
         backend.ensure_stack(cli, stack, select=not named and not selected)
     if about == "rename":

@@ -1,13 +1,9 @@
-"""The backend, the stack that is meant, and what a killed run left of it."""
+"""The backend, the stack that is meant, and its passphrase."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-import socket
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -32,14 +28,6 @@ def backend(tmp_path: Path, env: dict[str, str]) -> Backend:
 def login(home: Path, url: str) -> None:
     home.mkdir(exist_ok=True)
     (home / "credentials.json").write_text(json.dumps({"current": url}))
-
-
-def lock(made: Backend, pid: int, host: str = "") -> Path:
-    assert made.files is not None
-    file = made.files / "locks/organization/datadocker/dev/one.json"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps({"pid": pid, "hostname": host or socket.gethostname()}))
-    return file
 
 
 def test_without_a_login_state_is_in_the_checkout_and_closed_to_others(tmp_path: Path, env: dict[str, str]) -> None:
@@ -217,77 +205,6 @@ def test_a_passphrase_may_be_any_bytes(tmp_path: Path, env: dict[str, str]) -> N
     (tmp_path / "passphrase").write_bytes(b"\xff\xfe")
     env["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(tmp_path / "passphrase")
     backend(tmp_path, env).choose_passphrase("mine")
-
-
-def test_the_lock_of_a_dead_process_is_broken(tmp_path: Path, env: dict[str, str]) -> None:
-    made = backend(tmp_path, env)
-    gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
-    file = lock(made, int(gone.stdout))
-    made.break_dead_locks("dev")
-    assert not file.exists()
-
-
-def test_a_pid_that_something_else_has_now_is_a_dead_pulumi(tmp_path: Path, env: dict[str, str]) -> None:
-    made = backend(tmp_path, env)
-    file = lock(made, os.getpid())
-    made.break_dead_locks("dev")
-    assert not file.exists()
-
-
-def test_locks_of_the_living_and_of_other_machines_stay(tmp_path: Path, env: dict[str, str]) -> None:
-    made = backend(tmp_path, env)
-    program = tmp_path / "pulumi"
-    program.symlink_to("/bin/sleep")
-    with subprocess.Popen([program, "60"]) as alive:
-        try:
-            while b"pulumi" not in Path(f"/proc/{alive.pid}/cmdline").read_bytes():
-                pass  # it is still about to become that program
-            file = lock(made, alive.pid)
-            made.break_dead_locks("dev")
-            assert file.exists()
-        finally:
-            alive.terminate()
-    file = lock(made, 1, "another.example")
-    made.break_dead_locks("dev")
-    assert file.exists()
-
-
-def test_pending_operations_are_read_from_the_state(tmp_path: Path, env: dict[str, str]) -> None:
-    made = backend(tmp_path, env)
-    assert made.files is not None
-    file = made.files / "stacks/datadocker/dev.json"
-    file.parent.mkdir(parents=True)
-    assert made.pending("dev") == []
-    file.write_text(json.dumps({"checkpoint": {"latest": {"pending_operations": [{"type": "creating"}]}}}))
-    assert made.pending("dev") == [{"type": "creating"}]
-    file.write_text(json.dumps({"checkpoint": {"latest": {"resources": []}}}))
-    assert made.pending("dev") == []
-
-
-def test_files_that_a_kill_left_half_written_are_mended(tmp_path: Path, env: dict[str, str]) -> None:
-    made = backend(tmp_path, env)
-    assert made.files is not None
-    folder = made.files / "stacks/datadocker"
-    folder.mkdir(parents=True)
-    (folder / "dev.json.bak").write_text('{"before": 1}')
-    (folder / "dev.json").write_text('{"half')
-    (folder / "dev.json.attrs").write_text("")
-    (folder / "dev.json.1.tmp").write_text("x")
-    made.mend_files("dev")
-    assert json.loads((folder / "dev.json").read_text()) == {"before": 1}
-    assert sorted(p.name for p in folder.iterdir()) == ["dev.json", "dev.json.bak"]
-
-
-def test_a_stack_that_was_removed_does_not_come_back(tmp_path: Path, env: dict[str, str]) -> None:
-    made = backend(tmp_path, env)
-    assert made.files is not None
-    folder = made.files / "stacks/datadocker"
-    folder.mkdir(parents=True)
-    # what pulumi stack rm leaves
-    (folder / "dev.json.bak").write_text("{}")
-    made.mend_files("dev")
-    assert not (folder / "dev.json").exists()
-    assert not made._exists(Path("pulumi"), "dev")
 
 
 def test_two_runs_that_would_make_a_stack_make_it_once(

@@ -1,0 +1,87 @@
+"""The files of a backend: locks of the dead, operations of the killed, and what was half written."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from toolchain.statefiles import StateFiles
+
+
+def lock(folder: Path, pid: int, host: str = "") -> Path:
+    file = folder / "locks/organization/datadocker/dev/one.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps({"pid": pid, "hostname": host or socket.gethostname()}))
+    return file
+
+
+def test_the_lock_of_a_dead_process_is_broken(tmp_path: Path) -> None:
+    files = StateFiles(tmp_path)
+    gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    file = lock(tmp_path, int(gone.stdout))
+    files.break_dead_locks("dev")
+    assert not file.exists()
+
+
+def test_a_pid_that_something_else_has_now_is_a_dead_pulumi(tmp_path: Path) -> None:
+    files = StateFiles(tmp_path)
+    file = lock(tmp_path, os.getpid())
+    files.break_dead_locks("dev")
+    assert not file.exists()
+
+
+def test_locks_of_the_living_and_of_other_machines_stay(tmp_path: Path) -> None:
+    files = StateFiles(tmp_path)
+    program = tmp_path / "pulumi"
+    program.symlink_to("/bin/sleep")
+    with subprocess.Popen([program, "60"]) as alive:
+        try:
+            while b"pulumi" not in Path(f"/proc/{alive.pid}/cmdline").read_bytes():
+                pass  # it is still about to become that program
+            file = lock(tmp_path, alive.pid)
+            files.break_dead_locks("dev")
+            assert file.exists()
+        finally:
+            alive.terminate()
+    file = lock(tmp_path, 1, "another.example")
+    files.break_dead_locks("dev")
+    assert file.exists()
+
+
+def test_pending_operations_are_read_from_the_state(tmp_path: Path) -> None:
+    files = StateFiles(tmp_path)
+    file = tmp_path / "stacks/datadocker/dev.json"
+    file.parent.mkdir(parents=True)
+    assert files.pending("dev") == []
+    file.write_text(json.dumps({"checkpoint": {"latest": {"pending_operations": [{"type": "creating"}]}}}))
+    assert files.pending("dev") == [{"type": "creating"}]
+    file.write_text(json.dumps({"checkpoint": {"latest": {"resources": []}}}))
+    assert files.pending("dev") == []
+
+
+def test_files_that_a_kill_left_half_written_are_mended(tmp_path: Path) -> None:
+    files = StateFiles(tmp_path)
+    folder = tmp_path / "stacks/datadocker"
+    folder.mkdir(parents=True)
+    (folder / "dev.json.bak").write_text('{"before": 1}')
+    (folder / "dev.json").write_text('{"half')
+    (folder / "dev.json.attrs").write_text("")
+    (folder / "dev.json.1.tmp").write_text("x")
+    files.mend_files("dev")
+    assert json.loads((folder / "dev.json").read_text()) == {"before": 1}
+    assert sorted(p.name for p in folder.iterdir()) == ["dev.json", "dev.json.bak"]
+
+
+def test_a_stack_that_was_removed_does_not_come_back(tmp_path: Path) -> None:
+    files = StateFiles(tmp_path)
+    folder = tmp_path / "stacks/datadocker"
+    folder.mkdir(parents=True)
+    # what pulumi stack rm leaves
+    (folder / "dev.json.bak").write_text("{}")
+    files.mend_files("dev")
+    assert not (folder / "dev.json").exists()
+    assert not files.exists("dev")

@@ -1,0 +1,116 @@
+"""The files in which a backend of files keeps the stacks' states and locks, and what a killed run left of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+from pathlib import Path
+from typing import Any
+
+from toolchain.progress import say
+
+PROJECT = "datadocker"
+
+
+class StateFiles:
+    """The project's stacks in one folder; of a backend that keeps them elsewhere nothing is known."""
+
+    def __init__(self, folder: Path | None) -> None:
+        """Look in `folder`, the backend's `.pulumi`."""
+        self.folder = folder
+
+    def exists(self, stack: str) -> bool:
+        """Whether there is a state of `stack`."""
+        if self.folder is None:
+            return False
+        folder = self.folder / "stacks" / PROJECT
+        return any((folder / f"{stack}.json{packed}").exists() for packed in ("", ".gz", ".zst"))
+
+    def dead_locks(self, stack: str) -> list[Path]:
+        """Returns the locks that processes of this machine held when they were killed."""
+        if self.folder is None:
+            return []
+        dead = []
+        for file in self.folder.glob(f"locks/*/{PROJECT}/{stack}/*.json"):
+            try:
+                holder = json.loads(file.read_text() or "{}")
+            except (OSError, ValueError):
+                continue
+            here = holder.get("hostname", socket.gethostname()) == socket.gethostname()
+            if here and not is_pulumi(holder.get("pid", 0)):
+                dead.append(file)
+        return dead
+
+    def break_dead_locks(self, stack: str) -> None:
+        """Removes them."""
+        for file in self.dead_locks(stack):
+            file.unlink(missing_ok=True)
+            say("broke the lock of a pulumi that is gone")
+
+    def mend_files(self, stack: str) -> None:
+        """Repairs what a kill in the middle of writing left of the stack's files.
+
+        The CLI writes a state aside and renames it, but its attributes in place; empty ones make it give up. The
+        state before the last write is kept beside it.
+        """
+        if self.folder is None or self.locked(stack):
+            return
+        folder = self.folder / "stacks" / PROJECT
+        for attributes in folder.glob(f"{stack}.json*.attrs"):
+            if not _is_json(attributes):
+                attributes.unlink()
+        for aside in folder.glob(f"{stack}.json*.tmp"):
+            aside.unlink()
+        state, before = folder / f"{stack}.json", folder / f"{stack}.json.bak"
+        if state.exists() and not _is_json(state) and _is_json(before):
+            aside = folder / f"{stack}.json.{os.getpid()}.tmp"
+            shutil.copyfile(before, aside)
+            aside.rename(state)
+            say(f"the state of stack {stack} was half written: took the one before it")
+
+    def locked(self, stack: str) -> bool:
+        """Whether a run holds `stack`."""
+        return self.folder is not None and any(self.folder.glob(f"locks/*/{PROJECT}/{stack}/*.json"))
+
+    def pending(self, stack: str) -> list[dict[str, Any]]:
+        """Returns the operations that a killed run had begun and not ended."""
+        return list(self._latest(stack, if_it_mentions='"pending_operations"').get("pending_operations") or [])
+
+    def engines(self, stack: str) -> dict[str, list[str]]:
+        """Returns DOCKER_HOST → arguments for ssh, of each engine that `stack` has resources on."""
+        resources = self._latest(stack).get("resources") or []
+        inputs = [r.get("inputs", {}) for r in resources if r["type"] == "pulumi:providers:docker"]
+        return {str(i["host"]): _list(i.get("sshOpts")) for i in inputs if "host" in i}
+
+    def _latest(self, stack: str, if_it_mentions: str = "") -> dict[str, Any]:
+        """The stack's state. Decoding it is spared where the text does not hold what is looked for."""
+        if self.folder is None:
+            return {}
+        try:
+            text = (self.folder / "stacks" / PROJECT / f"{stack}.json").read_text()
+        except OSError:
+            return {}
+        return json.loads(text)["checkpoint"].get("latest") or {} if if_it_mentions in text else {}
+
+
+def _list(value: Any) -> list[str]:
+    # a provider's own arguments are kept as JSON text
+    return list(json.loads(value) if isinstance(value, str) else value or [])
+
+
+def _is_json(file: Path) -> bool:
+    try:
+        json.loads(file.read_text())
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def is_pulumi(pid: int) -> bool:
+    """Whether process `pid` is a Pulumi CLI."""
+    try:
+        return b"pulumi" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0]
+    except OSError:
+        return False
