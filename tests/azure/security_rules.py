@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from tests.azure.resource import Resource
 
 ENDS = ("Source", "Destination")
+# what may be said as one or as several
+FORMS = [
+    (end, f"{end}{one}", f"{end}{several}")
+    for end in ENDS
+    for one, several in (("AddressPrefix", "AddressPrefixes"), ("PortRange", "PortRanges"))
+]
 # of a group, of its sources or destinations each
 MOST_ADDRESSES = 4000
 
@@ -60,28 +66,26 @@ def ranges_of_a_security_rule_do_not_overlap(cloud: Cloud, new: Resource) -> Azu
 
 @rule("network:SecurityRule", source="https://github.com/Azure/sap-hana/issues/135")
 def a_security_rule_says_from_where_to_where(cloud: Cloud, new: Resource) -> AzureError | None:
-    for end in ENDS:
-        for one, several in ((f"{end}AddressPrefix", f"{end}AddressPrefixes"), (f"{end}PortRange", f"{end}PortRanges")):
-            if not _given(new.inputs, one) and not _given(new.inputs, several):
-                groups = f", or {end}ApplicationSecurityGroups" if one.endswith("Prefix") else ""
-                return bad_request(
-                    "SecurityRuleParametersMissing",
-                    f"Required security rule parameters are missing for security rule with Id: {new.id}. Security rule "
-                    f"must specify {several}, {one}{groups}.",
-                )
+    for end, one, several in FORMS:
+        if not _given(new.inputs, one) and not _given(new.inputs, several):
+            groups = f", or {end}ApplicationSecurityGroups" if one.endswith("Prefix") else ""
+            return bad_request(
+                "SecurityRuleParametersMissing",
+                f"Required security rule parameters are missing for security rule with Id: {new.id}. Security rule "
+                f"must specify {several}, {one}{groups}.",
+            )
     return None
 
 
 @rule("network:SecurityRule", source="https://github.com/hashicorp/terraform-provider-azurerm/issues/23134")
 def a_security_rule_has_one_form_of_each(cloud: Cloud, new: Resource) -> AzureError | None:
-    for end in ENDS:
-        for one, several in ((f"{end}AddressPrefix", f"{end}AddressPrefixes"), (f"{end}PortRange", f"{end}PortRanges")):
-            if _given(new.inputs, one) and _given(new.inputs, several):
-                # that it does is known, by which code is not
-                return bad_request(
-                    "SecurityRuleParametersConflict",
-                    f"Security rule {new.id} cannot specify both {one} and {several}.",
-                )
+    for _, one, several in FORMS:
+        if _given(new.inputs, one) and _given(new.inputs, several):
+            # that it does is known, by which code is not
+            return bad_request(
+                "SecurityRuleParametersConflict",
+                f"Security rule {new.id} cannot specify both {one} and {several}.",
+            )
     return None
 
 

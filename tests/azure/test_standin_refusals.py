@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
-from tests.azure import published_compute, published_network, published_storage
+from tests.azure import published_compute, published_network, published_security, published_storage
 from tests.azure.cloud import Cloud
 from tests.azure.errors import AzureError
 from tests.azure.kinds import KINDS
 from tests.azure.samples import furnish, payload, put
 
-PAYLOADS = [*published_network.PAYLOADS, *published_compute.PAYLOADS, *published_storage.PAYLOADS]
+PARTS = (published_network, published_security, published_compute, published_storage)
+PAYLOADS = [one for part in PARTS for one in part.PAYLOADS]
 
 
 @pytest.fixture
