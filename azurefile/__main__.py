@@ -64,6 +64,8 @@ def main() -> int:
             from azurefile.shares import prepare
 
             prepare(Path(arguments.root), arguments.state)
+            if "CONFIG" not in os.environ:
+                raise PluginError("install: the variable CONFIG is not set: it is the plugin's config.json")
             install(arguments.engine, arguments.name, os.environ["CONFIG"])
         elif arguments.command == "remove-share":
             from azurefile.shares import remove_share

@@ -4,7 +4,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from azurefile import folders, kernelmount, mounts
+from azurefile import folders, kernelmount, mounts, room
 from azurefile.volumes import Volume
 
 
@@ -16,7 +16,8 @@ def place(root: int, volume: Volume, target: Path, *, own: bool) -> None:
     if not volume.options.folder:
         kernelmount.attach(root, target)
         return
-    private = Path(tempfile.mkdtemp(prefix="azurefile-"))
+    with room.needed(f'volume "{volume.name}" can\'t be mounted', "the engine's data"):
+        private = Path(tempfile.mkdtemp(prefix="azurefile-", dir="/tmp"))
     try:
         kernelmount.attach(root, private)
         inside = os.open(private, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)

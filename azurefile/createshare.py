@@ -26,7 +26,7 @@ def in_a_process(endpoint: str, options: Options, credentials: Credentials) -> N
             command, input=credentials.key, capture_output=True, text=True, timeout=_SECONDS, check=False
         )
     except subprocess.TimeoutExpired as error:
-        raise ShareError(f'share "{options.share}" can\'t be made: {endpoint} does not answer') from error
+        raise ShareSilent(f'share "{options.share}" can\'t be made: {endpoint} does not answer') from error
     if done.returncode != 0:
         words = done.stderr.strip().splitlines()
         kind = ShareSilent if done.returncode == os.EX_TEMPFAIL else ShareError
@@ -35,7 +35,13 @@ def in_a_process(endpoint: str, options: Options, credentials: Credentials) -> N
 
 def create_share(endpoint: str, account: str, share: str, quota: int | None, key: str) -> None:
     """Make a share of `quota` GiB, or of the account's default size. Raises ShareError, ShareSilent for what passes."""
-    from azure.core.exceptions import AzureError, ClientAuthenticationError, ResourceExistsError
+    from azure.core.exceptions import (
+        AzureError,
+        ClientAuthenticationError,
+        ResourceExistsError,
+        ServiceRequestError,
+        ServiceResponseError,
+    )
     from azure.storage.fileshare import ShareClient
 
     where = f'share "{share}" can\'t be made in account "{account}"'
@@ -55,6 +61,9 @@ def create_share(endpoint: str, account: str, share: str, quota: int | None, key
             raise ShareSilent(f"{where}: one of that name is being deleted there; try again in a minute") from error
     except ClientAuthenticationError as error:
         raise ShareError(f"{where}: it refuses the key; put the present one into the credentials file") from error
+    except (ServiceRequestError, ServiceResponseError) as error:
+        reason = str(error).splitlines()[0]
+        raise ShareSilent(f"{where}: {endpoint} can't be reached: {reason}; check the network") from error
     except AzureError as error:
         reason = str(error).splitlines()[0]
         raise ShareError(f"{where}: {reason}; make it by hand, or check option quota and the account") from error

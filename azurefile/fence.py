@@ -26,6 +26,7 @@ import time
 from collections.abc import Callable
 
 from azurefile import liveness
+from azurefile.errors import ShareSilent
 from azurefile.held import Held
 from azurefile.lease import Lease
 from azurefile.leases import RENEWALS, Leases, patience
@@ -84,7 +85,9 @@ class Fence:
         with store.mutex():
             lease = self._leases.of(volume.name)
             if lease is not None and lease.lost:
-                raise Held(volume, lease.owner, passing=True)
+                raise ShareSilent(
+                    f'share "{options.share}" stopped answering, and what used the volume is being stopped'
+                )
             joins = lease is not None and (rejoin or not options.exclusive)
             if lease is not None and joins and self._alive(lease.owner, restored=lease.restored):
                 if not rejoin or lease.owner.engine != engine:

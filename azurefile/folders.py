@@ -9,7 +9,9 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 
-from azurefile.errors import ShareError
+from azurefile.errors import ShareError, ShareSilent
+from azurefile.mounts import AWAY
+from azurefile.options import LOCAL
 from azurefile.room import FULL
 from azurefile.volumes import Volume
 
@@ -23,7 +25,8 @@ def opened(root: int, parts: Sequence[str], volume: Volume, *, share_first: bool
     """Open the folder `parts` below `root`, made where it is missing; yields its descriptor.
 
     `share_first`: the first part is the share itself. `own`: a folder that is made gets the
-    volume's owner and mode, which not every file system can keep. Raises ShareError.
+    volume's owner and mode, which not every file system can keep. Raises ShareError, ShareSilent
+    if a share's server does not answer.
     """
     share = volume.options.share
     descriptor = os.dup(root)
@@ -34,7 +37,8 @@ def opened(root: int, parts: Sequence[str], volume: Volume, *, share_first: bool
             try:
                 below = _open_part(descriptor, part, volume, own=own)
             except OSError as error:
-                raise ShareError(f"{what} {_reason(error)}") from error
+                away = volume.options.protocol != LOCAL and error.errno in AWAY
+                raise (ShareSilent if away else ShareError)(f"{what} {_reason(error)}") from error
             os.close(descriptor)
             descriptor = below
         yield descriptor

@@ -149,7 +149,7 @@ class Mounter:
                 way.mount(volume, attachment.target)
                 self._where[volume.name] = way.where(volume)
             if lease is None or lease.lost:
-                raise ShareError("the share stopped answering while it was mounted; try again")
+                raise ShareSilent("the share stopped answering while it was mounted")
             with room.needed(failed):
                 self._volumes.mounted(volume, store.place)
                 attachment.add(mount_id, time.time())

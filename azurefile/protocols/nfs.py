@@ -4,7 +4,7 @@ import tempfile
 import threading
 from pathlib import Path
 
-from azurefile import attachpoint, kernelerrors, kernelmount, mounts, network
+from azurefile import attachpoint, kernelerrors, kernelmount, mounts, network, room
 from azurefile.errors import ShareError, StaleMount
 from azurefile.options import Options
 from azurefile.protocols.nfs_folder import MountedFolder
@@ -113,7 +113,8 @@ class _Control:
     def _mount(self) -> Path:
         options = self._volume.options
         given = _reached(self._volume) | _CONTROL
-        root = Path(tempfile.mkdtemp(prefix="azurefile-fence-"))
+        with room.needed(f'share "{options.share}" can\'t be mounted', "the engine's data"):
+            root = Path(tempfile.mkdtemp(prefix="azurefile-fence-", dir="/tmp"))
         try:
             with kernelmount.detached("nfs4", _source(options), given) as descriptor:
                 kernelmount.attach(descriptor, root)

@@ -11,14 +11,13 @@ from typing import Protocol
 
 from azurefile import files
 from azurefile.errors import ShareError, ShareSilent
+from azurefile.mounts import AWAY
 from azurefile.optionvalues import RESERVED_FOLDER
 from azurefile.protocols.flock import FlockLock, lock_file
 from azurefile.room import FULL
 
 _FILE_BYTES = 256 * 1024
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
-# What a soft mount says of a server that does not answer.
-_AWAY = (errno.EIO, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ECONNREFUSED)
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # How an open or a rename ends that met a link, a pipe, a socket, a device or a folder.
 _NOT_OPENED = (errno.ELOOP, errno.ENOTDIR, errno.ENXIO, errno.EACCES, errno.EISDIR, errno.ENODEV)
@@ -124,7 +123,7 @@ class MountedFolder:
         try:
             yield
         except OSError as error:
-            if error.errno == errno.ESTALE or (error.errno in _AWAY and self._root.moved()):
+            if error.errno == errno.ESTALE or (error.errno in AWAY and self._root.moved()):
                 # The share was made anew on its server, or the server elsewhere: this handle never comes back.
                 self._root.drop()
             elif error.errno in FULL:

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import os
+import subprocess
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -89,10 +90,12 @@ def azure() -> Iterator[StorageAccount]:
     account.server.server_close()
 
 
+def parsed(share: str, **given: str) -> options.Options:
+    return options.parse("volume", {"protocol": "smb", "share": share, "create": "true", **given}, {})
+
+
 def create(azure: StorageAccount, share: str, key: str = KEY, **given: str) -> None:
-    texts = {"protocol": "smb", "share": share, "create": "true", **given}
-    parsed = options.parse("volume", texts, {})
-    createshare.in_a_process(azure.endpoint, parsed, Credentials(ACCOUNT, "unused", key))
+    createshare.in_a_process(azure.endpoint, parsed(share, **given), Credentials(ACCOUNT, "unused", key))
 
 
 def test_a_share_is_made_with_its_quota(azure: StorageAccount) -> None:
@@ -138,5 +141,15 @@ def test_other_refusals_are_one_line(azure: StorageAccount) -> None:
 
 def test_a_server_that_is_not_there_is_told(azure: StorageAccount) -> None:
     azure.endpoint = "http://127.0.0.1:9"
-    with pytest.raises(ShareError, match=r"can't be made in account"):
+    # it may be there in a moment, and who waits for it is told of then
+    with pytest.raises(ShareSilent, match=r"can't be made in account .* can't be reached: .*; check the network$"):
         create(azure, "new")
+
+
+def test_a_server_that_does_not_end_its_answer_is_told_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    def silent(command: list[str], timeout: float, **more: object) -> None:
+        raise subprocess.TimeoutExpired(command, timeout)
+
+    monkeypatch.setattr(subprocess, "run", silent)
+    with pytest.raises(ShareSilent, match="does not answer"):
+        createshare.in_a_process("https://mine.example", parsed("new"), Credentials(ACCOUNT, "unused", KEY))
