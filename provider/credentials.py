@@ -18,6 +18,14 @@ if TYPE_CHECKING:
 
 ROOT = "/var/lib/datadocker"
 FOLDER = "credentials"
+# in the container that writes it to the host
+HANDED = "/credentials"
+# under a name that the plugin passes over, then renamed: it reads the old file or the new one
+WRITE = 'mkdir -p -m 700 "$1" && install -m 600 "$0" "$1/.$2" && mv -f "$1/.$2" "$1/$2"'
+
+
+class ImageGone(Failure):
+    """The image that the plugin is made of is not on the engine."""
 
 
 class AccountKey(EngineResource):
@@ -34,8 +42,12 @@ class AccountKey(EngineResource):
         _write(props)
 
     def read(self, identity: str, props: Props) -> Props | None:
-        with engine_client(props["engine"]) as engine, _beside(engine, props) as container:
-            found = _fetch(container, f"{ROOT}/{FOLDER}/{identity}")
+        try:
+            with engine_client(props["engine"]) as engine, _beside(engine, props) as container:
+                found = _fetch(container, f"{ROOT}/{FOLDER}/{identity}")
+        except ImageGone:
+            # the same refresh has it built again, and could not without this
+            return props
         if found is None:
             return None
         if found == _content(props):
@@ -49,14 +61,10 @@ class AccountKey(EngineResource):
 
 
 def _write(props: Props) -> None:
-    account = props["account"]
-    # under a name that the plugin passes over, then renamed: it reads the old file or the new one
-    aside = f"{ROOT}/{FOLDER}/.{account}"
-    with (
-        engine_client(props["engine"]) as engine,
-        _beside(engine, props, "mv", "-f", aside, _path(account)) as container,
-    ):
-        container.put_archive(ROOT, _archive(f".{account}", _content(props)))
+    arguments = HANDED, f"{ROOT}/{FOLDER}", props["account"]
+    with engine_client(props["engine"]) as engine, _beside(engine, props, "sh", "-c", WRITE, *arguments) as container:
+        # into the container, and gone with it, should this be killed before it has started
+        container.put_archive("/", _archive(_content(props)))
         _run(container)
 
 
@@ -68,13 +76,10 @@ def _content(props: Props) -> bytes:
     return f"server={props['server']}\nkey={props['key']}\n".encode()
 
 
-def _archive(name: str, content: bytes) -> bytes:
+def _archive(content: bytes) -> bytes:
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
-        folder = tarfile.TarInfo(FOLDER)
-        folder.type, folder.mode = tarfile.DIRTYPE, 0o700
-        archive.addfile(folder)
-        file = tarfile.TarInfo(f"{FOLDER}/{name}")
+        file = tarfile.TarInfo(HANDED.removeprefix("/"))
         file.mode, file.size = 0o600, len(content)
         archive.addfile(file, io.BytesIO(content))
     return packed.getvalue()
@@ -107,7 +112,7 @@ def _beside(engine: DockerClient, props: Props, *command: str) -> Iterator[Conta
             labels={LABEL: props["root"]},
         )
     except ImageNotFound:
-        raise Failure(f"the plugin's image {props['image']} is gone: pulumi up --refresh builds it again") from None
+        raise ImageGone(f"the plugin's image {props['image']} is gone: pulumi up --refresh builds it again") from None
     try:
         yield container
     finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from provider.connection import connect
-from provider.owner import is_of, owner_of
+from provider.owner import is_of, name_of, owner_of
 from provider.resource import EngineResource, Failure, Props
 
 
@@ -44,7 +44,7 @@ def _refuse_if_used(props: Props, volumes: Iterable[str]) -> None:
     for container in listed:
         if is_of(container["Labels"], props["labels"]):
             continue
-        name = container["Names"][0].lstrip("/")
+        name = name_of(container)
         has = sorted({m["Name"] for m in container["Mounts"] if m.get("Name") in names})
         maker = owner_of(container["Labels"]) or "made by hand"
         used[name] = f"{', '.join(has)} by {name} ({maker}, {container['State']})"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from provider.connection import STOP_SECONDS
-from provider.owner import STACK_LABEL
+from provider.owner import STACK_LABEL, name_of
 from provider.resource import Failure
 
 if TYPE_CHECKING:
@@ -27,9 +27,7 @@ def stop_users(engine: DockerClient, driver: str) -> None:
     """
     drivers = (driver, f"{driver}:latest")
     running = {
-        str(c["Names"][0]).lstrip("/"): c
-        for c in engine.api.containers()
-        if any(mount.get("Driver") in drivers for mount in c["Mounts"])
+        name_of(c): c for c in engine.api.containers() if any(mount.get("Driver") in drivers for mount in c["Mounts"])
     }
     others = [name for name, c in running.items() if STACK_LABEL not in c["Labels"]]
     if others:

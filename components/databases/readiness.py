@@ -56,7 +56,8 @@ def _until_healthy(connection: EngineConnection, container: str, name: str, seco
             if not state["Running"] and not state["Restarting"]:
                 # stopped by hand, or by a run that was killed: unchanged for Pulumi, but no database
                 connection.post(f"/containers/{container}/start")
-            why = _hopeless(state, name)
+            else:
+                why = _hopeless(state, name)
             while not why and time.monotonic() < end:
                 event = next(events, None)
                 if event is None:

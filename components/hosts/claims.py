@@ -11,11 +11,11 @@ from typing import Any, TypedDict
 import pulumi
 
 from components.hosts.engine import Engine
-from components.hosts.holders import VOLUME, Server, Wanted, any_recorded, name_of, ports_of, stop_holders
+from components.hosts.holders import VOLUME, Server, Wanted, any_recorded, ports_of, stop_holders
 from components.state import recorded
 from provider import neighbours
 from provider.connection import EngineConnection, EngineError, connect
-from provider.owner import CHECKOUT_LABEL, IMAGE_LABEL, is_of, owner_of
+from provider.owner import CHECKOUT_LABEL, IMAGE_LABEL, is_of, name_of, owner_of
 
 PLUGIN = "datadocker-engine:index:EnginePlugin"
 RUNNING = ("paused", "restarting", "running")

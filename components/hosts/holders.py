@@ -11,6 +11,7 @@ import pulumi
 from components.folders import overlap
 from components.state import recorded
 from provider.connection import STOP_SECONDS, EngineConnection
+from provider.owner import name_of
 
 CONTAINER = "docker:index/container:Container"
 VOLUME = "docker:index/volume:Volume"
@@ -62,11 +63,6 @@ def stop_holders(connection: EngineConnection, wanted: Wanted, containers: list[
     for container in _holders(wanted, containers, _options(volumes)):
         pulumi.log.info(f"stopping {name_of(container)}: what it holds goes to another container")
         connection.post(f"/containers/{container['Id']}/stop?t={STOP_SECONDS}", timeout=STOP_SECONDS + 30)
-
-
-def name_of(container: Any) -> str:
-    """The name of a container that an engine lists."""
-    return str(container["Names"][0]).lstrip("/")
 
 
 def ports_of(container: Any) -> set[int]:

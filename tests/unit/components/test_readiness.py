@@ -31,6 +31,16 @@ def test_a_stopped_one_is_started(engine: FakeEngine) -> None:
     assert engine.posted == ["/v1.41/containers/c1/start"]
 
 
+def test_one_that_was_started_is_not_judged_by_what_it_said_before(engine: FakeEngine) -> None:
+    stopped = state("unhealthy")
+    stopped["State"] |= {"Running": False, "StartedAt": "2026-11-25T23:42:02Z"}
+    stopped["State"]["Health"]["Log"] = [{"Start": "2026-11-25T23:42:03Z", "Output": "ERROR 1045: Access denied"}]
+    engine.answers["/containers/c1/json"] = stopped
+    engine.events = [HEALTHY]
+    wait(engine)
+    assert engine.posted == ["/v1.41/containers/c1/start"]
+
+
 def test_one_that_the_engine_is_about_to_restart_is_not_started_besides(engine: FakeEngine) -> None:
     engine.answers["/containers/c1/json"] = {"State": {"Running": False, "Restarting": True}}
     engine.events = [HEALTHY]

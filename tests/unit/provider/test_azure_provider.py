@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import stat
+import subprocess
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from docker.errors import ImageNotFound
 
 from azurefile.credentials import CredentialsFolder
 from provider import credentials, stop
@@ -31,15 +33,24 @@ PROPS: dict[str, Any] = {
 }
 
 
-class Container:
-    """Has the host's folder, as a tree on disk, and runs mv and rm."""
+GONE = "datadocker/azurefile:gone"
+Asked = list[dict[str, Any]]
 
-    def __init__(self, root: Path, command: list[str]) -> None:
-        self.root, self.command, self.removed = root, command, False
+
+class Container:
+    """Has the host's folder as `root`, what is its own as `inside`, and runs its command on them."""
+
+    def __init__(self, root: Path, inside: Path, command: list[str]) -> None:
+        self.root, self.inside, self.command, self.removed = root, inside, command, False
 
     def put_archive(self, path: str, data: bytes) -> None:
         with tarfile.open(fileobj=io.BytesIO(data)) as archive:
-            archive.extractall(self.root)
+            archive.extractall(self._here(path))
+
+    def _here(self, path: str) -> str:
+        if path.startswith("/var/lib/datadocker"):
+            return path.replace("/var/lib/datadocker", str(self.root))
+        return f"{self.inside}{path}" if path.startswith("/") else path
 
     def get_archive(self, path: str) -> tuple[list[bytes], dict[str, Any]]:
         from docker.errors import NotFound
@@ -53,12 +64,7 @@ class Container:
         return [packed.getvalue()], {}
 
     def start(self) -> None:
-        program, _, *files = self.command
-        paths = [self.root / f.removeprefix("/var/lib/datadocker/") for f in files]
-        if program == "mv":
-            paths[0].rename(paths[1])
-        else:
-            paths[0].unlink(missing_ok=True)
+        subprocess.run([self._here(argument) for argument in self.command], check=True)
 
     def wait(self, timeout: int) -> dict[str, int]:
         return {"StatusCode": 0}
@@ -68,12 +74,14 @@ class Container:
 
 
 @pytest.fixture
-def made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[dict[str, Any]]:
+def made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Asked:
     """What was asked of the engine; its host's folder is `tmp_path`."""
-    asked: list[dict[str, Any]] = []
+    asked: Asked = []
 
     def create(image: str, command: list[str], entrypoint: list[str], **more: Any) -> Container:
-        container = Container(tmp_path, [*entrypoint, *command])
+        if image == GONE:
+            raise ImageNotFound("no such image")
+        container = Container(tmp_path, tmp_path_factory.mktemp("inside"), [*entrypoint, *command])
         asked.append({"image": image, "command": container.command, "container": container, **more})
         return container
 
@@ -85,7 +93,7 @@ def made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[dict[str, Any]
     return asked
 
 
-def test_the_plugin_reads_the_file_and_nobody_else(made: list[dict[str, Any]], tmp_path: Path) -> None:
+def test_the_plugin_reads_the_file_and_nobody_else(made: Asked, tmp_path: Path) -> None:
     assert AccountKey().create(PROPS) == "mine"
     file = tmp_path / "credentials/mine"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -96,7 +104,7 @@ def test_the_plugin_reads_the_file_and_nobody_else(made: list[dict[str, Any]], t
     assert [p.name for p in file.parent.iterdir()] == ["mine"]
 
 
-def test_the_key_is_on_no_command_line_and_no_container_stays(made: list[dict[str, Any]]) -> None:
+def test_the_key_is_on_no_command_line_and_no_container_stays(made: Asked) -> None:
     AccountKey().create(PROPS)
     AccountKey().update("mine", PROPS | {"key": "other=="}, PROPS)
     assert len(made) == 2
@@ -106,7 +114,7 @@ def test_the_key_is_on_no_command_line_and_no_container_stays(made: list[dict[st
         assert one["network_mode"] == "none"
 
 
-def test_what_somebody_wrote_there_is_noticed_and_not_shown(made: list[dict[str, Any]], tmp_path: Path) -> None:
+def test_what_somebody_wrote_there_is_noticed_and_not_shown(made: Asked, tmp_path: Path) -> None:
     resource = AccountKey()
     assert resource.read("mine", PROPS) is None
     resource.create(PROPS)
@@ -118,7 +126,26 @@ def test_what_somebody_wrote_there_is_noticed_and_not_shown(made: list[dict[str,
     assert "somebodys" not in str(seen)
 
 
-def test_deleting_twice_is_no_error(made: list[dict[str, Any]], tmp_path: Path) -> None:
+def test_a_run_that_is_killed_before_the_container_starts_leaves_no_key_on_the_host(
+    made: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(container: Container) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Container, "start", killed)
+    with pytest.raises(KeyboardInterrupt):
+        AccountKey().create(PROPS)
+    assert list(tmp_path.rglob("*mine*")) == []
+
+
+def test_a_refresh_passes_where_the_image_is_gone_that_it_has_built_again(made: Asked) -> None:
+    resource, props = AccountKey(), PROPS | {"image": GONE}
+    assert resource.read("mine", props) == props
+    with pytest.raises(Failure, match="the plugin's image datadocker/azurefile:gone is gone: pulumi up --refresh"):
+        resource.delete("mine", props)
+
+
+def test_deleting_twice_is_no_error(made: Asked, tmp_path: Path) -> None:
     resource = AccountKey()
     resource.create(PROPS)
     resource.delete("mine", PROPS)

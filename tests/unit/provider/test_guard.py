@@ -66,6 +66,13 @@ def test_who_else_uses_them_is_one_line(engine: FakeEngine) -> None:
     )
 
 
+def test_a_dead_container_that_lost_its_name_is_told_by_its_id(engine: FakeEngine) -> None:
+    dead = container("", {}, "dbs", state="dead") | {"Names": [], "Id": "0123456789abcdef"}
+    engine.answers["/containers/json"] = [dead]
+    with pytest.raises(Failure, match=r"dbs by 0123456789ab \(made by hand, dead\).*docker rm -f 0123456789ab\)"):
+        VolumeGuard().delete("volumes", props(engine, "dbs"))
+
+
 def test_an_update_asks_only_for_volumes_that_go(engine: FakeEngine) -> None:
     engine.answers["/containers/json"] = [container("byhand", {}, "dbs")]
     with pytest.raises(Failure, match="dbs by byhand"):
