@@ -101,7 +101,9 @@ class AzureHostSettings(Section):
     )
     user: AdminUser = Field(default="datadocker", description="Who logs in; a member of the group docker.")
     identity_file: Annotated[str, Field(min_length=1)] | None = Field(
-        default=None, description="Private key file, mode 0600, its .pub beside it. Default: the stack makes a pair."
+        default=None,
+        description="Private key file, mode 0600, its .pub beside it; by default the stack makes a pair. A change "
+        "makes the machine anew.",
     )
     size: MachineSize = Field(default="Standard_B2s", description="Size; a change restarts the machine.")
     image: MachineImage = Field(
@@ -109,7 +111,9 @@ class AzureHostSettings(Section):
     )
     disk: AzureDiskSettings = AzureDiskSettings()
     zone: Zone | None = Field(default=None, description="Availability zone.")
-    availability_set: SetName | None = Field(default=None, description="One that is made, instead of a zone.")
+    availability_set: SetName | None = Field(
+        default=None, description="One that is made, instead of a zone; a change makes the machine anew."
+    )
     accelerated_networking: bool = Field(
         default=False, description="Where the size has it; a change makes the machine anew."
     )

@@ -135,6 +135,7 @@ def _schema_name(name: str) -> str:
 
 
 # the patterns are for editors, as ECMAScript has them
+HOST = r"^[A-Za-z0-9][A-Za-z0-9.-]*$"
 PREFIX, PLUGIN, ROOT = (
     r"^([a-z0-9]+(-[a-z0-9]+)*-?)?$",
     r"^[a-z0-9][a-z0-9_.-]*$",
@@ -174,6 +175,11 @@ PluginRoot = Annotated[
     str,
     Field(json_schema_extra={"pattern": ROOT}),
     form(ROOT, "should be an absolute path of letters, digits, '_', '.' and '-', such as /var/lib/datadocker"),
+]
+HostName = Annotated[
+    str,
+    Field(json_schema_extra={"pattern": HOST}),
+    form(HOST, "should be a name or an IPv4 address; an IPv6 address needs a name, and a port goes into host.port"),
 ]
 VolumeName = Annotated[str, AfterValidator(_volume_name)]
 ShareName = Annotated[str, AfterValidator(share_name)]

@@ -14,6 +14,7 @@ from stacks.names import (
     ContainerName,
     DriverOption,
     Folder,
+    HostName,
     PluginName,
     PluginRoot,
     Port,
@@ -42,9 +43,7 @@ class SSHHostSettings(Section):
     """A Docker engine on any machine that SSH reaches (docker-machine's generic driver)."""
 
     kind: Literal["ssh"] = Field(description="A machine that is there.")
-    address: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.:-]*$")] = Field(
-        description="Host name or IP address."
-    )
+    address: HostName = Field(description="Host name or IPv4 address; an IPv6 address needs a name.")
     user: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_-]*$")] = Field(
         default="root", description="A user who may talk to the engine there."
     )

@@ -1,4 +1,4 @@
-"""A cache keyed by versions, outside the checkout. All of it can be deleted at any time."""
+"""A cache keyed by versions, outside the checkout. All of it can be deleted while nothing runs."""
 
 from __future__ import annotations
 

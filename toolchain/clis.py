@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
@@ -106,8 +107,8 @@ def _go(venv: Path) -> Path:
     found = shutil.which("go")
     if found:
         version = subprocess.run([found, "env", "GOVERSION"], capture_output=True, text=True, check=False)
-        major, _, minor = version.stdout.strip().removeprefix("go").partition(".")
-        if major == "1" and int(minor.split(".")[0] or 0) >= 26:
+        number = re.match(r"go1\.(\d+)", version.stdout)
+        if number and int(number[1]) >= 26:
             return Path(found)
     pip: list[str | Path] = [venv / "bin/python", "-m", "pip", "install", "--no-deps"]
     place = cache.entry(

@@ -7,10 +7,11 @@ import os
 import socket
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from toolchain import clis
+from toolchain import cache, clis
 
 
 class Proxy(http.server.ThreadingHTTPServer):
@@ -75,3 +76,18 @@ def test_where_nobody_answers_it_is_built(proxy: Proxy, monkeypatch: pytest.Monk
         monkeypatch.setattr(clis, "PROBED", f"http://127.0.0.1:{unused.getsockname()[1]}/install.sh")
         assert clis._probe() == "source"
     assert not proxy.asked
+
+
+@pytest.mark.parametrize(
+    ("said", "taken"),
+    [("go1.26.1", True), ("go1.27rc1", True), ("go1.25.9", False), ("devel go1.27", False), ("", False)],
+)
+def test_a_go_that_is_new_enough_is_taken_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, taken: bool
+) -> None:
+    go = tmp_path / "go"
+    go.write_text(f"#!/bin/sh\necho {said}\n")
+    go.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    monkeypatch.setattr(cache, "entry", lambda name, make: tmp_path / "pypi")
+    assert clis._go(tmp_path) == (go if taken else tmp_path / "pypi/go/bin/go")

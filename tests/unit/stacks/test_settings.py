@@ -107,6 +107,8 @@ def test_nothing_at_all_but_the_demos_volumes_is_right() -> None:
         ({"host": {"kind": "ssh"}}, "host.address: is missing; it takes kind, address, user,"),
         ({"host": {"kind": "local", "adress": "x"}}, "host.adress: no such setting; it takes kind, socket"),
         ({"host": {"kind": "ssh", "adress": "x", "address": "h"}}, "did you mean address?"),
+        ({"host": {"kind": "ssh", "address": "2001:db8::1"}}, "host.address: '2001:db8::1': should be a name or an IP"),
+        ({"host": {"kind": "ssh", "address": "box:2222"}}, "and a port goes into host.port"),
         ({"shares": {"kind": "local", "retain": "perhaps"}}, "shares.retain: 'perhaps': should be true"),
         ({"shares": {"kind": "local", "retian": False}}, "did you mean retain?"),
         ({"volumes": "logs"}, "volumes: 'logs': should be a list"),
