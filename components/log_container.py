@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
 import pulumi
-import pulumi_docker as docker
 
+from components import docker
 from components.hosts import DockerHost
 from components.logs import LOG_DRIVER, LOG_OPTS
 from components.volumes import MappedVolume

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pulumi
-import pulumi_docker as docker
 
+from components import docker
 from components.log_container import LogContainer, LogContainerArgs
 
 

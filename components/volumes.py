@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any, NotRequired, TypedDict
 
 import pulumi
-import pulumi_docker as docker
 
+from components import docker
 from components.hosts import DockerHost
 from components.plugin import AzureFilePlugin
 from components.shares import FileShare

@@ -8,8 +8,8 @@ from typing import NotRequired, TypedDict
 from urllib.parse import quote
 
 import pulumi
-import pulumi_docker as docker
 
+from components import docker
 from components.databases.hashes import caching_sha2
 from components.databases.passwords import Password
 from components.databases.readiness import ready

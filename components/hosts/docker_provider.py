@@ -14,10 +14,7 @@ UNSET = ("context", "certPath", "caMaterial", "certMaterial", "keyMaterial")
 
 
 class DockerProvider(pulumi.ProviderResource):
-    """What `pulumi_docker.Provider` is, without that package's models.
-
-    So the provider's process starts while those are loaded; both take 50 ms.
-    """
+    """What `pulumi_docker.Provider` is, without that package's models, as in `components/docker.py`."""
 
     def __init__(
         self,

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 import pulumi
-import pulumi_docker as docker
 
+from components import docker
 from components.hosts import DockerHost
 from provider.connection import EngineConnection, EngineError, NotThereError
 

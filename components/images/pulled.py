@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TypedDict
 
 import pulumi
-import pulumi_docker as docker
 
+from components import docker
 from components.hosts import DockerHost
 
 
