@@ -85,9 +85,7 @@ class Fence:
         with store.mutex():
             lease = self._leases.of(volume.name)
             if lease is not None and lease.lost:
-                raise ShareSilent(
-                    f'share "{options.share}" stopped answering, and what used the volume is being stopped'
-                )
+                raise ShareSilent(f'share "{options.share}": what used the volume is being stopped ({lease.lost})')
             joins = lease is not None and (rejoin or not options.exclusive)
             if lease is not None and joins and self._alive(lease.owner, restored=lease.restored):
                 if not rejoin or lease.owner.engine != engine:
