@@ -9,7 +9,7 @@ import tarfile
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from provider.oneoff import LABEL
+from provider.oneoff import LABEL, ImageGone
 from provider.resource import EngineResource, Failure, Props, engine_client
 
 if TYPE_CHECKING:
@@ -22,10 +22,6 @@ FOLDER = "credentials"
 HANDED = "/credentials"
 # under a name that the plugin passes over, then renamed: it reads the old file or the new one
 WRITE = 'mkdir -p -m 700 "$1" && install -m 600 "$0" "$1/.$2" && mv -f "$1/.$2" "$1/$2"'
-
-
-class ImageGone(Failure):
-    """The image that the plugin is made of is not on the engine."""
 
 
 class AccountKey(EngineResource):
@@ -112,7 +108,7 @@ def _beside(engine: DockerClient, props: Props, *command: str) -> Iterator[Conta
             labels={LABEL: props["root"]},
         )
     except ImageNotFound:
-        raise ImageGone(f"the plugin's image {props['image']} is gone: pulumi up --refresh builds it again") from None
+        raise ImageGone(props["image"]) from None
     try:
         yield container
     finally:

@@ -15,6 +15,14 @@ if TYPE_CHECKING:
 LABEL = "io.datadocker.oneoff"
 
 
+class ImageGone(Failure):
+    """The image that the plugin is made of is not on the engine."""
+
+    def __init__(self, image: str) -> None:
+        """Says what brings it back."""
+        super().__init__(f"the plugin's image {image} is gone: pulumi up --refresh builds it again")
+
+
 @contextlib.contextmanager
 def ran(
     engine: DockerClient, image: str, root: str, *arguments: str, socket: str | None = None, **environment: str
@@ -24,7 +32,8 @@ def ran(
     With `socket`, the engine's own on the host, the program may use the engine.
 
     Raises:
-        Failure: if the image is gone, or with the program's last line if it fails.
+        ImageGone: if it is.
+        Failure: with the program's last line, if it fails.
     """
     from docker.errors import ImageNotFound
 
@@ -43,7 +52,7 @@ def ran(
             labels={LABEL: root},
         )
     except ImageNotFound:
-        raise Failure(f"the plugin's image {image} is gone: pulumi up --refresh builds it again") from None
+        raise ImageGone(image) from None
     try:
         container.start()
         if container.wait(timeout=600)["StatusCode"] != 0:
