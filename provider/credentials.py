@@ -40,7 +40,7 @@ class AccountKey(EngineResource):
     def read(self, identity: str, props: Props) -> Props | None:
         try:
             with engine_client(props["engine"]) as engine, _beside(engine, props) as container:
-                found = _fetch(container, f"{ROOT}/{FOLDER}/{identity}")
+                found = _fetch(container, _path(identity))
         except ImageGone:
             # the same refresh has it built again, and could not without this
             return props

@@ -32,7 +32,6 @@ class Backend:
         self.checkout = checkout
         self.state = checkout / ".state"
         self.env = env
-        self.files: Path | None = None
         # the home is the wrapper's own unless the user set one, and no login is looked for there
         places = ("PULUMI_CREDENTIALS_PATH", "PULUMI_HOME")
         self._credentials = Path(next((env[p] for p in places if env.get(p)), Path.home() / ".pulumi"))
@@ -40,9 +39,7 @@ class Backend:
         self.url = env.get("PULUMI_BACKEND_URL") or self._of_project() or self._login()
         if not self.url:
             self.url = env["PULUMI_BACKEND_URL"] = f"file://{self.state}"
-        if self.url.startswith("file://"):
-            self.files = self._folder() / ".pulumi"
-        self.states = StateFiles(self.files)
+        self.states = StateFiles(self._folder() / ".pulumi" if self.url.startswith("file://") else None)
 
     def _of_project(self) -> str:
         """The URL of the backend that Pulumi.yaml names, or nothing."""
@@ -110,9 +107,9 @@ class Backend:
             )
         if any(p in self.env for p in PASSPHRASES):
             return
-        if stack == DEFAULT_STACK and self._by_passphrase(stack, or_else=self.files is not None):
+        if stack == DEFAULT_STACK and self._by_passphrase(stack, or_else=self.states.folder is not None):
             self.env["PULUMI_CONFIG_PASSPHRASE"] = DEV_PASSPHRASE
-        if stack == DEFAULT_STACK or self.files is None:
+        if stack == DEFAULT_STACK or self.states.folder is None:
             return
         file = self.state / "passphrase"
         if not file.exists():
@@ -199,7 +196,7 @@ class Backend:
             )
 
     def _exists(self, cli: Path, name: str) -> bool:
-        if self.files is not None:
+        if self.states.folder is not None:
             return self.states.exists(name)
         listed = subprocess.run(
             [cli, "stack", "ls", "--json"],

@@ -28,26 +28,17 @@ class StateFiles:
         folder = self.folder / "stacks" / PROJECT
         return any((folder / f"{stack}.json{packed}").exists() for packed in ("", ".gz", ".zst"))
 
-    def dead_locks(self, stack: str) -> list[Path]:
-        """Returns the locks that processes of this machine held when they were killed."""
-        if self.folder is None:
-            return []
-        dead = []
-        for file in self.folder.glob(f"locks/*/{PROJECT}/{stack}/*.json"):
+    def break_dead_locks(self, stack: str) -> None:
+        """Removes the locks that processes of this machine held when they were killed."""
+        for file in self._locks(stack):
             try:
                 holder = json.loads(file.read_text() or "{}")
             except (OSError, ValueError):
                 continue
             here = holder.get("hostname", socket.gethostname()) == socket.gethostname()
             if here and not is_pulumi(holder.get("pid", 0)):
-                dead.append(file)
-        return dead
-
-    def break_dead_locks(self, stack: str) -> None:
-        """Removes them."""
-        for file in self.dead_locks(stack):
-            file.unlink(missing_ok=True)
-            say("broke the lock of a pulumi that is gone")
+                file.unlink(missing_ok=True)
+                say("broke the lock of a pulumi that is gone")
 
     def mend_files(self, stack: str) -> None:
         """Repairs what a kill in the middle of writing left of the stack's files.
@@ -72,7 +63,7 @@ class StateFiles:
 
     def locked(self, stack: str) -> bool:
         """Whether a run holds `stack`."""
-        return self.folder is not None and any(self.folder.glob(f"locks/*/{PROJECT}/{stack}/*.json"))
+        return bool(self._locks(stack))
 
     def pending(self, stack: str) -> list[dict[str, Any]]:
         """Returns the operations that a killed run had begun and not ended."""
@@ -83,6 +74,9 @@ class StateFiles:
         resources = self._latest(stack).get("resources") or []
         inputs = [r.get("inputs", {}) for r in resources if r["type"] == "pulumi:providers:docker"]
         return {str(i["host"]): _list(i.get("sshOpts")) for i in inputs if "host" in i}
+
+    def _locks(self, stack: str) -> list[Path]:
+        return list(self.folder.glob(f"locks/*/{PROJECT}/{stack}/*.json")) if self.folder is not None else []
 
     def _latest(self, stack: str, if_it_mentions: str = "") -> dict[str, Any]:
         """The stack's state. Decoding it is spared where the text does not hold what is looked for."""

@@ -68,7 +68,7 @@ def test_a_login_is_respected(tmp_path: Path, env: dict[str, str]) -> None:
 
 def test_a_backend_that_the_user_names_is_respected(tmp_path: Path, env: dict[str, str]) -> None:
     env["PULUMI_BACKEND_URL"] = "s3://bucket"
-    assert backend(tmp_path, env).files is None
+    assert backend(tmp_path, env).states.folder is None
     assert env["PULUMI_BACKEND_URL"] == "s3://bucket"
 
 
@@ -90,31 +90,31 @@ def test_the_backend_of_the_project_is_respected(
     login(tmp_path / "credentials", "https://other.example")
     made = backend(tmp_path, env)
     assert "PULUMI_BACKEND_URL" not in env
-    assert made.files == (folder and Path(folder.format(made.checkout)).expanduser() / ".pulumi")
+    assert made.states.folder == (folder and Path(folder.format(made.checkout)).expanduser() / ".pulumi")
 
 
 def test_a_project_without_a_backend_of_its_own_has_the_checkouts(tmp_path: Path, env: dict[str, str]) -> None:
     (tmp_path / "checkout").mkdir()
     (tmp_path / "checkout/Pulumi.yaml").write_text("name: datadocker\nbackend:\nother:\n  url: s3://bucket\n")
-    assert backend(tmp_path, env).files == tmp_path / "checkout/.state/.pulumi"
+    assert backend(tmp_path, env).states.folder == tmp_path / "checkout/.state/.pulumi"
 
 
 def test_a_login_is_found_in_the_users_own_home(tmp_path: Path) -> None:
     login(tmp_path / "own", "file:///a~b")
     env = {"PULUMI_HOME": str(tmp_path / "own"), "PULUMI_CREDENTIALS_PATH": "", "PULUMI_BACKEND_URL": ""}
-    assert backend(tmp_path, env).files == Path("/a~b/.pulumi")
+    assert backend(tmp_path, env).states.folder == Path("/a~b/.pulumi")
     assert not env["PULUMI_BACKEND_URL"]
     assert env["PULUMI_CREDENTIALS_PATH"] == str(tmp_path / "own")
     # what is for credentials alone comes first, as the CLI has it
     env["PULUMI_CREDENTIALS_PATH"] = str(tmp_path / "none")
-    assert backend(tmp_path, env).files == tmp_path / "checkout/.state/.pulumi"
+    assert backend(tmp_path, env).states.folder == tmp_path / "checkout/.state/.pulumi"
 
 
 def test_an_access_token_is_for_pulumis_service(tmp_path: Path, env: dict[str, str]) -> None:
     env["PULUMI_ACCESS_TOKEN"] = "pul-x"
     made = backend(tmp_path, env)
     assert "PULUMI_BACKEND_URL" not in env
-    assert (made.url, made.files) == ("https://api.pulumi.com", None)
+    assert (made.url, made.states.folder) == ("https://api.pulumi.com", None)
     login(tmp_path / "credentials", "azblob://state")
     assert backend(tmp_path, env).url == "azblob://state"
 
@@ -212,8 +212,8 @@ def test_two_runs_that_would_make_a_stack_make_it_once(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     made = backend(tmp_path, env)
-    assert made.files is not None
-    state = made.files / "stacks/datadocker/mine.json"
+    assert made.states.folder is not None
+    state = made.states.folder / "stacks/datadocker/mine.json"
     state.parent.mkdir(parents=True)
     (made.checkout / "Pulumi.mine.yaml").touch()
     cli = tmp_path / "pulumi"

@@ -49,12 +49,12 @@ class Killed:
         self.cli.chmod(0o755)
         self.backend = Backend(folder / "checkout", {"PULUMI_CREDENTIALS_PATH": str(folder / "credentials")})
         self.backend.prepare(folder / "plugins")
-        assert self.backend.files is not None
+        assert self.backend.states.folder is not None
         gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
-        self.lock = self.backend.files / "locks/organization/datadocker/one/lock.json"
+        self.lock = self.backend.states.folder / "locks/organization/datadocker/one/lock.json"
         self.lock.parent.mkdir(parents=True)
         self.lock.write_text(json.dumps({"pid": int(gone.stdout), "hostname": socket.gethostname()}))
-        self.state = self.backend.files / "stacks/datadocker/one.json"
+        self.state = self.backend.states.folder / "stacks/datadocker/one.json"
         self.state.parent.mkdir(parents=True)
 
     def during(self, operation: str, name: str, identity: str = "", kind: str = CONTAINER) -> None:
