@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
 import tarfile
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
-from provider.oneoff import LABEL, ImageGone
+from provider.oneoff import ROOT, ImageGone, created
 from provider.resource import EngineResource, Failure, Props, engine_client
 
 if TYPE_CHECKING:
     from docker import DockerClient
     from docker.models.containers import Container
 
-ROOT = "/var/lib/datadocker"
 FOLDER = "credentials"
 # in the container that writes it to the host
 HANDED = "/credentials"
@@ -93,26 +91,10 @@ def _fetch(container: Container, path: str) -> bytes | None:
         return member.read() if member else None
 
 
-@contextlib.contextmanager
-def _beside(engine: DockerClient, props: Props, *command: str) -> Iterator[Container]:
+def _beside(engine: DockerClient, props: Props, *command: str) -> AbstractContextManager[Container]:
     """A container that has the host's folder and was not started; the key crosses the engine's API, no command line."""
-    from docker.errors import ImageNotFound
-
-    try:
-        container = engine.containers.create(
-            props["image"],
-            list(command[1:]),
-            entrypoint=[command[0] if command else "true"],
-            volumes=[f"{props['root']}:{ROOT}"],
-            network_mode="none",
-            labels={LABEL: props["root"]},
-        )
-    except ImageNotFound:
-        raise ImageGone(props["image"]) from None
-    try:
-        yield container
-    finally:
-        container.remove(force=True)
+    entrypoint = [command[0] if command else "true"]
+    return created(engine, props["image"], props["root"], entrypoint, list(command[1:]))
 
 
 def _run(container: Container) -> None:

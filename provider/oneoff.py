@@ -1,10 +1,10 @@
-"""The plugin's own program, run once in a container on the host's folder."""
+"""Containers of the plugin's image on the host's folder, that do one thing and go."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from provider.resource import Failure
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from docker.models.containers import Container
 
 LABEL = "io.datadocker.oneoff"
+# where the host's folder is in it
+ROOT = "/var/lib/datadocker"
 
 
 class ImageGone(Failure):
@@ -24,6 +26,36 @@ class ImageGone(Failure):
 
 
 @contextlib.contextmanager
+def created(
+    engine: DockerClient, image: str, root: str, entrypoint: list[str], command: list[str], *binds: str, **more: Any
+) -> Iterator[Container]:
+    """A container of `image` that has the host's `root` and was not started; it is removed at the end.
+
+    Raises:
+        ImageGone: if the engine does not have it.
+    """
+    from docker.errors import ImageNotFound
+
+    try:
+        container = engine.containers.create(
+            image,
+            command,
+            entrypoint=entrypoint,
+            # Docker makes a missing folder on the host for a bind
+            volumes=[f"{root}:{ROOT}", *binds],
+            network_mode="none",
+            labels={LABEL: root},
+            **more,
+        )
+    except ImageNotFound:
+        raise ImageGone(image) from None
+    try:
+        yield container
+    finally:
+        container.remove(force=True)
+
+
+@contextlib.contextmanager
 def ran(
     engine: DockerClient, image: str, root: str, *arguments: str, socket: str | None = None, **environment: str
 ) -> Iterator[Container]:
@@ -32,35 +64,18 @@ def ran(
     With `socket`, the engine's own on the host, the program may use the engine.
 
     Raises:
-        ImageGone: if it is.
+        ImageGone: if the engine does not have it.
         Failure: with the program's last line, if it fails.
     """
-    from docker.errors import ImageNotFound
-
-    try:
-        container = engine.containers.create(
-            image,
-            list(arguments),
-            entrypoint=["python3", "-m", "azurefile"],
-            # Docker makes a missing folder on the host for a bind
-            volumes=[f"{root}:/var/lib/datadocker", *([f"{socket}:/run/engine/docker.sock:ro"] if socket else [])],
-            environment=environment,
-            network_mode="none",
-            # whatever has a share mounted is seen in the mount table of its process
-            pid_mode="host",
-            cap_add=["SYS_PTRACE"],
-            labels={LABEL: root},
-        )
-    except ImageNotFound:
-        raise ImageGone(image) from None
-    try:
+    program, binds = ["python3", "-m", "azurefile"], [f"{socket}:/run/engine/docker.sock:ro"] if socket else []
+    # whatever has a share mounted is seen in the mount table of its process
+    sees: dict[str, Any] = {"pid_mode": "host", "cap_add": ["SYS_PTRACE"]}
+    with created(engine, image, root, program, list(arguments), *binds, environment=environment, **sees) as container:
         container.start()
         if container.wait(timeout=600)["StatusCode"] != 0:
             said = container.logs(tail=3).decode(errors="replace").strip()
             raise Failure(said.splitlines()[-1] if said else f"azurefile {arguments[0]} failed on {root}")
         yield container
-    finally:
-        container.remove(force=True)
 
 
 def reap(engine: DockerClient, root: str) -> None:
