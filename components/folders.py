@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import unicodedata
 
-def overlap(one: str, other: str) -> bool:
+
+def overlap(one: str, other: str, protocol: str) -> bool:
     """Whether two folders of a share are equal or one contains the other; an empty path is all of the share."""
-    first, second = ([part for part in path.split("/") if part] for path in (one, other))
+    first, second = (_parts(path, protocol) for path in (one, other))
     shorter = min(len(first), len(second))
     return first[:shorter] == second[:shorter]
+
+
+def _parts(path: str, protocol: str) -> list[str]:
+    if protocol == "smb":
+        # names there differ by more than their case, and than how an accent is written
+        path = unicodedata.normalize("NFC", path).casefold()
+    return [part for part in path.split("/") if part]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, SecretStr
@@ -27,6 +28,8 @@ WRITERS, READER = ("docker1", "docker2", "docker3"), "reader"
 DEMO_CONTAINERS = {**dict.fromkeys(WRITERS, "a writer of the demo"), READER: "the reader of the demo"}
 # the volumes that they have
 WRITTEN_BY_DEMO = ("logs", "config")
+# RFC 1123, section 2.1
+LABEL = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 IMAGE = r"^[a-z0-9][a-z0-9._/:-]*(:[A-Za-z0-9_.-]+)?(@sha256:[0-9a-f]{64})?$"
 # the plugin's own vocabulary; a test compares it with the plugin's
 DRIVER_OPTIONS = (
@@ -41,6 +44,7 @@ SWITCH = (r"(?i:true|false)", "true or false")
 OPTION_FORMS = {
     **dict.fromkeys(("dirmode", "filemode"), MODE),
     **dict.fromkeys(("create", "mfsymlinks", "nobrl", "nolock", "nosharesock", "seal"), SWITCH),
+    "account": ("[A-Za-z0-9][A-Za-z0-9_-]{0,63}", "a storage account's name, or its credentials file's"),
     "cache": ("(?i:none|strict|loose)", "none, strict or loose"),
     "for": ("(?i:files|database)", "files or database"),
     "protocol": ("(?i:smb|nfs|local)", "smb, nfs or local"),
@@ -70,6 +74,17 @@ def option_value(name: str, text: str) -> None:
         low, high = bounds
         if not re.fullmatch("[0-9]{1,10}", text) or not low <= int(text) <= high:
             raise ValueError(f"should be a whole number from {low} to {high}")
+    if name == "server" and not _is_server(text):
+        raise ValueError("should be a host name or an IP address")
+
+
+def _is_server(text: str) -> bool:
+    try:
+        return "%" not in text and bool(ip_address(text))
+    except ValueError:
+        # no top-level domain is a number
+        labels = text.split(".")
+        return len(text) <= 253 and not labels[-1].isdecimal() and all(re.fullmatch(LABEL, label) for label in labels)
 
 
 def _volume_name(name: str) -> str:
@@ -96,8 +111,9 @@ def share_name(name: str) -> str:
 
 def _folder(path: str) -> str:
     parts = path.split("/")
-    if len(path) > 255 or any(
-        not p or p[0] == "." or p[-1] in ". " or not p.isprintable() or set(p) & set('\\:*?"<>|') for p in parts
+    if len(path.encode()) > LONGEST_PATH or any(
+        not p or p != p.strip() or p[0] == "." or p[-1] == "." or not p.isprintable() or set(p) & set('\\:*?"<>|')
+        for p in parts
     ):
         raise ValueError("a relative path inside the share such as customers/one, of names that Azure takes")
     return path
@@ -143,6 +159,8 @@ PREFIX, PLUGIN, ROOT = (
 )
 # of a container's name, which is its host name too (sethostname(2)); the demo's with the longest prefix are shorter
 LONGEST_HOSTNAME = 64
+# bytes, what one name in a folder takes (NAME_MAX)
+LONGEST_PATH = 255
 # bytes (mysql: MAX_PASSWORD_LENGTH; "failed to generate an authentication string" beyond it)
 LONGEST_PASSWORD = 256
 

@@ -62,7 +62,8 @@ def check_together(settings: Settings, at: Places) -> Iterable[tuple[str, str]]:
         except ValueError as error:
             yield here, f"share {share!r} is not a share name: {error}; name one with share:"
         for j, other in enumerate(settings.volumes[:i]):
-            if settings.share_of(other) != share or not overlap(volume.folder or "", other.folder or ""):
+            folders = volume.folder or "", other.folder or ""
+            if settings.share_of(other) != share or not overlap(*folders, settings.protocol_of(volume)):
                 continue
             if settings.is_exclusive(volume) or settings.is_exclusive(other):
                 yield (

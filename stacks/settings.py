@@ -184,6 +184,12 @@ class Settings(Section):
         """Name of the share that `volume` maps."""
         return volume.share or f"{self.prefix}{volume.name}"
 
+    def protocol_of(self, volume: VolumeSettings) -> str:
+        """What `volume` is reached by: smb, nfs or local."""
+        if isinstance(self.shares, AzureSharesSettings):
+            return self.shares.protocol
+        return next((str(value).lower() for key, value in volume.options.items() if key.lower() == "protocol"), "local")
+
     def is_exclusive(self, volume: VolumeSettings) -> bool:
         """Whether one container at a time may write to `volume`."""
         if volume.exclusive is not None:

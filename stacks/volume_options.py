@@ -1,8 +1,9 @@
-"""Options of volumes that the protocol of their shares does not take."""
+"""Options of volumes that the protocol of their shares does not take, or that contradict each other."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator, Mapping
 
 from stacks.azure import AzureSharesSettings
 from stacks.relations import Complaint, Places
@@ -19,6 +20,7 @@ KNOWN_TO = {
 # the one value that a share on Azure takes, and what it means
 SERVED = {"smb": {"vers": "3.1.1", "seal": "true"}, "nfs": {"vers": "4.1"}}
 MEANING = {"true": "encrypted", "3.1.1": "by SMB 3.1.1", "4.1": "by NFS 4.1"}
+SHORT_NAME = re.compile("~[0-9]")
 
 
 def check_options(settings: Settings, at: Places) -> Iterable[Complaint]:
@@ -26,34 +28,65 @@ def check_options(settings: Settings, at: Places) -> Iterable[Complaint]:
 
     `at` says where in the file each volume stands.
     """
-    shares = settings.shares
-    on_azure = isinstance(shares, AzureSharesSettings)
+    on_azure = isinstance(settings.shares, AzureSharesSettings)
     for i, volume in enumerate(settings.volumes):
-        given = {name.lower(): str(value).lower() for name, value in volume.options.items()}
-        protocol = shares.protocol if isinstance(shares, AzureSharesSettings) else given.get("protocol", "local")
-        here = f"{at['volumes'][i]}.options"
-        for name, value in given.items():
+        spelled = {name.lower(): str(value) for name, value in volume.options.items()}
+        protocol, here = settings.protocol_of(volume), at["volumes"][i]
+        complaints: dict[str, Complaint] = {}
+        for name, text in spelled.items():
+            value, setting = text.lower(), f"{here}.options.{name}"
             known, only = KNOWN_TO.get(name, (protocol,)), SERVED.get(protocol, {}).get(name, value)
             if on_azure and name in DECIDED:
-                yield Complaint(f"{here}.{name}", "shares of kind azure decide it: leave it out")
+                complaints[name] = Complaint(setting, "shares of kind azure decide it: leave it out")
             elif protocol not in known:
-                yield Complaint(
-                    f"{here}.{name}",
+                complaints[name] = Complaint(
+                    setting,
                     f"is of protocol {' or '.join(known)}, and the volume's is {protocol}: leave it out",
                     ("shares.kind", "shares.protocol"),
                 )
             elif on_azure and value != only:
-                yield Complaint(
-                    f"{here}.{name}",
+                complaints[name] = Complaint(
+                    setting,
                     f"{value}: Azure serves these shares {MEANING[only]} alone: leave it out",
                     ("shares.protocol",),
                 )
-        if protocol == "nfs" and given.get("create") == "true":
-            yield Complaint(f"{here}.create", "true: an NFS share can only be made on its server: leave it out")
-        if protocol == "smb" and given.get("nosharesock") == "false" and settings.is_exclusive(volume):
+        # shares on Azure have the account that an NFS share is reached by
+        given = ({"account": "azure"} if on_azure else {}) | spelled
+        for name, what in _contradictions(protocol, given, exclusive=settings.is_exclusive(volume)):
+            complaints.setdefault(name, Complaint(f"{here}.options.{name}", what))
+        yield from complaints.values()
+        if protocol == "smb" and SHORT_NAME.search(volume.folder or ""):
             yield Complaint(
-                f"{here}.nosharesock",
+                f"{here}.folder",
+                f"{volume.folder}: on SMB, ~1 and the like may be short for another folder's name: choose another",
+                ("shares.kind", "shares.protocol"),
+            )
+
+
+def _contradictions(protocol: str, spelled: Mapping[str, str], *, exclusive: bool) -> Iterator[tuple[str, str]]:
+    """Yields (option, complaint) of options that can't all be meant."""
+    given = {name: value.lower() for name, value in spelled.items()}
+    vers = given.get("vers")
+    if protocol == "nfs":
+        if not given.keys() & {"account", "server"}:
+            yield "protocol", "nfs: name the server beside it, as option server"
+        if not re.fullmatch("[a-z0-9]{3,24}", spelled.get("account", "nfs")):
+            yield "account", "for protocol nfs it is a storage account: 3 to 24 lowercase letters and digits"
+        if given.get("create") == "true":
+            yield "create", "true: an NFS share can only be made on its server: leave it out"
+        if vers not in (None, "4.1"):
+            yield "vers", f"{vers}: protocol nfs is served as 4.1: leave it out"
+    if protocol == "smb":
+        if vers == "4.1":
+            yield "vers", "4.1: protocol smb is 2.1, 3.0, 3.02 or 3.1.1: choose one, or leave it out"
+        if vers == "2.1" and given.get("seal") == "true":
+            yield "seal", "true: vers 2.1 has no encryption: leave one of the two out"
+        if "quota" in given and given.get("create") != "true":
+            yield "quota", "is for a share that is made: add create: true, or leave it out"
+        if given.get("nosharesock") == "false" and exclusive:
+            yield (
+                "nosharesock",
                 "false: an exclusive volume needs a connection of its own, which can be cut alone: leave it out",
             )
-        if protocol == "smb" and {"nolock", "nobrl"} <= given.keys() and given["nolock"] != given["nobrl"]:
-            yield Complaint(f"{here}.nolock", "is another name of nobrl, which differs: leave one out")
+        if {"nolock", "nobrl"} <= given.keys() and given["nolock"] != given["nobrl"]:
+            yield "nolock", "is another name of nobrl, which differs: leave one out"

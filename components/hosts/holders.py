@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypedDict
 
@@ -107,10 +106,7 @@ def _holders(wanted: Wanted, containers: list[Any], options: Mapping[str, Mappin
 def _is_held(folder: Folder, held: Iterable[Mapping[str, str]]) -> bool:
     """Whether a volume with one of the options `held` has files of `folder`."""
     for options in held:
-        paths = [folder["path"], options.get("folder", "")]
-        if options.get("protocol") == "smb":
-            # the names there are the same as these
-            paths = [unicodedata.normalize("NFC", path).casefold() for path in paths]
-        if options.get("share") == folder["share"] and overlap(*paths):
+        path, protocol = options.get("folder", ""), options.get("protocol", "")
+        if options.get("share") == folder["share"] and overlap(folder["path"], path, protocol):
             return True
     return False

@@ -133,6 +133,17 @@ def test_nothing_at_all_but_the_demos_volumes_is_right() -> None:
         # the whole share is around each of its folders
         ({"volumes": [*VOLUMES, IN_FOLDER, {"name": "v2", "share": "s-1"}]}, "volumes[5]: maps the same folder of"),
         ({"volumes": [*VOLUMES, {"name": "v2", "share": "s-1"}, IN_FOLDER]}, "volumes[5]: maps the same folder of"),
+        # names on SMB differ by more than their case
+        (
+            {
+                "volumes": [
+                    *VOLUMES,
+                    {"name": "v2", "share": "s-1", "folder": "A/É", "options": {"protocol": "smb"}},
+                    {**IN_FOLDER, "folder": "a/é", "options": {"protocol": "smb"}},
+                ]
+            },
+            "volumes[5]: maps the same folder of share s-1 as volumes[4] (v2), and one of them is exclusive",
+        ),
         (
             {"databases": [MYDB | {"schemas": ["shop"], "users": [USER, USER | {"host": "10.%"}, USER]}]},
             "databases[0].users[2]: account shop@% is given twice",

@@ -41,6 +41,15 @@ VALUES: dict[str, list[Any]] = {
     "vers": [2.1, "3.0", "3.02", "3.1.1", 4.1],
     **{name: [] for name in DECIDED},
 }
+# what shares of the settings' own do not decide
+OF_LOCAL: dict[str, list[Any]] = {
+    **VALUES,
+    "account": ["one", "One", "an.account"],
+    "port": [445],
+    "protocol": ["smb", "NFS", "local"],
+    "quota": [5],
+    "server": ["files.example", "10.0.0.1", "fd00::1", "10.0.0.256", "a_b", "fe80::1%eth0", "-a"],
+}
 
 
 def complaints(shares: dict[str, Any], exclusive: bool = False, **given: Any) -> list[str]:
@@ -71,6 +80,12 @@ def complaints(shares: dict[str, Any], exclusive: bool = False, **given: Any) ->
         (LOCAL, {"cache": "none"}, "cache: is of protocol smb, and the volume's is local: leave it out"),
         (LOCAL, {"actimeo": 1}, "actimeo: is of protocol smb or nfs, and the volume's is local: leave it out"),
         (LOCAL, {"protocol": "nfs", "server": "s", "seal": True}, "seal: is of protocol smb, and the volume's is nfs"),
+        (LOCAL, {"protocol": "nfs"}, "protocol: nfs: name the server beside it, as option server"),
+        (LOCAL, {"protocol": "nfs", "account": "One"}, "account: for protocol nfs it is a storage account"),
+        (LOCAL, {"protocol": "smb", "quota": 5}, "quota: is for a share that is made: add create: true"),
+        (LOCAL, {"protocol": "smb", "vers": 4.1}, "vers: 4.1: protocol smb is 2.1, 3.0, 3.02 or 3.1.1: choose one"),
+        (LOCAL, {"protocol": "nfs", "server": "s", "vers": "3.0"}, "vers: 3.0: protocol nfs is served as 4.1"),
+        (LOCAL, {"protocol": "smb", "vers": 2.1, "seal": True}, "seal: true: vers 2.1 has no encryption"),
     ],
 )
 def test_what_the_protocol_of_the_shares_does_not_take(
@@ -126,7 +141,7 @@ def test_the_values_of_options_are_the_plugins_own(name: str) -> None:
 
 
 def test_all_values_that_are_not_names_of_something_are_checked() -> None:
-    free = {"account", "exclusive", "folder", "remotepath", "server", "share"}
+    free = {"exclusive", "folder", "remotepath", "server", "share"}
     assert set(OPTION_FORMS) | set(OPTION_BOUNDS) == set(DRIVER_OPTIONS) - free
 
 
@@ -146,3 +161,46 @@ def test_what_is_taken_here_the_plugin_takes(protocol: str, shares: dict[str, An
         else:
             taken += not complaints(shares, exclusive, **given)
     assert taken
+
+
+@pytest.mark.parametrize("exclusive", [True, False])
+def test_what_is_taken_here_of_a_share_elsewhere_the_plugin_takes(exclusive: bool) -> None:
+    single = [(name, value) for name, values in OF_LOCAL.items() for value in values]
+    taken = 0
+    for several in itertools.chain(itertools.combinations(single, 2), itertools.combinations(single, 3)):
+        given = dict(several)
+        if "protocol" not in given:
+            continue
+        texts = {k: str(v).lower() if isinstance(v, bool) else str(v) for k, v in given.items()}
+        try:
+            options.parse("vol", texts | {"exclusive": str(exclusive)}, {})
+        except OptionError:
+            assert complaints(LOCAL, exclusive, **given), given
+        else:
+            said = complaints(LOCAL, exclusive, **given)
+            assert not said, (given, said)
+            taken += 1
+    assert taken
+
+
+REFUSED = [
+    " a", "a ", "a/ b", "a /b", "a.", ".a", "a/.b", "..", "a//b", "/a", "a/", "a\\b", "a:b", "a\tb", "a\x7fb",
+    "x" * 256, "é" * 128, ".azurefile", "\u200b", "a\u00a0",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("shares", "folder"),
+    [(shares, folder) for shares in (SMB, NFS) for folder in REFUSED] + [(SMB, "DATABA~1"), (SMB, "a/b~2")],
+)
+def test_a_folder_that_the_plugin_refuses_is_refused(shares: dict[str, Any], folder: str) -> None:
+    raw = {"name": "vol", "folder": folder}
+    with pytest.raises(SettingsError, match=r"volumes\[0\].folder: "):
+        parse({"stack": "databases", "host": HOST, "shares": shares, "volumes": [raw]}, file="f")
+
+
+@pytest.mark.parametrize("folder", ["a", "a/b", "a b", "x" * 255, "é" * 127, "a~b", "b~2"])
+def test_a_folder_that_is_taken_the_plugin_takes(folder: str) -> None:
+    raw = {"name": "vol", "folder": folder}
+    parse({"stack": "databases", "host": HOST, "shares": NFS, "volumes": [raw]}, file="f")
+    options.parse("vol", {"protocol": "nfs", "account": "abc", "folder": folder}, {})
