@@ -23,6 +23,7 @@ _MNT_DETACH = 2
 _UMOUNT_NOFOLLOW = 8
 _CUT_SECONDS = 10.0
 _FORCE_SECONDS = 0.5
+_ADDRESS = re.compile(r"(?:^|,)addr=([0-9a-fA-F.:]+)")
 _OCTAL = re.compile(r"\\([0-7]{3})")
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -107,6 +108,8 @@ class MountEntry:
     device: str
     root: str
     target: str
+    options: str = ""
+    """What the file system itself says of how it is mounted, separated by commas."""
 
 
 def read_mountinfo(path: Path = Path("/proc/self/mountinfo")) -> list[MountEntry]:
@@ -115,8 +118,15 @@ def read_mountinfo(path: Path = Path("/proc/self/mountinfo")) -> list[MountEntry
     # Only newlines end a line: the kernel leaves carriage returns and the like in a path as they are.
     for line in path.read_bytes().decode("utf-8", "surrogateescape").split("\n")[:-1]:
         fields = line.split(" ")
-        entries.append(MountEntry(fields[2], _unescape(fields[3]), _unescape(fields[4])))
+        entries.append(MountEntry(fields[2], _unescape(fields[3]), _unescape(fields[4]), fields[-1]))
     return entries
+
+
+def server_address(target: Path) -> str:
+    """The IP address that the share mounted on this path is reached at; empty if none is or the kernel does not say."""
+    options = [entry.options for entry in read_mountinfo() if entry.target == str(target)]
+    found = _ADDRESS.search(options[-1]) if options else None
+    return found[1] if found else ""
 
 
 def is_mounted(target: Path) -> bool:

@@ -4,6 +4,7 @@ import errno
 import socket
 import threading
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from azurefile.errors import ShareSilent
 
@@ -48,7 +49,8 @@ def addresses(server: str, port: int) -> set[str]:
 def moved(server: str, port: int, address: str) -> bool:
     """Whether a server's name means other addresses by now; no, while the name servers do not say."""
     try:
-        return address not in addresses(server, port)
+        # An IPv6 address has many spellings.
+        return ip_address(address) not in {ip_address(known) for known in addresses(server, port)}
     except ShareSilent:
         return False
 

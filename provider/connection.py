@@ -10,7 +10,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -38,10 +38,12 @@ class SilenceError(EngineError):
 class EngineConnection:
     """Calls to one engine's API (docs.docker.com/reference/api/engine/version/v1.41)."""
 
-    def __init__(self, path: str) -> None:
-        """`path`: the engine's Unix socket."""
+    def __init__(self, path: str, where: str = "", told: Callable[[], str] = str) -> None:
+        """`path`: the engine's Unix socket; on another host: `where` in words, and what ssh has `told` last."""
         self.path = path
         self.api = API
+        self._where = where or f"at {path}"
+        self._told = told
 
     def ping(self, *, timeout: float = 10) -> None:
         """Asks only whether the engine answers; its version would take it 25 ms. Then it takes calls of version `api`.
@@ -124,7 +126,7 @@ class EngineConnection:
                             yield again
                         return
                 refused = NotThereError if answer.status == http.client.NOT_FOUND else EngineError
-                raise refused(f"the Docker engine at {self.path} answered: {said}")
+                raise refused(f"the Docker engine {self._where} answered: {said}")
             yield answer
         except PermissionError:
             raise EngineError(
@@ -137,11 +139,16 @@ class EngineConnection:
                 "or set datadocker:host.socket to the socket of the one that runs"
             ) from None
         except TimeoutError:
-            raise SilenceError(f"the Docker engine at {self.path} did not answer within {timeout:.0f} s") from None
+            raise SilenceError(f"the Docker engine {self._where} did not answer within {timeout:.0f} s") from None
         except (OSError, http.client.HTTPException) as error:
-            raise EngineError(
-                f"the Docker engine at {self.path} broke off ({error or type(error).__name__}): does it run there?"
-            ) from None
+            reason, asked = str(error) or type(error).__name__, "does it run there?"
+            if told := self._told():
+                reason = told
+                asked = (
+                    "does it run there, may this user use it (group docker), and does sshd forward sockets "
+                    "(AllowStreamLocalForwarding)?"
+                )
+            raise EngineError(f"the Docker engine {self._where} broke off ({reason}): {asked}") from None
         finally:
             connection.close()
 
@@ -187,24 +194,28 @@ def connect(url: str, ssh_opts: list[str]) -> Iterator[EngineConnection]:
         command += ["-p", str(parts.port or 22), f"{parts.username}@{parts.hostname}", "cat"]
         if shutil.which("ssh") is None:
             raise EngineError("the host is reached by ssh, and there is no ssh here: install openssh-client")
-        ssh = subprocess.Popen(
-            command,
-            # the other end reads it until we are gone, however we end, and ssh ends then
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        said, there = Path(folder, "ssh.log"), f"{parts.username}@{parts.hostname}"
+        with said.open("w") as log:
+            ssh = subprocess.Popen(
+                command,
+                # the other end reads it until we are gone, however we end, and ssh ends then
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+            )
         try:
             while not _listens(forwarded):
                 if ssh.poll() is not None:
-                    said = (ssh.communicate()[1].strip().splitlines() or ["it said nothing"])[-1]
                     raise EngineError(
-                        f"ssh to {parts.username}@{parts.hostname} failed: {said}; mend datadocker:host, or what keeps "
-                        "ssh out"
+                        f"ssh to {there} failed: {_last_line(said) or 'it said nothing'}; mend datadocker:host, or "
+                        "what keeps ssh out"
                     )
                 time.sleep(0.02)  # ssh tells nobody when its forward stands
-            yield EngineConnection(str(forwarded))
+            yield EngineConnection(str(forwarded), f"on {there}", lambda: _last_line(said))
         finally:
             ssh.terminate()
             ssh.wait()
+
+
+def _last_line(file: Path) -> str:
+    return (file.read_text(errors="replace").strip().splitlines() or [""])[-1]

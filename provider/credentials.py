@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import tarfile
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from provider.oneoff import ROOT, ImageGone, created
 from provider.resource import EngineResource, Failure, Props, engine_client
+from provider.turns import turn
 
 if TYPE_CHECKING:
-    from docker import DockerClient
     from docker.models.containers import Container
 
 FOLDER = "credentials"
@@ -37,7 +38,7 @@ class AccountKey(EngineResource):
 
     def read(self, identity: str, props: Props) -> Props | None:
         try:
-            with engine_client(props["engine"]) as engine, _beside(engine, props) as container:
+            with _beside(props) as container:
                 found = _fetch(container, _path(identity))
         except ImageGone:
             # the same refresh has it built again, and could not without this
@@ -50,13 +51,13 @@ class AccountKey(EngineResource):
         return props | {"key": f"set by hand: {hashlib.sha256(found).hexdigest()[:8]}"}
 
     def delete(self, identity: str, props: Props) -> None:
-        with engine_client(props["engine"]) as engine, _beside(engine, props, "rm", "-f", _path(identity)) as container:
+        with _beside(props, "rm", "-f", _path(identity)) as container:
             _run(container)
 
 
 def _write(props: Props) -> None:
     arguments = HANDED, f"{ROOT}/{FOLDER}", props["account"]
-    with engine_client(props["engine"]) as engine, _beside(engine, props, "sh", "-c", WRITE, *arguments) as container:
+    with _beside(props, "sh", "-c", WRITE, *arguments) as container:
         # into the container, and gone with it, should this be killed before it has started
         container.put_archive("/", _archive(_content(props)))
         _run(container)
@@ -91,10 +92,17 @@ def _fetch(container: Container, path: str) -> bytes | None:
         return member.read() if member else None
 
 
-def _beside(engine: DockerClient, props: Props, *command: str) -> AbstractContextManager[Container]:
+@contextlib.contextmanager
+def _beside(props: Props, *command: str) -> Iterator[Container]:
     """A container that has the host's folder and was not started; the key crosses the engine's API, no command line."""
-    entrypoint = [command[0] if command else "true"]
-    return created(engine, props["image"], props["root"], entrypoint, list(command[1:]))
+    entrypoint, root = [command[0] if command else "true"], props["root"]
+    # else who installs the plugin takes it for one that a killed run left
+    with (
+        turn(root, shared=True),
+        engine_client(props["engine"]) as engine,
+        created(engine, props["image"], root, entrypoint, list(command[1:])) as container,
+    ):
+        yield container
 
 
 def _run(container: Container) -> None:

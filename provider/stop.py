@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -40,8 +41,11 @@ class GracefulStop(EngineResource):
                 engine["ssh_opts"] = [_told(option, file.name) for option in engine["ssh_opts"]]
             try:
                 _stop(engine, props["stack"])
-            except (EngineError, Failure):
+            except EngineError:
                 return
+            except Failure as error:
+                # Pulumi shows what a provider writes there
+                print(f"{identity} is going, and its containers were not stopped first: {error}", file=sys.stderr)
 
 
 def _told(option: str, file: str) -> str:

@@ -33,8 +33,6 @@ class Nfs:
     def __init__(self, root: Path) -> None:
         """Nothing of the root is needed: NFS has no key."""
         self._stores = Stores[SharedStore]()
-        # Where each mounted volume's server was.
-        self._addresses: dict[str, str] = {}
 
     def prepare(self) -> None:
         """Nothing to get ready."""
@@ -48,7 +46,6 @@ class Nfs:
                 attachpoint.place(root, volume, target, own=True)
         except kernelmount.KernelError as error:
             raise _refused(volume, error) from error
-        self._addresses[volume.name] = reached["addr"] or ""
 
     def create(self, volume: Volume) -> None:
         """An export can't be made from here. Raises ShareError."""
@@ -65,8 +62,7 @@ class Nfs:
         self._stores.forget(store)
 
     def forget_volume(self, volume: Volume) -> None:
-        """Drop where its server was."""
-        self._addresses.pop(volume.name, None)
+        """Nothing is kept of a volume."""
 
     def where(self, volume: Volume) -> dict[str, str]:
         """The server, and the path that it exports."""
@@ -78,8 +74,10 @@ class Nfs:
 
     def refresh(self, volume: Volume, target: Path) -> None:
         """Tell whether the mount still can come back: the kernel never asks for a name's address again."""
-        mounted = self._addresses.get(volume.name)
-        if mounted and not mounts.answers(target, _ANSWER_SECONDS) and _moved(volume, mounted):
+        if mounts.answers(target, _ANSWER_SECONDS):
+            return
+        mounted = mounts.server_address(target)
+        if mounted and _moved(volume, mounted):
             raise StaleMount("its server is at another address now, and a mount stays at the old one")
 
 

@@ -33,8 +33,6 @@ class Smb:
         self._stores = Stores[SharedStore]()
         # The key that each mounted volume was given last.
         self._keys: dict[str, str] = {}
-        # Where each mounted volume's server was.
-        self._addresses: dict[str, str] = {}
         # The account that each volume's fence is reached by.
         self._accounts: dict[str, str] = {}
 
@@ -55,7 +53,6 @@ class Smb:
             told = credentials.server, address.port, credentials.account
             raise kernelerrors.share_error(volume, "cifs", error, *told) from error
         self._keys[volume.name] = credentials.key
-        self._addresses[volume.name] = address.ip
 
     def create(self, volume: Volume) -> None:
         """Make the share in the storage account. Raises ShareError."""
@@ -86,8 +83,8 @@ class Smb:
         self._stores.forget(store)
 
     def forget_volume(self, volume: Volume) -> None:
-        """Drop its key, account and server's address."""
-        for known in (self._keys, self._addresses, self._accounts):
+        """Drop its key and account."""
+        for known in (self._keys, self._accounts):
             known.pop(volume.name, None)
 
     def where(self, volume: Volume) -> dict[str, str]:
@@ -114,7 +111,7 @@ class Smb:
         credentials = self._read(volume)
         given = self._keys.get(volume.name)
         if given == credentials.key:
-            if not mounts.answers(target, _ANSWER_SECONDS) and self._moved(volume, credentials):
+            if not mounts.answers(target, _ANSWER_SECONDS) and self._moved(volume, target, credentials):
                 raise StaleMount("its server is at another address now, and a mount stays at the old one")
             return
         try:
@@ -136,9 +133,9 @@ class Smb:
         options = volume.options
         return network.reach(credentials.server, options.port or _PORT, options.server is not None)
 
-    def _moved(self, volume: Volume, credentials: Credentials) -> bool:
-        mounted = self._addresses.get(volume.name)
-        return mounted is not None and network.moved(credentials.server, volume.options.port or _PORT, mounted)
+    def _moved(self, volume: Volume, target: Path, credentials: Credentials) -> bool:
+        mounted = mounts.server_address(target)
+        return mounted != "" and network.moved(credentials.server, volume.options.port or _PORT, mounted)
 
     def _read(self, volume: Volume, account: str = "") -> Credentials:
         options = volume.options

@@ -6,6 +6,7 @@ import contextlib
 import getpass
 import json
 import os
+import re
 import select
 import shutil
 import signal
@@ -20,6 +21,7 @@ from pathlib import Path
 import pytest
 
 from components.hosts.ssh import ssh_options
+from provider.connection import EngineError, connect
 from tests.engine.conftest import CHECKOUT, Project, changes, docker, free_port
 
 pytestmark = pytest.mark.engine
@@ -34,7 +36,12 @@ class SSHServer:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SSHServer]:
-    folder = tmp_path_factory.mktemp("sshd")
+    with sshd(tmp_path_factory.mktemp("sshd")) as running:
+        yield running
+
+
+@contextlib.contextmanager
+def sshd(folder: Path, settings: str = "") -> Iterator[SSHServer]:
     for name in ("host", "user"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True)
     shutil.copy(folder / "user.pub", folder / "authorized_keys")
@@ -42,23 +49,23 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SSHServer]:
     (folder / "sshd_config").write_text(
         f"Port {port}\nListenAddress 127.0.0.1\nHostKey {folder}/host\nPidFile none\n"
         f"AuthorizedKeysFile {folder}/authorized_keys\nStrictModes no\nUsePAM no\nPasswordAuthentication no\n"
-        "PermitRootLogin prohibit-password\nMaxStartups 100\nMaxSessions 100\n"
+        f"PermitRootLogin prohibit-password\nMaxStartups 100\nMaxSessions 100\n{settings}"
     )
     Path("/run/sshd").mkdir(exist_ok=True)
-    sshd = subprocess.Popen([shutil.which("sshd") or "/usr/sbin/sshd", "-D", "-f", folder / "sshd_config", "-E",
-                             folder / "log"])  # fmt: skip
+    running = subprocess.Popen([shutil.which("sshd") or "/usr/sbin/sshd", "-D", "-f", folder / "sshd_config", "-E",
+                                folder / "log"])  # fmt: skip
     try:
         while True:
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
                     break
-            assert sshd.poll() is None, (folder / "log").read_text()
+            assert running.poll() is None, (folder / "log").read_text()
             time.sleep(0.05)
         kind, key = (folder / "host.pub").read_text().split()[:2]
         yield SSHServer(port, folder / "user", f"{kind} {key}")
     finally:
-        sshd.terminate()
-        sshd.wait()
+        running.terminate()
+        running.wait()
 
 
 @pytest.fixture(autouse=True)
@@ -111,6 +118,28 @@ def test_a_host_key_that_is_not_the_pinned_one_is_refused(project: Project, serv
         project.cli("destroy", "--yes", "--skip-preview", "--stack", "liar")
 
 
+def test_an_engine_that_ssh_does_not_reach_is_named_with_what_ssh_says(tmp_path: Path) -> None:
+    with (
+        sshd(tmp_path, "AllowStreamLocalForwarding no\n") as server,
+        pytest.raises(EngineError) as caught,
+        connect(*way(server)) as engine,
+    ):
+        engine.ping()
+    said = str(caught.value)
+    assert re.fullmatch(
+        rf"the Docker engine on {getpass.getuser()}@127.0.0.1 broke off \(channel .*: open failed: .*\): does it run "
+        r"there, may this user use it \(group docker\), and does sshd forward sockets \(AllowStreamLocalForwarding\)\?",
+        said,
+    ), said
+
+
+def way(server: SSHServer) -> tuple[str, list[str]]:
+    options = ssh_options(
+        {"address": "127.0.0.1", "port": server.port, "identity_file": server.identity, "host_key": server.host_key}
+    )
+    return f"ssh://{getpass.getuser()}@127.0.0.1:{server.port}", options
+
+
 HOLDS = """
 import json, sys, time
 from provider.connection import connect
@@ -122,12 +151,8 @@ with connect(*json.loads(sys.argv[1])) as engine:
 
 
 def test_a_provider_that_is_killed_takes_its_way_to_the_engine_with_it(server: SSHServer) -> None:
-    options = ssh_options(
-        {"address": "127.0.0.1", "port": server.port, "identity_file": server.identity, "host_key": server.host_key}
-    )
-    way = [f"ssh://{getpass.getuser()}@127.0.0.1:{server.port}", options]
     with subprocess.Popen(
-        [sys.executable, "-c", HOLDS, json.dumps(way)], cwd=CHECKOUT, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", HOLDS, json.dumps(way(server))], cwd=CHECKOUT, stdout=subprocess.PIPE, text=True
     ) as provider:
         assert provider.stdout is not None
         assert provider.stdout.readline() == "connected\n"

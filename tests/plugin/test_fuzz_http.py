@@ -170,3 +170,18 @@ def test_requests_of_every_kind_leave_memory_and_descriptors_flat(world: World) 
     after = open_descriptors(plugin.pid), resident_kilobytes(plugin.pid, "Pss_Anon")
     assert after[1] - before[1] < 2048, (before, after)
     assert after[0] <= before[0] + 1, (before, after)
+
+
+def test_the_last_of_several_mounts_on_a_path_says_where_its_server_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = tmp_path / "mountinfo"
+    table.write_text(
+        "30 1 0:9 / /a rw shared:1 - cifs //s/x rw,vers=3.1.1,addr=10.0.0.1,file_mode=0755\n"
+        "31 1 0:8 / /b rw - nfs4 s:/x rw,clientaddr=10.0.0.9,local_lock=none,addr=fd00::1\n"
+        "32 1 0:7 / /a rw - cifs //s/x rw,addr=10.0.0.2\n"
+        "33 1 0:6 / /c rw - ext4 /dev/vda rw\n"
+    )
+    entries = mounts.read_mountinfo(table)
+    monkeypatch.setattr(mounts, "read_mountinfo", lambda: entries)
+    assert [mounts.server_address(Path(p)) for p in ("/a", "/b", "/c", "/d")] == ["10.0.0.2", "fd00::1", "", ""]

@@ -292,11 +292,13 @@ def test_a_mount_whose_server_is_elsewhere_now_is_made_anew(
         way.locks(dbs, "account")
     answers = False
     monkeypatch.setattr(mounts, "answers", lambda *_: answers)
-    # what is not known to be mounted is left alone
+    # of what the kernel does not say, as for what is not mounted, nothing is known
     way.refresh(dbs, tmp_path)
-    way._addresses["dbs"] = "127.0.0.1"
+    options = "rw,addr=127.0.0.1,clientaddr=127.0.0.9"
+    monkeypatch.setattr(mounts, "read_mountinfo", lambda: [mounts.MountEntry("0:9", "/", str(tmp_path), options)])
     way.refresh(dbs, tmp_path)
-    way._addresses["dbs"] = "127.0.0.9"
+    options = "rw,clientaddr=127.0.0.1,addr=127.0.0.9"
+    # one that was mounted before a restart of the plugin too
     with pytest.raises(StaleMount, match="another address"):
         way.refresh(dbs, tmp_path)
     answers = True

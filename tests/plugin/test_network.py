@@ -53,3 +53,10 @@ def test_a_closed_port_is_told_from_a_blocked_one(listener: socket.socket, monke
     monkeypatch.setattr(socket.socket, "connect", drop)
     with pytest.raises(ShareError, match=r"does not answer on port 445; .*\(many networks block 445"):
         network.reach("127.0.0.1", 445, True)
+
+
+def test_an_address_is_the_same_however_it_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(network, "addresses", lambda *_: {"fd00::1", "10.0.0.1"})
+    assert not network.moved("share.example", 445, "fd00:0000:0000:0000:0000:0000:0000:0001")
+    assert not network.moved("share.example", 445, "10.0.0.1")
+    assert network.moved("share.example", 445, "10.0.0.2")

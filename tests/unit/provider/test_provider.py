@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import grpc
 import pytest
+from docker.errors import NotFound
 from google.protobuf import json_format, struct_pb2
 from pulumi.runtime.proto import provider_pb2
 
@@ -162,6 +164,36 @@ def test_a_share_is_deleted_beside_others_and_while_no_plugin_is_exchanged(monke
     turn, _, ran = asked
     assert turn == (("/var/lib/datadocker",), {"shared": True})
     assert ran[0][1:] == ("i:1", "/var/lib/datadocker", "remove-share", "dbs")
+
+
+def test_an_accounts_key_is_written_while_no_plugin_is_exchanged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who installs the plugin removes containers that were created on its folder and do not run."""
+    asked: list[Any] = []
+
+    @contextlib.contextmanager
+    def noted(*given: Any, **more: Any) -> Iterator[Any]:
+        asked.append((given, more))
+        yield SimpleNamespace(
+            put_archive=lambda *_: None, start=lambda: None, wait=lambda **_: {"StatusCode": 0}, get_archive=_nothing
+        )
+
+    for step in ("turn", "engine_client", "created"):
+        monkeypatch.setattr(f"provider.credentials.{step}", noted)
+    resource = server.RESOURCES["datadocker-engine:index:AccountKey"]
+    props = {"engine": {}, "root": "/r", "image": "i:1", "account": "one", "server": "s", "key": "k"}
+    for call in (
+        lambda: resource.create(props),
+        lambda: resource.update("one", props, props),
+        lambda: resource.read("one", props),
+        lambda: resource.delete("one", props),
+    ):
+        asked.clear()
+        call()
+        assert asked[0] == (("/r",), {"shared": True})
+
+
+def _nothing(path: str) -> None:
+    raise NotFound(path)
 
 
 def test_what_is_not_sent_to_the_engine_is_not_part_of_a_plugins_identity(tmp_path: Any) -> None:
