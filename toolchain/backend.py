@@ -85,12 +85,20 @@ class Backend:
 
     def _add_plugins(self, theirs: Path, plugins: Path) -> None:
         """Gives the user's own home the plugins that it lacks; what it has stays."""
-        for plugin in plugins.glob("resource-*"):
-            if plugin.is_dir() and not (theirs / plugin.name).exists():
-                theirs.mkdir(parents=True, exist_ok=True)
-                aside = theirs / f"{plugin.name}.{os.getpid()}"
-                shutil.copytree(plugin, aside)
-                aside.rename(theirs / plugin.name)
+        missing = [p for p in plugins.glob("resource-*") if p.is_dir() and not (theirs / p.name).exists()]
+        if not missing:
+            return
+        with cache.lock("plugins"):
+            theirs.mkdir(parents=True, exist_ok=True)
+            for plugin in missing:
+                # another run may have made it meanwhile
+                if not (theirs / plugin.name).exists():
+                    # not beside them, where the CLI would take it for one
+                    aside = theirs.parent / f"{plugin.name}.part"
+                    # what a killed run left
+                    shutil.rmtree(aside, ignore_errors=True)
+                    shutil.copytree(plugin, aside)
+                    aside.rename(theirs / plugin.name)
 
     def choose_passphrase(self, stack: str) -> None:
         """Sets the passphrase of `stack`, unless the user did or its secrets are not kept by one.

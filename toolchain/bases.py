@@ -25,15 +25,28 @@ NO_CACHES = (
 
 def ensure() -> Path:
     """Returns a folder with a `<suite>.tar` for each of SUITES, of a name that says what went into it."""
+    return cache.entry(_name(), _make)
+
+
+def get_ready() -> None:
+    """Gets what `ensure` needs, unless it has nothing to do.
+
+    Raises:
+        ToolchainError: if that can't be had here.
+    """
+    if not (cache.root() / _name()).exists():
+        packages.require(["mmdebstrap"], ["mmdebstrap"], "making base images")
+
+
+def _name() -> str:
     digest = hashlib.sha256(Path(__file__).read_bytes())
     for certificate in [*sorted(LOCAL_CERTIFICATES.glob("*.crt")), BUNDLE]:
         if certificate.exists():
             digest.update(certificate.read_bytes())
-    return cache.entry(f"bases-{digest.hexdigest()[:16]}", _make)
+    return f"bases-{digest.hexdigest()[:16]}"
 
 
 def _make(folder: Path) -> None:
-    packages.require(["mmdebstrap"], ["mmdebstrap"], "base images")
     for suite in SUITES:
         command: list[str | Path] = ["mmdebstrap", "--variant=minbase", "--include=ca-certificates"]
         # a mirror may be a snapshot whose dates are long past; signatures are checked all the same
@@ -58,21 +71,18 @@ def _make(folder: Path) -> None:
 
 def _mirror() -> str | None:
     """The mirror that this machine's apt uses for Debian itself."""
-    listed = subprocess.run(
-        [
-            "apt-get",
-            "indextargets",
-            "--format",
-            "$(REPO_URI) $(SUITE) $(CODENAME)",
-            "Created-By: Packages",
-        ],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "LC_ALL": "C"},
-        check=False,
-    )
-    for line in listed.stdout.splitlines():
-        uri, *names = line.split()
-        if any(n in ("stable", "oldstable", "bookworm", "sid") for n in names):
-            return uri
+    wanted = ["--format", "$(REPO_URI) $(SUITE) $(CODENAME)", "Created-By: Packages"]
+    # others call their suites by Debian's names; a mirror of Debian's packages may call itself something else
+    for origin in (["Origin: Debian"], []):
+        listed = subprocess.run(
+            ["apt-get", "indextargets", *wanted, *origin],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "LC_ALL": "C"},
+            check=False,
+        )
+        for line in listed.stdout.splitlines():
+            uri, *names = line.split()
+            if any(n in ("stable", "oldstable", "bookworm", "sid") for n in names):
+                return uri
     return None

@@ -9,7 +9,7 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from toolchain import bases, cache, sources
+from toolchain import bases, cache, packages, sources
 from toolchain.progress import ToolchainError, run, say
 
 CHOICE = "DATADOCKER_TOOLCHAIN"
@@ -18,6 +18,13 @@ PROBE_SECONDS = 2.0
 HOST = "get.pulumi.com"
 # the first of the official downloads; if it can't be had, neither can they
 PROBED = f"https://{HOST}/install.sh"
+INSTALL = """
+import subprocess, sys, semver, pulumi.automation as automation
+try:
+    automation.PulumiCommand.install(root=sys.argv[1], version=semver.VersionInfo.parse(sys.argv[2]))
+except subprocess.CalledProcessError as error:
+    sys.exit((error.output or b"").decode(errors="replace") or str(error))
+"""
 
 
 def ensure(checkout: Path, venv: Path) -> Path:
@@ -27,6 +34,8 @@ def ensure(checkout: Path, venv: Path) -> Path:
         target = cache.entry(f"official-{sources.PULUMI_VERSION}", lambda folder: _download(folder, venv))
     elif way == "source":
         key = sources.sources_key()
+        # said before the minutes that building takes
+        bases.get_ready()
         with ThreadPoolExecutor() as beside:
             # unpacking packages waits for the disk while the compiler does not
             filesystems_made = beside.submit(bases.ensure)
@@ -62,12 +71,10 @@ def _probe() -> str:
 
 
 def _download(folder: Path, venv: Path) -> None:
-    program = (
-        "import sys, semver, pulumi.automation as a;"
-        "a.PulumiCommand.install(root=sys.argv[1], version=semver.VersionInfo.parse(sys.argv[2]))"
-    )
+    # what Pulumi's own installer, a shell script, calls
+    packages.require(["curl", "tar"], ["curl", "ca-certificates", "tar"], "downloading the Pulumi CLI")
     run(
-        [venv / "bin/python", "-c", program, folder, sources.PULUMI_VERSION],
+        [venv / "bin/python", "-c", INSTALL, folder, sources.PULUMI_VERSION],
         f"downloading the Pulumi CLI {sources.PULUMI_VERSION}",
     )
 

@@ -93,18 +93,19 @@ def _start() -> None:
     say("starting the Docker engine …")
     started = time.monotonic()
     if Path("/run/systemd/system").is_dir():
-        subprocess.run(["systemctl", "start", "docker"], check=False)
+        if subprocess.run(["systemctl", "start", "docker"], check=False).returncode != 0:
+            raise ToolchainError("the Docker engine does not start: journalctl -u docker says why")
         daemon = None
     else:
         for program, file in PID_FILES.items():
             _forget_dead(program, file)
-        with LOG.open("ab") as log:
+        with LOG.open("ab") as output:
             # of its own session: it outlives this command, and Ctrl-C is not for it
             daemon = subprocess.Popen(
                 [shutil.which("dockerd") or "dockerd"],
                 stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
+                stdout=output,
+                stderr=output,
                 start_new_session=True,
             )
     while not _answers(SOCKET):
@@ -112,7 +113,8 @@ def _start() -> None:
             said = LOG.read_text(errors="replace").strip().splitlines()[-3:]
             raise ToolchainError("the Docker engine stopped at once:\n  " + "\n  ".join(said))
         if time.monotonic() - started > START_SECONDS:
-            raise ToolchainError(f"the Docker engine does not answer after {START_SECONDS} s; its log: {LOG}")
+            log = LOG if daemon else "journalctl -u docker"
+            raise ToolchainError(f"the Docker engine does not answer after {START_SECONDS} s; its log: {log}")
         time.sleep(0.1)
     say(f"starting the Docker engine: done in {time.monotonic() - started:.0f} s")
 

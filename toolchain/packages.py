@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from collections.abc import Sequence
 
 from toolchain.cache import lock
@@ -34,9 +35,11 @@ def install(packages: Sequence[str], why: str) -> None:
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     apt = ["apt-get", "-q", "-o", "DPkg::Lock::Timeout=300"]
     with lock("apt"):
+        # apt goes on after an installation that was killed only once this was said; else it does nothing
+        subprocess.run(["dpkg", "--configure", "-a"], env=env, capture_output=True, check=False)
         run([*apt, "update"], "reading the package lists", env)
         run(
-            [*apt, "install", "-y", "--no-install-recommends", *packages],
+            [*apt, "install", "-y", "--fix-broken", "--no-install-recommends", *packages],
             f"installing {names} for {why}",
             env,
         )

@@ -18,10 +18,16 @@ from toolchain.progress import ToolchainError, say
 from toolchain.statefiles import is_pulumi
 
 CONTAINER = "docker:index/container:Container"
+VOLUME = "docker:index/volume:Volume"
 PLUGIN = "datadocker-engine:index:EnginePlugin"
 # stands in the description of each of ours
 OURS = "datadocker/azurefile:"
 LABEL = "io.datadocker.stack"
+# of containers that do one thing on the plugin's folder, whose path it is
+ONEOFF = "io.datadocker.oneoff"
+# in this order: a container has volumes, and a volume a plugin
+REMOVED = (CONTAINER, VOLUME, PLUGIN)
+Operation = dict[str, Any]
 
 
 def recover(backend: Backend, cli: Path, stack: str) -> None:
@@ -43,20 +49,25 @@ def recover(backend: Backend, cli: Path, stack: str) -> None:
     if any(host.startswith("ssh:") for host in backend.states.engines(stack)):
         # nobody would answer for what was on a machine that is gone
         vanished.forget(backend, cli, stack)
-    containers = [p for p in pending if p["resource"]["type"] == CONTAINER]
-    drivers = [str(p["resource"]["inputs"].get("driver")) for p in pending if p["resource"]["type"] == PLUGIN]
-    engines = [_docker(*e) for e in backend.states.engines(stack).items()] if containers or drivers else []
+    containers, volumes, plugins = ([p for p in pending if p["resource"]["type"] == t] for t in REMOVED)
+    roots = {p["resource"]["inputs"]["root"] for p in pending if "root" in p["resource"]["inputs"]}
+    found = backend.states.engines(stack) if containers or volumes or roots else {}
+    engines = [_docker(*engine) for engine in found.items()]
     for docker in engines:
         for operation in containers:
             _remove_half_done(docker, operation)
-    _remove_half_installed(engines, drivers)
+        for operation in volumes:
+            _remove_just_made(docker, operation)
+        for root in roots:
+            _remove_oneoffs(docker, root)
+    _remove_half_installed(engines, plugins)
     taken = halfmade.take_in(backend, cli, stack, pending)
     refresh = ["refresh", "--yes", "--skip-preview", "--clear-pending-creates", "--stack", stack]
     try:
         backend.pulumi(cli, *refresh)
     except ToolchainError:
         # the engine may have gone on with what the killed run asked of it, and have a plugin off since
-        if not _remove_half_installed(engines, drivers):
+        if not _remove_half_installed(engines, plugins):
             raise
         backend.pulumi(cli, *refresh)
     halfmade.ask_again(backend, cli, stack, taken)
@@ -91,7 +102,7 @@ def _docker(host: str, ssh_options: list[str]) -> list[str]:
     return ["ssh", *ssh_options, "-p", str(at.port or 22), f"{at.username}@{at.hostname}", "docker"]
 
 
-def _remove_half_done(docker: list[str], operation: dict[str, Any]) -> None:
+def _remove_half_done(docker: list[str], operation: Operation) -> None:
     """Removes the container that the killed run was making, if it is one, or was deleting.
 
     One being made is known by its name and its labels, which no stack of another checkout has. One being deleted has
@@ -102,10 +113,7 @@ def _remove_half_done(docker: list[str], operation: dict[str, Any]) -> None:
     shown = _call([*docker, "inspect", "-f", "'{{json .Config.Labels}}'", str(name)])
     if operation["type"] not in ("creating", "deleting") or shown is None:
         return
-    # over ssh a shell takes the quotes away
-    labels = json.loads(shown.strip().strip("'")) or {}
-    wanted = {label["label"]: label["value"] for label in resource["inputs"].get("labels") or []}
-    if LABEL not in wanted or not wanted.items() <= labels.items():
+    if not _has_labels(resource, shown):
         return
     # stopped first: a server that is given time need not recover
     for command in (["stop", str(name)], ["rm", "-f", str(name)]):
@@ -113,19 +121,55 @@ def _remove_half_done(docker: list[str], operation: dict[str, Any]) -> None:
     say(f"removed container {resource['inputs'].get('name')}, which that run was making or deleting")
 
 
-def _remove_half_installed(engines: list[list[str]], drivers: list[str]) -> bool:
+def _remove_just_made(docker: list[str], operation: Operation) -> None:
+    """Removes the volume that the killed run was making; what it maps stays on its share."""
+    resource = operation["resource"]
+    name = str(resource["inputs"].get("name"))
+    shown = _call([*docker, "volume", "inspect", "-f", "'{{json .Labels}}'", name])
+    if operation["type"] == "creating" and shown is not None and _has_labels(resource, shown):
+        _call([*docker, "volume", "rm", name])
+
+
+def _has_labels(resource: dict[str, Any], shown: str) -> bool:
+    """Whether what an engine has `shown` as labels are those of `resource`, which name its stack."""
+    # over ssh a shell takes the quotes away
+    labels = json.loads(shown.strip().strip("'")) or {}
+    wanted = {label["label"]: label["value"] for label in resource["inputs"].get("labels") or []}
+    return LABEL in wanted and wanted.items() <= labels.items()
+
+
+def _remove_oneoffs(docker: list[str], root: str) -> None:
+    """Removes containers that did, or were going to do, something for the killed run on the plugin's folder."""
+    ended = ["--filter", "status=exited", "--filter", "status=created"]
+    listed = _call([*docker, "ps", "-aq", "--filter", f"label={ONEOFF}={root}", *ended])
+    if listed and listed.split():
+        _call([*docker, "rm", "-f", *listed.split()])
+
+
+def _remove_half_installed(engines: list[list[str]], operations: list[Operation]) -> bool:
     """Removes the plugins that the killed run was exchanging, if they are off: their volumes can't be looked at.
 
-    All that they know is on the host, and the next run installs them. Returns whether there was one.
+    And the one that it was creating, if nobody has a volume of it: no state knows it. All that they know is on the
+    host, and the next run installs them. Returns whether there was one.
     """
     removed = False
-    for docker, driver in itertools.product(engines, drivers):
+    for docker, operation in itertools.product(engines, operations):
+        driver = str(operation["resource"]["inputs"].get("driver"))
         shown = _call([*docker, "plugin", "inspect", "-f", "'{{.Enabled}} {{.Config.Description}}'", driver])
-        if shown and shown.strip("'").startswith("false ") and OURS in shown:
+        if not shown or OURS not in shown:
+            continue
+        off = shown.strip("'").startswith("false ")
+        if off or (operation["type"] == "creating" and not _volumes(docker, driver)):
             _call([*docker, "plugin", "rm", "-f", driver])
             say(f"removed plugin {driver}, which that run was installing")
             removed = True
     return removed
+
+
+def _volumes(docker: list[str], driver: str) -> bool:
+    """Whether the engine has volumes of `driver`; also if it does not say."""
+    listed = _call([*docker, "volume", "ls", "-q", "--filter", f"driver={driver}"])
+    return listed is None or listed.strip() != ""
 
 
 def _call(command: list[str]) -> str | None:

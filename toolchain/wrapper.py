@@ -46,6 +46,12 @@ def main(arguments: list[str]) -> None:
     except (ToolchainError, BuildError) as error:
         say(str(error))
         sys.exit(1)
+    except PermissionError as error:
+        say(
+            f"no permission for {error.filename}: another user (by sudo?) has used this checkout: go on as that user, "
+            "or remove .venv and .toolchain here and make the rest yours: sudo chown -R $USER ."
+        )
+        sys.exit(1)
     except KeyboardInterrupt:
         say("interrupted; the next run goes on from here")
         sys.exit(130)

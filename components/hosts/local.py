@@ -63,8 +63,17 @@ class LocalHost(DockerHost):
 
 
 def socket_path(given: str | None) -> str:
-    """The socket that is `given`, else the one of the environment, else Docker's own."""
+    """The socket that is `given`, else the one of the environment, else Docker's own.
+
+    Raises:
+        pulumi.RunError: if the environment names an engine elsewhere.
+    """
     if given:
         return given
-    host = os.environ.get("DOCKER_HOST", "")
-    return host.removeprefix("unix://") if host.startswith("unix://") else DEFAULT_SOCKET
+    host = os.environ.get("DOCKER_HOST") or f"unix://{DEFAULT_SOCKET}"
+    if not host.startswith("unix://"):
+        raise pulumi.RunError(
+            f"DOCKER_HOST={host} is an engine elsewhere, and this stack's is on this machine: unset it, or set "
+            "datadocker:host to {kind: ssh, address: …}"
+        )
+    return host.removeprefix("unix://")

@@ -58,7 +58,7 @@ def test_after_a_destroy_that_was_killed_the_next_up_finishes_the_job(checkout: 
     checkout.kill_after(moment, "destroy", "--yes", "--skip-preview")
     checkout.run("up", "--yes", "--skip-preview")
     assert checkout.running() == sorted(CONTAINERS)
-    assert "created" not in checkout.run("up", "--yes", "--skip-preview")
+    checkout.run("up", "--yes", "--skip-preview", "--expect-no-changes")
 
 
 @pytest.mark.parametrize("moment", [0.6, 1.2, 2.0, 4.0, 8.0, 14.0])
@@ -67,8 +67,19 @@ def test_after_an_up_that_was_killed_the_next_up_finishes_the_job(checkout: Chec
     checkout.kill_after(moment, "up", "--yes", "--skip-preview")
     checkout.run("up", "--yes", "--skip-preview")
     assert checkout.running() == sorted(CONTAINERS)
-    output = checkout.run("up", "--yes", "--skip-preview")
-    assert "created" not in output
+    checkout.run("up", "--yes", "--skip-preview", "--expect-no-changes")
+
+
+@pytest.mark.parametrize("moment", [1.5, 2.5, 3.5, 5.0])
+def test_after_an_up_that_was_killed_a_destroy_leaves_nothing(checkout: Checkout, moment: float) -> None:
+    project = checkout.project
+    checkout.run("destroy", "--yes", "--skip-preview")
+    checkout.kill_after(moment, "up", "--yes", "--skip-preview")
+    checkout.run("destroy", "--yes", "--skip-preview")
+    assert docker("ps", "-aq", "--filter", f"name={project.prefix}") == ""
+    assert docker("ps", "-aq", "--filter", f"label=io.datadocker.oneoff={project.root}") == ""
+    assert docker("volume", "ls", "-q", "--filter", f"name={project.prefix}") == ""
+    assert project.driver not in docker("plugin", "ls", "--format", "{{.Name}}")
 
 
 def test_ctrl_c_ends_an_up_and_the_next_one_goes_on(checkout: Checkout) -> None:

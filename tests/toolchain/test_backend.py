@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import shutil
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from toolchain import cache
 from toolchain.backend import Backend
 from toolchain.progress import ToolchainError
 
@@ -42,6 +46,30 @@ def test_a_home_of_the_users_own_gets_the_plugins_that_it_lacks(tmp_path: Path, 
     env["PULUMI_HOME"] = str(tmp_path / "own")
     backend(tmp_path, env)
     assert (tmp_path / "own/plugins/resource-docker-v5.2.0/binary").read_text() == "x"
+
+
+def test_two_first_runs_give_a_home_its_plugins_once(
+    tmp_path: Path, env: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "plugins/resource-docker-v5.2.0").mkdir(parents=True)
+    (tmp_path / "plugins/resource-docker-v5.2.0/binary").write_text("x")
+    env["PULUMI_HOME"] = str(tmp_path / "own")
+    # what a killed run left
+    (tmp_path / "own/resource-docker-v5.2.0.part/resource-docker").mkdir(parents=True)
+
+    @contextlib.contextmanager
+    def waited_for(name: str) -> Iterator[None]:
+        shutil.copytree(tmp_path / "plugins/resource-docker-v5.2.0", tmp_path / "own/plugins/resource-docker-v5.2.0")
+        yield
+
+    monkeypatch.setattr(cache, "lock", waited_for)
+    backend(tmp_path, env)
+    assert [p.name for p in (tmp_path / "own/plugins").iterdir()] == ["resource-docker-v5.2.0"]
+    shutil.rmtree(tmp_path / "own/plugins")
+    monkeypatch.setattr(cache, "lock", lambda _: contextlib.nullcontext())
+    backend(tmp_path, env)
+    assert [p.name for p in (tmp_path / "own/plugins/resource-docker-v5.2.0").iterdir()] == ["binary"]
+    assert [p.name for p in (tmp_path / "own").iterdir()] == ["plugins"]
 
 
 def test_the_toolchain_can_be_exchanged_for_the_other_and_back(tmp_path: Path, env: dict[str, str]) -> None:
@@ -204,7 +232,10 @@ def test_a_stack_file_in_another_encoding_is_one_line(
 def test_a_passphrase_may_be_any_bytes(tmp_path: Path, env: dict[str, str]) -> None:
     (tmp_path / "passphrase").write_bytes(b"\xff\xfe")
     env["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(tmp_path / "passphrase")
-    backend(tmp_path, env).choose_passphrase("mine")
+    made = backend(tmp_path, env)
+    made.choose_passphrase("mine")
+    assert made.env["PULUMI_CONFIG_PASSPHRASE_FILE"] == str(tmp_path / "passphrase")
+    assert "PULUMI_CONFIG_PASSPHRASE" not in made.env
 
 
 def test_two_runs_that_would_make_a_stack_make_it_once(

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import http.server
 import os
+import shutil
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from toolchain import cache, clis
+from toolchain import cache, clis, packages
+from toolchain.progress import ToolchainError, run
 
 
 class Proxy(http.server.ThreadingHTTPServer):
@@ -91,3 +94,43 @@ def test_a_go_that_is_new_enough_is_taken_and_no_other(
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
     monkeypatch.setattr(cache, "entry", lambda name, make: tmp_path / "pypi")
     assert clis._go(tmp_path) == (go if taken else tmp_path / "pypi/go/bin/go")
+
+
+def test_what_base_images_need_is_said_before_anything_is_built(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def built(*_: object) -> None:
+        raise AssertionError("it was built")
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv(clis.CHOICE, "source")
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(shutil, "which", lambda program: None if program == "mmdebstrap" else program)
+    monkeypatch.setattr(clis, "_build", built)
+    with pytest.raises(ToolchainError, match="making base images needs the packages mmdebstrap: sudo apt-get install"):
+        clis.ensure(tmp_path, tmp_path / ".venv")
+
+
+def test_the_official_installer_comes_with_what_it_calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    done: list[list[str]] = []
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv(clis.CHOICE, "official")
+    monkeypatch.setattr(shutil, "which", lambda program: None if program == "curl" else program)
+    monkeypatch.setattr(packages, "install", lambda names, _: done.append(names))
+    monkeypatch.setattr(clis, "run", lambda command, _: done.append([str(command[0])]))
+    clis.ensure(tmp_path, tmp_path / ".venv")
+    assert done == [["curl", "ca-certificates", "tar"], [f"{tmp_path}/.venv/bin/python"]]
+
+
+def test_what_the_official_installer_says_is_told(tmp_path: Path) -> None:
+    (tmp_path / "pulumi").mkdir()
+    (tmp_path / "pulumi/__init__.py").touch()
+    (tmp_path / "semver.py").write_text("class VersionInfo: parse = staticmethod(str)\n")
+    (tmp_path / "pulumi/automation.py").write_text(
+        "import subprocess\n"
+        "class PulumiCommand:\n"
+        "    def install(root, version):\n"
+        "        subprocess.check_output('echo no such version; exit 3', shell=True)\n"
+    )
+    with pytest.raises(ToolchainError, match=r"downloading failed \(exit code 1\):\n  no such version$"):
+        run([sys.executable, "-c", clis.INSTALL, tmp_path, "3.0.0"], "downloading", {"PYTHONPATH": str(tmp_path)})

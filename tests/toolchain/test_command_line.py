@@ -12,7 +12,7 @@ import pytest
 
 from tests.unit.nobody import closed_socket, told_as_nobody
 from toolchain import targeted, wrapper
-from toolchain.backend import Backend
+from toolchain.backend import DEV_PASSPHRASE, Backend
 from toolchain.progress import ToolchainError
 
 # a program's way to the CLI: Python's gRPC to a port of this machine
@@ -135,7 +135,10 @@ def test_a_stack_that_stands_is_renamed_only_to_what_it_was(
 
 @pytest.mark.usefixtures("warm")
 def test_how_a_stack_is_made_can_be_asked_without_a_name() -> None:
-    wrapper._ready(["stack", "init", "--help"])
+    cli, env = wrapper._ready(["stack", "init", "--help"])
+    assert cli.name == "pulumi"
+    # no stack is meant that would have a passphrase of its own
+    assert env["PULUMI_CONFIG_PASSPHRASE"] == DEV_PASSPHRASE
 
 
 def test_a_checkout_behind_a_symbolic_link_is_the_same_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -240,3 +243,16 @@ def test_on_a_cold_machine_a_closed_socket_is_said_before_anything_is_built(
         told = told_as_nobody(lambda: wrapper._ready(arguments))
     assert ("no permission to use the Docker engine's socket" in told) == said
     assert told.endswith(": building") != said
+
+
+def test_a_checkout_that_another_user_has_used_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def ready(_: list[str]) -> None:
+        raise PermissionError(13, "Permission denied", "/x/.venv")
+
+    monkeypatch.setattr(wrapper, "_ready", ready)
+    with pytest.raises(SystemExit, match="1"):
+        wrapper.main(["version"])
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith("pulumiw: no permission for /x/.venv: another user (by sudo?) has used this checkout: ")

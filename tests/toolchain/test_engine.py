@@ -127,3 +127,12 @@ def test_pid_files_of_the_dead_are_removed_and_of_the_living_kept(tmp_path: Path
     file.write_text(str(os.getpid()))
     engine._forget_dead(Path("/proc/self/comm").read_text().strip(), file)
     assert file.exists()
+
+
+def test_a_service_that_does_not_start_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "systemctl").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "systemctl").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(Path, "is_dir", lambda _: True)
+    with pytest.raises(ToolchainError, match="the Docker engine does not start: journalctl -u docker says why"):
+        engine._start()

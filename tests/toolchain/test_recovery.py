@@ -17,7 +17,7 @@ import pytest
 from toolchain import vanished
 from toolchain.backend import Backend
 from toolchain.progress import ToolchainError
-from toolchain.recovery import CONTAINER, PLUGIN, recover
+from toolchain.recovery import CONTAINER, PLUGIN, VOLUME, recover
 
 TAG = f"ddtest-recovery-{os.getpid()}-"
 LABELS = {"io.datadocker.stack": "datadocker/one", "io.datadocker.checkout": "here:/one#1"}
@@ -59,7 +59,7 @@ class Killed:
 
     def during(self, operation: str, name: str, identity: str = "", kind: str = CONTAINER) -> None:
         labels = [{"label": k, "value": v} for k, v in LABELS.items()]
-        inputs = {"name": name, "driver": name, "labels": labels}
+        inputs = {"name": name, "driver": name, "labels": labels, **({"root": "/ddtest"} if kind == PLUGIN else {})}
         pending: dict[str, Any] = {"type": kind, "inputs": inputs}
         provider = {"type": "pulumi:providers:docker", "inputs": {"host": "unix:///var/run/docker.sock"}}
         latest = {
@@ -113,6 +113,29 @@ def test_a_container_of_the_name_that_is_not_this_stacks_stays(
     killed.during("creating", f"{TAG}mydb")
     killed.recover()
     assert there("mydb")
+
+
+def test_a_volume_that_was_being_made_is_removed_if_it_is_the_stacks(killed: Killed) -> None:
+    for name, labels in (("mine", OURS), ("theirs", OTHER_CHECKOUT)):
+        docker("volume", "create", *(part for label in labels for part in ("--label", label)), TAG + name)
+    try:
+        for name in ("mine", "theirs"):
+            killed.during("creating", TAG + name, kind=VOLUME)
+            killed.recover()
+        assert docker("volume", "ls", "-q", "--filter", f"name={TAG}") == f"{TAG}theirs"
+    finally:
+        subprocess.run(["docker", "volume", "rm", f"{TAG}mine", f"{TAG}theirs"], capture_output=True, check=False)
+
+
+def test_what_the_killed_run_was_doing_on_the_plugins_folder_is_removed(
+    killed: Killed, container: Callable[..., str]
+) -> None:
+    container("mine", "io.datadocker.oneoff=/ddtest")
+    container("theirs", "io.datadocker.oneoff=/ddtest2")
+    killed.during("creating", f"{TAG}plugin", kind=PLUGIN)
+    killed.recover()
+    assert not there("mine")
+    assert there("theirs")
 
 
 def test_one_that_was_being_deleted_is_deleted_by_its_id(killed: Killed, container: Callable[..., str]) -> None:

@@ -36,6 +36,17 @@ def test_docker_host_names_the_local_engine(build: Build, engine: FakeEngine, mo
     assert out["host"] == f"unix://{engine.path}"
 
 
+@pytest.mark.parametrize("elsewhere", ["ssh://ops@box", "tcp://127.0.0.1:2375"])
+def test_docker_host_of_an_engine_elsewhere_is_refused(
+    build: Build, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch, elsewhere: str
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", elsewhere)
+    with pytest.raises(pulumi.RunError, match=rf"DOCKER_HOST={elsewhere} is an engine elsewhere, .*: unset it"):
+        build(lambda: LocalHost("host", {}) and None)
+    # a socket in the settings is what counts
+    build(lambda: LocalHost("host", {"socket": engine.path}) and None)
+
+
 def test_no_engine_is_one_line_that_says_what_to_do(build: Build, tmp_path: Path) -> None:
     with pytest.raises(pulumi.RunError, match=r"no Docker engine answers at .*: start it") as caught:
         build(lambda: LocalHost("host", {"socket": str(tmp_path / "none.sock")}) and None)
