@@ -20,7 +20,8 @@ RESERVED_OPTIONS = (
 RESERVED_FAMILIES = ("innodb_data", "innodb_log_group", "skip_")
 # what the entrypoint needs, and what keeps accounts with FILE from the passwords that mysqld reads
 OPTIONS_OF_IMAGE = (
-    "basedir", "chroot", "daemonize", "early_plugin_load", "no_defaults", "plugin_dir", "secure_file_priv",
+    "basedir", "chroot", "daemonize", "early_plugin_load", "innodb_page_size", "no_defaults", "plugin_dir",
+    "secure_file_priv",
 )  # fmt: skip
 FAMILIES_OF_IMAGE = ("defaults_", "initialize", "keyring_migration", "plugin_load")
 # what runs besides the databases in the composition demo, and what each is
@@ -141,6 +142,13 @@ def _account_name(name: str) -> str:
     return name
 
 
+def _account_host(host: str) -> str:
+    # the server resolves no names (skip-name-resolve)
+    if re.search("[A-Za-z]", host) and ":" not in host and host.lower() != "localhost":
+        raise ValueError("the server looks up no names: give an address such as 10.0.0.%, localhost or %")
+    return host
+
+
 def _schema_name(name: str) -> str:
     # lower_case_table_names=1 stores names in lower case, so others would never compare equal
     if not re.fullmatch(r"[a-z0-9_$-]{1,64}", name):
@@ -154,7 +162,8 @@ def _schema_name(name: str) -> str:
 HOST = r"^[A-Za-z0-9][A-Za-z0-9.-]*$"
 PREFIX, PLUGIN, ROOT = (
     r"^([a-z0-9]+(-[a-z0-9]+)*-?)?$",
-    r"^[a-z0-9][a-z0-9_.-]*$",
+    # of its parts: github.com/distribution/reference
+    r"^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*$",
     r"^(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)+$",
 )
 # of a container's name, which is its host name too (sethostname(2)); the demo's with the longest prefix are shorter
@@ -186,7 +195,8 @@ PluginName = Annotated[
     Field(json_schema_extra={"pattern": PLUGIN}),
     form(
         PLUGIN,
-        "should be lowercase letters, digits, '_', '.' and '-', starting with a letter or digit, such as azurefile",
+        "should be lowercase letters, digits, '_', '.' and '-', starting and ending with a letter or digit, such as "
+        "azurefile",
     ),
 ]
 PluginRoot = Annotated[
@@ -207,5 +217,6 @@ Secret = Annotated[SecretStr, Field(min_length=1), AfterValidator(_password)]
 ContainerName = Annotated[str, AfterValidator(_volume_name)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 AccountName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,32}$"), AfterValidator(_account_name)]
+AccountHost = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:%/-]{1,255}$"), AfterValidator(_account_host)]
 DriverOption = Annotated[str, AfterValidator(_option_of_driver)]
 ServerOption = Annotated[str, Field(pattern="^[a-z][a-z0-9_-]*$"), AfterValidator(_option_of_mysqld)]

@@ -73,6 +73,7 @@ def check_together(settings: Settings, at: Places) -> Iterable[tuple[str, str]]:
                 )
     volumes: dict[str, str] = {}
     ports: dict[int, str] = {}
+    passwords: dict[str, str] = {}
     for i, database in enumerate(settings.databases):
         here = at["databases"][i]
         if database.name in taken:
@@ -112,6 +113,13 @@ def check_together(settings: Settings, at: Places) -> Iterable[tuple[str, str]]:
             if account in accounts:
                 yield f"{here}.users[{k}]", f"account {user.name}@{user.host} is given twice"
             accounts.add(account)
+            password = f"{database.name}-{user.name}@{user.host}"
+            if passwords.setdefault(password, database.name) != database.name:
+                yield (
+                    f"{here}.users[{k}].name",
+                    f"{user.name} of {database.name} and an account of {passwords[password]} would have one name to "
+                    f"Pulumi, {password}: rename one of them",
+                )
             for schema in user.schemas:
                 if schema not in database.schemas:
                     yield f"{here}.users[{k}].schemas", f"{schema} is not in {here}.schemas"

@@ -10,6 +10,7 @@ from stacks.azure import AzureHostSettings, AzureSharesSettings
 from stacks.azure_names import Sources
 from stacks.names import (
     IMAGE,
+    AccountHost,
     AccountName,
     ContainerName,
     DriverOption,
@@ -44,7 +45,7 @@ class SSHHostSettings(Section):
 
     kind: Literal["ssh"] = Field(description="A machine that is there.")
     address: HostName = Field(description="Host name or IPv4 address; an IPv6 address needs a name.")
-    user: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_-]*$")] = Field(
+    user: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$")] = Field(
         default="root", description="A user who may talk to the engine there."
     )
     port: Port = Field(default=22, description="The SSH server's port.")
@@ -100,8 +101,10 @@ class UserSettings(Section):
     password: Secret | None = Field(
         default=None, description="Set it with --secret. Default: generated and kept in the state."
     )
-    host: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:%/-]{1,255}$")] = Field(
-        default="%", description="Where the account may log in from, in MySQL's own form."
+    host: AccountHost = Field(
+        default="%",
+        description="Addresses that the account may log in from, in MySQL's own form. Who uses the port on 127.0.0.1 "
+        "comes from the gateway of Docker's bridge. An account that is not listed any more stays.",
     )
     schemas: list[SchemaName] = Field(default=[], description="Schemas it may use.")
 

@@ -11,7 +11,7 @@ from typing import Any, TypedDict
 import pulumi
 
 from components.hosts.engine import Engine
-from components.hosts.holders import VOLUME, Server, Wanted, any_recorded, ports_of, stop_holders
+from components.hosts.holders import VOLUME, Server, Wanted, any_recorded, moved, ports_of, stop_holders
 from components.state import recorded
 from provider import neighbours
 from provider.connection import EngineConnection, EngineError, connect
@@ -47,12 +47,12 @@ def hand_over(engine: pulumi.Output[Engine], claims: Claims) -> Mapping[str, pul
     """Returns the labels of `claims`, on an engine far away: known once what another of the stack gets is let go.
 
     What the state has tells whether anything has to be, so that most updates need no login for it; nor is anything
-    looked for there but what keeps a plugin from another name.
+    looked for there but what keeps a plugin from another name, or a container that stands from another port.
     """
     if pulumi.runtime.is_dry_run():
         return claims["labels"]
     renamed = _recorded(PLUGIN, "driver") - {claims["plugin"]["driver"]}
-    if not renamed and not any_recorded(claims):
+    if not renamed and not moved(claims) and not any_recorded(claims):
         return claims["labels"]
 
     async def clear(known: list[Any]) -> dict[str, str]:
@@ -69,7 +69,12 @@ def _clear_on(engine: Engine, claims: Claims, labels: Mapping[str, str]) -> None
             volumes = connection.get("/volumes")["Volumes"] or []
             if reason := _plugin_taken(connection, claims["plugin"], volumes, labels):
                 raise pulumi.RunError(reason)
-            stop_holders(connection, claims, _running(connection.get("/containers/json"), labels), volumes)
+            listed = connection.get("/containers/json", all=1)
+            others = [container for container in listed if not is_of(container["Labels"], labels)]
+            # a container that gets another port is removed before it is made again
+            if lines := _said(_taken_ports(moved(claims), others, labels)):
+                raise pulumi.RunError("\n".join(lines))
+            stop_holders(connection, claims, _running(listed, labels), volumes)
     except EngineError as error:
         raise pulumi.RunError(str(error)) from None
 
@@ -89,14 +94,8 @@ def make_way(connection: EngineConnection, claims: Claims, labels: Mapping[str, 
     volumes = connection.get("/volumes")["Volumes"] or []
     theirs = [volume for volume in volumes if not is_of(volume["Labels"], labels)]
     ours = [container for container in listed if is_of(container["Labels"], labels)]
-    taken = dict.fromkeys([*_taken(claims, others, labels), *_taken_volumes(claims, theirs, ours, labels)])
-    lines = []
-    for owner in dict.fromkeys(owner for owner, _ in taken):
-        things = ", ".join(thing for other, thing in taken if other == owner)
-        lines.append(
-            f"{things}: taken on this engine by {owner}, or give this stack names and ports of its own "
-            "(datadocker:prefix, databases[].port)"
-        )
+    names, ports = _taken_names(claims, others, labels), _taken_ports(claims["servers"], others, labels)
+    lines = _said([*names, *ports, *_taken_volumes(claims, theirs, ours, labels)])
     lines += _busy(claims["servers"], listed)
     if reason := _plugin_taken(connection, claims["plugin"], volumes, labels):
         lines.append(reason)
@@ -106,18 +105,38 @@ def make_way(connection: EngineConnection, claims: Claims, labels: Mapping[str, 
         stop_holders(connection, claims, _running(listed, labels), volumes)
 
 
-def _taken(claims: Claims, containers: list[Any], ours: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Yields what somebody else has: who that is and what makes them let go, and the thing."""
+def _said(taken: Iterable[tuple[str, str]]) -> list[str]:
+    """Returns a line for each owner of what is taken."""
+    by_owner: dict[str, dict[str, None]] = {}
+    for owner, thing in taken:
+        by_owner.setdefault(owner, {})[thing] = None
+    return [
+        f"{', '.join(things)}: taken on this engine by {owner}, or give this stack names and ports of its own "
+        "(datadocker:prefix, databases[].port)"
+        for owner, things in by_owner.items()
+    ]
+
+
+def _taken_names(claims: Claims, containers: list[Any], ours: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yields who has the name of a container, and what makes them let go; and which."""
     for container in containers:
-        name = name_of(container)
-        owner = (
-            _stack(container["Labels"], ours)
-            or f"container {name}, made by hand: remove it first (docker rm -f {name})"
-        )
-        if name in claims["containers"]:
-            yield owner, f"container {name}"
-        for port in sorted({s["port"] for s in claims["servers"]} & ports_of(container)):
-            yield owner, f"port {port}"
+        if (name := name_of(container)) in claims["containers"]:
+            yield _owner(container, ours), f"container {name}"
+
+
+def _taken_ports(
+    servers: Iterable[Server], containers: list[Any], ours: Mapping[str, str]
+) -> Iterator[tuple[str, str]]:
+    """Yields who has the port of one of `servers`, as `_taken_names` does."""
+    wanted = {server["port"] for server in servers}
+    for container in containers:
+        for port in sorted(wanted & ports_of(container)):
+            yield _owner(container, ours), f"port {port}"
+
+
+def _owner(container: Any, ours: Mapping[str, str]) -> str:
+    name = name_of(container)
+    return _stack(container["Labels"], ours) or f"container {name}, made by hand: remove it first (docker rm -f {name})"
 
 
 def _taken_volumes(

@@ -49,8 +49,13 @@ class Wanted(TypedDict):
 
 def any_recorded(wanted: Wanted) -> bool:
     """Whether a container that the state has holds what another gets."""
-    containers = [_as_listed(known) for (typ, _), known in recorded().items() if typ == CONTAINER]
-    return any(_holders(wanted, containers, _options([])))
+    return any(_holders(wanted, _recorded_containers(), _options([])))
+
+
+def moved(wanted: Wanted) -> list[Server]:
+    """Those databases that the state has and that get another port."""
+    known = {c["Names"][0]: ports_of(c) for c in _recorded_containers()}
+    return [s for s in wanted["servers"] if s["port"] not in known.get(s["container"], {s["port"]})]
 
 
 def stop_holders(connection: EngineConnection, wanted: Wanted, containers: list[Any], volumes: list[Any]) -> None:
@@ -67,6 +72,10 @@ def stop_holders(connection: EngineConnection, wanted: Wanted, containers: list[
 def ports_of(container: Any) -> set[int]:
     """Ports of the host that a container which an engine lists has."""
     return {port["PublicPort"] for port in container["Ports"] if port.get("PublicPort")}
+
+
+def _recorded_containers() -> list[Any]:
+    return [_as_listed(known) for (typ, _), known in recorded().items() if typ == CONTAINER]
 
 
 def _as_listed(known: Mapping[str, Any]) -> dict[str, Any]:

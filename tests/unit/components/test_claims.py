@@ -100,7 +100,7 @@ def test_what_another_checkouts_stack_has_is_one_line_that_names_it(
     engine.answers["/volumes"] = {"Volumes": [{"Name": "dbs", "Labels": THEIRS}, {"Name": "more", "Labels": THEIRS}]}
     said = refused(build, recorder, engine, claims(server("mydb", "dbs", listening), containers=["docker1"]))
     assert said == (
-        f"container mydb, port {listening}, container docker1, volume dbs: taken on this engine by stack "
+        f"container mydb, container docker1, port {listening}, volume dbs: taken on this engine by stack "
         "datadocker/unit of here:/two: destroy that stack first, or give this stack names and ports of its own "
         "(datadocker:prefix, databases[].port)"
     )

@@ -44,7 +44,7 @@ def claims(*servers: Server) -> Claims:
 
 
 def running(name: str, labels: dict[str, str] = LABELS) -> dict[str, Any]:
-    volume, port = {"other": ("more", 2)}.get(name, ("dbs", 1))
+    volume, port = {"other": ("more", 2), "theirs": ("dbs", 9)}.get(name, ("dbs", 1))
     return {
         "Id": f"{name}-id", "Names": [f"/{name}"], "State": "running", "Labels": labels,
         "Ports": [{"PublicPort": port}], "Mounts": [{"Name": volume}],
@@ -104,6 +104,18 @@ def test_over_ssh_nobody_logs_in_without_need(
     expected = [] if preview else stopped
     assert engine.posted == [f"/v1.41/containers/{name}-id/stop?t=60" for name in expected]
     assert logins == (["ssh://root@box.example:22"] if expected else [])
+
+
+def test_over_ssh_a_port_that_another_has_is_refused_before_the_container_goes(
+    build: Build, engine: FakeEngine, logins: list[str]
+) -> None:
+    wanted = claims(server("mydb", "dbs", 9), server("other", "more", 2))
+    with pytest.raises(pulumi.RunError, match=r"^port 9: taken on this engine by stack datadocker/unit .*here:/two"):
+        build(lambda: dict(SSHHost("host", {"address": "box.example"}).claim(wanted)))
+    assert engine.posted == []
+    # one that nobody has is what it can be moved to
+    build(lambda: dict(SSHHost("host", {"address": "box.example"}).claim(claims(server("mydb", "dbs", 8)))))
+    assert len(logins) == 2
 
 
 @pytest.mark.parametrize("others", [True, False])

@@ -186,6 +186,22 @@ def test_nothing_at_all_but_the_demos_volumes_is_right() -> None:
         ({"databases": [MYDB | {"schemas": ["Shop"]}]}, "schemas[0]: 'Shop': MySQL schemas here take"),
         ({"databases": [MYDB | {"users": [USER]}]}, "users[0].schemas: shop is not in databases[0].schemas"),
         ({"databases": [MYDB | {"users": [{"name": "root"}]}]}, "use rootPassword"),
+        (
+            {
+                "databases": [
+                    MYDB | {"users": [{"name": "a-b"}]},
+                    MYDB | {"name": "mydb-a", "volume": "simpledb", "port": 1, "users": [{"name": "b"}]},
+                ]
+            },
+            "databases[1].users[0].name: b of mydb-a and an account of mydb would have one name to Pulumi, mydb-a-b@%:",
+        ),
+        (
+            {"databases": [MYDB | {"users": [{"name": "a", "host": "db.example.com"}]}]},
+            "users[0].host: 'db.example.com': the server looks up no names: give an address such as 10.0.0.%",
+        ),
+        ({"plugin": {"name": "azure-"}}, "plugin.name: 'azure-': should be lowercase letters"),
+        ({"plugin": {"name": "a..b"}}, "plugin.name: 'a..b': should be lowercase letters"),
+        ({"databases": [MYDB | {"options": {"innodb_page_size": "32K"}}]}, "this one is the image's own"),
         ({"databases": [MYDB | {"options": {"datadir": "/x"}}]}, "'datadir': this one is set here already"),
         ({"databases": [MYDB | {"options": {"skip-grant-tables": 1}}]}, "this one is set here already"),
         ({"databases": [MYDB | {"schemas": ["mysql"]}]}, "this schema is the server's own"),
@@ -207,6 +223,14 @@ def test_bad_settings_say_where_what_and_what_to_do(change: dict[str, Any], expe
     assert len(said) == 1, said
     assert said[0].startswith("Pulumi.dev.yaml: ")
     assert expected in said[0]
+
+
+def test_what_is_right_though_it_looks_odd_is_taken() -> None:
+    users = [{"name": "a", "host": host} for host in ("localhost", "127.0.0.1", "fd00::a", "10.0.0.%", "_", "%")]
+    host = {"kind": "ssh", "address": "box", "user": "john.doe"}
+    parse({"volumes": VOLUMES, "databases": [MYDB | {"users": users}], "host": host}, file="f")
+    for name in ("a.b", "a__b", "a---b", "azurefile-2"):
+        parse({"volumes": VOLUMES, "plugin": {"name": name}}, file="f")
 
 
 def test_folders_beside_an_exclusive_one_and_an_accounts_name_on_another_host_are_others() -> None:
