@@ -56,7 +56,7 @@ class BaseImage(pulumi.ComponentResource):
                     "engine": host.engine,
                     "reference": reference,
                     "archive": str(archive),
-                    "content": f"{archive.resolve().parent.name}-{suite}",
+                    "content": f"{key}-{suite}",
                     "labels": args["labels"],
                 },
                 host.resident(self),

@@ -14,6 +14,8 @@ from components import docker
 from components.hosts import DockerHost
 from provider.connection import EngineConnection, EngineError, NotThereError
 
+# names of images that no registry has begin so
+OWN = "datadocker/"
 # what building all of ours takes for a while, in bytes
 ROOM = 1 << 30
 
@@ -45,11 +47,11 @@ class ContextImage(pulumi.ComponentResource):
         folder, labels = args["context"], args["labels"]
         self.digest = context_digest(Path(folder))
         reference = pulumi.Output.all(args["base"], labels).apply(
-            lambda known: f"datadocker/{Path(folder).name}:{_tag(self.digest, *known)}"
+            lambda known: f"{OWN}{Path(folder).name}:{_tag(self.digest, *known)}"
         )
         image = docker.RemoteImage(
             f"{name}-image",
-            name=pulumi.Output.all(reference, args["host"].engine).apply(_with_room),
+            name=pulumi.Output.all(reference, args["host"].engine, args["base"]).apply(_can_be_built),
             build={
                 "context": folder,
                 "build_args": {"BASE": args["base"]},
@@ -87,19 +89,20 @@ def context_digest(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def _with_room(known: list[Any]) -> str:
-    """Returns the reference if it is there, or has room to be built. On a full disk apt may hang instead of failing.
+def _can_be_built(known: list[Any]) -> str:
+    """Returns the reference if it is there, or has base and room to be built. On a full disk apt may hang, not fail.
 
     Raises:
-        pulumi.RunError: if the disk of an engine of this machine has too little left.
+        pulumi.RunError: if an engine of this machine has not what it is built on, or too little left on its disk.
     """
-    reference, engine = known
+    reference, engine, base = known
     if not engine["url"].startswith("unix://"):
         return str(reference)
     connection = EngineConnection(engine["url"].removeprefix("unix://"))
     try:
         connection.get(f"/images/{reference}/json")
     except NotThereError:
+        _have_base(connection, base)
         root = connection.get("/info")["DockerRootDir"]
         # the engine may have a machine, and so a disk, of its own
         free = shutil.disk_usage(root).free if Path(root).is_dir() else ROOM
@@ -111,6 +114,18 @@ def _with_room(known: list[Any]) -> str:
     except EngineError as error:
         raise pulumi.RunError(str(error)) from None
     return str(reference)
+
+
+def _have_base(connection: EngineConnection, base: str) -> None:
+    # one that was pulled is pulled again by the build
+    if base.startswith(OWN):
+        try:
+            connection.get(f"/images/{base}/json")
+        except NotThereError:
+            raise pulumi.RunError(
+                f"the image {base}, which others are built on, is gone (docker image prune takes it): pulumi up "
+                "--refresh makes it again"
+            ) from None
 
 
 def _tag(digest: str, base: str, labels: dict[str, str]) -> str:

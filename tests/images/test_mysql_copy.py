@@ -130,3 +130,5 @@ def test_dot_files_and_lost_and_found_count_as_empty(engine: Engine, mysql_image
     in_volume(mysql_image, volume, f"mkdir {DATA}/lost+found; touch {DATA}/.snapshot")
     container = server(engine, mysql_image, volume)
     container.wait_ready()
+    # nothing but our own copy is ever deleted
+    assert container.shell(f"ls -d {DATA}/lost+found {DATA}/.snapshot").code == 0

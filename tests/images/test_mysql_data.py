@@ -87,16 +87,33 @@ def test_wrong_owner_is_mended_and_right_one_left_alone(engine: Engine, mysql_im
 
 
 @pytest.mark.parametrize("used", [True, False])
-def test_directory_that_cannot_be_written_is_one_clear_line(engine: Engine, mysql_image: str, used: bool) -> None:
+def test_a_volume_that_is_read_only_is_one_clear_line(engine: Engine, mysql_image: str, used: bool) -> None:
     volume = filled(engine, mysql_image) if used else engine.volume()
-    container = engine.start(
-        mysql_image,
-        flags=("-v", f"{volume}:{DATA}:ro", "-e", "MYSQL_ROOT_PASSWORD=secret"),
-    )
+    said = refusal(engine, mysql_image, "-v", f"{volume}:{DATA}:ro")
+    assert said == f"{DATA} is mounted read-only: mount it without :ro"
+
+
+def test_a_volume_that_is_full_is_one_clear_line(engine: Engine, mysql_image: str) -> None:
+    # with room for its root alone
+    said = refusal(engine, mysql_image, "--tmpfs", f"{DATA}:rw,nr_inodes=1")
+    assert said == f"{DATA} is full: make room there, or give its share a larger quota"
+
+
+@pytest.mark.parametrize("used", [True, False])
+def test_a_volume_of_another_user_is_one_clear_line(engine: Engine, mysql_image: str, used: bool) -> None:
+    volume = filled(engine, mysql_image) if used else engine.volume()
+    # into an empty one the engine copies what the image has there, with its owner
+    in_volume(mysql_image, volume, f"touch {DATA}/.snapshot; chown -R 107:107 {DATA}; chmod -R a+rX,go-w {DATA}")
+    said = refusal(engine, mysql_image, "-v", f"{volume}:{DATA}", "--user", "999:999")
+    assert said == f"user mysql cannot write to {DATA} (its owner is 107:107, mode 755): mount it with uid=999,gid=999"
+
+
+def refusal(engine: Engine, image: str, *flags: str) -> str:
+    """What the entrypoint says, in one line, of a volume that it can't use."""
+    container = engine.start(image, flags=(*flags, "-e", "MYSQL_ROOT_PASSWORD=secret"))
     assert container.exit_code() == 1
-    lines = container.logs().splitlines()
-    assert len(lines) == 1, lines
-    assert "cannot write to /var/lib/mysql" in lines[0]
+    (line,) = container.logs().splitlines()
+    return line.partition(": ")[2]
 
 
 def test_chown_that_fails_is_not_needed(engine: Engine, mysql_image: str, tmp_path: Path) -> None:

@@ -11,17 +11,17 @@ import pulumi
 import pytest
 
 from components.hosts.engine import Engine
-from components.images.context import ROOM, _with_room
+from components.images.context import ROOM, _can_be_built
 from tests.unit.fake_engine import FakeEngine, fake_engine
 
-IMAGE = "datadocker/writer:1"
+IMAGE, BASE = "datadocker/writer:1", "datadocker/base-bookworm:1"
 Usage = namedtuple("Usage", "free")
 
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[FakeEngine]:
     with fake_engine(tmp_path) as made:
-        made.answers = {"/info": {"DockerRootDir": str(tmp_path)}}
+        made.answers = {"/info": {"DockerRootDir": str(tmp_path)}, f"/images/{BASE}/json": {}}
         yield made
 
 
@@ -31,7 +31,7 @@ def _full(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def room(url: str) -> str:
-    return _with_room([IMAGE, Engine(url=url, ssh_opts=[])])
+    return _can_be_built([IMAGE, Engine(url=url, ssh_opts=[]), BASE])
 
 
 def test_a_full_disk_is_said_before_a_build(engine: FakeEngine, tmp_path: Path) -> None:
@@ -57,3 +57,15 @@ def test_the_disk_of_another_machine_is_not_looked_at(engine: FakeEngine) -> Non
 def test_an_engine_that_is_gone_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(pulumi.RunError, match=r"^no Docker engine answers at .*: start it"):
         room(f"unix://{tmp_path}/none")
+
+
+def test_an_image_whose_base_was_pruned_is_one_line_that_says_what_brings_it_back(
+    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(free=ROOM))
+    assert room(f"unix://{engine.path}") == IMAGE
+    del engine.answers[f"/images/{BASE}/json"]
+    with pytest.raises(
+        pulumi.RunError, match=rf"^the image {BASE}, .* is gone .*: pulumi up --refresh"
+    ):
+        room(f"unix://{engine.path}")
