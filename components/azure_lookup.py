@@ -17,7 +17,7 @@ from components.state import ask
 STACK_TAG = "datadocker-stack"
 GROUP = "azure-native:resources:ResourceGroup"
 # Azure's codes: ResourceNotFound, ResourceGroupNotFound, ShareNotFound …; a wrong subscription is no absence
-ABSENT = re.compile(r"(?<!Subscription)NotFound\b|RESPONSE 404|Status=404")
+ABSENT = re.compile(r"^(?!.*SubscriptionNotFound).*(NotFound\b|RESPONSE 404|Status=404)")
 
 
 class Found:
@@ -40,10 +40,22 @@ def look_up(token: str, **arguments: str) -> Found | None:
 @cache
 def _looked_up(token: str, arguments: tuple[tuple[str, str], ...]) -> Found | None:
     try:
-        found = ask(token, dict(arguments), version("pulumi-azure-native"))
+        found = ask_azure(token, **dict(arguments))
+    except pulumi.RunError as error:
+        if ABSENT.search(str(error)):
+            return None
+        raise
+    return Found(found["id"], found)
+
+
+def ask_azure(token: str, **arguments: str) -> dict[str, Any]:
+    """Returns what the function `token` of Azure's provider answers.
+
+    Raises:
+        pulumi.RunError: if Azure refuses, or can't be asked.
+    """
+    try:
+        return ask(token, arguments, version("pulumi-azure-native"))
     except Exception as error:  # what gRPC and the mocks raise has nothing narrower in common
         said = " ".join((error.details() or "" if isinstance(error, grpc.Call) else str(error)).split())
-        if ABSENT.search(said):
-            return None
         raise pulumi.RunError(f"Azure could not be asked for what is there: {said}") from None
-    return Found(found["id"], found)

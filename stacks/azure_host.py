@@ -12,6 +12,7 @@ from components.azure_lookup import GROUP, look_up
 from components.hosts import DockerHost
 from components.state import recorded
 from stacks.azure import AzureHostSettings, AzureSharesSettings
+from stacks.azure_given import check_given
 from stacks.azure_names import as_spelt, region_of
 from stacks.owner import default_base, stack_label
 from stacks.settings import Settings
@@ -32,11 +33,14 @@ def azure_host(machine: AzureHostSettings, settings: Settings) -> DockerHost:
     name, before = machine.base(default_base()), recorded().get(HOST, {}).get("group")
     group = as_spelt({"name": before} if before else recorded().get(OWN_GROUP, {}), machine.group(default_base()))
     _refuse_change(machine, name, group)
+    shares = settings.shares
+    far = isinstance(shares, AzureSharesSettings) and shares.location not in (None, machine.location)
+    if not recorded().get(CARD):
+        check_given(machine, shares=isinstance(shares, AzureSharesSettings), far=far)
     # its SDK takes a second to import
     from components.hosts.azure import AzureHost
     from components.hosts.azure_network import SSH_PORT, Opening
 
-    shares = settings.shares
     openings = [Opening(name="ssh", port=SSH_PORT, sources=machine.ssh_from)]
     openings += [
         # a container's name may end with what Azure lets no rule's end with, and differ from another in case alone
@@ -56,7 +60,7 @@ def azure_host(machine: AzureHostSettings, settings: Settings) -> DockerHost:
             "subnet_id": machine.network.subnet_id,
             "address_range": machine.network.address_range,
             "subnet_range": machine.network.subnet_range,
-            "far_shares": isinstance(shares, AzureSharesSettings) and shares.location not in (None, machine.location),
+            "far_shares": far,
             "nat_gateway": machine.nat_gateway,
             "public_ip": machine.public_ip,
             "dns_label": machine.dns_label,

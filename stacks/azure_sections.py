@@ -20,6 +20,8 @@ UNACCELERATED = r"(?i:Standard_(A\d+m?_v2|B[1-8](ls|s|ms)))"
 # learn.microsoft.com: naming conventions of virtual machine sizes; an s before the version means premium storage,
 # which the first M series has without it
 WITHOUT_PREMIUM = r"(?i:Standard_(?!M\d+m?$)[^s_]+(_.*)?)"
+# the same: a p among the small letters after the number of processors means Arm
+ARM = r"(?i:Standard_[a-z]+\d+(-\d+)?)[a-z]*p[a-z]*(_.*)?"
 SUBNET_ID, RANGES = "host.network.subnetId", ("host.network.addressSpace", "host.network.subnet")
 
 
@@ -33,6 +35,13 @@ def check_host(host: AzureHostSettings) -> Iterable[Complaint]:
             "host",
             f"acceleratedNetworking is not for size {host.size}: take another such as Standard_D2s_v5, or leave it out",
             ("host.size",),
+        )
+    if re.fullmatch(ARM, host.size) and host.image == AzureHostSettings.model_fields["image"].default:
+        yield Complaint(
+            "host",
+            f"size: {host.size} has Arm processors, and image {host.image} is for others: take another size such as "
+            "Standard_B2s, or set image to one for Arm",
+            ("host.size", "host.image"),
         )
     if host.disk.type.startswith("Premium") and re.fullmatch(WITHOUT_PREMIUM, host.size):
         yield Complaint(

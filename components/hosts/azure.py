@@ -29,7 +29,7 @@ from components.state import recorded
 
 # a Unix socket's path may have 108 bytes, of which ssh takes some for a name of its own
 LONGEST_CONTROL_PATH = 85
-HOST = ("datadocker:index:AzureHost", "host")
+HOST = "datadocker:index:AzureHost"
 
 
 class AzureHostArgs(NetworkSettings):
@@ -87,14 +87,14 @@ class AzureHost(DockerHost):
         Raises:
             pulumi.RunError: if a file that the settings name can't be used, or there is no ssh-keygen.
         """
-        super().__init__("datadocker:index:AzureHost", name, {}, opts)
+        super().__init__(HOST, name, {}, opts)
         own = pulumi.ResourceOptions(parent=self)
         given, more = args.get("identity_file"), args.get("custom_data")
         public = read_azure_public(given) if given else None
         more = read_custom_data(more, args["user"]) if more else ""
         group_name = args.get("existing_group") or args.get("group") or args["base"]
         recipe = _recipe(args, public, more)
-        _ask_before_a_change(recipe)
+        _ask_before_a_change(name, recipe)
         group = group_name if args.get("existing_group") else self._group(name, group_name, args)
         login = KeyPair(f"{name}-login", own) if not public else None
         host_key = KeyPair(f"{name}-hostkey", own)
@@ -229,13 +229,13 @@ def _recipe(args: AzureHostArgs, public: str | None, more: str) -> str:
     return hashlib.sha256(json.dumps([args, public, bootstrap], sort_keys=True).encode()).hexdigest()
 
 
-def _ask_before_a_change(recipe: str) -> None:
+def _ask_before_a_change(name: str, recipe: str) -> None:
     """Finds out that Azure can't be asked before the containers are stopped for a new machine.
 
     Raises:
         pulumi.RunError: if it can't, such as by a login that has expired.
     """
-    before = recorded().get(HOST, {})
+    before = recorded().get((HOST, name), {})
     if before.get("group") and before.get("recipe") != recipe:
         look_up("azure-native:resources:getResourceGroup", resourceGroupName=before["group"])
 

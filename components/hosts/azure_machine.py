@@ -23,9 +23,13 @@ FIXED = [
     "osProfile.adminUsername",
     "osProfile.computerName",
     "osProfile.customData",
-    "osProfile.linuxConfiguration",
+    "osProfile.linuxConfiguration.disablePasswordAuthentication",
+    "osProfile.linuxConfiguration.ssh",
     "storageProfile.imageReference",
-    "storageProfile.osDisk",
+    "storageProfile.osDisk.createOption",
+    # on a machine that runs
+    "storageProfile.osDisk.diskSizeGB",
+    "storageProfile.osDisk.managedDisk.storageAccountType",
     "zones",
 ]
 
@@ -104,7 +108,7 @@ class AzureMachine(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(
                 parent=self,
                 replace_on_changes=FIXED,
-                # its name, its card and its disk can't be had twice
+                # its name and its card can't be had twice
                 delete_before_replace=True,
             ),
         )
@@ -163,8 +167,8 @@ def _left(args: AzureMachineArgs, name: str) -> str | None:
 def _storage(args: AzureMachineArgs) -> compute.StorageProfileArgsDict:
     return {
         "image_reference": _image(args["image"]),
+        # Azure names it: one that somebody kept when the machine was deleted is in nobody's way
         "os_disk": {
-            "name": f"{args['base']}-disk",
             "create_option": compute.DiskCreateOptionTypes.FROM_IMAGE,
             "caching": compute.CachingTypes.READ_WRITE,
             "delete_option": compute.DiskDeleteOptionTypes.DELETE,
@@ -194,9 +198,10 @@ def _image(image: str) -> compute.ImageReferenceArgsDict:
     return {"publisher": publisher, "offer": offer, "sku": sku, "version": version}
 
 
-def _identity(args: AzureMachineArgs) -> compute.VirtualMachineIdentityArgsDict | None:
+def _identity(args: AzureMachineArgs) -> compute.VirtualMachineIdentityArgsDict:
     kinds = compute.ResourceIdentityType
     if not args["identities"]:
-        return {"type": kinds.SYSTEM_ASSIGNED} if args["system_identity"] else None
+        # left out, what it has stays
+        return {"type": kinds.SYSTEM_ASSIGNED if args["system_identity"] else kinds.NONE}
     kind = kinds.SYSTEM_ASSIGNED_USER_ASSIGNED if args["system_identity"] else kinds.USER_ASSIGNED
     return {"type": kind, "user_assigned_identities": args["identities"]}

@@ -12,6 +12,8 @@ from typing import Any, TypedDict
 
 import pulumi
 
+from components.hosts.ssh_client import check_ssh
+
 
 class Pair(TypedDict):
     """A key pair in OpenSSH's own form."""
@@ -23,7 +25,7 @@ class Pair(TypedDict):
 
 
 class KeyPair(pulumi.ComponentResource):
-    """An ed25519 key pair that stays the same until the stack is destroyed."""
+    """An ed25519 key pair, for ssh, that stays the same until the stack is destroyed."""
 
     private: pulumi.Output[str]
     """Text of the private key's file, a secret."""
@@ -53,7 +55,12 @@ class KeyPair(pulumi.ComponentResource):
 
 
 def make_pair() -> Pair:
-    """Makes an ed25519 pair with ssh-keygen."""
+    """Makes an ed25519 pair with ssh-keygen.
+
+    Raises:
+        pulumi.RunError: if the ssh that is to use it can't.
+    """
+    check_ssh()
     with tempfile.TemporaryDirectory(prefix="datadocker-") as folder:
         file = Path(folder, "key")
         subprocess.run(

@@ -9,6 +9,7 @@ import pulumi
 from components.hosts.docker_provider import DockerProvider
 from components.hosts.engine import Engine
 from components.hosts.host import DockerHost
+from components.hosts.ssh_client import check_ssh
 
 
 class SSHHostArgs(TypedDict):
@@ -30,8 +31,14 @@ class SSHHost(DockerHost):
     """An engine reached over SSH. Its ports are published on the host's own 127.0.0.1: use `ssh -L`."""
 
     def __init__(self, name: str, args: SSHHostArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Registers the host; nothing is created on it."""
+        """Registers the host; nothing is created on it.
+
+        Raises:
+            pulumi.RunError: if its key can't be pinned by the ssh here.
+        """
         super().__init__("datadocker:index:SSHHost", name, {}, opts)
+        if args.get("host_key"):
+            check_ssh()
         port = args.get("port") or 22
         url = pulumi.Output.format("ssh://{0}@{1}:{2}", args.get("user") or "root", args["address"], port)
         ssh_opts = pulumi.Output.all(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, NotRequired, TypedDict
 from urllib.parse import urlsplit
@@ -9,7 +10,7 @@ from urllib.parse import urlsplit
 import pulumi
 from pulumi_azure_native import resources, storage
 
-from components.azure_lookup import STACK_TAG, Found
+from components.azure_lookup import STACK_TAG, Found, ask_azure
 from components.custom import AccountKey
 from components.hosts import DockerHost
 from components.plugin import AzureFilePlugin
@@ -147,9 +148,12 @@ class AzureFileShares(pulumi.ComponentResource):
 
     def _key_on_host(self, name: str) -> AccountKey:
         args = self.args
-        keys = storage.list_storage_account_keys_output(
-            account_name=self.account, resource_group_name=self.group
-        ).apply(lambda listed: next(key.value for key in listed.keys if key.key_name == args["key"]))
+
+        async def key(known: list[Any]) -> str:
+            names = {"accountName": known[0], "resourceGroupName": known[1]}
+            listed = await asyncio.to_thread(ask_azure, "azure-native:storage:listStorageAccountKeys", **names)
+            return next(str(key["value"]) for key in listed["keys"] if key["keyName"] == args["key"])
+
         return AccountKey(
             f"{name}-key",
             {
@@ -158,8 +162,7 @@ class AzureFileShares(pulumi.ComponentResource):
                 "image": args["plugin"].image,
                 "account": self.account,
                 "server": self.server,
-                # Azure's SDK does not say that it is a secret; the resource does
-                "key": keys,
+                "key": pulumi.Output.secret(pulumi.Output.all(self.account, self.group).apply(key)),
             },
             args["host"].resident(self),
         )

@@ -146,6 +146,8 @@ def _(cloud: Cloud, machine: Resource, out: Outputs) -> None:
         image["exactVersion"] = "12.20260901.1" if image.get("version") == "latest" else image.get("version")
         disk.setdefault("diskSizeGB", IMAGES[":".join(image[k] for k in ("publisher", "offer", "sku")).lower()])
     out["storageProfile"].setdefault("dataDisks", [])
+    if out.get("identity", {}).get("type") == "None":
+        del out["identity"]
     if identity := out.get("identity"):
         if "SystemAssigned" in identity.get("type", ""):
             identity["principalId"], identity["tenantId"] = machine.facts["principalId"], cloud.tenant

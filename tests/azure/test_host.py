@@ -86,6 +86,41 @@ def test_identities_are_given_to_the_machine_and_stay(clone: Clone, azure: Stand
     clone.pulumi("up", "--yes", "--skip-preview", "--refresh", "--expect-no-changes")
 
 
+def test_an_identity_that_is_taken_back_is_taken_from_the_machine(clone: Clone, azure: StandIn) -> None:
+    clone.pulumi("config", "set", "--path", "datadocker:host.systemIdentity", "true")
+    clone.change("up")
+    machine = azure.cloud.only("compute:VirtualMachine")
+    assert azure.cloud.get(machine.id)["identity"]["principalId"]
+    clone.pulumi("config", "set", "--path", "datadocker:host.systemIdentity", "false")
+    clone.change("up")
+    # Azure leaves alone what is left out
+    assert azure.cloud.only("compute:VirtualMachine").inputs["identity"] == {"type": "None"}
+    assert "identity" not in azure.cloud.get(machine.id)
+    clone.pulumi("up", "--yes", "--skip-preview", "--refresh", "--expect-no-changes")
+
+
+def test_what_others_may_change_on_a_machine_makes_no_new_one(clone: Clone, azure: StandIn) -> None:
+    """Such as a policy that has Azure look for patches."""
+    clone.change("up")
+    machine = azure.cloud.only("compute:VirtualMachine")
+    life = azure.cloud.get(machine.id)["vmId"]
+    machine.inputs["osProfile"]["linuxConfiguration"]["patchSettings"] = {"assessmentMode": "AutomaticByPlatform"}
+    machine.inputs["storageProfile"]["osDisk"]["writeAcceleratorEnabled"] = False
+    clone.pulumi("up", "--yes", "--skip-preview", "--refresh")
+    assert azure.cloud.get(machine.id)["vmId"] == life
+
+
+def test_a_disk_that_somebody_kept_is_in_nobodys_way(clone: Clone, azure: StandIn) -> None:
+    clone.change("up")
+    machine = azure.cloud.only("compute:VirtualMachine")
+    machine.inputs["storageProfile"]["osDisk"]["deleteOption"] = "Detach"
+    kept = azure.cloud.disk_id(machine, azure.cloud.os_disk_name(machine))
+    azure.cloud.delete(machine.id)
+    clone.pulumi("up", "--yes", "--skip-preview", "--refresh")
+    assert azure.cloud.only("compute:VirtualMachine")
+    assert azure.cloud.lookup(kept)
+
+
 def test_a_machine_that_stands_keeps_its_subnet(clone: Clone, azure: StandIn) -> None:
     clone.change("up")
     before = {key: {**found.inputs} for key, found in azure.cloud.resources.items()}

@@ -253,6 +253,10 @@ def test_without_a_public_address_there_is_a_way_out_and_a_way_in(
 
 def test_what_exists_is_used_and_not_made(build: Build, recorder: AzureRecorder, exported: dict[str, Any]) -> None:
     host = HOST | {"existingResourceGroup": "ours", "network": {"subnetId": SUBNET}, "availabilitySet": "two"}
+    recorder.existing = {
+        "azure-native:resources:getResourceGroup": {"id": "/ours", "tags": {"datadocker-stack": "datadocker/staging"}},
+        "azure-native:network:getSubnet": {"id": SUBNET, "serviceEndpoints": [{"service": "Microsoft.Storage"}]},
+    }
     stand(build, exported, host=host)
     assert "host-group" not in recorder.all(GROUP)
     assert recorder.all(NETWORK) == {}

@@ -284,9 +284,27 @@ def test_azure_that_can_not_be_asked_is_no_absence(build: Build, recorder: Azure
 
 
 def test_a_subscription_that_is_not_there_is_no_absence(build: Build, recorder: AzureRecorder) -> None:
-    recorder.refusal = "Code=SubscriptionNotFound: the subscription could not be found"
-    with pytest.raises(pulumi.RunError, match="could not be asked for what is there: Code=SubscriptionNotFound"):
+    recorder.refusal = 'Status=404 Code="SubscriptionNotFound" Message="The subscription \'x\' could not be found."'
+    with pytest.raises(pulumi.RunError, match=r"could not be asked for what is there: Status=404 Code=.Subscr"):
         build(shares)
+
+
+def test_a_key_that_can_not_be_had_is_one_line(
+    build: Build, recorder: AzureRecorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a stack that stands it is all that a no-op asks Azure for."""
+
+    def call(args: pulumi.runtime.MockCallArgs) -> object:
+        if args.token.endswith("listStorageAccountKeys"):
+            raise Exception("AADSTS700082: The refresh token has expired\ndue to inactivity.")
+        return AzureRecorder.call(recorder, args)
+
+    monkeypatch.setattr(recorder, "call", call)
+    with pytest.raises(pulumi.RunError) as caught:
+        build(shares)
+    assert str(caught.value) == (
+        "Azure could not be asked for what is there: AADSTS700082: The refresh token has expired due to inactivity."
+    )
 
 
 def test_an_accounts_name_is_the_same_each_time_and_nobody_elses() -> None:

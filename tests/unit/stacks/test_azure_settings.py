@@ -16,7 +16,7 @@ from stacks import schema
 from stacks.azure import AzureHostSettings, AzureSharesSettings
 from stacks.azure_names import OWN_TAGS
 from stacks.azure_regions import REGIONS, WITHOUT_ZONES
-from stacks.azure_sections import WITHOUT_PREMIUM
+from stacks.azure_sections import ARM, WITHOUT_PREMIUM
 from stacks.config import parse
 from stacks.settings import Settings
 from tests.azure.sizes import SIZES, ZONED
@@ -51,6 +51,20 @@ def test_what_is_said_of_regions_and_sizes_is_true_of_the_stand_ins() -> None:
         assert not re.fullmatch(WITHOUT_PREMIUM, name)
 
 
+def test_an_image_of_ones_own_may_be_for_arm_and_no_other_size_is_taken_for_it() -> None:
+    image = "Debian:debian-12:12-arm64:latest"
+    AzureHostSettings.model_validate(HOST | {"size": "Standard_D2ps_v5", "image": image})
+    assert not [name for name in SIZES if re.fullmatch(ARM, name)]
+    for name in (
+        "Standard_NP10s",
+        "Standard_HB120-16rs_v3",
+        "Standard_E96iads_v5",
+        "Standard_L8as_v3",
+        "Standard_A4_v2",
+    ):
+        assert not re.fullmatch(ARM, name)
+
+
 def test_only_prod_is_production_by_its_name() -> None:
     assert parse(RAW, file="Pulumi.prod.yaml").production is True
     assert parse(RAW, file="Pulumi.staging.yaml").production is False
@@ -72,6 +86,8 @@ def test_only_prod_is_production_by_its_name() -> None:
             {"size": "Standard_D4_v3", "disk": {"type": "Premium_LRS"}},
             "host: disk.type: Premium_LRS is not for size Standard_D4_v3, whose name has no s: take another size",
         ),
+        ({"size": "Standard_D2ps_v5"}, "host: size: Standard_D2ps_v5 has Arm processors, and image Debian:debian-12:"),
+        ({"size": "Standard_B2pts_v2"}, "Standard_B2pts_v2 has Arm processors"),
         ({"sshFrom": []}, "host.sshFrom: should be at least 1 long"),
         ({"sshFrom": ["0.0.0.0/0"]}, "sshFrom[0]: '0.0.0.0/0': this is a good part of the internet: name smaller"),
         ({"sshFrom": ["8.0.0.0/7"]}, "sshFrom[0]: '8.0.0.0/7': this is a good part of the internet: name smaller"),

@@ -11,6 +11,7 @@ import pytest
 
 from components import azure_lookup, state
 from components.hosts.azure import AzureHost
+from tests.azure.compute_rules import IMMUTABLE
 from tests.unit.azure_parts import (
     ACCOUNT,
     ADDRESS,
@@ -145,9 +146,13 @@ def test_all_that_is_on_the_machine_shares_its_fate(
     assert recorder.one(STOP, "host-stop")["machine"] == "4711-of-this-machine"
     machine = options[VM, "host-machine-vm"]
     assert machine.delete_before_replace is True
-    assert {"osProfile.customData", "storageProfile.imageReference", "zones"} <= set(machine.replace_on_changes or [])
-    # a size changes in place
-    assert not any("hardware" in path for path in machine.replace_on_changes or [])
+    replaced = set(machine.replace_on_changes or [])
+    # but the disk's name, which is left to Azure
+    assert all(
+        any(path.startswith(by) for by in replaced) for path in IMMUTABLE if path != "storageProfile.osDisk.name"
+    )
+    # a size changes in place, and what others may set there
+    assert not [path for path in replaced if "hardware" in path or path.endswith(("linuxConfiguration", "osDisk"))]
 
 
 def test_what_azure_adds_to_a_resource_is_no_change_after_a_refresh(

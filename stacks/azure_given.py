@@ -1,0 +1,66 @@
+"""What the settings say is on Azure already, looked at before anything is made."""
+
+from __future__ import annotations
+
+import re
+
+import pulumi
+
+from components.azure_lookup import look_up
+from stacks.azure import AzureHostSettings
+from stacks.azure_names import network
+from stacks.login import subscription
+
+SUBNET_ID = re.compile(
+    r"/subscriptions/([^/]+)/resourceGroups/([^/]+)/providers/[^/]+/virtualNetworks/([^/]+)/subnets/([^/]+)", re.I
+)
+STORAGE, STORAGE_GLOBAL = "Microsoft.Storage", "Microsoft.Storage.Global"
+# addresses and names for documentation, which nobody has: RFC 5737 and 2606
+NOBODYS = tuple(network(n) for n in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"))
+NOBODYS_NAMES = re.compile(r"(.*@)?(.*\.)?example\.(com|net|org)(:\d+)?", re.I)
+
+
+def check_given(machine: AzureHostSettings, *, shares: bool, far: bool) -> None:
+    """Checks that the group and the subnet that `machine` is to be in are there; warns of what is only an example.
+
+    Args:
+        machine: The host.
+        shares: Whether shares on Azure let its subnet in.
+        far: Whether these are in another region.
+
+    Raises:
+        pulumi.RunError: for what is not there, or does not lead to the shares.
+    """
+    group, subnet = machine.existing_resource_group, machine.network.subnet_id
+    if group and not look_up("azure-native:resources:getResourceGroup", resourceGroupName=group):
+        raise pulumi.RunError(
+            f"resource group {group} is not in subscription {subscription()}: mend "
+            "datadocker:host.existingResourceGroup, or leave it out and one is made"
+        )
+    parts = SUBNET_ID.fullmatch(subnet or "")
+    # in another subscription azure-native's functions look for nothing
+    if subnet and parts and parts[1].lower() == subscription().lower():
+        names = dict(zip(("resourceGroupName", "virtualNetworkName", "subnetName"), parts.groups()[1:], strict=True))
+        found = look_up("azure-native:network:getSubnet", **names)
+        if not found:
+            raise pulumi.RunError(
+                f"subnet {subnet} does not exist: mend datadocker:host.network.subnetId (az network vnet subnet list "
+                "shows what there is), or leave it out and a network is made"
+            )
+        services = {endpoint.get("service") for endpoint in found.known.get("serviceEndpoints") or []}
+        if shares and not services & {STORAGE_GLOBAL, *([] if far else [STORAGE])}:
+            raise pulumi.RunError(
+                f"subnet {subnet} has no service endpoint for storage, and the shares would not let it in: az network "
+                f"vnet subnet update --ids {subnet} --service-endpoints {STORAGE_GLOBAL if far else STORAGE} (and "
+                "those that it has), or name another by datadocker:host.network.subnetId"
+            )
+    for source in machine.ssh_from:
+        if source[0].isdigit() and any(network(source).subnet_of(known) for known in NOBODYS):
+            pulumi.log.warn(
+                f"datadocker:host.sshFrom: {source} is an example that nobody has, and so nobody, this command "
+                "neither, can log in to the machine: write your own address there"
+            )
+    if machine.jump_host and NOBODYS_NAMES.fullmatch(machine.jump_host):
+        pulumi.log.warn(
+            f"datadocker:host.jumpHost: {machine.jump_host} is an example: write there by which host ssh gets in"
+        )

@@ -1,0 +1,98 @@
+"""What the settings say is on Azure already is looked at before anything is made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+
+from components import azure_lookup
+from stacks.azure import AzureHostSettings
+from stacks.azure_given import STORAGE, STORAGE_GLOBAL, check_given
+from tests.unit.azure_parts import SUBNET, SUBSCRIPTION, AzureRecorder, logged_in
+from tests.unit.azure_raw import HOST
+from tests.unit.conftest import Build
+
+GET_GROUP, GET_SUBNET = "azure-native:resources:getResourceGroup", "azure-native:network:getSubnet"
+INSIDE: dict[str, Any] = {"network": {"subnetId": SUBNET}}
+
+
+@pytest.fixture
+def recorder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AzureRecorder:
+    return logged_in(monkeypatch, tmp_path)
+
+
+def check(build: Build, *, shares: bool = True, far: bool = False, **change: Any) -> None:
+    azure_lookup._looked_up.cache_clear()
+    machine = AzureHostSettings.model_validate(HOST | change)
+    build(lambda: check_given(machine, shares=shares, far=far))
+
+
+def test_a_group_that_is_not_there(build: Build, recorder: AzureRecorder) -> None:
+    with pytest.raises(pulumi.RunError, match=rf"^resource group ours is not in subscription {SUBSCRIPTION}: mend "):
+        check(build, existingResourceGroup="ours")
+    recorder.existing[GET_GROUP] = {"id": "/ours"}
+    check(build, existingResourceGroup="ours")
+
+
+def test_a_subnet_that_is_not_there(build: Build, recorder: AzureRecorder) -> None:
+    with pytest.raises(pulumi.RunError, match=f"^subnet {SUBNET} does not exist: mend datadocker:host.network.subnet"):
+        check(build, shares=False, **INSIDE)
+    recorder.existing[GET_SUBNET] = {"id": SUBNET}
+    check(build, shares=False, **INSIDE)
+
+
+@pytest.mark.parametrize(
+    ("services", "far", "lacking"),
+    [
+        ([], False, STORAGE),
+        (["Microsoft.Sql"], False, STORAGE),
+        ([STORAGE], False, None),
+        ([STORAGE_GLOBAL], False, None),
+        ([STORAGE], True, STORAGE_GLOBAL),
+        ([STORAGE_GLOBAL], True, None),
+    ],
+)
+def test_a_subnet_that_shares_would_not_let_in(
+    build: Build, recorder: AzureRecorder, services: list[str], far: bool, lacking: str | None
+) -> None:
+    recorder.existing[GET_SUBNET] = {"id": SUBNET, "serviceEndpoints": [{"service": service} for service in services]}
+    if lacking is None:
+        check(build, far=far, **INSIDE)
+        return
+    with pytest.raises(pulumi.RunError, match=f"no service endpoint for storage, .* --service-endpoints {lacking} "):
+        check(build, far=far, **INSIDE)
+    # shares on the machine itself let everybody in
+    check(build, shares=False, **INSIDE)
+
+
+def test_what_is_in_another_subscription_can_not_be_looked_at(build: Build, recorder: AzureRecorder) -> None:
+    elsewhere = SUBNET.replace(SUBSCRIPTION, "11111111-2222-3333-4444-555555555555")
+    check(build, network={"subnetId": elsewhere})
+    assert GET_SUBNET not in recorder.asked
+
+
+@pytest.mark.parametrize(
+    ("change", "warned"),
+    [
+        ({"sshFrom": ["192.0.2.1/32"]}, "datadocker:host.sshFrom: 192.0.2.1/32 is an example that nobody has"),
+        ({"sshFrom": ["10.0.0.0/24"]}, None),
+        ({"sshFrom": ["Internet"]}, None),
+        ({"publicIp": False, "jumpHost": "jump@jump.example.com:22"}, "jump@jump.example.com:22 is an example"),
+        ({"publicIp": False, "jumpHost": "jump.examples.com"}, None),
+    ],
+)
+def test_an_example_that_was_left_in_the_file_is_warned_of(
+    build: Build,
+    recorder: AzureRecorder,
+    monkeypatch: pytest.MonkeyPatch,
+    change: dict[str, Any],
+    warned: str | None,
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", said.append)
+    check(build, **({"sshFrom": ["10.0.0.0/24"]} | change))
+    assert len(said) == (warned is not None)
+    assert warned is None or warned in said[0]
