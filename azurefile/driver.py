@@ -17,6 +17,7 @@ from azurefile.engine import Engine
 from azurefile.errors import COMES_BACK, DiskFull, NoSuchVolume, OptionError, ShareError, ShareSilent
 from azurefile.fence import Fence
 from azurefile.held import Held
+from azurefile.holders import Holders
 from azurefile.identity import Host
 from azurefile.keeper import Keeper
 from azurefile.lanes import Lanes
@@ -58,7 +59,8 @@ class Driver:
         host = Host(settings.host, identity.host_id(state), settings.takeover)
         self._leases = Leases(settings.state, host, self._memory)
         leases = self._leases
-        self._watcher = Watcher(engine, leases.held, leases.identify, leases.rename, leases.engine_left)
+        self._holders = holders = Holders(leases)
+        self._watcher = Watcher(engine, leases.held, holders.identify, holders.rename, holders.engine_left)
         stopper = Stopper(engine, self._attachments.target, self._stopped, StoppedMemory(state / "stopped"))
         self._keeper = Keeper(self._leases, settings.takeover, stopper.stop)
         self._protocols = protocols.available(settings.root, settings.takeover)
@@ -67,6 +69,7 @@ class Driver:
             self._attachments,
             self._protocols,
             self._leases,
+            holders,
             Fence(self._leases, engine.running, self._watcher.listening),
             self._keeper,
             stopper,
@@ -147,7 +150,7 @@ class Driver:
             await self.unmount(name, mount_id)
             raise self._failed(name, started, ShareSilent(_HUNG_UP))
         # Who asked may have ended while it waited, and then starts nothing.
-        self._leases.doubt(name, started)
+        self._holders.doubt(name, started)
         log.info("mounted", extra=_facts(self._volume(name), started) | {"id": mount_id[:12]})
         return self.path(name)
 

@@ -1,8 +1,6 @@
-"""The leases of this plugin process, and what becomes known of their holders."""
+"""The leases of this plugin process."""
 
-import dataclasses
 import logging
-import math
 import os
 import threading
 import time
@@ -15,7 +13,7 @@ from azurefile.identity import Host
 from azurefile.lease import Lease
 from azurefile.leasememory import LeaseMemory
 from azurefile.liveness import Process
-from azurefile.owner import Container, Owner, facts, record_key
+from azurefile.owner import Owner, facts, record_key
 from azurefile.store import LockStore
 from azurefile.volumes import Volume
 
@@ -39,7 +37,7 @@ class Leases:
         self,
         plugin: str,
         host: Host,
-        memory: LeaseMemory | None = None,
+        memory: LeaseMemory,
         clock: Callable[[], float] = liveness.clock,
     ) -> None:
         """Begin with none. `memory` keeps those on shared stores for the plugin's next life."""
@@ -50,10 +48,6 @@ class Leases:
         self._clock = clock
         self._leases: dict[str, Lease] = {}
         self._dropping = threading.Lock()
-        # The engine's events and its mounts tell of one holder at once.
-        self._telling = threading.Lock()
-        # When an engine was last seen to end.
-        self._left = -math.inf
         # Notified when a record on a shared store has to be written anew.
         self.changes = threading.Condition()
 
@@ -112,15 +106,6 @@ class Leases:
         if lease is not None:
             self.drop(lease)
 
-    def unmounted(self, volume: str, mounts: int) -> None:
-        """Note that one of several mounts of a volume has ended."""
-        lease = self._leases.get(volume)
-        if lease is not None:
-            with self._telling:
-                lease.owner.mounts = mounts
-                lease.owner.containers = _living(lease.owner.containers, mounts)
-            self.note(lease)
-
     def forget(self, volume: Volume, store: LockStore) -> None:
         """Remove the record of a volume that no longer exists. Raises ShareError if the share can't be asked."""
         self.release(volume.name)
@@ -147,54 +132,12 @@ class Leases:
             lease.owner.renewed = time.time()
             lease.save()
 
-    def identify(self, volume: str, container: Container, at: float) -> None:
-        """Note which container a mount was for, as the engine told it at `at` (seconds of `liveness.clock`)."""
-        lease = self._leases.get(volume)
-        # An event older than the grant speaks of an earlier holder.
-        if lease is None or at < lease.granted:
-            return
-        owner = lease.owner
-        with self._telling:
-            known = {c.id: c for c in owner.containers} if not owner.exclusive else {}
-            before = next((c for c in owner.containers if c.id == container.id), None)
-            if before is not None and container.pid is None:
-                container = dataclasses.replace(container, pid=before.pid, ticks=before.ticks)
-            if before == container or (owner.exclusive and container.pid is None and _another_runs(owner, container)):
-                return
-            known[container.id] = container
-            owner.containers = list(known.values())
-        self.note(lease)
-        if container.pid is not None:
-            log.info("holder", extra=facts(owner))
-
-    def rename(self, container: str, name: str) -> None:
-        """Know a holder by its new name."""
-        for lease in self.all():
-            with self._telling:
-                known = [c for c in lease.owner.containers if c.id == container]
-                renamed = [dataclasses.replace(c, name=name) if c in known else c for c in lease.owner.containers]
-                lease.owner.containers = renamed
-            if known:
-                self.note(lease)
-
     def note(self, lease: Lease) -> None:
         """Write what memory knows better; on a full disk the record is only older than it could be."""
         try:
             lease.save()
         except OSError as error:
             log.warning("record not written", extra=facts(lease.owner) | {"error": error})
-
-    def engine_left(self) -> None:
-        """Trust only what is known by process: what an engine was starting when it ended never starts."""
-        self._left = time.monotonic()
-        for lease in self.all():
-            lease.restored = True
-
-    def doubt(self, volume: str, asked: float) -> None:
-        """Trust a hold only by process that was asked for at `asked` (monotonic) by an engine that has ended since."""
-        lease = self._leases.get(volume)
-        if lease is not None and asked < self._left:
-            lease.restored = True
 
     def drop(self, lease: Lease) -> None:
         """Give a lease back; one that is lost is only forgotten, once nothing writes under it any more."""
@@ -211,7 +154,7 @@ class Leases:
             dropped = self._leases.get(lease.owner.volume) is lease
             if dropped:
                 del self._leases[lease.owner.volume]
-        if dropped and self._memory is not None and lease.store.shared:
+        if dropped and lease.store.shared:
             self._memory.forget(lease.owner.volume)
 
     def owner(self, volume: Volume, store: LockStore) -> Owner:
@@ -238,18 +181,5 @@ class Leases:
         return record_key(self.plugin, volume, self.host.identity if store.shared else "")
 
     def _remember(self, lease: Lease) -> None:
-        if self._memory is not None and lease.store.shared and lease.owner.released is None:
+        if lease.store.shared and lease.owner.released is None:
             self._memory.save(lease)
-
-
-def _another_runs(owner: Owner, container: Container) -> bool:
-    """Whether another container's process lives, which one without a process must not hide."""
-    return any(c.pid is not None and c.id != container.id and not c.dead() for c in owner.containers)
-
-
-def _living(containers: list[Container], mounts: int) -> list[Container]:
-    """Those that `mounts` mounts may be for: of the ones that no process is known of, the newest."""
-    living = [c for c in containers if not c.dead()]
-    unknown = [c for c in living if c.pid is None]
-    surplus = unknown[: max(0, len(living) - mounts)]
-    return [c for c in living if c not in surplus]

@@ -13,7 +13,9 @@ from azurefile.chosenstores import ChosenStores
 from azurefile.errors import DiskFull, InUse, ShareError, ShareMissing, ShareSilent, StaleMount
 from azurefile.fence import Fence
 from azurefile.flush import Flush
+from azurefile.holders import Holders
 from azurefile.keeper import Keeper
+from azurefile.lease import Lease
 from azurefile.leasememory import LeaseMemory, LeaseUnreadable
 from azurefile.leases import Leases
 from azurefile.liveness import Process
@@ -44,6 +46,7 @@ class Mounter:
         attachments: Attachments,
         ways: Mapping[str, ShareProtocol],
         leases: Leases,
+        holders: Holders,
         fence: Fence,
         keeper: Keeper,
         stopper: Stopper,
@@ -54,6 +57,7 @@ class Mounter:
         self._attachments = attachments
         self._ways = ways
         self._leases = leases
+        self._holders = holders
         self._fence = fence
         self._keeper = keeper
         # When each volume's share was last seen to work.
@@ -149,13 +153,13 @@ class Mounter:
                 way.mount(volume, attachment.target)
                 self._where[volume.name] = way.where(volume)
             if lease is None or lease.lost:
-                raise ShareSilent("the share stopped answering while it was mounted")
+                raise ShareSilent(f"the hold was lost while the share was mounted ({_why(lease)})")
             with room.needed(failed):
                 self._volumes.mounted(volume, store.place)
                 attachment.add(mount_id, time.time())
         except BaseException:
             if attachment.ids:
-                self._leases.unmounted(volume.name, len(attachment.ids))
+                self._holders.unmounted(volume.name, len(attachment.ids))
             elif lease is None or not lease.lost:
                 # Else who stops its containers does that: given to another now, its mount would be cut for the old one.
                 try:
@@ -170,7 +174,7 @@ class Mounter:
         attachment = self._attachments.of(volume.name)
         known = attachment.remove(mount_id)
         if attachment.ids:
-            self._leases.unmounted(volume.name, len(attachment.ids))
+            self._holders.unmounted(volume.name, len(attachment.ids))
         elif attachment.readable or not self._one_less(volume.name):
             attachment.clear()
             self._let_go(volume.name)
@@ -296,7 +300,7 @@ class Mounter:
         """Note the end of a mount that was not counted here; says whether others may still write."""
         lease = self._leases.of(volume)
         if lease is not None:
-            self._leases.unmounted(volume, max(0, lease.owner.mounts - 1))
+            self._holders.unmounted(volume, max(0, lease.owner.mounts - 1))
         return self._fence.alive(volume)
 
     def _stop_uncounted(self, volume: str) -> None:
@@ -327,3 +331,7 @@ class Mounter:
 
     def _way(self, volume: Volume) -> ShareProtocol:
         return self.way(volume.name, volume.options.protocol)
+
+
+def _why(lease: Lease | None) -> str:
+    return lease.lost if lease is not None else "it was given back"

@@ -13,7 +13,8 @@ from azurefile.errors import OptionError
 SMB, NFS, LOCAL = "smb", "nfs", "local"
 
 _VOLUME_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
-_VOLUME_NAME_LENGTH = 200
+# With the names of host and plugin it is one of a file (NAME_MAX).
+_VOLUME_NAME_LENGTH = 128
 # No dot: abc.bak and abc.old are no accounts.
 ACCOUNT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _AZURE_ACCOUNT = re.compile(r"[a-z0-9]{3,24}")

@@ -8,6 +8,7 @@ from azurefile import options
 from azurefile.errors import ShareSilent
 from azurefile.fence import Fence
 from azurefile.held import Held
+from azurefile.holders import Holders
 from azurefile.identity import Host
 from azurefile.lease import Lease
 from azurefile.leasememory import LeaseMemory
@@ -101,7 +102,8 @@ class Machine:
         self.world = world
         self.store = SharedStore(folder, "dbs")
         host = Host(name, identity or f"id-{name}", takeover)
-        self.leases = Leases("azurefile", host, memory, clock=lambda: world.now)
+        self.leases = Leases("azurefile", host, memory or Forgetful(), clock=lambda: world.now)
+        self.holders = Holders(self.leases)
         self.fence = Fence(self.leases, lambda _: False, lambda: False, clock=lambda: world.now)
 
     def claim(self, name: str = "dbs", **given: str) -> Lease:
@@ -119,6 +121,19 @@ class Machine:
                 if not 0 < held.wait < MOUNT_SECONDS:
                     raise
             self.world.now += 1
+
+
+class Forgetful(LeaseMemory):
+    """Of a plugin that has no next life."""
+
+    def __init__(self) -> None:
+        pass
+
+    def save(self, lease: Lease) -> None:
+        pass
+
+    def forget(self, volume: str) -> None:
+        pass
 
 
 class OnShare(Local):

@@ -212,7 +212,5 @@ def let_go(machine: Machine, target: Path) -> None:
     state.mkdir()
     attachments = Attachments(state, target.parent)
     stopper = Stopper(None, attachments.target, lambda _: None, StoppedMemory(state))  # type: ignore[arg-type]
-    ways = protocols.available(state, 60)
-    Mounter(VolumeStore(state / "volumes"), attachments, ways, machine.leases, machine.fence, keeper, stopper)._let_go(
-        "dbs"
-    )
+    ways, held = protocols.available(state, 60), (machine.leases, machine.holders, machine.fence)
+    Mounter(VolumeStore(state / "volumes"), attachments, ways, *held, keeper, stopper)._let_go("dbs")

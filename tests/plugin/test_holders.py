@@ -290,8 +290,8 @@ def test_a_container_that_is_about_to_restart_hides_no_living_holder(
 def test_a_container_without_a_process_replaces_no_living_holder(one: Machine, exclusive: str) -> None:
     lease = one.claim(exclusive=exclusive)
     ticks = liveness.start_ticks(os.getpid())
-    one.leases.identify("dbs", Container("a", "mydb", pid=os.getpid(), ticks=ticks), liveness.clock())
-    one.leases.identify("dbs", Container("b", "other"), liveness.clock())
+    one.holders.identify("dbs", Container("a", "mydb", pid=os.getpid(), ticks=ticks), liveness.clock())
+    one.holders.identify("dbs", Container("b", "other"), liveness.clock())
     assert [c.name for c in lease.owner.containers if c.pid] == ["mydb"]
 
 

@@ -32,8 +32,8 @@ def set_clock(monkeypatch: pytest.MonkeyPatch) -> SetClock:
 
 @pytest.fixture
 def watcher(one: Machine, engine: FakeEngine) -> Watcher:
-    leases = one.leases
-    return Watcher(Engine(str(engine.path)), leases.held, leases.identify, leases.rename, leases.engine_left)
+    holders = one.holders
+    return Watcher(Engine(str(engine.path)), one.leases.held, holders.identify, holders.rename, holders.engine_left)
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -147,7 +147,7 @@ def test_a_holder_without_a_name_is_waited_for_no_longer_after_a_step(
 ) -> None:
     one.claim()
     monkeypatch.setattr(one.fence, "_running", lambda _: None)
-    one.leases.engine_left()
+    one.holders.engine_left()
     set_clock(step)
     with pytest.raises(Held) as refused:
         one.claim("other")

@@ -174,7 +174,7 @@ def test_a_claim_that_fails_after_its_grant_holds_nothing(
 def test_a_container_named_while_another_mount_ends_is_not_forgotten(one: Machine) -> None:
     lease = one.claim(exclusive="false")
     lease.owner.mounts = 2
-    told = threading.Thread(target=one.leases.identify, args=("dbs", Container("2", "second"), liveness.clock()))
+    told = threading.Thread(target=one.holders.identify, args=("dbs", Container("2", "second"), liveness.clock()))
 
     class Looked(Container):
         def dead(self) -> bool:
@@ -183,7 +183,7 @@ def test_a_container_named_while_another_mount_ends_is_not_forgotten(one: Machin
             return False
 
     lease.owner.containers = [Looked("1", "first")]
-    one.leases.unmounted("dbs", 1)
+    one.holders.unmounted("dbs", 1)
     told.join()
     assert [container.name for container in lease.owner.containers] == ["first", "second"]
 
@@ -194,11 +194,11 @@ def test_containers_that_never_got_a_process_are_forgotten_with_their_mounts(one
     pid = os.getpid()
     lease.owner.containers = [Container("writer", "writer", pid=pid, ticks=liveness.start_ticks(pid))]
     for number in range(5):
-        one.leases.identify("dbs", Container(f"job{number}", f"job{number}"), liveness.clock())
+        one.holders.identify("dbs", Container(f"job{number}", f"job{number}"), liveness.clock())
         if number < 4:
-            one.leases.unmounted("dbs", 1)
+            one.holders.unmounted("dbs", 1)
     assert [container.name for container in lease.owner.containers] == ["writer", "job4"]
-    one.leases.unmounted("dbs", 1)
+    one.holders.unmounted("dbs", 1)
     assert [container.name for container in lease.owner.containers] == ["writer"]
 
 

@@ -14,6 +14,7 @@ from azurefile.engine import Engine
 from azurefile.errors import ShareError
 from azurefile.fence import Fence
 from azurefile.held import Held
+from azurefile.holders import Holders
 from azurefile.identity import Host
 from azurefile.leasememory import LeaseMemory
 from azurefile.leases import Leases
@@ -27,6 +28,7 @@ from azurefile.volumes import Volume
 from azurefile.watcher import Watcher
 from tests.plugin.fake_engine import FakeEngine
 from tests.plugin.harness import eventually
+from tests.plugin.shared import Forgetful
 
 HOST = Host("host", "0123456789ab", 60)
 
@@ -60,7 +62,7 @@ def test_a_lock_file_deleted_while_it_is_locked_excludes_nobody_and_is_not_used(
 @pytest.mark.parametrize("running", [True, None])
 def test_a_nameless_holder_is_looked_up_only_after_the_engine_restarted(tmp_path: Path, running: bool | None) -> None:
     answers: list[bool | None] = [running]
-    leases = Leases("azurefile", HOST)
+    leases = Leases("azurefile", HOST, Forgetful())
     fence = Fence(leases, lambda _: answers[0], lambda: False)
     store = FlockStore(tmp_path)
     fence.claim(volume("one"), store, rejoin=False)
@@ -70,7 +72,7 @@ def test_a_nameless_holder_is_looked_up_only_after_the_engine_restarted(tmp_path
     answers[0] = False
     with pytest.raises(Held):
         fence.claim(volume("two"), store, rejoin=False)
-    leases.engine_left()
+    Holders(leases).engine_left()
     answers[0] = running
     with pytest.raises(Held):
         fence.claim(volume("two"), store, rejoin=False)
@@ -81,7 +83,7 @@ def test_a_nameless_holder_is_looked_up_only_after_the_engine_restarted(tmp_path
 
 
 def test_renewing_shows_in_the_record_until_it_is_released(tmp_path: Path) -> None:
-    leases = Leases("azurefile", HOST)
+    leases = Leases("azurefile", HOST, Forgetful())
     fence = Fence(leases, lambda _: True, lambda: False)
     store = FlockStore(tmp_path)
     fence.claim(volume("one"), store, rejoin=False)
@@ -100,7 +102,7 @@ def test_renewing_shows_in_the_record_until_it_is_released(tmp_path: Path) -> No
 
 
 def test_a_late_save_does_not_bring_a_removed_record_back(tmp_path: Path) -> None:
-    leases = Leases("azurefile", HOST)
+    leases = Leases("azurefile", HOST, Forgetful())
     fence = Fence(leases, lambda _: True, lambda: False)
     store = FlockStore(tmp_path)
     fence.claim(volume("one"), store, rejoin=False)
@@ -113,7 +115,7 @@ def test_a_late_save_does_not_bring_a_removed_record_back(tmp_path: Path) -> Non
 
 def test_a_record_of_another_plugin_is_not_written_over(tmp_path: Path) -> None:
     """As of one on another machine that has the same folder: their folders differ, their records' names don't."""
-    theirs, ours = (Fence(Leases("azurefile", HOST), lambda _: True, lambda: False) for _ in range(2))
+    theirs, ours = (Fence(Leases("azurefile", HOST, Forgetful()), lambda _: True, lambda: False) for _ in range(2))
     theirs.claim(volume("dbs", folder="one"), FlockStore(tmp_path), rejoin=False)
     store = FlockStore(tmp_path)
     with pytest.raises(ShareError, match=r'another plugin holds "azurefile\.dbs" in its fence; give each plugin'):
@@ -130,15 +132,16 @@ def test_a_container_without_a_known_process_is_found_by_its_cgroup(
     (proc / "self").mkdir(parents=True)
     (proc / "77").mkdir()
     (proc / "77/cgroup").write_text("0::/docker/c0ffee\n" if alive else "0::/docker/other\n")
-    leases = Leases("azurefile", HOST)
+    leases = Leases("azurefile", HOST, Forgetful())
     fence = Fence(leases, lambda _: False, lambda: False)
     store = FlockStore(tmp_path / "fence")
     fence.claim(volume("one"), store, rejoin=False)
     lease = leases.of("one")
     assert lease is not None
-    leases.identify("one", Container("c0ffee", "mydb"), liveness.clock())
+    holders = Holders(leases)
+    holders.identify("one", Container("c0ffee", "mydb"), liveness.clock())
     lease.owner.since -= 60
-    leases.engine_left()
+    holders.engine_left()
     monkeypatch.setattr(liveness, "_PROC", proc)
     assert fence.alive("one") is alive
 
@@ -188,7 +191,7 @@ def test_a_claim_reads_no_record_that_this_plugin_knows_to_be_in_nobodys_way(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of many databases on one share each would read those of all others, one after the other."""
-    leases = Leases("azurefile", HOST)
+    leases = Leases("azurefile", HOST, Forgetful())
     fence = Fence(leases, lambda _: True, lambda: False)
     way = Local(tmp_path)
     one, two = volume("one", folder="one"), volume("two", folder="two")
@@ -202,7 +205,7 @@ def test_a_claim_reads_no_record_that_this_plugin_knows_to_be_in_nobodys_way(
 @pytest.fixture
 def full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Leases:
     """A plugin that has a hold, on a disk that is full since."""
-    leases = Leases("azurefile", HOST)
+    leases = Leases("azurefile", HOST, Forgetful())
     leases.grant(volume("one"), FlockStore(tmp_path))
 
     def write(_: FlockStore, owner: Owner) -> None:
@@ -220,7 +223,7 @@ def test_on_a_full_disk_a_hold_is_given_back_as_a_whole(full: Leases, tmp_path: 
 
 @pytest.mark.usefixtures("full")
 def test_on_a_full_disk_a_restarted_plugin_goes_on_with_its_hold(tmp_path: Path) -> None:
-    leases = Leases("azurefile", HOST)
+    leases = Leases("azurefile", HOST, Forgetful())
     assert restore(volume("one"), FlockStore(tmp_path), leases, LeaseMemory(tmp_path / "leases"), 1)
     assert leases.of("one") is not None
 
@@ -228,7 +231,8 @@ def test_on_a_full_disk_a_restarted_plugin_goes_on_with_its_hold(tmp_path: Path)
 def test_on_a_full_disk_the_engines_events_are_still_understood(full: Leases, engine: FakeEngine) -> None:
     """Taken for the end of the engine, such an error would cost every hold its trust."""
     ended: list[bool] = []
-    Watcher(Engine(str(engine.path)), full.held, full.identify, full.rename, lambda: ended.append(True)).start()
+    holders = Holders(full)
+    Watcher(Engine(str(engine.path)), full.held, holders.identify, holders.rename, lambda: ended.append(True)).start()
     engine.wait_for_listener()
     mydb = engine.run("mydb", "one")
     engine.tell("container", "rename", mydb.id, name="old", oldName="/mydb")
@@ -239,16 +243,16 @@ def test_on_a_full_disk_the_engines_events_are_still_understood(full: Leases, en
         assert [c.name for c in lease.owner.containers if c.pid] == ["old"]
 
     eventually(named)
-    full.unmounted("one", 1)
+    holders.unmounted("one", 1)
     assert ended == []
 
 
 def test_a_local_folder_that_another_machine_reaches_is_refused_while_its_plugin_lives(tmp_path: Path) -> None:
     store = FlockStore(tmp_path)
-    theirs = Leases("azurefile", HOST)
+    theirs = Leases("azurefile", HOST, Forgetful())
     theirs.boot = "another machine's"
     lease = theirs.grant(volume("one"), store)
-    fence = Fence(Leases("ours", HOST), lambda _: True, lambda: True)
+    fence = Fence(Leases("ours", HOST, Forgetful()), lambda _: True, lambda: True)
     with pytest.raises(Held):
         fence.claim(volume("two"), store, rejoin=False)
     assert lease.lock is not None
@@ -257,7 +261,7 @@ def test_a_local_folder_that_another_machine_reaches_is_refused_while_its_plugin
 
 
 def test_a_clock_that_is_set_back_makes_no_dead_holder_young(tmp_path: Path) -> None:
-    leases = Leases("azurefile", HOST)
+    leases = Leases("azurefile", HOST, Forgetful())
     fence = Fence(leases, lambda _: False, lambda: True)
     fence.claim(volume("one"), FlockStore(tmp_path), rejoin=False)
     lease = leases.of("one")
@@ -270,13 +274,14 @@ def test_a_clock_that_is_set_back_makes_no_dead_holder_young(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("ended", [True, False])
 def test_a_hold_whose_asker_ended_while_it_waited_is_trusted_only_by_process(tmp_path: Path, ended: bool) -> None:
-    leases = Leases("azurefile", HOST)
+    leases = Leases("azurefile", HOST, Forgetful())
     fence = Fence(leases, lambda _: False, lambda: True)
+    holders = Holders(leases)
     asked = time.monotonic()
     if ended:
-        leases.engine_left()
+        holders.engine_left()
     fence.claim(volume("one"), FlockStore(tmp_path), rejoin=False)
-    leases.doubt("one", asked)
+    holders.doubt("one", asked)
     lease = leases.of("one")
     assert lease is not None
     lease.owner.since -= 60

@@ -18,7 +18,7 @@ from azurefile.optionvalues import RESERVED_FOLDER
 from azurefile.owner import Container
 from azurefile.protocols.nfs_folder import MountedFolder
 from azurefile.sharedstore import SharedStore
-from tests.plugin.shared import volume
+from tests.plugin.shared import Forgetful, volume
 from tests.plugin.test_shared_store import Mounted
 
 pytestmark = pytest.mark.root
@@ -150,7 +150,7 @@ def fill(share: Path) -> None:
 
 def test_a_full_share_ends_no_hold(small: Path, folder: MountedFolder) -> None:
     store = SharedStore(folder, "dbs")
-    leases = Leases("azurefile", Host("one", "id-one", 60))
+    leases = Leases("azurefile", Host("one", "id-one", 60), Forgetful())
     held = [leases.grant(volume(name, folder=name), store) for name in ("a", "b")]
     before = {record.owner.volume: record.owner.renewed for record in store.records()}
     clock = small / RESERVED_FOLDER / "clock"
@@ -173,7 +173,7 @@ def test_a_record_that_outgrows_its_room_on_a_full_share_is_renewed_with_fewer_c
     small: Path, folder: MountedFolder
 ) -> None:
     store = SharedStore(folder, "dbs")
-    leases = Leases("azurefile", Host("one", "id-one", 60))
+    leases = Leases("azurefile", Host("one", "id-one", 60), Forgetful())
     lease = leases.grant(volume("a", exclusive="false"), store)
     (record,) = store.records()
     before = record.owner.renewed

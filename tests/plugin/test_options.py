@@ -171,7 +171,7 @@ def test_bad_options_are_refused_by_name(given_options: dict[str, str], words: s
     assert "hunter2" not in message
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "-a", "a\0", "é", "a" * 201, "a b", "a\n"])
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "-a", "a\0", "é", "a" * 129, "a b", "a\n"])
 def test_bad_volume_names_are_refused(name: str) -> None:
     with pytest.raises(OptionError, match="a name is"):
         options.parse(name, {"share": "abc"}, LOCAL)
