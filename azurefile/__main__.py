@@ -56,12 +56,12 @@ def main() -> int:
     try:
         _check_state(arguments.state)
         if arguments.command == "prepare":
-            from azurefile.shares import prepare
+            from azurefile.rootfolder import prepare
 
             prepare(Path(arguments.root), arguments.state)
         elif arguments.command == "install":
             from azurefile.install import install
-            from azurefile.shares import prepare
+            from azurefile.rootfolder import prepare
 
             prepare(Path(arguments.root), arguments.state)
             if "CONFIG" not in os.environ:
@@ -99,9 +99,9 @@ def _serve(arguments: argparse.Namespace) -> None:
 
     from azurefile.caller import CallerProtocol
     from azurefile.driver import Driver
+    from azurefile.rootfolder import prepare
     from azurefile.server import application
     from azurefile.settings import Settings
-    from azurefile.shares import prepare
 
     prepare(root, arguments.state)
     driver = Driver(

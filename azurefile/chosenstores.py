@@ -25,15 +25,15 @@ class ChosenStores:
         # None is closed that another volume just got.
         self._guard = threading.Lock()
 
-    def of(self, volume: Volume, place: str = "") -> LockStore:
-        """The volume's store, from here on kept for it; of several the one at `place`.
+    def of(self, volume: Volume, account: str = "") -> LockStore:
+        """The volume's store, from here on kept for it; of several the one that is reached by `account`.
 
         What is held stays where it is, whatever account the volume would mean by now.
         """
         lease = self._leases.of(volume.name)
         held = lease is not None and not lease.lost and self._fence.alive(volume.name)
         with self._guard:
-            store = lease.store if lease is not None and held else self._way(volume).locks(volume, place)
+            store = lease.store if lease is not None and held else self._way(volume).locks(volume, account)
             before = self._chosen.get(volume.name)
             self._chosen[volume.name] = store
         if before is not None and before is not store:

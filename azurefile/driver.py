@@ -26,6 +26,7 @@ from azurefile.leasememory import LeaseMemory
 from azurefile.leases import Leases
 from azurefile.mounter import Mounter
 from azurefile.owner import iso_time
+from azurefile.restorer import Restorer
 from azurefile.settings import Settings
 from azurefile.starter import Starter
 from azurefile.stoppedmemory import StoppedMemory
@@ -54,10 +55,10 @@ class Driver:
         self._lanes = Lanes()
         self._volumes = VolumeStore(state / "volumes")
         self._attachments = Attachments(state / "mounts", settings.mounts)
-        self._memory = LeaseMemory(state / "leases")
+        memory = LeaseMemory(state / "leases")
         engine = Engine(settings.engine)
         host = Host(settings.host, identity.host_id(state), settings.takeover)
-        self._leases = Leases(settings.state, host, self._memory)
+        self._leases = Leases(settings.state, host, memory)
         leases = self._leases
         self._holders = holders = Holders(leases)
         self._watcher = Watcher(engine, leases.held, holders.identify, holders.rename, holders.engine_left)
@@ -72,26 +73,16 @@ class Driver:
             holders,
             Fence(self._leases, engine.running, self._watcher.listening),
             self._keeper,
-            stopper,
+        )
+        self._restorer = Restorer(
+            self._volumes, self._attachments, leases, memory, self._mounter, self._keeper, stopper
         )
         self._sweeper = Sweeper(self._volumes, self._leases, self._mounter, self._lanes)
         self._starter = Starter(engine, self._volumes, self._lanes, self._mounter.answers)
 
     def restore(self) -> None:
         """Take the locks of running containers back and clear what a killed plugin left."""
-        for volume in self._volumes.all():
-            try:
-                self._mounter.restore(volume, self._memory)
-            except Exception:
-                # One bad volume must not keep the others from coming back.
-                log.exception("volume not restored", extra={"volume": volume.name})
-                self._mounter.stop_unfenced(volume, self._memory)
-        known = {volume.name for volume in self._volumes.all()}
-        for name in self._memory.volumes():
-            if name not in known:
-                self._mounter.stop_forgotten(name, self._memory)
-        # What is being stopped is unmounted with force by who stops it.
-        self._attachments.detach_others(known | set(self._leases.held()))
+        self._restorer.restore()
         self._keeper.settle()
         self._keeper.start()
         self._watcher.start()

@@ -116,7 +116,7 @@ class Fence:
                 raise self._held(volume, owner, restored=lease.restored)
 
     def _held(self, volume: Volume, owner: Owner, *, restored: bool, passing: bool = False) -> Held:
-        """The refusal of a holder on this host; if only its youth speaks for a container, that is waited for to end."""
+        """The refusal of a holder on this host; `wait` is how long one without a known process still counts."""
         age = time.time() - owner.since
         # A grant of the future is one of before the clock was set back, which is not waited for.
         left = _STARTING_SECONDS - age if age >= 0 else 0

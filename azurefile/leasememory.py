@@ -21,8 +21,8 @@ class Remembered:
     owner: Owner
     # Seconds since boot, by a clock that never jumps, when the share last confirmed it.
     confirmed: float
-    # `LockStore.place` of its share.
-    place: str
+    # By which its share was reached.
+    account: str
 
 
 class LeaseMemory:
@@ -35,7 +35,7 @@ class LeaseMemory:
 
     def save(self, lease: Lease) -> None:
         """Remember a lease until this boot ends: no fsync, since a reboot voids it."""
-        value = {"owner": lease.owner.to_json(), "confirmed": lease.confirmed, "place": lease.store.place}
+        value = {"owner": lease.owner.to_json(), "confirmed": lease.confirmed, "place": lease.store.account}
         files.write_json(self._path(lease.owner.volume), value, durable=False)
 
     def volumes(self) -> list[str]:

@@ -16,18 +16,13 @@ from azurefile.flush import Flush
 from azurefile.holders import Holders
 from azurefile.keeper import Keeper
 from azurefile.lease import Lease
-from azurefile.leasememory import LeaseMemory, LeaseUnreadable
 from azurefile.leases import Leases
 from azurefile.liveness import Process
-from azurefile.options import SMB, Options
+from azurefile.options import SMB
 from azurefile.owner import holder_names
 from azurefile.protocols import ShareProtocol
-from azurefile.restoration import restore, resume
-from azurefile.sharedstore import SharedStore
 from azurefile.status import status
-from azurefile.stopper import Stopper
 from azurefile.store import LockStore
-from azurefile.unusable import UnusableFolder
 from azurefile.volumes import Volume, VolumeStore
 
 log = logging.getLogger(__name__)
@@ -49,10 +44,8 @@ class Mounter:
         holders: Holders,
         fence: Fence,
         keeper: Keeper,
-        stopper: Stopper,
     ) -> None:
-        """Mount in `ways`, by protocol; `keeper` renews what is held on shared stores, `stopper` ends what is lost."""
-        self._stopper = stopper
+        """Mount in `ways`, by protocol; `keeper` renews what is held on shared stores."""
         self._volumes = volumes
         self._attachments = attachments
         self._ways = ways
@@ -72,65 +65,41 @@ class Mounter:
         """The protocol of that name, or an error that says which there are."""
         return protocols.find(self._ways, volume, protocol)
 
-    def restore(self, volume: Volume, memory: LeaseMemory) -> None:
-        """Take a running container's lock back, or clear what a killed plugin left."""
-        attachment = self._attachments.load(volume.name)
-        way = self._way(volume)
-        way.prepare()
-        remembered = memory.load(volume.name)
-        store = self._stores.of(volume, remembered.place if remembered is not None else "")
-        if store.shared:
-            # A container that starts with the machine is not mounted again, and its share may be back a moment later.
-            self._contact[volume.name] = time.monotonic()
-        out = self._out(volume.name) if remembered is not None else attachment.out
-        if restore(volume, store, self._leases, memory, out):
-            self._keeper.keep(store)
-            self._where[volume.name] = way.where(volume)
-            self._mounted_before(volume, store)
-            if attachment.out == 0:
-                self._end(volume.name)
-            elif not attachment.readable:
-                self._stop_uncounted(volume.name)
-        else:
-            attachment.void()
-        stopped = self._stopper.interrupted(volume.name)
-        lease = self._leases.of(volume.name)
-        if stopped is not None and lease is not None and lease.owner.lease == stopped.owner.lease:
-            reason = "the plugin ended while it stopped its containers"
-            self._keeper.give_up(lease, reason, restart=stopped.restart)
-        elif stopped is not None:
-            self._stopper.resume(stopped, store)
+    def store(self, volume: Volume, account: str = "") -> LockStore:
+        """Where the volume's lock is; of several stores the one that is reached by `account`.
 
-    def _mounted_before(self, volume: Volume, store: LockStore) -> None:
-        """Keep of a volume what a Mount of an older version did not."""
-        if store.place or volume.options.protocol != SMB:
+        A container that starts with the machine is not mounted again, and its share may be back a moment later: so it
+        counts as one that was there just now.
+        """
+        store = self._stores.of(volume, account)
+        if store.shared:
+            self._contact[volume.name] = time.monotonic()
+        return store
+
+    def resume(self, volume: Volume, store: LockStore) -> None:
+        """Go on with what is mounted under a lease of the plugin's last life."""
+        self._keeper.keep(store)
+        self._where[volume.name] = self._way(volume).where(volume)
+        # A Mount of an older version did not keep it.
+        if store.account or volume.options.protocol != SMB:
             # The next Mount keeps it anyway.
             with contextlib.suppress(OSError):
-                self._volumes.mounted(volume, store.place)
+                self._volumes.mounted(volume, store.account)
 
-    def stop_unfenced(self, volume: Volume, memory: LeaseMemory) -> None:
-        """Stop what uses a volume of a shared store that could not be restored: nobody would renew its lease."""
-        if self._leases.of(volume.name) is None:
-            store = SharedStore(UnusableFolder(), volume.options.share)
+    def end(self, volume: str) -> None:
+        """Let go of a volume in a thread: its last writes may take longer than a start of the plugin."""
+
+        def end() -> None:
             try:
-                restore(volume, store, self._leases, memory, self._out(volume.name))
-            except LeaseUnreadable:
-                self._resume_unread(volume, store)
-            if (lease := self._leases.of(volume.name)) is not None:
-                self._keeper.give_up(lease, "it could not be restored after a restart of the plugin")
+                self._let_go(volume)
+            except OSError as error:
+                # The next sweep tries again.
+                log.warning("not unmounted", extra={"volume": volume, "error": error})
+            finally:
+                del self._endings[volume]
 
-    def stop_forgotten(self, name: str, memory: LeaseMemory) -> None:
-        """Stop what uses a volume that is not known any more, as when its file is of a newer version."""
-        store = SharedStore(UnusableFolder(), "")
-        self._attachments.load(name)
-        try:
-            remembered = memory.load(name)
-            if remembered and not resume(self._leases, remembered.owner, store, self._out(name), remembered.confirmed):
-                memory.forget(name)
-        except LeaseUnreadable:
-            self._resume_unread(Volume(name, Options(protocol=SMB, share=""), {}, ""), store)
-        if (lease := self._leases.of(name)) is not None:
-            self._keeper.give_up(lease, "what is kept of the volume can't be read")
+        self._endings[volume] = threading.Thread(target=end, name="end", daemon=True)
+        self._endings[volume].start()
 
     def mount(self, volume: Volume, mount_id: str, engine: Process | None = None) -> None:
         """Mount for one more ID of an `engine`. Raises Held, ShareError or OSError, and leaves no hold behind then."""
@@ -155,7 +124,7 @@ class Mounter:
             if lease is None or lease.lost:
                 raise ShareSilent(f"the hold was lost while the share was mounted ({_why(lease)})")
             with room.needed(failed):
-                self._volumes.mounted(volume, store.place)
+                self._volumes.mounted(volume, store.account)
                 attachment.add(mount_id, time.time())
         except BaseException:
             if attachment.ids:
@@ -258,7 +227,7 @@ class Mounter:
             return self._fence.claim(volume, store, rejoin=rejoin, engine=engine)
         except ShareMissing as error:
             if volume.seen:
-                account = f' of account "{store.place}"' if store.place else ""
+                account = f' of account "{store.account}"' if store.account else ""
                 raise ShareMissing(
                     f'share "{volume.options.share}"{account}, which volume "{volume.name}" had mounted, is gone; '
                     "restore it (Azure: undelete a soft-deleted share), or remove the volume and create it again with "
@@ -271,27 +240,6 @@ class Mounter:
         self._way(volume).create(volume)
         return self._fence.claim(volume, store, rejoin=rejoin, engine=engine)
 
-    def _out(self, volume: str) -> int | None:
-        """How many IDs are out; None if nobody knows, or if the last is gone and what it wrote may not be."""
-        attachment = self._attachments.of(volume)
-        unfinished = attachment.out == 0 and mounts.is_mounted(attachment.target)
-        return None if unfinished else attachment.out
-
-    def _end(self, volume: str) -> None:
-        """Let go of a volume in a thread: its last writes may take longer than a start of the plugin."""
-
-        def end() -> None:
-            try:
-                self._let_go(volume)
-            except OSError as error:
-                # The next sweep tries again.
-                log.warning("not unmounted", extra={"volume": volume, "error": error})
-            finally:
-                del self._endings[volume]
-
-        self._endings[volume] = threading.Thread(target=end, name="end", daemon=True)
-        self._endings[volume].start()
-
     def _await_end(self, volume: str) -> None:
         if (ending := self._endings.get(volume)) is not None:
             ending.join()
@@ -302,16 +250,6 @@ class Mounter:
         if lease is not None:
             self._holders.unmounted(volume, max(0, lease.owner.mounts - 1))
         return self._fence.alive(volume)
-
-    def _stop_uncounted(self, volume: str) -> None:
-        """Stop what uses a volume without mount IDs: the first Unmount of several would give the folder back."""
-        lease = self._leases.of(volume)
-        if lease is not None and lease.store.shared:
-            self._keeper.give_up(lease, "its mount IDs can't be read")
-
-    def _resume_unread(self, volume: Volume, store: LockStore) -> None:
-        """Go on with a lease that can't be read, to stop what uses its volume; the engine knows what that is."""
-        resume(self._leases, self._leases.owner(volume, store), store, None, 0.0)
 
     def _let_go(self, volume: str) -> None:
         """Unmount and give the folder back; on a share that others reach nothing is written after that."""

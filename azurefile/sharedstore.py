@@ -52,11 +52,11 @@ class SharedStore:
 
     shared = True
 
-    def __init__(self, folder: SharedFolder, share: str, place: str = "") -> None:
-        """Use `folder`, reached by the account `place`; `share` is named in errors."""
+    def __init__(self, folder: SharedFolder, share: str, account: str = "") -> None:
+        """Use `folder`, reached by an `account`, if that matters; `share` is named in errors."""
         self._folder = folder
         self._share = share
-        self.place = place
+        self.account = account
 
     @contextlib.contextmanager
     def mutex(self) -> Iterator[bool]:

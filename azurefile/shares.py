@@ -1,4 +1,4 @@
-"""One-shot commands on the host's folders: prepare them, and delete a local share for good."""
+"""A local share is deleted for good, unless anything may still use it."""
 
 import contextlib
 import json
@@ -17,21 +17,6 @@ from azurefile.protocols.flock import FlockStore
 log = logging.getLogger(__name__)
 
 _TRASH = ".trash-"
-
-
-def prepare(root: Path, state: str = "azurefile") -> None:
-    """Make the plugin's folders with the right modes; a root that exists keeps its own."""
-    root.mkdir(mode=0o711, parents=True, exist_ok=True)
-    modes = {
-        root / state: 0o700,
-        root / "credentials": 0o700,
-        root / "fence": 0o700,
-        # Containers reach a share by a bind mount; listing what others have is not needed.
-        root / "shares": 0o711,
-    }
-    for folder, mode in modes.items():
-        folder.mkdir(exist_ok=True)
-        folder.chmod(mode)
 
 
 def remove_share(root: Path, share: str) -> None:

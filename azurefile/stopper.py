@@ -186,7 +186,7 @@ class Stopper:
         return started
 
     def _wants_to_run(self, container: str, stopped: Stopped) -> bool:
-        """Whether a killed container, once it has ended, is to be started by its restart policy's will.
+        """Wait until a killed container has ended, and tell whether it is to be started again.
 
         Its process ends only when the kernel has given the server up, and until then a start does nothing.
         """

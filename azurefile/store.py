@@ -40,7 +40,7 @@ class LockStore(Protocol):
     # Whether other hosts reach the share too.
     shared: bool
     # By which account it is reached; empty where there is none.
-    place: str
+    account: str
 
     def mutex(self) -> AbstractContextManager[bool]:
         """Exclude every other plugin for the length of one claim; False if one that vanished has it."""

@@ -56,7 +56,7 @@ class ShareFolder(pulumi.CustomResource):
 
 
 class GracefulStop(pulumi.CustomResource):
-    """Whoever deletes it has the stack's containers on a host stopped before."""
+    """Deleting it stops the stack's containers on the host."""
 
     def __init__(self, name: str, props: Mapping[str, Any], opts: pulumi.ResourceOptions) -> None:
         """Props: see `provider.stop`; its key is a secret."""

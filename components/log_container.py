@@ -9,7 +9,7 @@ import pulumi
 
 from components import docker
 from components.hosts import DockerHost
-from components.logs import LOG_DRIVER, LOG_OPTS
+from components.log_driver import LOG_DRIVER, LOG_OPTS
 from components.volumes import MappedVolume
 
 

@@ -73,7 +73,7 @@ class MappedVolume(pulumi.ComponentResource):
 
 
 def _in_turn(args: MappedVolumeArgs, name: str, wanted: pulumi.Output[dict[str, Any]]) -> pulumi.Input[str]:
-    """The volume's name, of one that is replaced once those before it are there.
+    """The volume's name. For one that is replaced it is known only after the volumes in `after` exist.
 
     Pulumi knows of no dependency, by which one would be replaced with the others.
     """

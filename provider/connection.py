@@ -72,13 +72,14 @@ class EngineConnection:
         with self._request("POST", path, timeout, {}):
             pass
 
-    def text(self, path: str, **query: object) -> str:
-        """Returns a container's log, decoded from the engine's frames.
+    def log(self, container: str, tail: int) -> str:
+        """Returns the last `tail` lines of a container's log, decoded from the engine's frames.
 
         Raises:
             EngineError: as `get` does.
         """
-        with self._request("GET", path, 10, query) as answer:
+        wanted: dict[str, object] = {"stderr": 1, "stdout": 1, "tail": tail}
+        with self._request("GET", f"/containers/{container}/logs", 10, wanted) as answer:
             raw, lines = answer.read(), []
         while len(raw) >= 8:
             # docs.docker.com: attach to a container, stream format

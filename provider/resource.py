@@ -29,7 +29,7 @@ class EngineResource:
     updated_by: ClassVar[tuple[str, ...]] = ()
     """Properties whose change is brought about in place."""
     told_apart_by: ClassVar[tuple[str, ...]] = ()
-    """Properties of which another value lets both be on the engine, so that the new one is made first."""
+    """If one of these changes, old and new can exist side by side: the new one is created first."""
 
     def check(self, before: Props, props: Props) -> str:
         """Returns why `props` can't be had, or nothing; they were `before`."""

@@ -32,7 +32,7 @@ class Foundation:
 
 def databases(settings: Settings, host: DockerHost, labels: Labels) -> Foundation:
     """Registers the stack's plugin, volumes and databases on its host, and exports how to reach them."""
-    # 1. a Docker host: its provider is on the way
+    # 1. the Docker host: its provider is on the way
     built = image_labels(labels)
 
     # 2. with the volume plugin

@@ -25,10 +25,10 @@ class ShareProtocol(Protocol):
     def create(self, volume: Volume) -> None:
         """Make the volume's share, which is missing. Raises ShareError, ShareSilent for what passes."""
 
-    def locks(self, volume: Volume, place: str) -> LockStore:
+    def locks(self, volume: Volume, account: str) -> LockStore:
         """Where the share's fence is kept; the same store for the same share.
 
-        `place`: the account that a hold of the plugin's last life was reached by, or empty.
+        `account`: by which a hold of the plugin's last life was reached, or empty.
         """
 
     def forget(self, store: LockStore) -> None:

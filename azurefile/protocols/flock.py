@@ -24,7 +24,7 @@ class FlockStore:
     """A share's fence in one folder of the host: `<key>.json` records and `<key>.lock` flocks."""
 
     shared = False
-    place = ""
+    account = ""
 
     def __init__(self, folder: Path) -> None:
         """Use `folder`, made when the first claim needs it."""

@@ -37,7 +37,7 @@ class Local:
     def create(self, volume: Volume) -> None:
         """Nothing to do: a share is a folder, made with the first mount."""
 
-    def locks(self, volume: Volume, place: str) -> FlockStore:
+    def locks(self, volume: Volume, account: str) -> FlockStore:
         """The fence of the volume's share."""
         share = volume.options.share
         return self._stores.get((share,), lambda: FlockStore(self._fence / share))

@@ -51,7 +51,7 @@ class Nfs:
         """An export can't be made from here. Raises ShareError."""
         raise ShareError(f'share "{volume.options.share}": a missing NFS export can only be made on its server')
 
-    def locks(self, volume: Volume, place: str) -> SharedStore:
+    def locks(self, volume: Volume, account: str) -> SharedStore:
         """The fence of the volume's share, over one mount for each share."""
         share = volume.options.share
         key = (_source(volume.options), str(volume.options.port or _PORT))

@@ -59,11 +59,11 @@ class Smb:
         credentials = self._read(volume)
         createshare.in_a_process(f"https://{credentials.server}", volume.options, credentials)
 
-    def locks(self, volume: Volume, place: str) -> SharedStore:
+    def locks(self, volume: Volume, account: str) -> SharedStore:
         """The fence of the volume's share, over one connection for each server, account and share."""
         options = volume.options
         try:
-            account = place or self._credentials.account(options.account, volume.account)
+            account = account or self._credentials.account(options.account, volume.account)
         except ShareError:
             # Each connection fails until it is clear; a resumed lease needs its store, to be ended in time.
             account = ""

@@ -15,7 +15,7 @@ from components.databases.passwords import Password
 from components.databases.readiness import ready
 from components.databases.statements import Account, reconcile
 from components.hosts import DockerHost
-from components.logs import LOG_DRIVER, LOG_OPTS
+from components.log_driver import LOG_DRIVER, LOG_OPTS
 from components.volumes import MappedVolume
 from provider.connection import STOP_SECONDS
 

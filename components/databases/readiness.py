@@ -67,7 +67,7 @@ def _until_healthy(connection: EngineConnection, container: str, name: str, seco
     except SilenceError:
         pass
     if why != HEALTHY:
-        said = connection.text(f"/containers/{container}/logs", stderr=1, stdout=1, tail=40).splitlines()
+        said = connection.log(container, tail=40).splitlines()
         wrong = [line for line in said if "ERROR" in line or "datadocker-mysql:" in line] or said
         last = " | ".join(wrong[-3:])
         why = why or f"not healthy after {seconds} s"

@@ -142,10 +142,10 @@ class OnShare(Local):
     def __init__(self, root: Path, store: SharedStore) -> None:
         super().__init__(root)
         self.store = store
-        self.places: list[str] = []
+        self.accounts: list[str] = []
 
-    def locks(self, volume: Volume, place: str) -> Any:
-        self.places.append(place)
+    def locks(self, volume: Volume, account: str) -> Any:
+        self.accounts.append(account)
         return self.store
 
 

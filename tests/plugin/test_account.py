@@ -38,11 +38,11 @@ def test_a_second_file_leaves_a_volume_on_its_account(tmp_path: Path) -> None:
     folder.mkdir()
     way, unnamed = Smb(tmp_path, TAKEOVER), volume("dbs", server="files.example")
     (folder / "first").write_text("key=1\n")
-    assert way.locks(unnamed, "").place == "first"
+    assert way.locks(unnamed, "").account == "first"
     (folder / "another").write_text("key=2\n")
     for account, place in (("first", "first"), ("another", "another"), ("gone", ""), ("", "")):
-        assert way.locks(replace(unnamed, account=account), "").place == place
+        assert way.locks(replace(unnamed, account=account), "").account == place
     (folder / "another").unlink()
-    assert way.locks(replace(unnamed, account="another"), "").place == "first"
+    assert way.locks(replace(unnamed, account="another"), "").account == "first"
     named = volume("dbs", server="files.example", account="second")
-    assert way.locks(replace(named, account="first"), "").place == "second"
+    assert way.locks(replace(named, account="first"), "").account == "second"

@@ -211,6 +211,5 @@ def let_go(machine: Machine, target: Path) -> None:
     state = target.parent.parent / "state"
     state.mkdir()
     attachments = Attachments(state, target.parent)
-    stopper = Stopper(None, attachments.target, lambda _: None, StoppedMemory(state))  # type: ignore[arg-type]
     ways, held = protocols.available(state, 60), (machine.leases, machine.holders, machine.fence)
-    Mounter(VolumeStore(state / "volumes"), attachments, ways, *held, keeper, stopper)._let_go("dbs")
+    Mounter(VolumeStore(state / "volumes"), attachments, ways, *held, keeper)._let_go("dbs")

@@ -45,7 +45,7 @@ async def _resume(driver: Driver, world: World, folder: MemoryFolder, **given: s
     await driver.create("dbs", {"share": "dbs", "exclusive": "true", **given})
     lease = Machine(world, folder, "one").claim()
     driver._attachments.of("dbs").add("a", 1.0)
-    driver._memory.save(dataclasses.replace(lease, confirmed=liveness.clock()))
+    driver._restorer._memory.save(dataclasses.replace(lease, confirmed=liveness.clock()))
 
 
 @pytest.mark.parametrize("resumed", [False, True])
@@ -60,7 +60,7 @@ def test_a_restarted_plugin_starts_what_it_had_stopped(
     StoppedMemory(tmp_path / "root/azurefile/stopped").save(lease, [mydb.id])
     if resumed:
         driver._attachments.of("dbs").add("a", 1.0)
-        driver._memory.save(dataclasses.replace(lease, confirmed=liveness.clock()))
+        driver._restorer._memory.save(dataclasses.replace(lease, confirmed=liveness.clock()))
     driver.restore()
 
     def started() -> None:
@@ -82,7 +82,7 @@ def test_a_stop_of_an_earlier_hold_does_not_end_the_present_one(
     one.leases.release("dbs")
     lease = one.claim(protocol="local")
     driver._attachments.of("dbs").add("a", 1.0)
-    driver._memory.save(dataclasses.replace(lease, confirmed=liveness.clock()))
+    driver._restorer._memory.save(dataclasses.replace(lease, confirmed=liveness.clock()))
     driver.restore()
 
     def settled() -> None:
@@ -98,12 +98,12 @@ def test_a_stop_of_an_earlier_hold_does_not_end_the_present_one(
 
 
 def test_a_restarted_plugin_asks_for_the_account_that_had_the_hold(driver: Driver, one: Machine) -> None:
-    one.store.place = "first"
-    driver._memory.save(one.claim(protocol="local"))
+    one.store.account = "first"
+    driver._restorer._memory.save(one.claim(protocol="local"))
     driver.restore()
     way = driver._protocols["local"]
     assert isinstance(way, OnShare)
-    assert way.places == ["first"]
+    assert way.accounts == ["first"]
 
 
 def test_a_hold_is_resumed_by_the_account_that_had_it(tmp_path: Path) -> None:
@@ -113,8 +113,8 @@ def test_a_hold_is_resumed_by_the_account_that_had_it(tmp_path: Path) -> None:
     file.chmod(0o600)
     way = Smb(tmp_path, TAKEOVER)
     dbs = volume("dbs", server="127.0.0.1")
-    assert way.locks(dbs, "").place == "second"
-    assert way.locks(dbs, "first").place == "first"
+    assert way.locks(dbs, "").account == "second"
+    assert way.locks(dbs, "first").account == "first"
     # the data, too
     with pytest.raises(ShareError, match=r"credentials/first in the plugin's root .* does not exist"):
         way.refresh(dbs, tmp_path)
