@@ -46,8 +46,9 @@ class Claims(Wanted):
 def hand_over(engine: pulumi.Output[Engine], claims: Claims) -> Mapping[str, pulumi.Input[str]]:
     """Returns the labels of `claims`, once the stack's containers that hold what another one gets were stopped.
 
-    For a remote engine. What the state has tells whether anything has to be, so that most updates need no login for it; nor is anything
-    looked for there but what keeps a plugin from another name, or a container that stands from another port.
+    For a remote engine. What the state has tells whether anything has to be, so that most updates need no login for it;
+    nor is anything looked for there but what keeps a plugin from another name, or a container that stands from another
+    port.
     """
     if pulumi.runtime.is_dry_run():
         return claims["labels"]
