@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from azurefile.errors import ROOT, ShareError
+from azurefile.network import PUBLIC_SUFFIX
 from azurefile.options import ACCOUNT
 
 _LINE = re.compile(r"([a-z]+)\s*=\s*(.*)")
 _NAMES = ("key", "server", "account")
-_PUBLIC_SUFFIX = "file.core.windows.net"
 _BYTES = 64 * 1024
 
 
@@ -89,7 +89,7 @@ class CredentialsFolder:
             raise ShareError(f"{where} has a line account= that differs from its name; make them equal")
         if not values.get("key"):
             raise ShareError(f"{where} has no line key=…")
-        return Credentials(account, values.get("server") or f"{account}.{_PUBLIC_SUFFIX}", values["key"])
+        return Credentials(account, values.get("server") or f"{account}.{PUBLIC_SUFFIX}", values["key"])
 
 
 def _parse(text: str, where: str) -> dict[str, str]:

@@ -8,6 +8,8 @@ from ipaddress import ip_address
 
 from azurefile.errors import ShareSilent
 
+# Of accounts in Azure's public cloud.
+PUBLIC_SUFFIX = "file.core.windows.net"
 # A name that does not resolve can keep the C library busy for half a minute.
 _RESOLVE_SECONDS = 5.0
 _CONNECT_SECONDS = 5.0

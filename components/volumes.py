@@ -9,11 +9,10 @@ import pulumi
 
 from components import docker
 from components.hosts import DockerHost
+from components.hosts.holders import VOLUME
 from components.plugin import AzureFilePlugin
 from components.shares import FileShare
 from components.state import recorded
-
-VOLUME = "docker:index/volume:Volume"
 
 
 class MappedVolumeArgs(TypedDict):

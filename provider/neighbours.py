@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from provider import owner
+
 # stands in the description of each of ours
 OURS = "datadocker/azurefile:"
 Listed = dict[str, Any]
@@ -64,7 +66,7 @@ def is_driver(driver: str, named: str | None) -> bool:
 def _held(driver: str, volumes: Iterable[Listed], containers: Iterable[Listed]) -> list[str]:
     """What uses the plugin."""
     return [f"volume {v['Name']}" for v in volumes if is_driver(driver, v["Driver"])] + [
-        f"container {str(c['Names'][0]).lstrip('/')}"
+        f"container {owner.name_of(c)}"
         for c in containers
         if any(is_driver(driver, mount.get("Driver")) for mount in c["Mounts"])
     ]

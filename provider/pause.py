@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from provider.connection import STOP_SECONDS
+from provider.neighbours import is_driver
 from provider.owner import STACK_LABEL, name_of
 from provider.resource import Failure
 
@@ -25,9 +26,10 @@ def stop_users(engine: DockerClient, driver: str) -> None:
     Raises:
         Failure: if a container that is not ours uses one; nothing is stopped then.
     """
-    drivers = (driver, f"{driver}:latest")
     running = {
-        name_of(c): c for c in engine.api.containers() if any(mount.get("Driver") in drivers for mount in c["Mounts"])
+        name_of(c): c
+        for c in engine.api.containers()
+        if any(is_driver(driver, mount.get("Driver")) for mount in c["Mounts"])
     }
     others = [name for name, c in running.items() if STACK_LABEL not in c["Labels"]]
     if others:

@@ -20,7 +20,7 @@ from stacks.settings import Settings
 HOST = ("datadocker:index:AzureHost", "host")
 # what is in it
 OWN_GROUP = (GROUP, "host-group")
-CARD = ("azure-native:network:NetworkInterface", "host-net-card")
+INTERFACE = ("azure-native:network:NetworkInterface", "host-net-card")
 SUBNET = ("azure-native:network:Subnet", "host-net-subnet")
 
 
@@ -35,7 +35,7 @@ def azure_host(machine: AzureHostSettings, settings: Settings) -> DockerHost:
     _refuse_change(machine, name, group)
     shares = settings.shares
     far = isinstance(shares, AzureSharesSettings) and shares.location not in (None, machine.location)
-    if not recorded().get(CARD):
+    if not recorded().get(INTERFACE):
         check_given(machine, shares=isinstance(shares, AzureSharesSettings), far=far)
     # its SDK takes a second to import
     from components.hosts.azure import AzureHost
@@ -93,9 +93,9 @@ def _refuse_change(machine: AzureHostSettings, name: str, group: str) -> None:
         pulumi.RunError: if the machine stands by another name or elsewhere in a group that stays, in another group that
             is not replaced, or in another subnet; or if its new group can't be had.
     """
-    card, own_group = recorded().get(CARD, {}), recorded().get(OWN_GROUP, {})
+    interface, own_group = recorded().get(INTERFACE, {}), recorded().get(OWN_GROUP, {})
     own, existing = str(own_group.get("name") or ""), machine.existing_resource_group
-    stood = own or _group_of(card)
+    stood = own or _group_of(interface)
     if stood and (existing if own else stood.lower() != group.lower() or not existing):
         back = (
             "leave datadocker:host.existingResourceGroup out"
@@ -106,8 +106,8 @@ def _refuse_change(machine: AzureHostSettings, name: str, group: str) -> None:
             f"{name} is in resource group {stood}{', which the stack made' if own else ''}, and Azure moves it to no "
             f"other: {back}, or destroy first (what shares keep stays there) and make it anew in {group}"
         )
-    was = str(card.get("name") or f"{name}-nic").removesuffix("-nic")
-    region = region_of(card, region_of(own_group, machine.location))
+    was = str(interface.get("name") or f"{name}-nic").removesuffix("-nic")
+    region = region_of(interface, region_of(own_group, machine.location))
     if own and (own != group or region != machine.location):
         # Azure would say so only once the machine is gone
         if own != group and look_up("azure-native:resources:getResourceGroup", resourceGroupName=group):
@@ -122,7 +122,7 @@ def _refuse_change(machine: AzureHostSettings, name: str, group: str) -> None:
                 f"{was} in group {group}, which stays, has the {setting} {there}: set datadocker:host.{setting} back, "
                 f"or destroy first (what shares keep stays there) and make it anew as {wanted}"
             )
-    subnets, subnet = _subnets(card, group), machine.network.subnet_id or machine.network.subnet_range
+    subnets, subnet = _subnets(interface, group), machine.network.subnet_id or machine.network.subnet_range
     if subnets and subnet.lower() not in [known.lower() for known in subnets]:
         raise pulumi.RunError(
             f"{was} is in the subnet {subnets[0]}, and Azure moves it to no other and changes no range in use: set "
@@ -131,20 +131,21 @@ def _refuse_change(machine: AzureHostSettings, name: str, group: str) -> None:
         )
 
 
-def _group_of(card: Mapping[str, Any]) -> str:
-    """The resource group that a `card` is in; nothing where only what was asked for is known of it."""
+def _group_of(interface: Mapping[str, Any]) -> str:
+    """The resource group that a `interface` is in; nothing where only what was asked for is known of it."""
     found = [
-        re.search("/resourceGroups/([^/]+)/", str(plug.get("id")), re.I) for plug in card.get("ipConfigurations") or []
+        re.search("/resourceGroups/([^/]+)/", str(plug.get("id")), re.I)
+        for plug in interface.get("ipConfigurations") or []
     ]
     return next((match[1] for match in found if match), "")
 
 
-def _subnets(card: Mapping[str, Any], group: str) -> list[str]:
-    """Ranges of the subnet that was made for the `card` in `group`, else the id of the one that it was given."""
-    # in another group it is going to be another card
-    if _group_of(card).lower() != group.lower():
+def _subnets(interface: Mapping[str, Any], group: str) -> list[str]:
+    """Ranges of the subnet that was made for the `interface` in `group`, else the id of the one that it was given."""
+    # in another group it is going to be another interface
+    if _group_of(interface).lower() != group.lower():
         return []
     made = recorded().get(SUBNET)
     if made is None:
-        return [str(card["ipConfigurations"][0]["subnet"]["id"])]
+        return [str(interface["ipConfigurations"][0]["subnet"]["id"])]
     return [made["addressPrefix"]] if made.get("addressPrefix") else list(made.get("addressPrefixes") or [])

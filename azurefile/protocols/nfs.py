@@ -15,7 +15,6 @@ from azurefile.volumes import Volume
 
 _PORT = 2049
 _ANSWER_SECONDS = 10.0
-_PUBLIC_SUFFIX = "file.core.windows.net"
 # The fence's own mount: nothing cached, and no call waits for longer than some seconds.
 _CONTROL: dict[str, str | None] = {
     "soft": None,
@@ -163,7 +162,7 @@ def _moved(volume: Volume, address: str) -> bool:
 
 
 def _server(options: Options) -> str:
-    return options.server or f"{options.account}.{_PUBLIC_SUFFIX}"
+    return options.server or f"{options.account}.{network.PUBLIC_SUFFIX}"
 
 
 def _path(options: Options) -> str:

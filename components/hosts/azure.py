@@ -126,7 +126,7 @@ class AzureHost(DockerHost):
                 "group": group,
                 "group_name": group_name,
                 "location": args["location"],
-                "card_id": net.card_id,
+                "interface_id": net.interface_id,
                 "size": args["size"],
                 "image": args["image"],
                 "disk_gib": args["disk_gib"],

@@ -18,7 +18,7 @@ RUN_NAME = "datadocker-ready"
 # Azure refuses to change these in place; a new machine is made, and nothing on it is lost that is not made anew
 FIXED = [
     "availabilitySet",
-    # in one update with its card, which the machine has to let go first
+    # in one update with its network interface, which the machine has to let go first
     "networkProfile",
     "osProfile.adminUsername",
     "osProfile.computerName",
@@ -45,7 +45,7 @@ class AzureMachineArgs(TypedDict):
     """Its name."""
     location: str
     """Region."""
-    card_id: pulumi.Input[str]
+    interface_id: pulumi.Input[str]
     """Network interface it is plugged into."""
     size: str
     """Size, such as Standard_B2s."""
@@ -95,9 +95,9 @@ class AzureMachine(pulumi.ComponentResource):
             hardware_profile={"vm_size": args["size"]},
             storage_profile=_storage(args),
             os_profile=_login(args),
-            # the card, and so the addresses, outlive the machine
+            # the interface, and so the addresses, outlive the machine
             network_profile={
-                "network_interfaces": [{"id": args["card_id"], "primary": True, "delete_option": "Detach"}]
+                "network_interfaces": [{"id": args["interface_id"], "primary": True, "delete_option": "Detach"}]
             },
             # what the console said is there when ssh is not
             diagnostics_profile={"boot_diagnostics": {"enabled": True}},
@@ -108,7 +108,7 @@ class AzureMachine(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(
                 parent=self,
                 replace_on_changes=FIXED,
-                # its name and its card can't be had twice
+                # its name and its interface can't be had twice
                 delete_before_replace=True,
             ),
         )

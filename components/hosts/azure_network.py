@@ -67,9 +67,9 @@ class AzureNetworkArgs(NetworkSettings):
 
 
 class AzureNetwork(pulumi.ComponentResource):
-    """Network, security group, addresses and the card that a machine is plugged into; they outlive the machine."""
+    """Network, security group, addresses and the network interface of a machine; they outlive the machine."""
 
-    card_id: pulumi.Output[str]
+    interface_id: pulumi.Output[str]
     """Id of the network interface."""
     subnet_id: pulumi.Output[str]
     """Id of the subnet, which a storage account lets in."""
@@ -99,7 +99,7 @@ class AzureNetwork(pulumi.ComponentResource):
         self.subnet_id = self._subnet()
         address = self._address("ip", args.get("dns_label")) if args["public_ip"] else None
         private_ip = args.get("private_ip")
-        card = network.NetworkInterface(
+        interface = network.NetworkInterface(
             f"{name}-card",
             network_interface_name=f"{args['base']}-nic",
             resource_group_name=args["group"],
@@ -124,9 +124,9 @@ class AzureNetwork(pulumi.ComponentResource):
                 delete_before_replace=True,
             ),
         )
-        self.card_id = card.id
+        self.interface_id = interface.id
         self.public_address = address.ip_address.apply(str) if address else None
-        self.private_address = card.ip_configurations.apply(lambda found: str(found[0].private_ip_address))  # type: ignore[index]
+        self.private_address = interface.ip_configurations.apply(lambda found: str(found[0].private_ip_address))  # type: ignore[index]
         self.register_outputs({"subnetId": self.subnet_id})
 
     def _subnet(self) -> pulumi.Output[str]:

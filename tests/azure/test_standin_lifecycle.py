@@ -167,7 +167,7 @@ import sys
 sys.path.insert(0, {os.getcwd()!r})
 from components.hosts.azure_machine import AzureMachine
 AzureMachine("host-machine", {{
-    "base": "demo", "group": group.name, "location": "westeurope", "card_id": nic.id, "size": "Standard_B2s_v2",
+    "base": "demo", "group": group.name, "location": "westeurope", "interface_id": nic.id, "size": "Standard_B2s_v2",
     "image": "Debian:debian-12:12-gen2:latest", "disk_gib": 32, "disk_type": "StandardSSD_LRS", "user": "datadocker",
     "public_key": {KEY!r}, "custom_data": "I2Nsb3VkLWNvbmZpZwo=", "system_identity": False, "identities": [],
     "tags": {{}},
