@@ -212,11 +212,13 @@ def connect(url: str, ssh_opts: list[str]) -> Iterator[EngineConnection]:
                         "what keeps ssh out"
                     )
                 time.sleep(0.02)  # ssh tells nobody when its forward stands
-            yield EngineConnection(str(forwarded), f"on {there}", lambda: _last_line(said))
+            # what a server says to everybody comes before
+            greeted = said.stat().st_size
+            yield EngineConnection(str(forwarded), f"on {there}", lambda: _last_line(said, greeted))
         finally:
             ssh.terminate()
             ssh.wait()
 
 
-def _last_line(file: Path) -> str:
-    return (file.read_text(errors="replace").strip().splitlines() or [""])[-1]
+def _last_line(file: Path, start: int = 0) -> str:
+    return (file.read_bytes()[start:].decode(errors="replace").strip().splitlines() or [""])[-1]

@@ -31,29 +31,18 @@ def check_given(machine: AzureHostSettings, *, shares: bool, far: bool) -> None:
     Raises:
         pulumi.RunError: for what is not there, or does not lead to the shares.
     """
-    group, subnet = machine.existing_resource_group, machine.network.subnet_id
+    _warn_of_examples(machine)
+    group = machine.existing_resource_group
     if group and not look_up("azure-native:resources:getResourceGroup", resourceGroupName=group):
         raise pulumi.RunError(
             f"resource group {group} is not in subscription {subscription()}: mend "
             "datadocker:host.existingResourceGroup, or leave it out and one is made"
         )
-    parts = SUBNET_ID.fullmatch(subnet or "")
-    # in another subscription azure-native's functions look for nothing
-    if subnet and parts and parts[1].lower() == subscription().lower():
-        names = dict(zip(("resourceGroupName", "virtualNetworkName", "subnetName"), parts.groups()[1:], strict=True))
-        found = look_up("azure-native:network:getSubnet", **names)
-        if not found:
-            raise pulumi.RunError(
-                f"subnet {subnet} does not exist: mend datadocker:host.network.subnetId (az network vnet subnet list "
-                "shows what there is), or leave it out and a network is made"
-            )
-        services = {endpoint.get("service") for endpoint in found.known.get("serviceEndpoints") or []}
-        if shares and not services & {STORAGE_GLOBAL, *([] if far else [STORAGE])}:
-            raise pulumi.RunError(
-                f"subnet {subnet} has no service endpoint for storage, and the shares would not let it in: az network "
-                f"vnet subnet update --ids {subnet} --service-endpoints {STORAGE_GLOBAL if far else STORAGE} (and "
-                "those that it has), or name another by datadocker:host.network.subnetId"
-            )
+    if machine.network.subnet_id:
+        _look_at_subnet(machine.network.subnet_id, shares=shares, far=far)
+
+
+def _warn_of_examples(machine: AzureHostSettings) -> None:
     for source in machine.ssh_from:
         if source[0].isdigit() and any(network(source).subnet_of(known) for known in NOBODYS):
             pulumi.log.warn(
@@ -63,4 +52,37 @@ def check_given(machine: AzureHostSettings, *, shares: bool, far: bool) -> None:
     if machine.jump_host and NOBODYS_NAMES.fullmatch(machine.jump_host):
         pulumi.log.warn(
             f"datadocker:host.jumpHost: {machine.jump_host} is an example: write there by which host ssh gets in"
+        )
+
+
+def _look_at_subnet(subnet: str, *, shares: bool, far: bool) -> None:
+    parts = SUBNET_ID.fullmatch(subnet)
+    # azure-native's functions look for nothing in another subscription
+    if parts is None or parts[1].lower() != subscription().lower():
+        return
+    names = dict(zip(("resourceGroupName", "virtualNetworkName", "subnetName"), parts.groups()[1:], strict=True))
+    try:
+        found = look_up("azure-native:network:getSubnet", **names)
+    except pulumi.RunError as error:
+        if "AuthorizationFailed" not in str(error):
+            raise
+        # who may join it need not be allowed to read it
+        pulumi.log.warn(f"subnet {subnet} could not be looked at before: {error}")
+        return
+    if not found:
+        raise pulumi.RunError(
+            f"subnet {subnet} does not exist: mend datadocker:host.network.subnetId (az network vnet subnet list "
+            "shows what there is), or leave it out and a network is made"
+        )
+    services = {endpoint.get("service") for endpoint in found.known.get("serviceEndpoints") or []}
+    if shares and far and services & {STORAGE} and not services & {STORAGE_GLOBAL}:
+        pulumi.log.warn(
+            f"subnet {subnet} has the service endpoint {STORAGE}, which reaches shares of its own region and of the "
+            f"one that it is paired with: for others it needs {STORAGE_GLOBAL} instead"
+        )
+    elif shares and not services & {STORAGE, STORAGE_GLOBAL}:
+        raise pulumi.RunError(
+            f"subnet {subnet} has no service endpoint for storage, and the shares would not let it in: az network "
+            f"vnet subnet update --ids {subnet} --service-endpoints {STORAGE_GLOBAL if far else STORAGE} (and "
+            "those that it has), or name another by datadocker:host.network.subnetId"
         )

@@ -132,7 +132,7 @@ def _refuse_change(machine: AzureHostSettings, name: str, group: str) -> None:
 
 
 def _group_of(interface: Mapping[str, Any]) -> str:
-    """The resource group that a `interface` is in; nothing where only what was asked for is known of it."""
+    """The resource group that an `interface` is in; nothing where only what was asked for is known of it."""
     found = [
         re.search("/resourceGroups/([^/]+)/", str(plug.get("id")), re.I)
         for plug in interface.get("ipConfigurations") or []

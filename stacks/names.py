@@ -20,8 +20,7 @@ RESERVED_OPTIONS = (
 RESERVED_FAMILIES = ("innodb_data", "innodb_log_group", "skip_")
 # what the entrypoint needs, and what keeps accounts with FILE from the passwords that mysqld reads
 OPTIONS_OF_IMAGE = (
-    "basedir", "chroot", "daemonize", "early_plugin_load", "innodb_page_size", "no_defaults", "plugin_dir",
-    "secure_file_priv",
+    "basedir", "chroot", "daemonize", "early_plugin_load", "no_defaults", "plugin_dir", "secure_file_priv",
 )  # fmt: skip
 FAMILIES_OF_IMAGE = ("defaults_", "initialize", "keyring_migration", "plugin_load")
 # what runs besides the databases in the composition demo, and what each is

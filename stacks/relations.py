@@ -100,6 +100,14 @@ def check_together(settings: Settings, at: Places) -> Iterable[tuple[str, str]]:
                 f"{at['volumes'][seen[database.volume]]}.exclusive",
                 f"database {database.name} lives on it, so it must stay exclusive",
             )
+        for option, value in database.options.items():
+            of_template = option.replace("-", "_") == "innodb_page_size" and not settings.images.mysql
+            if of_template and str(value).lower() not in ("16k", "16384"):
+                yield (
+                    f"{here}.options.{option}",
+                    f"{value}: the image's template has pages of 16K: leave it out, or name an official image by "
+                    "datadocker:images.mysql",
+                )
         volumes.setdefault(database.volume, database.name)
         if database.port in ports:
             yield f"{here}.port", f"port {database.port} is given to {ports[database.port]} already: choose another"

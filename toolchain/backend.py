@@ -91,12 +91,12 @@ class Backend:
         with cache.lock("plugins"):
             theirs.mkdir(parents=True, exist_ok=True)
             for plugin in missing:
+                # the CLI takes none for a plugin whose name begins so
+                aside = theirs / f".{plugin.name}.part"
+                # what a killed run left
+                shutil.rmtree(aside, ignore_errors=True)
                 # another run may have made it meanwhile
                 if not (theirs / plugin.name).exists():
-                    # not beside them, where the CLI would take it for one
-                    aside = theirs.parent / f"{plugin.name}.part"
-                    # what a killed run left
-                    shutil.rmtree(aside, ignore_errors=True)
                     shutil.copytree(plugin, aside)
                     aside.rename(theirs / plugin.name)
 

@@ -36,10 +36,13 @@ def install(packages: Sequence[str], why: str) -> None:
     apt = ["apt-get", "-q", "-o", "DPkg::Lock::Timeout=300"]
     with lock("apt"):
         # apt goes on after an installation that was killed only once this was said; else it does nothing
-        subprocess.run(["dpkg", "--configure", "-a"], env=env, capture_output=True, check=False)
+        # (without an answer to what it may ask, it keeps a file that somebody changed)
+        keep = ["--force-confdef", "--force-confold"]
+        half_done = ["dpkg", *keep, "--configure", "-a"]
+        subprocess.run(half_done, env=env, stdin=subprocess.DEVNULL, capture_output=True, check=False)
         run([*apt, "update"], "reading the package lists", env)
         run(
-            [*apt, "install", "-y", "--fix-broken", "--no-install-recommends", *packages],
+            [*apt, "install", "-y", "--fix-broken", "--no-remove", "--no-install-recommends", *packages],
             f"installing {names} for {why}",
             env,
         )

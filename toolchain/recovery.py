@@ -8,11 +8,12 @@ import os
 import select
 import signal
 import subprocess
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from toolchain import halfmade, vanished
+from toolchain import cache, halfmade, vanished
 from toolchain.backend import Backend
 from toolchain.progress import ToolchainError, say
 from toolchain.statefiles import is_pulumi
@@ -50,7 +51,9 @@ def recover(backend: Backend, cli: Path, stack: str) -> None:
         # nobody would answer for what was on a machine that is gone
         vanished.forget(backend, cli, stack)
     containers, volumes, plugins = ([p for p in pending if p["resource"]["type"] == t] for t in REMOVED)
-    roots = {p["resource"]["inputs"]["root"] for p in pending if "root" in p["resource"]["inputs"]}
+    # a component has no inputs
+    inputs = [p["resource"].get("inputs") or {} for p in pending]
+    roots = sorted({str(given["root"]) for given in inputs if "root" in given})
     found = backend.states.engines(stack) if containers or volumes or roots else {}
     engines = [_docker(*engine) for engine in found.items()]
     for docker in engines:
@@ -141,9 +144,15 @@ def _has_labels(resource: dict[str, Any], shown: str) -> bool:
 def _remove_oneoffs(docker: list[str], root: str) -> None:
     """Removes containers that did, or were going to do, something for the killed run on the plugin's folder."""
     ended = ["--filter", "status=exited", "--filter", "status=created"]
-    listed = _call([*docker, "ps", "-aq", "--filter", f"label={ONEOFF}={root}", *ended])
-    if listed and listed.split():
-        _call([*docker, "rm", "-f", *listed.split()])
+    with _turn(root):
+        listed = _call([*docker, "ps", "-aq", "--filter", f"label={ONEOFF}={root}", *ended])
+        if listed and listed.split():
+            _call([*docker, "rm", "-f", *listed.split()])
+
+
+def _turn(root: str) -> AbstractContextManager[None]:
+    """Waits for other stacks of this machine that are at the plugin of this folder, by the lock of `provider.turns`."""
+    return cache.lock(f"plugin{root.replace('/', '-')}")
 
 
 def _remove_half_installed(engines: list[list[str]], operations: list[Operation]) -> bool:
@@ -154,22 +163,25 @@ def _remove_half_installed(engines: list[list[str]], operations: list[Operation]
     """
     removed = False
     for docker, operation in itertools.product(engines, operations):
-        driver = str(operation["resource"]["inputs"].get("driver"))
-        shown = _call([*docker, "plugin", "inspect", "-f", "'{{.Enabled}} {{.Config.Description}}'", driver])
-        if not shown or OURS not in shown:
-            continue
-        off = shown.strip("'").startswith("false ")
-        if off or (operation["type"] == "creating" and not _volumes(docker, driver)):
-            _call([*docker, "plugin", "rm", "-f", driver])
-            say(f"removed plugin {driver}, which that run was installing")
-            removed = True
+        given = operation["resource"]["inputs"]
+        driver = str(given.get("driver"))
+        with _turn(str(given.get("root"))):
+            shown = _call([*docker, "plugin", "inspect", "-f", "'{{.Enabled}} {{.Config.Description}}'", driver])
+            if not shown or OURS not in shown:
+                continue
+            off = shown.strip("'").startswith("false ")
+            if off or (operation["type"] == "creating" and not _used(docker, driver)):
+                _call([*docker, "plugin", "rm", "-f", driver])
+                say(f"removed plugin {driver}, which that run was installing")
+                removed = True
     return removed
 
 
-def _volumes(docker: list[str], driver: str) -> bool:
-    """Whether the engine has volumes of `driver`; also if it does not say."""
-    listed = _call([*docker, "volume", "ls", "-q", "--filter", f"driver={driver}"])
-    return listed is None or listed.strip() != ""
+def _used(docker: list[str], driver: str) -> bool:
+    """Whether the engine has volumes of `driver`, or anything of a stack, which may have adopted it; also in doubt."""
+    of_driver = ["volume", "ls", "-q", "--filter", f"driver={driver}"]
+    of_stacks = ["ps", "-aq", "--filter", f"label={LABEL}"]
+    return any((listed := _call([*docker, *what])) is None or listed.strip() for what in (of_driver, of_stacks))
 
 
 def _call(command: list[str]) -> str | None:

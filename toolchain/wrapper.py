@@ -47,10 +47,13 @@ def main(arguments: list[str]) -> None:
         say(str(error))
         sys.exit(1)
     except PermissionError as error:
-        say(
-            f"no permission for {error.filename}: another user (by sudo?) has used this checkout: go on as that user, "
-            "or remove .venv and .toolchain here and make the rest yours: sudo chown -R $USER ."
-        )
+        said = f"no permission for {error.filename}"
+        if str(error.filename).startswith(f"{CHECKOUT}/"):
+            said += (
+                ": another user (by sudo?) has used this checkout: go on as that user, or remove .venv and .toolchain "
+                "here and make the rest yours: sudo chown -R $USER ."
+            )
+        say(said)
         sys.exit(1)
     except KeyboardInterrupt:
         say("interrupted; the next run goes on from here")

@@ -55,7 +55,7 @@ def test_two_first_runs_give_a_home_its_plugins_once(
     (tmp_path / "plugins/resource-docker-v5.2.0/binary").write_text("x")
     env["PULUMI_HOME"] = str(tmp_path / "own")
     # what a killed run left
-    (tmp_path / "own/resource-docker-v5.2.0.part/resource-docker").mkdir(parents=True)
+    (tmp_path / "own/plugins/.resource-docker-v5.2.0.part/resource-docker").mkdir(parents=True)
 
     @contextlib.contextmanager
     def waited_for(name: str) -> Iterator[None]:
@@ -69,7 +69,7 @@ def test_two_first_runs_give_a_home_its_plugins_once(
     monkeypatch.setattr(cache, "lock", lambda _: contextlib.nullcontext())
     backend(tmp_path, env)
     assert [p.name for p in (tmp_path / "own/plugins/resource-docker-v5.2.0").iterdir()] == ["binary"]
-    assert [p.name for p in (tmp_path / "own").iterdir()] == ["plugins"]
+    assert [p.name for p in (tmp_path / "own/plugins").iterdir()] == ["resource-docker-v5.2.0"]
 
 
 def test_the_toolchain_can_be_exchanged_for_the_other_and_back(tmp_path: Path, env: dict[str, str]) -> None:

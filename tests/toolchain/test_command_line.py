@@ -248,11 +248,14 @@ def test_on_a_cold_machine_a_closed_socket_is_said_before_anything_is_built(
 def test_a_checkout_that_another_user_has_used_is_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def ready(_: list[str]) -> None:
-        raise PermissionError(13, "Permission denied", "/x/.venv")
+    for closed, advised in ((f"{wrapper.CHECKOUT}/.venv", True), ("/elsewhere/home", False)):
 
-    monkeypatch.setattr(wrapper, "_ready", ready)
-    with pytest.raises(SystemExit, match="1"):
-        wrapper.main(["version"])
-    (said,) = capsys.readouterr().err.splitlines()
-    assert said.startswith("pulumiw: no permission for /x/.venv: another user (by sudo?) has used this checkout: ")
+        def ready(_: list[str], closed: str = closed) -> None:
+            raise PermissionError(13, "Permission denied", closed)
+
+        monkeypatch.setattr(wrapper, "_ready", ready)
+        with pytest.raises(SystemExit, match="1"):
+            wrapper.main(["version"])
+        (said,) = capsys.readouterr().err.splitlines()
+        assert said.startswith(f"pulumiw: no permission for {closed}")
+        assert ("another user (by sudo?) has used this checkout" in said) == advised

@@ -189,6 +189,16 @@ def test_a_plugin_that_is_off_only_when_the_state_is_read_is_removed_then(killed
         subprocess.run(["docker", "plugin", "rm", "-f", name], capture_output=True, check=False)
 
 
+def test_a_component_that_was_being_registered_has_nothing_to_put_right(killed: Killed) -> None:
+    """It has no inputs, and the state leaves them out."""
+    killed.during("creating", "x", kind="datadocker:index:BaseImage")
+    state = json.loads(killed.state.read_text())
+    del state["checkpoint"]["latest"]["pending_operations"][0]["resource"]["inputs"]
+    killed.state.write_text(json.dumps(state))
+    killed.recover()
+    assert killed.called.read_text().startswith("refresh ")
+
+
 def test_without_a_killed_run_nothing_is_touched(killed: Killed, container: Callable[..., str]) -> None:
     container("mydb", *OURS)
     killed.state.write_text(json.dumps({"checkpoint": {"latest": {"resources": []}}}))

@@ -51,7 +51,8 @@ def test_a_subnet_that_is_not_there(build: Build, recorder: AzureRecorder) -> No
         (["Microsoft.Sql"], False, STORAGE),
         ([STORAGE], False, None),
         ([STORAGE_GLOBAL], False, None),
-        ([STORAGE], True, STORAGE_GLOBAL),
+        ([], True, STORAGE_GLOBAL),
+        ([STORAGE], True, None),
         ([STORAGE_GLOBAL], True, None),
     ],
 )
@@ -66,6 +67,19 @@ def test_a_subnet_that_shares_would_not_let_in(
         check(build, far=far, **INSIDE)
     # shares on the machine itself let everybody in
     check(build, shares=False, **INSIDE)
+
+
+def test_a_subnet_that_may_be_joined_and_not_read_is_warned_of(
+    build: Build, recorder: AzureRecorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", said.append)
+    recorder.refusal = 'Status=403 Code="AuthorizationFailed" Message="no subnets/read"'
+    check(build, sshFrom=["10.0.0.0/24"], **INSIDE)
+    assert len(said) == 1
+    recorder.refusal = "AADSTS700082: expired"
+    with pytest.raises(pulumi.RunError, match="AADSTS700082"):
+        check(build, **INSIDE)
 
 
 def test_what_is_in_another_subscription_can_not_be_looked_at(build: Build, recorder: AzureRecorder) -> None:

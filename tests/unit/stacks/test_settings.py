@@ -201,7 +201,10 @@ def test_nothing_at_all_but_the_demos_volumes_is_right() -> None:
         ),
         ({"plugin": {"name": "azure-"}}, "plugin.name: 'azure-': should be lowercase letters"),
         ({"plugin": {"name": "a..b"}}, "plugin.name: 'a..b': should be lowercase letters"),
-        ({"databases": [MYDB | {"options": {"innodb_page_size": "32K"}}]}, "this one is the image's own"),
+        (
+            {"databases": [MYDB | {"options": {"innodb-page-size": "32K"}}]},
+            "databases[0].options.innodb-page-size: 32K: the image's template has pages of 16K: leave it out",
+        ),
         ({"databases": [MYDB | {"options": {"datadir": "/x"}}]}, "'datadir': this one is set here already"),
         ({"databases": [MYDB | {"options": {"skip-grant-tables": 1}}]}, "this one is set here already"),
         ({"databases": [MYDB | {"schemas": ["mysql"]}]}, "this schema is the server's own"),
@@ -229,6 +232,9 @@ def test_what_is_right_though_it_looks_odd_is_taken() -> None:
     users = [{"name": "a", "host": host} for host in ("localhost", "127.0.0.1", "fd00::a", "10.0.0.%", "_", "%")]
     host = {"kind": "ssh", "address": "box", "user": "john.doe"}
     parse({"volumes": VOLUMES, "databases": [MYDB | {"users": users}], "host": host}, file="f")
+    large = {"databases": [MYDB | {"options": {"innodb_page_size": "32K"}}], "images": {"mysql": "mysql:9.7.0"}}
+    parse({"volumes": VOLUMES, **large}, file="f")
+    parse({"volumes": VOLUMES, "databases": [MYDB | {"options": {"innodb_page_size": 16384}}]}, file="f")
     for name in ("a.b", "a__b", "a---b", "azurefile-2"):
         parse({"volumes": VOLUMES, "plugin": {"name": name}}, file="f")
 
