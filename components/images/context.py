@@ -117,8 +117,8 @@ def _can_be_built(known: list[Any]) -> str:
 
 
 def _have_base(connection: EngineConnection, base: str) -> None:
-    # one that was pulled is pulled again by the build
-    if base.startswith(OWN):
+    # one that was pulled is pulled again by the build; and a preview knows the name of one that is going to be made
+    if base.startswith(OWN) and not pulumi.runtime.is_dry_run():
         try:
             connection.get(f"/images/{base}/json")
         except NotThereError:

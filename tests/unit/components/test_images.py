@@ -65,5 +65,8 @@ def test_an_image_whose_base_was_pruned_is_one_line_that_says_what_brings_it_bac
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(free=ROOM))
     assert room(f"unix://{engine.path}") == IMAGE
     del engine.answers[f"/images/{BASE}/json"]
+    monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: True)
+    assert room(f"unix://{engine.path}") == IMAGE
+    monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: False)
     with pytest.raises(pulumi.RunError, match=rf"^the image {BASE}, .* is gone .*: pulumi up --refresh"):
         room(f"unix://{engine.path}")
