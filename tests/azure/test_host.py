@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -255,12 +256,17 @@ def test_a_move_that_failed_half_way_is_finished_or_taken_back(
     clone: Clone, azure: StandIn, monkeypatch: pytest.MonkeyPatch, kind: str, region: str
 ) -> None:
     clone.change("up")
-    before = sorted(azure.cloud.resources)
+    before = names(azure.cloud)
     clone.pulumi("config", "set", "--path", "datadocker:host.location", "northeurope")
     refuse_once(monkeypatch, azure, kind)
     assert clone.run("up", "--yes", "--skip-preview")[0]
     clone.pulumi("config", "set", "--path", "datadocker:host.location", region)
     clone.change("up")
-    assert sorted(azure.cloud.resources) == before
+    assert names(azure.cloud) == before
     assert {r.location for r in azure.cloud.resources.values() if r.location} == {region}
     clone.pulumi("up", "--yes", "--skip-preview", "--expect-no-changes")
+
+
+def names(cloud: Cloud) -> list[str]:
+    """What there is; a machine's disk is named by Azure, and another machine has another."""
+    return sorted(re.sub("_osdisk_1_[0-9a-f]+", "_osdisk", key) for key in cloud.resources)
