@@ -3,9 +3,12 @@
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
+from azurefile import mounts
+from tests.machines.machine import Machine
 from tests.machines.nfs import GaneshaServer
 from tests.machines.plugin import MachinePlugin
 from tests.machines.samba import SambaServer
@@ -68,7 +71,7 @@ def test_a_holder_that_is_cut_off_stops_itself_and_never_writes_again(site: Site
         assert site.writers("dbs") == [one.name, two.name]
 
 
-def test_a_killed_plugin_takes_its_lock_back(site: Site) -> None:
+def test_a_killed_plugin_takes_its_lock_back(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with site.machines("one", "two") as (one, two):
         for machine in (one, two):
             create(machine, "dbs", "share=dbs", "exclusive=true")
@@ -86,3 +89,8 @@ def test_a_killed_plugin_takes_its_lock_back(site: Site) -> None:
         assert 'held by container "writer"' in mount_calls(two, "dbs", 1)[0][0]
         assert status(one, "dbs")["mounts"] == 1
         assert site.writers("dbs") == [one.name]
+        # and knows where the server of what it had mounted is
+        (tmp_path / "mountinfo").write_text(one.run(f"cat /proc/$({PLUGIN_PID})/mountinfo").out)
+        entries = mounts.read_mountinfo(tmp_path / "mountinfo")
+        monkeypatch.setattr(mounts, "read_mountinfo", lambda: entries)
+        assert mounts.server_address(Path("/mnt/volumes/dbs")) == Machine.share_address
