@@ -24,8 +24,8 @@ FOLDER = Path(__file__).parent
 PARTS = ("stack", "empty", "database", "run", "throughput", "memory")
 # each has a page of its own and boots machines
 PAGES = {
-    "shares": ("SHARES.md", measure_shares, report.shares_page),
-    "azure": ("AZURE.md", measure_azure, report.azure_page),
+    "shares": ("SHARES.md", measure_shares, report.SHARES),
+    "azure": ("AZURE.md", measure_azure, report.AZURE),
 }
 
 
@@ -47,14 +47,14 @@ def main() -> int:
         machine.remove_everything()
         try:
             if paged:
-                file, measure, page = PAGES[paged]
+                file, measure, frame = PAGES[paged]
                 comparisons = list(_said(measure(options.rounds)))
-                (FOLDER / file).write_text(page(comparisons, options.rounds, began))
+                (FOLDER / file).write_text(report.page(frame, comparisons, options.rounds, began))
                 return 0
             compose.build()
             comparisons = list(_measure(options.parts or PARTS, options.rounds))
             if not options.parts:
-                text = report.page(comparisons, options.rounds, began)
+                text = report.page(report.DEMO, comparisons, options.rounds, began)
                 (FOLDER / "RESULTS.md").write_text(text)
                 (FOLDER / "results.svg").write_text(picture.draw(comparisons))
         except BenchError as error:

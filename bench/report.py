@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,16 +14,25 @@ from bench.measured import Comparison, Series
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 
-INTRODUCTION = """# How fast it is
+
+@dataclass(frozen=True)
+class Frame:
+    """What a page says before and after its figures, in Markdown."""
+
+    introduction: str
+    method: str
+
+
+DEMO = Frame(
+    introduction="""# How fast it is
 
 `./bench/run` measures all of this in one run, side by side: ours, the peer, ours again. It writes this page and the
 picture. Bars are medians, the thin lines go from the fastest run to the slowest.
 
 ![Medians of each measurement beside its peer, and the limits](results.svg)
 
-"""
-
-METHOD = """
+""",
+    method="""
 ## How it is measured
 
 - **The demo up.** Both start from images and plugin alone. Ours: a full `up`, then `destroy --target` of every
@@ -49,18 +59,19 @@ METHOD = """
 
 No result is cached and no comparison skipped: `pulumi up` runs as its user would run it. Logging in is checked by a
 client of the bench's own (`login.py`). Names start with `ddbench-`; all of it is removed at the end.
-"""
+""",
+)
 
 
-SHARES_INTRODUCTION = """# How fast shares are
+SHARES = Frame(
+    introduction="""# How fast shares are
 
 `./bench/run shares` measures all of this in one run and writes this page: real SMB and NFS in a Debian 12 machine under
 QEMU, servers (samba, nfs-ganesha) beside it. Without hardware virtualisation such a machine is some ten times slower
 than the one that it runs on, so look at the ratios, and at the MySQL figures beside each other.
 
-"""
-
-SHARES_METHOD = """
+""",
+    method="""
 ## How it is measured
 
 - **Mounting.** `VolumeDriver.Mount` at the plugin's own socket, against `mount` with the same options, in turn.
@@ -74,18 +85,19 @@ SHARES_METHOD = """
 - **Memory.** The proportional set size of all processes in the plugin's control group.
 - **MySQL.** One connection, a row of 100 bytes a transaction, for 20 seconds inside the server; `for=database`,
   `exclusive=true`, and the server's own defaults, by which each transaction is on the disk before the next begins.
-"""
+""",
+)
 
 
-AZURE_INTRODUCTION = """# How fast staging is
+AZURE = Frame(
+    introduction="""# How fast staging is
 
 `./bench/run azure` measures all of this in one run and writes this page: the committed stack `staging` against the
 project's stand-in for Azure, whose machine is a Debian 12 under QEMU and whose shares are samba's. Azure's own time
 can't be measured so; what is measured is ours.
 
-"""
-
-AZURE_METHOD = """
+""",
+    method="""
 ## How it is measured
 
 - **Preview.** `./pulumiw preview --stack staging`, nothing made yet, beside the same command with a program that only
@@ -95,22 +107,13 @@ AZURE_METHOD = """
   booted (`up --target` of what Azure makes), by an `ssh` that keeps its connection: the build contexts are sent and
   built, then the key's file, `docker plugin enable`, the volumes, the containers, waiting for the database's health and
   the writers' lines. On both the engine has the base images and the layers of earlier builds, and the plugin, disabled.
-"""
+""",
+)
 
 
-def page(comparisons: Sequence[Comparison], rounds: int, began_load: float) -> str:
-    """Returns the page of the product on one engine, in Markdown."""
-    return INTRODUCTION + _table(comparisons, rounds, began_load) + METHOD
-
-
-def shares_page(comparisons: Sequence[Comparison], rounds: int, began_load: float) -> str:
-    """Returns the page of shares over the network, in Markdown."""
-    return SHARES_INTRODUCTION + _table(comparisons, rounds, began_load) + SHARES_METHOD
-
-
-def azure_page(comparisons: Sequence[Comparison], rounds: int, began_load: float) -> str:
-    """Returns the page of stack staging, in Markdown."""
-    return AZURE_INTRODUCTION + _table(comparisons, rounds, began_load) + AZURE_METHOD
+def page(frame: Frame, comparisons: Sequence[Comparison], rounds: int, began_load: float) -> str:
+    """Returns what was measured as a page, in Markdown; `began_load` is the machine's load before."""
+    return frame.introduction + _table(comparisons, rounds, began_load) + frame.method
 
 
 def _table(comparisons: Sequence[Comparison], rounds: int, began_load: float) -> str:
