@@ -75,7 +75,7 @@ class CredentialsFolder:
         try:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
-                raise ShareError(f"{where} is not a plain file")
+                raise ShareError(f"{where} is not a plain file; put one of mode 0600 there")
             if stat.S_IMODE(status.st_mode) & 0o177 or status.st_uid not in (0, os.geteuid()):
                 raise ShareError(
                     f"{where} has mode {stat.S_IMODE(status.st_mode):04o} and owner {status.st_uid}; others could "
@@ -88,7 +88,7 @@ class CredentialsFolder:
         if values.get("account", account) != account:
             raise ShareError(f"{where} has a line account= that differs from its name; make them equal")
         if not values.get("key"):
-            raise ShareError(f"{where} has no line key=…")
+            raise ShareError(f"{where} has no line key=…; write the account's key there so")
         return Credentials(account, values.get("server") or f"{account}.{PUBLIC_SUFFIX}", values["key"])
 
 

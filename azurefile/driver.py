@@ -42,7 +42,10 @@ _LOOK_SECONDS = 1.0
 # The engine gives a Mount up after two minutes, or what the plugin was enabled with, and would never end one that
 # succeeded later.
 _MOUNT_SECONDS = 100.0
-_HUNG_UP = "the engine did not wait for it; enable the plugin with --timeout 120"
+_HUNG_UP = (
+    "the engine did not wait for it; let it wait longer: docker plugin disable -f PLUGIN, and then docker plugin "
+    "enable --timeout 120 PLUGIN"
+)
 
 
 class Driver:

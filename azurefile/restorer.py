@@ -82,7 +82,7 @@ class Restorer:
     def _stop_unfenced(self, volume: Volume) -> None:
         """Stop what uses a volume of a shared store that could not be restored: nobody would renew its lease."""
         if self._leases.of(volume.name) is None:
-            store = SharedStore(UnusableFolder(), volume.options.share)
+            store = SharedStore(UnusableFolder(volume.name), volume.options.share)
             try:
                 restore(volume, store, self._leases, self._memory, self._out(volume.name))
             except LeaseUnreadable:
@@ -92,7 +92,7 @@ class Restorer:
 
     def _stop_forgotten(self, name: str) -> None:
         """Stop what uses a volume that is not known any more, as when its file is of a newer version."""
-        store = SharedStore(UnusableFolder(), "")
+        store = SharedStore(UnusableFolder(name), "")
         self._attachments.load(name)
         try:
             remembered = self._memory.load(name)

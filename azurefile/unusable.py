@@ -8,6 +8,10 @@ from azurefile.errors import ShareError
 class UnusableFolder:
     """A `SharedFolder` whose every call but the last raises ShareError."""
 
+    def __init__(self, volume: str) -> None:
+        """Stand for the folder of a volume's fence."""
+        self._volume = volume
+
     def names(self) -> NoReturn:
         """Fail."""
         self._fail()
@@ -32,4 +36,7 @@ class UnusableFolder:
         """Nothing is open."""
 
     def _fail(self) -> NoReturn:
-        raise ShareError("the share's fence could not be set up; see the plugin's log of its start")
+        raise ShareError(
+            f'volume "{self._volume}": its fence could not be set up when the plugin started; the log of that says why '
+            "(journalctl -u docker)"
+        )

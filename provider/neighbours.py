@@ -26,7 +26,8 @@ def in_the_way(
             return (
                 f"the engine has a plugin {driver} that is not ours "
                 f"({plugin['Config'].get('Description') or 'no description'}): remove it with "
-                f"docker plugin rm {driver}, or set datadocker:plugin.name to another name"
+                f"docker plugin disable {driver} && docker plugin rm {driver}, or set datadocker:plugin.name to "
+                "another name"
             )
         if place != root and (held := _held(driver, volumes, containers)):
             return (

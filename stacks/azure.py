@@ -41,7 +41,8 @@ class AzureDiskSettings(Section):
 
     size: Annotated[int, Field(ge=30, le=4095)] = Field(default=32, description="GiB.")
     type: Literal["Standard_LRS", "StandardSSD_LRS", "StandardSSD_ZRS", "Premium_LRS", "Premium_ZRS"] = Field(
-        default="StandardSSD_LRS", description="Kind of disk."
+        default="StandardSSD_LRS",
+        description="Standard: HDD; StandardSSD: SSD; Premium: for sizes with an s in their name. ZRS: in three zones.",
     )
 
 
@@ -57,7 +58,8 @@ class AzureNetworkSettings(Section):
     )
     outbound: Literal["natGateway", "given"] | None = Field(
         default=None,
-        description="How a host without public address reaches Debian's mirrors. Default: natGateway, which is made.",
+        description="How a host without public address reaches Debian's mirrors and PyPI. Default: natGateway, which "
+        "is made.",
     )
 
     @property
@@ -89,7 +91,9 @@ class AzureHostSettings(Section):
     existing_resource_group: ResourceGroupName | None = Field(
         default=None, description="One that exists and is left as it is, instead of resourceGroup."
     )
-    network: AzureNetworkSettings = AzureNetworkSettings()
+    network: AzureNetworkSettings = Field(
+        default=AzureNetworkSettings(), description="The host's network; one is made unless subnetId names one."
+    )
     public_ip: bool = Field(default=True, description="A static address of its own (Standard).")
     dns_label: DNSLabel | None = Field(default=None, description="<label>.<location>.cloudapp.azure.com.")
     private_ip: PrivateAddress | None = Field(default=None, description="Default: Azure picks one of the subnet.")
@@ -109,8 +113,10 @@ class AzureHostSettings(Section):
     image: MachineImage = Field(
         default="Debian:debian-12:12-gen2:latest", description="Debian 12: publisher:offer:sku:version, or an id."
     )
-    disk: AzureDiskSettings = AzureDiskSettings()
-    zone: Zone | None = Field(default=None, description="Availability zone.")
+    disk: AzureDiskSettings = Field(default=AzureDiskSettings(), description="The machine's disk.")
+    zone: Zone | None = Field(
+        default=None, description='Availability zone, in quotes: "1"; a change makes the machine anew.'
+    )
     availability_set: SetName | None = Field(
         default=None, description="One that is made, instead of a zone; a change makes the machine anew."
     )

@@ -22,6 +22,10 @@ UNACCELERATED = r"(?i:Standard_(A\d+m?_v2|B[1-8](ls|s|ms)))"
 WITHOUT_PREMIUM = r"(?i:Standard_(?!M\d+m?$)[^s_]+(_.*)?)"
 # the same: a p among the small letters after the number of processors means Arm
 ARM = r"(?i:Standard_[a-z]+\d+(-\d+)?)[a-z]*p[a-z]*(_.*)?"
+# learn.microsoft.com: support for generation 2 VMs on Azure; what boots no image of the other generation
+ONLY_GENERATION_1 = r"(?i:Standard_(A\d+m?_v2|D\d+_v[23]|E\d+i?_v3|F\d+))"
+ONLY_GENERATION_2 = r"(?i:Standard_.+_v([6-9]|\d\d))"
+IMAGE_OF_GENERATION_2, DEBIAN_OF_GENERATION_1 = r"(?i:[^:]+:[^:]+:[^:]+-gen2:.+)", r"(?i:Debian:debian-\d+:\d+:.+)"
 SUBNET_ID, RANGES = "host.network.subnetId", ("host.network.addressSpace", "host.network.subnet")
 
 
@@ -43,6 +47,17 @@ def check_host(host: AzureHostSettings) -> Iterable[Complaint]:
             "Standard_B2s, or set image to one for Arm",
             ("host.size", "host.image"),
         )
+    for sizes, images, other in (
+        (ONLY_GENERATION_1, IMAGE_OF_GENERATION_2, "2"),
+        (ONLY_GENERATION_2, DEBIAN_OF_GENERATION_1, "1"),
+    ):
+        if re.fullmatch(sizes, host.size) and re.fullmatch(images, host.image):
+            yield Complaint(
+                "host",
+                f"size: {host.size} boots no image of generation {other}, such as {host.image}: take another size such "
+                "as Standard_B2s, or another image",
+                ("host.size", "host.image"),
+            )
     if host.disk.type.startswith("Premium") and re.fullmatch(WITHOUT_PREMIUM, host.size):
         yield Complaint(
             "host",
@@ -72,8 +87,8 @@ def check_host(host: AzureHostSettings) -> Iterable[Complaint]:
     if not host.public_ip and host.network.subnet_id and host.network.outbound is None:
         yield Complaint(
             "host",
-            "without publicIp the machine needs a way out to Debian's mirrors: give your subnet a NAT gateway or "
-            "route, and write network.outbound: given",
+            "without publicIp the machine needs a way out to Debian's mirrors and PyPI: give your subnet a NAT gateway "
+            "or route, and write network.outbound: given",
             ("host.network.outbound",),
         )
     if host.public_ip and host.network.outbound == "natGateway" and not host.network.subnet_id:
@@ -108,7 +123,7 @@ def _check_network(host: AzureHostSettings) -> Iterable[Complaint]:
     if not given.subnet_id and not network(given.subnet_range).subnet_of(network(given.address_range)):
         yield Complaint(
             here,
-            f"subnet: {given.subnet_range} is not inside addressSpace {given.address_range}",
+            f"subnet: {given.subnet_range} is not inside addressSpace {given.address_range}: set one of the two",
             (SUBNET_ID, *RANGES),
         )
 

@@ -149,10 +149,11 @@ def _reached(settings: DatabaseSettings, server: MySQLDatabase, host: DockerHost
 
 
 def _export_ways(host: DockerHost) -> None:
-    """The lines to type for a host that nobody set up by hand."""
-    if host.ssh is None:
+    """The lines to type for a host that is another machine."""
+    if host.ssh is not None:
+        pulumi.export("ssh", host.ssh)
+    if host.ssh_config is None:
         return
-    pulumi.export("ssh", host.ssh)
     pulumi.export("sshConfig", host.ssh_config)
     pulumi.export("dockerContext", f"docker context create {host.alias} --docker host=ssh://{host.alias}")
 

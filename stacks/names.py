@@ -90,7 +90,7 @@ def _is_server(text: str) -> bool:
 def _volume_name(name: str) -> str:
     # Docker's own rule, docs.docker.com/reference/cli/docker/volume/create
     if not re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{1,62}", name):
-        raise ValueError("Docker takes 2 to 63 letters, digits, '_', '.' or '-', starting with a letter or digit")
+        raise ValueError("should be 2 to 63 letters, digits, '_', '.' or '-', starting with a letter or digit")
     return name
 
 
@@ -115,7 +115,10 @@ def _folder(path: str) -> str:
         not p or p != p.strip() or p[0] == "." or p[-1] == "." or not p.isprintable() or set(p) & set('\\:*?"<>|')
         for p in parts
     ):
-        raise ValueError("a relative path inside the share such as customers/one, of names that Azure takes")
+        raise ValueError(
+            "should be a path inside the share such as customers/one: at most 255 bytes, no part that begins or ends "
+            r"""with a dot or space, none of \ : * ? " < > |"""
+        )
     return path
 
 

@@ -52,7 +52,7 @@ def check_together(settings: Settings, at: Places) -> Iterable[tuple[str, str]]:
         if volume.name in seen:
             yield (
                 here,
-                f"the name {volume.name} is given already by {at['volumes'][seen[volume.name]]}",
+                f"the name {volume.name} is given already by {at['volumes'][seen[volume.name]]}: rename one of them",
             )
             continue
         seen[volume.name] = i
@@ -77,7 +77,7 @@ def check_together(settings: Settings, at: Places) -> Iterable[tuple[str, str]]:
     for i, database in enumerate(settings.databases):
         here = at["databases"][i]
         if database.name in taken:
-            yield f"{here}.name", f"{database.name} is taken by {taken[database.name]}"
+            yield f"{here}.name", f"{database.name} is taken by {taken[database.name]}: choose another name"
         taken.setdefault(database.name, here)
         container = settings.prefix + database.name
         if len(container) > LONGEST_HOSTNAME:
@@ -98,7 +98,7 @@ def check_together(settings: Settings, at: Places) -> Iterable[tuple[str, str]]:
         elif settings.volumes[seen[database.volume]].exclusive is False:
             yield (
                 f"{at['volumes'][seen[database.volume]]}.exclusive",
-                f"database {database.name} lives on it, so it must stay exclusive",
+                f"database {database.name} lives on it, so it must stay exclusive: leave exclusive out",
             )
         for option, value in database.options.items():
             of_template = option.replace("-", "_") == "innodb_page_size" and not settings.images.mysql
@@ -119,7 +119,7 @@ def check_together(settings: Settings, at: Places) -> Iterable[tuple[str, str]]:
             # MySQL takes hosts for the same whatever their case, and names only as they are written
             account = user.name, user.host.lower()
             if account in accounts:
-                yield f"{here}.users[{k}]", f"account {user.name}@{user.host} is given twice"
+                yield f"{here}.users[{k}]", f"account {user.name}@{user.host} is given twice: leave one out"
             accounts.add(account)
             password = f"{database.name}-{user.name}@{user.host}"
             if passwords.setdefault(password, database.name) != database.name:
@@ -130,4 +130,7 @@ def check_together(settings: Settings, at: Places) -> Iterable[tuple[str, str]]:
                 )
             for schema in user.schemas:
                 if schema not in database.schemas:
-                    yield f"{here}.users[{k}].schemas", f"{schema} is not in {here}.schemas"
+                    yield (
+                        f"{here}.users[{k}].schemas",
+                        f"{schema} is not in {here}.schemas: add it there, or leave it out here",
+                    )

@@ -173,8 +173,10 @@ class Settings(Section):
         default=[], description="A name, or an object with name, share, folder, exclusive, options."
     )
     databases: list[DatabaseSettings] = Field(default=[], description="MySQL servers.")
-    images: ImagesSettings = ImagesSettings()
-    plugin: PluginSettings = PluginSettings()
+    images: ImagesSettings = Field(
+        default=ImagesSettings(), description="Images to run instead of those that the stack builds."
+    )
+    plugin: PluginSettings = Field(default=PluginSettings(), description="Name and folder of the volume driver.")
     prefix: Prefix = Field(
         default="",
         description="Put before every name on the engine, so that two stacks can share one.",

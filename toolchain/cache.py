@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import shutil
@@ -53,7 +54,12 @@ def entry(name: str, make: Callable[[Path], None]) -> Path:
         try:
             make(aside)
         except OSError as error:
-            raise ToolchainError(f"making {name} in {root()} failed: {error.strerror}") from error
+            remedy = ""
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                remedy = (
+                    ": free some, or set XDG_CACHE_HOME to a folder on another disk; the next run goes on from here"
+                )
+            raise ToolchainError(f"making {name} in {root()} failed: {error.strerror}{remedy}") from error
         aside.rename(final)
     return final
 

@@ -111,7 +111,10 @@ def _start() -> None:
     while not _answers(SOCKET):
         if daemon is not None and daemon.poll() is not None:
             said = LOG.read_text(errors="replace").strip().splitlines()[-3:]
-            raise ToolchainError("the Docker engine stopped at once:\n  " + "\n  ".join(said))
+            raise ToolchainError(
+                f"the Docker engine stopped at once: mend what it says ({LOG} has all of it), and run this again:\n  "
+                + "\n  ".join(said)
+            )
         if time.monotonic() - started > START_SECONDS:
             log = LOG if daemon else "journalctl -u docker"
             raise ToolchainError(f"the Docker engine does not answer after {START_SECONDS} s; its log: {log}")

@@ -53,6 +53,8 @@ def main(arguments: list[str]) -> None:
                 ": another user (by sudo?) has used this checkout: go on as that user, or remove .venv and .toolchain "
                 "here and make the rest yours: sudo chown -R $USER ."
             )
+        else:
+            said += f": make it yours (sudo chown -R $USER {error.filename}), or run this as its owner"
         say(said)
         sys.exit(1)
     except KeyboardInterrupt:

@@ -139,7 +139,7 @@ class MountedFolder:
                     f"share's root, where the fence is ({error.strerror}); allow it there (no root squash, not "
                     "read-only)"
                 ) from error
-            raise ShareSilent(f'share "{self._share}" fails: {error.strerror or error}') from error
+            raise ShareSilent(f'share "{self._share}" fails: {error.strerror or error}; check its server') from error
 
     def _strange(self, names: tuple[str, ...]) -> str:
         """What is in the place of the fence's folder or of one of its files, if something is."""
@@ -178,7 +178,7 @@ class MountedLock:
             if error.errno in FULL:
                 # The server says so to who has the lock.
                 return True
-            raise ShareSilent(f'share "{self._share}" fails: {error.strerror}') from error
+            raise ShareSilent(f'share "{self._share}" fails: {error.strerror}; check its server') from error
         return True
 
 

@@ -221,7 +221,7 @@ class SmbShare:
                 f'share "{self._share}": the account may not write {RESERVED_FOLDER} in the share\'s root, where the '
                 "fence is; allow it there"
             )
-        return ShareSilent(f'share "{self._share}" fails: {_words(error)}')
+        return ShareSilent(f'share "{self._share}" fails: {_words(error)}; check its server')
 
     def _connect(self) -> Any:
         credentials = self._credentials()

@@ -25,9 +25,9 @@ class DockerHost(pulumi.ComponentResource):
     public_address: pulumi.Output[str]
     """Where ports that containers publish on every address of the host are reached."""
     ssh: pulumi.Output[str] | None = None
-    """The start of a command line that logs in, where `ssh` alone would not find its way."""
+    """The start of a command line that logs in to the machine; None where it is this one."""
     ssh_config: pulumi.Output[str] | None = None
-    """A block for ~/.ssh/config by which other programs find it, too."""
+    """A block for ~/.ssh/config by which other programs find a machine that nobody set up by hand."""
     alias: str = ""
     """The host's name in that block."""
     fate: Mapping[str, object] = {}

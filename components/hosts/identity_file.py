@@ -45,10 +45,14 @@ def read_public(identity_file: str) -> str:
     private = private_key(identity_file)
     try:
         words = _public_half(private).read_text().split()
+    except FileNotFoundError:
+        words = []
     except OSError as error:
         raise _unreadable(error) from None
     if len(words) < 2 or not words[0].startswith(("ssh-", "ecdsa-", "sk-")):
-        raise pulumi.RunError(f"{SETTING}: {private}.pub is no public key: ssh-keygen -y -f {private} makes it")
+        raise pulumi.RunError(
+            f"{SETTING}: {private}.pub is missing or no public key: ssh-keygen -y -f {private} > {private}.pub makes it"
+        )
     return " ".join(words[:2])
 
 
@@ -57,4 +61,6 @@ def _public_half(private: Path) -> Path:
 
 
 def _unreadable(error: OSError) -> pulumi.RunError:
-    return pulumi.RunError(f"{SETTING}: {error.filename} can't be read: {error.strerror}")
+    return pulumi.RunError(
+        f"{SETTING}: {error.filename} can't be read: {error.strerror}: name a file of yours, or leave it out"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any, NotRequired, TypedDict
 
 import pulumi
@@ -28,7 +29,7 @@ class SSHHostArgs(TypedDict):
 
 
 class SSHHost(DockerHost):
-    """An engine reached over SSH. Its ports are published on the host's own 127.0.0.1: use `ssh -L`."""
+    """An engine reached over SSH. Ports are published on the host's own 127.0.0.1, which a tunnel reaches."""
 
     def __init__(self, name: str, args: SSHHostArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Registers the host; nothing is created on it.
@@ -39,8 +40,8 @@ class SSHHost(DockerHost):
         super().__init__("datadocker:index:SSHHost", name, {}, opts)
         if args.get("host_key"):
             check_ssh()
-        port = args.get("port") or 22
-        url = pulumi.Output.format("ssh://{0}@{1}:{2}", args.get("user") or "root", args["address"], port)
+        port, user = args.get("port") or 22, args.get("user") or "root"
+        url = pulumi.Output.format("ssh://{0}@{1}:{2}", user, args["address"], port)
         ssh_opts = pulumi.Output.all(
             address=args["address"],
             port=port,
@@ -52,11 +53,17 @@ class SSHHost(DockerHost):
         self.address = pulumi.Output.from_input("127.0.0.1")
         self.public_address = pulumi.Output.from_input(args["address"])
         self.engine = pulumi.Output.all(url=url, ssh_opts=ssh_opts).apply(_engine)
+        self.ssh = pulumi.Output.all(ssh_opts, port, user, args["address"]).apply(_login)
         self.register_outputs({"dockerHost": self.docker_host, "address": self.address})
 
 
 def _engine(known: dict[str, Any]) -> Engine:
     return Engine(url=known["url"], ssh_opts=known["ssh_opts"])
+
+
+def _login(known: list[Any]) -> str:
+    options, port, user, address = known
+    return shlex.join(["ssh", *options, "-p", str(port), f"{user}@{address}"])
 
 
 def ssh_options(args: dict[str, Any]) -> list[str]:

@@ -37,7 +37,10 @@ def test_a_mount_that_waits_ends_with_its_caller(watched: PluginProcess, engine:
     waiting.close()
 
     def said() -> None:
-        assert "the engine did not wait for it; enable the plugin with --timeout 120" in watched.log.read_text()
+        assert (
+            "the engine did not wait for it; let it wait longer: docker plugin disable -f PLUGIN"
+            in watched.log.read_text()
+        )
 
     eventually(said)
     # It has been waited for until the start before is too old.

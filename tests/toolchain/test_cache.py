@@ -49,7 +49,9 @@ def test_a_full_disk_is_one_line() -> None:
     def full(folder: Path) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    with pytest.raises(ToolchainError, match=r"making thing-1 in .* failed: No space left on device") as caught:
+    with pytest.raises(
+        ToolchainError, match=r"making thing-1 in .* failed: No space left on device: free some, or set X"
+    ) as caught:
         cache.entry("thing-1", full)
     assert "\n" not in str(caught.value)
 

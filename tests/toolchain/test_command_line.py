@@ -259,3 +259,4 @@ def test_a_checkout_that_another_user_has_used_is_one_line(
         (said,) = capsys.readouterr().err.splitlines()
         assert said.startswith(f"pulumiw: no permission for {closed}")
         assert ("another user (by sudo?) has used this checkout" in said) == advised
+        assert (f"(sudo chown -R $USER {closed})" in said) != advised

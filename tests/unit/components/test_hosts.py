@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import socket
 from pathlib import Path
 from typing import Any
@@ -146,9 +147,13 @@ def test_an_ssh_host_pins_the_key_without_a_file(build: Build, recorder: Recorde
                 "identity_file": "/k",
             },
         )
-        return {"host": host.docker_host}
+        return {"host": host.docker_host, "ssh": host.ssh}
 
-    assert build(program)["host"] == "ssh://ops@box.example:2222"
+    out = build(program)
+    assert out["host"] == "ssh://ops@box.example:2222"
+    login = shlex.split(out["ssh"])
+    assert [login[0], *login[-3:]] == ["ssh", "-p", "2222", "ops@box.example"]
+    assert f"KnownHostsCommand=/bin/echo [box.example]:2222 {key}" in login
     made = recorder.one(PROVIDER, "host-engine")
     assert made["host"] == "ssh://ops@box.example:2222"
     options = made["sshOpts"] if isinstance(made["sshOpts"], list) else json.loads(made["sshOpts"])

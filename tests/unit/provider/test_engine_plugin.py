@@ -73,7 +73,7 @@ def test_one_of_the_name_that_is_not_ours_is_refused_in_one_line(engine: PluginE
         create(engine)
     assert str(caught.value) == (
         "the engine has a plugin azurefile that is not ours (somebody else's): remove it with "
-        "docker plugin rm azurefile, or set datadocker:plugin.name to another name"
+        "docker plugin disable azurefile && docker plugin rm azurefile, or set datadocker:plugin.name to another name"
     )
     assert engine.done == []
 

@@ -16,7 +16,7 @@ from stacks import schema
 from stacks.azure import AzureHostSettings, AzureSharesSettings
 from stacks.azure_names import OWN_TAGS
 from stacks.azure_regions import REGIONS, WITHOUT_ZONES
-from stacks.azure_sections import ARM, WITHOUT_PREMIUM
+from stacks.azure_sections import ARM, ONLY_GENERATION_1, ONLY_GENERATION_2, WITHOUT_PREMIUM
 from stacks.config import parse
 from stacks.settings import Settings
 from tests.azure.sizes import SIZES, ZONED
@@ -65,6 +65,15 @@ def test_an_image_of_ones_own_may_be_for_arm_and_no_other_size_is_taken_for_it()
         assert not re.fullmatch(ARM, name)
 
 
+def test_most_sizes_boot_images_of_both_generations() -> None:
+    for name in ("Standard_B2s", "Standard_DS1_v2", "Standard_D2s_v3", "Standard_D2_v4", "Standard_F2s_v2"):
+        assert not re.fullmatch(ONLY_GENERATION_1, name)
+        assert not re.fullmatch(ONLY_GENERATION_2, name)
+    for name in ("Standard_A4m_v2", "Standard_D1_v2", "Standard_D4_v3", "Standard_E64i_v3", "Standard_F2"):
+        AzureHostSettings.model_validate(HOST | {"size": name, "image": "Debian:debian-12:12:latest"})
+        assert re.fullmatch(ONLY_GENERATION_1, name)
+
+
 def test_only_prod_is_production_by_its_name() -> None:
     assert parse(RAW, file="Pulumi.prod.yaml").production is True
     assert parse(RAW, file="Pulumi.staging.yaml").production is False
@@ -83,11 +92,16 @@ def test_only_prod_is_production_by_its_name() -> None:
             "host: disk.type: StandardSSD_ZRS: region westus has no availability zones",
         ),
         (
-            {"size": "Standard_D4_v3", "disk": {"type": "Premium_LRS"}},
-            "host: disk.type: Premium_LRS is not for size Standard_D4_v3, whose name has no s: take another size",
+            {"size": "Standard_D4_v4", "disk": {"type": "Premium_LRS"}},
+            "host: disk.type: Premium_LRS is not for size Standard_D4_v4, whose name has no s: take another size",
         ),
         ({"size": "Standard_D2ps_v5"}, "host: size: Standard_D2ps_v5 has Arm processors, and image Debian:debian-12:"),
         ({"size": "Standard_B2pts_v2"}, "Standard_B2pts_v2 has Arm processors"),
+        ({"size": "Standard_A2_v2"}, "Standard_A2_v2 boots no image of generation 2, such as Debian:debian-12:12-"),
+        (
+            {"size": "Standard_D2s_v6", "image": "Debian:debian-12:12:latest"},
+            "size: Standard_D2s_v6 boots no image of generation 1",
+        ),
         ({"sshFrom": []}, "host.sshFrom: should be at least 1 long"),
         ({"sshFrom": ["0.0.0.0/0"]}, "sshFrom[0]: '0.0.0.0/0': this is a good part of the internet: name smaller"),
         ({"sshFrom": ["8.0.0.0/7"]}, "sshFrom[0]: '8.0.0.0/7': this is a good part of the internet: name smaller"),
@@ -97,7 +111,7 @@ def test_only_prod_is_production_by_its_name() -> None:
         ({"sshFrom": ["Internet", "203.0.113.7"]}, "sshFrom: Internet is all networks: leave it out, or the others"),
         ({"sshFrom": ["home"]}, "sshFrom[0]: 'home': should be an IPv4 network such as 10.60.0.0/16"),
         ({"acceleratedNetworking": True}, "acceleratedNetworking is not for size Standard_B2s: take another"),
-        ({"acceleratedNetworking": True, "size": "Standard_A2m_v2"}, "acceleratedNetworking is not for size"),
+        ({"acceleratedNetworking": True, "size": "Standard_B2ms"}, "acceleratedNetworking is not for size"),
         ({"zone": "1", "availabilitySet": "a"}, "host: zone and availabilitySet exclude each other"),
         ({"zone": "4"}, "host.zone: '4': should be 1 or 2 or 3"),
         ({"resourceGroup": "a", "existingResourceGroup": "b"}, "leave one out"),

@@ -80,7 +80,7 @@ def test_secrets_are_in_no_complaint() -> None:
     assert canary not in "\n".join(said)
     # with the mark not even a name is shown, and without it nothing that has a password in it
     marked = complaints({"volumes": VOLUMES, "databases": [MYDB | {"name": f"a {canary}"}]}, secret=["databases"])
-    assert marked[0].startswith("Pulumi.dev.yaml: databases[0].name: Docker takes")
+    assert marked[0].startswith("Pulumi.dev.yaml: databases[0].name: should be 2 to")
     unmarked = complaints(
         {
             "volumes": VOLUMES,
