@@ -84,6 +84,14 @@ class AccountKey(pulumi.CustomResource):
         )
 
 
+class ServerOptions(pulumi.CustomResource):
+    """Options that a database server takes."""
+
+    def __init__(self, name: str, props: Mapping[str, Any], opts: pulumi.ResourceOptions) -> None:
+        """Props: see `provider.options`."""
+        super().__init__("datadocker-engine:index:ServerOptions", name, {**props}, opts)
+
+
 class VolumeGuard(pulumi.CustomResource):
     """Refuses its deletion, and so that of all it depends on, while others use the stack's volumes."""
 

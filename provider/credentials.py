@@ -9,7 +9,7 @@ import tarfile
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from provider.oneoff import ROOT, ImageGone, created
+from provider.oneoff import ROOT, ImageGone, bind, created
 from provider.resource import EngineResource, Failure, Props, engine_client
 from provider.turns import turn
 
@@ -100,7 +100,7 @@ def _beside(props: Props, *command: str) -> Iterator[Container]:
     with (
         turn(root, shared=True),
         engine_client(props["engine"]) as engine,
-        created(engine, props["image"], root, entrypoint, list(command[1:])) as container,
+        created(engine, props["image"], root, entrypoint, list(command[1:]), bind(root)) as container,
     ):
         yield container
 

@@ -1,4 +1,4 @@
-"""Containers of the plugin's image on the host's folder, that do one thing and go."""
+"""Containers that do one thing and go."""
 
 from __future__ import annotations
 
@@ -18,18 +18,20 @@ ROOT = "/var/lib/datadocker"
 
 
 class ImageGone(Failure):
-    """The image that the plugin is made of is not on the engine."""
+    """The image of such a container is not on the engine."""
 
     def __init__(self, image: str) -> None:
         """Says what brings it back."""
-        super().__init__(f"the plugin's image {image} is gone: pulumi up --refresh builds it again")
+        super().__init__(f"the image {image} is gone: pulumi up --refresh brings it back")
 
 
 @contextlib.contextmanager
 def created(
-    engine: DockerClient, image: str, root: str, entrypoint: list[str], command: list[str], *binds: str, **more: Any
+    engine: DockerClient, image: str, mark: str, entrypoint: list[str], command: list[str], *binds: str, **more: Any
 ) -> Iterator[Container]:
-    """A container of `image` that has the host's `root` and was not started; it is removed at the end.
+    """A container of `image` that was not started; it is removed at the end.
+
+    By `mark`, the `root` or `database` of the resource that it is for, one that a killed run left is found.
 
     Raises:
         ImageGone: if the engine does not have it.
@@ -41,10 +43,9 @@ def created(
             image,
             command,
             entrypoint=entrypoint,
-            # Docker makes a missing folder on the host for a bind
-            volumes=[f"{root}:{ROOT}", *binds],
+            volumes=list(binds),
             network_mode="none",
-            labels={LABEL: root},
+            labels={LABEL: mark},
             **more,
         )
     except ImageNotFound:
@@ -52,7 +53,12 @@ def created(
     try:
         yield container
     finally:
-        container.remove(force=True)
+        container.remove(v=True, force=True)
+
+
+def bind(root: str) -> str:
+    """The host's folder `root` in such a container; Docker makes a missing one."""
+    return f"{root}:{ROOT}"
 
 
 @contextlib.contextmanager
@@ -67,7 +73,9 @@ def ran(
         ImageGone: if the engine does not have it.
         Failure: with the program's last line, if it fails.
     """
-    program, binds = ["python3", "-m", "azurefile"], [f"{socket}:/run/engine/docker.sock:ro"] if socket else []
+    program, binds = ["python3", "-m", "azurefile"], [bind(root)]
+    if socket:
+        binds.append(f"{socket}:/run/engine/docker.sock:ro")
     # whatever has a share mounted is seen in the mount table of its process
     sees: dict[str, Any] = {"pid_mode": "host", "cap_add": ["SYS_PTRACE"]}
     with created(engine, image, root, program, list(arguments), *binds, environment=environment, **sees) as container:

@@ -16,6 +16,7 @@ from provider.connection import EngineError
 from provider.credentials import AccountKey
 from provider.guard import VolumeGuard
 from provider.image import ImportedImage
+from provider.options import ServerOptions
 from provider.plugin import EnginePlugin
 from provider.protocol import plugin_pb2, provider_pb2, provider_pb2_grpc
 from provider.resource import EngineResource, Failure, Props
@@ -28,6 +29,7 @@ RESOURCES: dict[str, EngineResource] = {
     "datadocker-engine:index:EnginePlugin": EnginePlugin(),
     "datadocker-engine:index:GracefulStop": GracefulStop(),
     "datadocker-engine:index:ImportedImage": ImportedImage(),
+    "datadocker-engine:index:ServerOptions": ServerOptions(),
     "datadocker-engine:index:ShareFolder": ShareFolder(),
     "datadocker-engine:index:VolumeGuard": VolumeGuard(),
 }

@@ -53,16 +53,16 @@ def recover(backend: Backend, cli: Path, stack: str) -> None:
     containers, volumes, plugins = ([p for p in pending if p["resource"]["type"] == t] for t in REMOVED)
     # a component has no inputs
     inputs = [p["resource"].get("inputs") or {} for p in pending]
-    roots = sorted({str(given["root"]) for given in inputs if "root" in given})
-    found = backend.states.engines(stack) if containers or volumes or roots else {}
+    marks = sorted({str(given[key]) for given in inputs for key in ("root", "database") if key in given})
+    found = backend.states.engines(stack) if containers or volumes or marks else {}
     engines = [_docker(*engine) for engine in found.items()]
     for docker in engines:
         for operation in containers:
             _remove_half_done(docker, operation)
         for operation in volumes:
             _remove_just_made(docker, operation)
-        for root in roots:
-            _remove_oneoffs(docker, root)
+        for mark in marks:
+            _remove_oneoffs(docker, mark)
     _remove_half_installed(engines, plugins)
     taken = halfmade.take_in(backend, cli, stack, pending)
     refresh = ["refresh", "--yes", "--skip-preview", "--clear-pending-creates", "--stack", stack]
@@ -141,11 +141,11 @@ def _has_labels(resource: dict[str, Any], shown: str) -> bool:
     return LABEL in wanted and wanted.items() <= labels.items()
 
 
-def _remove_oneoffs(docker: list[str], root: str) -> None:
-    """Removes containers that did, or were going to do, something for the killed run on the plugin's folder."""
+def _remove_oneoffs(docker: list[str], mark: str) -> None:
+    """Removes containers that did, or were going to do, something for the killed run on a folder or for a database."""
     ended = ["--filter", "status=exited", "--filter", "status=created"]
-    with _turn(root):
-        listed = _call([*docker, "ps", "-aq", "--filter", f"label={ONEOFF}={root}", *ended])
+    with _turn(mark):
+        listed = _call([*docker, "ps", "-aq", "--filter", f"label={ONEOFF}={mark}", *ended])
         if listed and listed.split():
             _call([*docker, "rm", "-f", *listed.split()])
 

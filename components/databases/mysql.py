@@ -10,6 +10,7 @@ from urllib.parse import quote
 import pulumi
 
 from components import docker
+from components.custom import ServerOptions
 from components.databases.hashes import caching_sha2
 from components.databases.passwords import Password
 from components.databases.readiness import ready
@@ -111,13 +112,19 @@ class MySQLDatabase(pulumi.ComponentResource):
         if args.get("official"):
             uploads += [_program(ENTRYPOINT), _program(HEALTH)]
         labels = {**args["labels"], "io.datadocker.database": args["container"]}
+        options = [pulumi.Output.concat(f"--{name}=", value) for name, value in (args.get("options") or {}).items()]
+        before: list[pulumi.Resource] = [*(args.get("after") or [])]
+        if options:
+            # a server that ends at once because of one would be found out when the old one is gone
+            tried = {"engine": host.engine, "image": args["image"], "database": args["container"], "options": options}
+            before.append(ServerOptions(f"{name}-options", tried, host.resident(self)))
         container = docker.Container(
             f"{name}-container",
             name=args["container"],
             hostname=args["container"],
             image=args["image"],
             entrypoints=[ENTRYPOINT],
-            command=["mysqld", *(pulumi.Output.concat(f"--{k}=", v) for k, v in (args.get("options") or {}).items())],
+            command=["mysqld", *options],
             # an engine that finds it running after its own sudden end stops it, and counts that as somebody's wish
             restart="always",
             network_mode="bridge",
@@ -147,7 +154,7 @@ class MySQLDatabase(pulumi.ComponentResource):
                 delete_before_replace=True,
                 # Pulumi deletes the old container when the volume that it had is replaced, and waits for that only
                 # in what still depends on this volume
-                depends_on=args.get("after"),
+                depends_on=before,
                 additional_secret_outputs=["uploads"],
                 # the engine gives a container that is there another limit, and takes none away
                 replace_on_changes=["memory", "memorySwap"] if args.get("memory") is None else None,

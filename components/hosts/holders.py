@@ -14,6 +14,8 @@ from provider.owner import name_of
 
 CONTAINER = "docker:index/container:Container"
 VOLUME = "docker:index/volume:Volume"
+# a port of one of these is not to be had on 127.0.0.1; a container of the state has none
+LOCAL = ("", "0.0.0.0", "127.0.0.1")  # noqa: S104 - looked for, not listened on
 
 
 class Folder(TypedDict):
@@ -70,8 +72,12 @@ def stop_holders(connection: EngineConnection, wanted: Wanted, containers: list[
 
 
 def ports_of(container: Any) -> set[int]:
-    """Ports of the host that a container which an engine lists has."""
-    return {port["PublicPort"] for port in container["Ports"] if port.get("PublicPort")}
+    """Ports on 127.0.0.1 of the host, for TCP, that a container which an engine lists has."""
+    return {
+        port["PublicPort"]
+        for port in container["Ports"]
+        if port.get("PublicPort") and port.get("IP", "") in LOCAL and port.get("Type", "tcp") == "tcp"
+    }
 
 
 def _recorded_containers() -> list[Any]:

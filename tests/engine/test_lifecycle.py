@@ -98,6 +98,26 @@ def test_a_memory_limit_is_changed_in_place_and_goes_with_the_container(life: Da
     assert changes(life.stack.refresh()) == {}
 
 
+@pytest.mark.parametrize(
+    ("option", "value"), [("innodb_bufer_pool_size", "256M"), ("max_conections", 5), ("event_scheduler", True)]
+)
+def test_an_option_that_the_server_does_not_take_takes_none_away(life: Database, option: str, value: str | int) -> None:
+    database, before = life.config["databases"][0], docker("ps", "-q", "--no-trunc", "--filter", "name=mydb")
+    with pytest.raises(auto.CommandError, match=f"mysqld refuses them: .*{option}"):
+        life.up(databases=[database | {"options": {option: value}}])
+    assert docker("ps", "-q", "--no-trunc", "--filter", "name=mydb") == before
+    assert life.sql("SELECT n FROM talk.t") == "42"
+    life.up(databases=[database])
+
+
+def test_an_option_that_it_takes_is_in_force(life: Database) -> None:
+    database = life.config["databases"][0]
+    made = life.up(databases=[database | {"options": {"innodb_buffer_pool_size": "160M", "max_connections": 77}}])
+    assert made == {"create": 1, "replace": 1}
+    assert life.sql("SELECT @@max_connections") == "77"
+    assert life.up(databases=[database]) == {"delete": 1, "replace": 1}
+
+
 def test_a_changed_volume_option_keeps_the_data(life: Database) -> None:
     life.up(volumes=[{"name": "dbs", "options": {"dirmode": "0700"}}, "more"])
     options = docker("volume", "inspect", "-f", "{{.Options}}", f"{life.project.prefix}dbs")

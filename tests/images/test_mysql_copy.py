@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.images.docker_cli import Engine, must, wait_until
-from tests.images.mysql_volume import DATA, in_volume, server
+from tests.images.mysql_volume import DATA, filled, in_volume, server
 
 pytestmark = pytest.mark.engine
 
@@ -132,3 +132,44 @@ def test_dot_files_and_lost_and_found_count_as_empty(engine: Engine, mysql_image
     container.wait_ready()
     # nothing but our own copy is ever deleted
     assert container.shell(f"ls -d {DATA}/lost+found {DATA}/.snapshot").code == 0
+
+
+@pytest.mark.parametrize("moved", ["", "mkdir -p {0}/data; touch {0}/.ready; echo part >{0}/data/mysql.ibd"])
+def test_a_volume_that_somebody_emptied_but_for_our_own_dot_files_is_filled_anew(
+    engine: Engine, mysql_image: str, moved: str
+) -> None:
+    volume = filled(engine, mysql_image)
+    in_volume(mysql_image, volume, f"rm -rf {DATA}/*; {moved.format(STAGING) or ':'}; chown -R mysql: {DATA}")
+    again = server(engine, mysql_image, volume)
+    again.wait_ready()
+    assert again.sql("SHOW DATABASES LIKE 'mine'", "secret").out == ""
+    assert again.shell(f"test -e {STAGING}").code == 1
+
+
+def test_a_part_of_our_copy_is_not_taken_for_data(engine: Engine, mysql_image: str) -> None:
+    volume = engine.volume()
+    script = f"mkdir -p {STAGING}/data {DATA}/mine; touch {STAGING}/.ready; echo part >{STAGING}/data/mysql.ibd"
+    in_volume(mysql_image, volume, f"{script}; chown -R mysql: {DATA}")
+    container = server(engine, mysql_image, volume)
+    assert container.exit_code() == 1
+    assert "is only a part of a data directory" in container.logs()
+    assert in_volume(mysql_image, volume, f"ls {DATA}/ibdata1 2>&1 || true").endswith("No such file or directory")
+
+
+def test_a_stop_during_the_copy_starts_no_server(engine: Engine, mysql_image: str, tmp_path: Path) -> None:
+    stand_in = tmp_path / "tar"
+    stand_in.write_text(
+        '#!/bin/sh\ntouch /tmp/begun\nuntil [ -e /tmp/go ]; do sleep 0.05; done\nexec /usr/bin/tar "$@"\n'
+    )
+    stand_in.chmod(0o755)
+    volume = engine.volume()
+    stopped = server(engine, mysql_image, volume, flags=("-v", f"{stand_in}:/usr/local/bin/tar:ro"))
+    wait_until(lambda: stopped.shell("test -e /tmp/begun").code == 0, "tar runs", 20)
+    must("kill", "-s", "TERM", stopped.name)
+    stopped.shell("touch /tmp/go")
+    assert stopped.exit_code() == 143
+    assert stopped.logs().strip().endswith("told to stop")
+    engine.remove(stopped)
+    again = server(engine, mysql_image, volume)
+    again.wait_ready()
+    assert again.sql("SELECT 1", "secret", tcp=True).out == "1\n"

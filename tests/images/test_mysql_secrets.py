@@ -281,3 +281,40 @@ def test_health_notices_a_server_that_hangs(engine: Engine, mysql_image: str) ->
         run("kill", "-CONT", str(container.state()["Pid"]))
     container.wait_ready()
     assert json.loads(must("inspect", "-f", "{{json .Config.StopSignal}}", container.name)) == "SIGTERM"
+
+
+@pytest.mark.parametrize(
+    "name", ["MYSQL_DATABASE", "MYSQL_USER", "MYSQL_PASSWORD", "MYSQL_PASSWORD_FILE", "MYSQL_ROOT_HOST"]
+)
+def test_what_the_official_image_takes_and_this_one_does_not_is_refused(mysql_image: str, name: str) -> None:
+    done = docker("run", "--rm", "-e", "MYSQL_ROOT_PASSWORD=pw", "-e", f"{name}=shop", mysql_image)
+    assert done.code == 1
+    assert f"{name} is not taken: put statements into /run/secrets/datadocker/init.sql" in done.err
+
+
+def test_scripts_for_the_official_image_are_refused(mysql_image: str, tmp_path: Path) -> None:
+    (tmp_path / "make.sql").write_text("CREATE DATABASE shop;")
+    mount = f"{tmp_path}:/docker-entrypoint-initdb.d:ro"
+    done = docker("run", "--rm", "-e", "MYSQL_ROOT_PASSWORD=pw", "-v", mount, mysql_image)
+    assert done.code == 1
+    assert "/docker-entrypoint-initdb.d is not read" in done.err
+
+
+def test_statements_that_can_not_be_applied_keep_the_server_from_starting(mysql_image: str, tmp_path: Path) -> None:
+    mount = f"{tmp_path}/none.sql:/run/secrets/datadocker/init.sql"
+    done = docker("run", "--rm", "-e", "MYSQL_ROOT_PASSWORD=pw", "-v", mount, mysql_image)
+    assert done.code == 1
+    assert "init.sql cannot be read, or is no file" in done.err
+    (tmp_path / "some.sql").write_text("CREATE DATABASE IF NOT EXISTS shop;")
+    done = docker("run", "--rm", "-v", f"{tmp_path}/some.sql:/run/secrets/datadocker/init.sql:ro", mysql_image)
+    assert done.code == 1
+    assert "init.sql needs root's password" in done.err
+
+
+def test_the_health_check_knows_who_can_not_judge(engine: Engine, mysql_image: str) -> None:
+    container = engine.start(mysql_image, flags=("-e", "MYSQL_ROOT_PASSWORD=pw"))
+    container.wait_ready()
+    assert container.exec(HEALTH, "--now", user="999").code == 0
+    asked = container.exec(HEALTH, "--now", user="1000")
+    assert asked.code == 1
+    assert "only root and the user of the server" in asked.text

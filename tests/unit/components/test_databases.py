@@ -13,7 +13,7 @@ from components.databases.hashes import caching_sha2
 from components.databases.statements import Account, literal, pattern, reconcile
 from components.hosts import SSHHost
 from components.volumes import MappedVolume
-from tests.unit.conftest import Build, Options, Recorder
+from tests.unit.conftest import Build, Options, Recorder, waited_for
 from tests.unit.parts import LABELS, volume
 
 CONTAINER = "docker:index/container:Container"
@@ -49,6 +49,19 @@ def test_the_container_is_where_the_settings_say(build: Build, recorder: Recorde
     assert (made["memory"], made["memorySwap"]) == (512, 512)
     labels = {label["label"]: label["value"] for label in made["labels"]}
     assert labels == LABELS | {"io.datadocker.database": "mydb"}
+
+
+def test_options_are_tried_before_the_container_goes(build: Build, recorder: Recorder, options: Options) -> None:
+    build(lambda: database(options={"innodb_buffer_pool_size": "256M"}) and None)
+    tried = recorder.one("datadocker-engine:index:ServerOptions", "mydb-options")
+    assert tried["options"] == ["--innodb_buffer_pool_size=256M"]
+    assert (tried["image"], tried["database"]) == ("datadocker/mysql:1", "mydb")
+    assert waited_for(options[CONTAINER, "mydb-container"]) == ["mydb-options"]
+
+
+def test_without_options_none_are_tried(build: Build, recorder: Recorder) -> None:
+    build(lambda: database() and None)
+    assert not recorder.all("datadocker-engine:index:ServerOptions")
 
 
 def test_a_database_is_given_time_to_stop(build: Build, recorder: Recorder) -> None:

@@ -8,6 +8,7 @@ import pulumi
 import pytest
 
 from components.hosts import Claims, Folder, LocalHost, Server
+from components.hosts.holders import ports_of
 from provider.owner import CHECKOUT_LABEL, STACK_LABEL
 from tests.unit.conftest import Build, Recorder
 from tests.unit.fake_engine import FakeEngine
@@ -43,6 +44,20 @@ def stopped(build: Build, engine: FakeEngine, *servers: Server, files: list[Fold
     }  # fmt: skip
     build(lambda: LocalHost("host", {"socket": engine.path}).claim(claims) and None)
     return [path.removeprefix("/v1.41/containers/").removesuffix("-id/stop?t=60") for path in engine.posted]
+
+
+@pytest.mark.parametrize(
+    ("port", "taken"),
+    [
+        ({"IP": "127.0.0.1", "Type": "tcp"}, True),
+        ({"IP": "0.0.0.0", "Type": "tcp"}, True),
+        ({"IP": "192.168.1.5", "Type": "tcp"}, False),
+        ({"IP": "127.0.0.1", "Type": "udp"}, False),
+        ({}, True),
+    ],
+)
+def test_a_port_is_taken_on_its_own_address_for_its_own_protocol(port: dict[str, str], taken: bool) -> None:
+    assert ports_of({"Ports": [{"PublicPort": 6603, **port}, {"PrivatePort": 33060}]}) == ({6603} if taken else set())
 
 
 @pytest.mark.parametrize(

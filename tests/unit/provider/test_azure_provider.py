@@ -69,7 +69,7 @@ class Container:
     def wait(self, timeout: int) -> dict[str, int]:
         return {"StatusCode": 0}
 
-    def remove(self, force: bool) -> None:
+    def remove(self, v: bool, force: bool) -> None:
         self.removed = True
 
 
@@ -141,7 +141,7 @@ def test_a_run_that_is_killed_before_the_container_starts_leaves_no_key_on_the_h
 def test_a_refresh_passes_where_the_image_is_gone_that_it_has_built_again(made: Asked) -> None:
     resource, props = AccountKey(), PROPS | {"image": GONE}
     assert resource.read("mine", props) == props
-    with pytest.raises(Failure, match="the plugin's image datadocker/azurefile:gone is gone: pulumi up --refresh"):
+    with pytest.raises(Failure, match="the image datadocker/azurefile:gone is gone: pulumi up --refresh"):
         resource.delete("mine", props)
 
 

@@ -1,0 +1,51 @@
+"""Options of a database server, tried before the server that runs with others is taken away."""
+
+from __future__ import annotations
+
+import re
+
+from provider.oneoff import created
+from provider.resource import EngineResource, Failure, Props, engine_client
+
+# [ERROR] [MY-000067] [Server] unknown variable 'innodb_bufer_pool_size=256M'.
+ERROR = re.compile(r"\[ERROR\] \[MY-\d+\] \[\w+\] (?:\S+: )?(.+?)\.?$", re.MULTILINE)
+
+
+class ServerOptions(EngineResource):
+    """Props: `engine`, `image` (of the server), `database` (its name), `options` (arguments of mysqld)."""
+
+    updated_by = ("image", "options")
+
+    def create(self, props: Props) -> str:
+        _try(props)
+        return str(props["database"])
+
+    def update(self, identity: str, props: Props, before: Props) -> None:
+        _try(props)
+
+    def read(self, identity: str, props: Props) -> Props | None:
+        return props
+
+    def delete(self, identity: str, props: Props) -> None:
+        """Nothing is there."""
+
+
+def _try(props: Props) -> None:
+    """Has mysqld read the options as at a start, and end.
+
+    Raises:
+        Failure: if it refuses one.
+    """
+    command = [*props["options"], "--validate-config"]
+    with (
+        engine_client(props["engine"]) as engine,
+        created(engine, props["image"], props["database"], ["mysqld"], command, user="mysql") as container,
+    ):
+        container.start()
+        if container.wait(timeout=60)["StatusCode"] == 0:
+            return
+        said = container.logs(stdout=False).decode(errors="replace").strip()
+    # the first; what follows is that it ends, and why it can't go on
+    found = ERROR.search(said)
+    refused = found[1] if found else " ".join(said.splitlines()[-1:])
+    raise Failure(f"options of database {props['database']}: mysqld refuses them: {refused}: mend databases[].options")

@@ -1,0 +1,89 @@
+"""What a server refuses of its options is found out by a container that does nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from provider.options import ServerOptions
+from provider.resource import Failure, Props
+from tests.unit.fake_engine import FakeEngine, served
+
+SAID = """2026-11-26T20:00:00.000000Z 0 [ERROR] [MY-000067] [Server] unknown variable 'innodb_bufer_pool_size=256M'.
+2026-11-26T20:00:00.000000Z 0 [Warning] [MY-000000] [Server] something else.
+2026-11-26T20:00:00.000000Z 0 [ERROR] [MY-010119] [Server] Aborting
+"""
+
+
+class OneOff(FakeEngine):
+    """Makes one container, which ends with `code` and `said`."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.code, self.said, self.removed = 0, "", False
+        self.made: dict[str, Any] = {}
+
+    def respond(self, method: str, path: str, body: bytes) -> tuple[int, bytes] | None:
+        made: dict[str, Any] = {"Id": "oneoff", "Config": {"Tty": True}}
+        if path.split("?")[0].endswith("/containers/create"):
+            self.made = json.loads(body)
+        elif path.endswith("/wait"):
+            made = {"StatusCode": self.code}
+        elif "/logs" in path:
+            return 200, self.said.encode()
+        elif method == "DELETE":
+            self.removed = "v=True" in path
+        elif "/containers/" not in path:
+            return None
+        return 201, json.dumps(made).encode()
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[OneOff]:
+    with served(OneOff(tmp_path / "docker.sock")) as running:
+        yield running
+
+
+def props(engine: OneOff, *options: str) -> Props:
+    at = {"url": f"unix://{engine.path}", "ssh_opts": []}
+    return {"engine": at, "image": "datadocker/mysql:1", "database": "mydb", "options": list(options)}
+
+
+def test_options_are_tried_by_the_servers_own_program(engine: OneOff) -> None:
+    given = props(engine, "--innodb_buffer_pool_size=256M")
+    assert ServerOptions().create(given) == "mydb"
+    assert engine.made["Entrypoint"] == ["mysqld"]
+    assert engine.made["Cmd"][0] == "--innodb_buffer_pool_size=256M"
+    assert engine.made["User"] == "mysql"
+    assert engine.made["HostConfig"]["NetworkMode"] == "none"
+    assert not engine.made["HostConfig"].get("Binds")
+    # by which one that a killed run left is found
+    assert engine.made["Labels"] == {"io.datadocker.oneoff": "mydb"}
+    assert engine.removed
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (SAID, "refuses them: unknown variable 'innodb_bufer_pool_size=256M': mend databases[].options"),
+        (
+            "0 [ERROR] [MY-000077] [Server] /usr/sbin/mysqld: Error while setting value 'x' to 'sql_mode'.",
+            "refuses them: Error while setting value 'x' to 'sql_mode': mend",
+        ),
+        ("exec: mysqld: not found", "refuses them: exec: mysqld: not found: mend"),
+        ("", "refuses them: : mend"),
+    ],
+)
+def test_what_it_refuses_is_one_line(engine: OneOff, said: str, expected: str) -> None:
+    engine.code, engine.said = 1, said
+    given = props(engine, "--innodb_bufer_pool_size=256M")
+    with pytest.raises(Failure) as caught:
+        ServerOptions().update("mydb", given, props(engine))
+    assert str(caught.value).startswith("options of database mydb: mysqld ")
+    assert expected in str(caught.value)
+    assert "Aborting" not in str(caught.value)
+    assert engine.removed
