@@ -40,6 +40,8 @@ log = logging.getLogger(__name__)
 
 # A container needs this long at most from its Mount until the engine can name it.
 _STARTING_SECONDS = 10.0
+# A hold whose last writes are still on their way is looked at again after this.
+_ENDING_SECONDS = 1.0
 # A refusal waits this long for the holder's name, or for a passing mount (copy-up) to end.
 NAMING_SECONDS = 1.0
 # A holder that missed two and a half renewals has stopped.
@@ -126,6 +128,10 @@ class Fence:
     def _refuse_or_evict(self, volume: Volume, record: Record, store: LockStore) -> None:
         owner = record.owner
         own = self._leases.own(owner)
+        if own is not None and _is_copy(record, own, store):
+            log.info("copied record is of another share", extra=facts(owner) | {"to": volume.name})
+            store.take(owner, self._leases.host.name)
+            return
         if own is not None:
             # Memory knows a container a moment before the record does.
             owner = own.owner
@@ -134,6 +140,8 @@ class Fence:
         restored = own.restored if own is not None else not locked
         if own is not None and own.lost:
             raise Held(volume, owner, passing=True)
+        if own is not None and own.ending and owner.volume != volume.name:
+            raise Held(volume, owner, wait=_ENDING_SECONDS)
         if not distant and not self._void(owner, locked=locked) and self._alive(owner, restored=restored):
             young = time.time() - owner.since < NAMING_SECONDS
             passing = not owner.containers and young and self._naming()
@@ -143,7 +151,7 @@ class Fence:
             raise self._held(volume, owner, restored=False)
         if distant or (store.shared and locked):
             # Beyond this host's sight: a lock that no process here should have is a copy of this machine's.
-            self._refuse_unless_silent(volume, record, distant=distant)
+            self._refuse_unless_silent(volume, record, store, distant=distant)
         log.warning("dead holder's folder given", extra=facts(owner) | {"host": owner.host, "to": volume.name})
         if own is not None:
             self._leases.drop(own)
@@ -156,10 +164,10 @@ class Fence:
                 store.spare(again.owner)
                 raise Held(volume, again.owner, silent=0)
 
-    def _refuse_unless_silent(self, volume: Volume, record: Record, *, distant: bool) -> None:
+    def _refuse_unless_silent(self, volume: Volume, record: Record, store: LockStore, *, distant: bool) -> None:
         owner = record.owner
         takeover = owner.takeover or self._leases.host.takeover
-        watched = self._silence.of(owner)
+        watched = self._silence.of(owner, store.answering_since)
         enough = _WATCHED * takeover / RENEWALS / patience(exclusive=owner.exclusive)
         # A record of the future tells nothing: the share's clock was set back.
         silent = max(record.age, watched)
@@ -175,7 +183,8 @@ class Fence:
         for record in store.records(but=self._harmless(volume, store)):
             owner = record.owner
             # A sibling that was being granted while it was judged is held, marked or not.
-            held = record.in_force or self._leases.own(owner) is not None
+            own = self._leases.own(owner)
+            held = record.in_force or (own is not None and own.store is store)
             if owner.lease != lease.owner.lease and held and conflict(owner, volume.options):
                 raise Held(volume, owner, passing=True)
 
@@ -206,6 +215,18 @@ class Fence:
             return False
         # Some mount has no container yet, or never got one.
         return starting or self._running(owner.volume) is not False
+
+
+def _is_copy(record: Record, lease: Lease, store: LockStore) -> bool:
+    """Whether the record of a lease on another share was copied to this one, with the data, and nobody renews it here.
+
+    One share may have two names.
+    """
+    if lease.store is store or not store.shared:
+        return False
+    there = lease.store.read(lease.owner.key)
+    here = store.read(record.owner.key)
+    return there is not None and here is not None and here.owner.renewed < there.owner.renewed
 
 
 def _marked_too_early(record: Record) -> bool:

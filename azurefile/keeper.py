@@ -45,6 +45,8 @@ class Keeper:
             if id(store) not in self._stores:
                 self._stores[id(store)] = store
                 threading.Thread(target=self._renew, args=(store,), name="renew", daemon=True).start()
+        with self._leases.changes:
+            self._leases.changes.notify_all()
 
     def drop(self, store: LockStore) -> None:
         """Let go of a store that no volume uses any more."""
@@ -98,7 +100,12 @@ class Keeper:
             lease.restart = restart
             lease.lost = reason
         log.error("lease lost, its containers are stopped", extra=facts(lease.owner) | {"reason": reason})
-        threading.Thread(target=self._lost, args=(lease,), name="stop", daemon=True).start()
+        try:
+            threading.Thread(target=self._lost, args=(lease,), name="stop", daemon=True).start()
+        except RuntimeError:
+            # This host has no thread left: nobody stops them, so the next look does.
+            lease.lost = ""
+            raise
 
     def _watch(self) -> None:
         while True:
@@ -109,7 +116,7 @@ class Keeper:
                 log.exception("watch failed")
 
     def _renew(self, store: LockStore) -> None:
-        due = time.monotonic() + self._period
+        due = time.monotonic() + self._pace(store)
         while id(store) in self._stores:
             with self._leases.changes:
                 changed = self._leases.changes.wait_for(lambda: self._changed(store), max(0.0, due - time.monotonic()))
@@ -123,8 +130,15 @@ class Keeper:
             if not confirmed:
                 # Half of the takeover time is what an outage may last, not what is left of it after a period.
                 due = began + self._retry
-            elif not changed:
-                due = began + self._period
+            elif changed:
+                due = min(due, began + self._pace(store))
+            else:
+                due = began + self._pace(store)
+
+    def _pace(self, store: LockStore) -> float:
+        """How often to renew; a hold of the plugin's last life may have a shorter takeover time than is set now."""
+        holds = (lease.owner.takeover / RENEWALS for lease in self._leases.all() if lease.store is store)
+        return min([self._period, *holds])
 
     def _changed(self, store: LockStore) -> bool:
         """Whether there is something to write, or nothing ever again."""

@@ -34,6 +34,8 @@ class Lease:
     # Why the hold ended without being given back, and whether another has the folder since.
     lost: str = ""
     taken: bool = False
+    # Nothing uses it any more, but what was written under it may still be on its way to the share.
+    ending: bool = False
     # What is stopped for it starts again whatever its restart policy: the share itself is well.
     restart: bool = False
     # The record in memory is newer than the one on the share; `changes` wakes who writes it.

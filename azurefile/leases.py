@@ -14,7 +14,7 @@ from azurefile.lease import Lease
 from azurefile.leasememory import LeaseMemory
 from azurefile.liveness import Process
 from azurefile.owner import Owner, facts, record_key
-from azurefile.store import LockStore
+from azurefile.store import LockStore, is_locked
 from azurefile.volumes import Volume
 
 log = logging.getLogger(__name__)
@@ -109,7 +109,16 @@ class Leases:
     def forget(self, volume: Volume, store: LockStore) -> None:
         """Remove the record of a volume that no longer exists. Raises ShareError if the share can't be asked."""
         self.release(volume.name)
-        store.delete(self.key(volume.name, store))
+        key = self.key(volume.name, store)
+        if not store.shared:
+            store.delete(key)
+            return
+        with store.mutex():
+            record = store.read(key)
+            if record is not None and record.in_force and is_locked(store, key):
+                log.warning("record left on the share, a copy of this machine has it", extra=facts(record.owner))
+            else:
+                store.delete(key)
 
     def overdue(self, lease: Lease) -> bool:
         """Whether a holder on a shared store must stop, since another host may soon take over."""

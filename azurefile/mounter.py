@@ -182,7 +182,7 @@ class Mounter:
             attachment.clear()
             self._let_go(volume.name)
             log.info("dead container's mount cleared", extra={"volume": volume.name})
-        elif lease is not None:
+        elif lease is not None and mounts.is_mounted(attachment.target):
             try:
                 self._way(volume).refresh(volume, attachment.target)
             except StaleMount as error:
@@ -259,6 +259,7 @@ class Mounter:
             # Who stops its containers does that too.
             return
         if lease is not None and lease.store.shared:
+            lease.ending = True
             flush = Flush(target)
             if not flush.settled(_FLUSH_SECONDS, _SLOW_SECONDS):
                 log.warning("share does not take the last writes", extra={"volume": volume})

@@ -68,7 +68,10 @@ class Restorer:
             if attachment.out == 0:
                 self._mounter.end(volume.name)
             elif not attachment.readable:
-                self._stop_uncounted(volume.name)
+                self._stop_unguarded(volume.name, "its mount IDs can't be read")
+            elif volume.options.exclusive and not mounts.is_mounted(attachment.target):
+                # Containers have it still, out of reach: nobody could cut it for another host, or give it a new key.
+                self._stop_unguarded(volume.name, "its mount went when the plugin was disabled", restart=True)
         else:
             attachment.void()
         stopped = self._stopper.interrupted(volume.name)
@@ -82,7 +85,7 @@ class Restorer:
     def _stop_unfenced(self, volume: Volume) -> None:
         """Stop what uses a volume of a shared store that could not be restored: nobody would renew its lease."""
         if self._leases.of(volume.name) is None:
-            store = SharedStore(UnusableFolder(volume.name), volume.options.share)
+            store = SharedStore(_unusable(volume.name), volume.options.share)
             try:
                 restore(volume, store, self._leases, self._memory, self._out(volume.name))
             except LeaseUnreadable:
@@ -92,7 +95,7 @@ class Restorer:
 
     def _stop_forgotten(self, name: str) -> None:
         """Stop what uses a volume that is not known any more, as when its file is of a newer version."""
-        store = SharedStore(UnusableFolder(name), "")
+        store = SharedStore(_unusable(name), "")
         self._attachments.load(name)
         try:
             remembered = self._memory.load(name)
@@ -103,11 +106,14 @@ class Restorer:
         if (lease := self._leases.of(name)) is not None:
             self._keeper.give_up(lease, "what is kept of the volume can't be read")
 
-    def _stop_uncounted(self, volume: str) -> None:
-        """Stop what uses a volume without mount IDs: the first Unmount of several would give the folder back."""
+    def _stop_unguarded(self, volume: str, reason: str, *, restart: bool = False) -> None:
+        """Stop what uses a volume of a shared store that can't be let go of as others are.
+
+        Without mount IDs the first Unmount of several would give the folder back.
+        """
         lease = self._leases.of(volume)
         if lease is not None and lease.store.shared:
-            self._keeper.give_up(lease, "its mount IDs can't be read")
+            self._keeper.give_up(lease, reason, restart=restart)
 
     def _resume_unread(self, volume: Volume, store: LockStore) -> None:
         """Go on with a lease that can't be read, to stop what uses its volume; the engine knows what that is."""
@@ -118,3 +124,10 @@ class Restorer:
         attachment = self._attachments.of(volume)
         unfinished = attachment.out == 0 and mounts.is_mounted(attachment.target)
         return None if unfinished else attachment.out
+
+
+def _unusable(volume: str) -> UnusableFolder:
+    return UnusableFolder(
+        f'volume "{volume}": its fence could not be set up when the plugin started; the log of that says why '
+        "(journalctl -u docker)"
+    )

@@ -9,18 +9,26 @@ import contextlib
 import hashlib
 import json
 import logging
+import math
 import random
+import threading
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, Protocol
 
-from azurefile.errors import ShareError
+from azurefile import liveness
+from azurefile.errors import ShareError, ShareSilent
 from azurefile.owner import Owner
 from azurefile.store import Lock, Record, is_locked
+from azurefile.unusable import UnusableFolder
 
 log = logging.getLogger(__name__)
 
 _MUTEX_SECONDS = 1.0
+# A claim of this process that hangs is not waited for for ever.
+_QUEUE_SECONDS = 20.0
+# Between two answers that are further apart the share may have been away.
+_BREAK_SECONDS = 5.0
 _MUTEX = "mutex"
 _CLOCK = "clock"
 
@@ -52,11 +60,17 @@ class SharedStore:
 
     shared = True
 
-    def __init__(self, folder: SharedFolder, share: str, account: str = "") -> None:
+    def __init__(
+        self, folder: SharedFolder, share: str, account: str = "", clock: Callable[[], float] = liveness.clock
+    ) -> None:
         """Use `folder`, reached by an `account`, if that matters; `share` is named in errors."""
         self._folder = folder
         self._share = share
         self.account = account
+        # This process queues here: those that poll for one file overtake each other, over one connection.
+        self._queue = threading.Lock()
+        self._clock = clock
+        self._answered = self.answering_since = -math.inf
 
     @contextlib.contextmanager
     def mutex(self) -> Iterator[bool]:
@@ -65,6 +79,16 @@ class SharedStore:
         A server may keep the lock of a host that vanished for minutes, and drops that of a
         connection that breaks. So a claim does not rely on it: it looks again after it wrote.
         """
+        queued = self._queue.acquire(timeout=_QUEUE_SECONDS)
+        try:
+            with self._alone() as alone:
+                yield alone
+        finally:
+            if queued:
+                self._queue.release()
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[bool]:
         deadline = time.monotonic() + _MUTEX_SECONDS
         while (lock := self._folder.lock(_MUTEX)) is None and time.monotonic() < deadline:
             time.sleep(random.uniform(0.005, 0.03))  # noqa: S311
@@ -107,16 +131,19 @@ class SharedStore:
 
     def delete(self, key: str) -> None:
         """Remove a record, its lock file and its mark."""
-        for suffix in ("json", "taken", "lock"):
+        # The lock first: who has it is not left without a record.
+        for suffix in ("lock", "taken", "json"):
             self._folder.remove(f"{_name(key)}.{suffix}")
 
     def close(self) -> None:
-        """End the connection, or the mount, that the folder is reached by."""
-        self._folder.close()
+        """End the connection, or the mount, that the folder is reached by; nothing opens it again."""
+        folder, self._folder = self._folder, UnusableFolder(f'share "{self._share}": no volume uses it any more')
+        folder.close()
 
     def _read(self, key: str, now: float | None) -> Record | None:
         name = _name(key)
         found = self._folder.read(f"{name}.json")
+        self._note_answer()
         if found is None:
             return None
         data, written = found
@@ -125,6 +152,10 @@ class SharedStore:
             owner = Owner.from_json(json.loads(data))
         except (ValueError, TypeError, KeyError) as error:
             if is_locked(self, key):
+                if not data:
+                    raise ShareSilent(
+                        f'share "{self._share}": the owner record {name}.json is being written'
+                    ) from error
                 raise ShareError(
                     f'share "{self._share}": the owner record {name}.json of a plugin that runs can\'t be read; '
                     "use the same version of the plugin on every host"
@@ -132,6 +163,12 @@ class SharedStore:
             log.warning("owner record not readable", extra={"file": name, "error": error})
             return None
         return Record(owner, age, self._taken(name, owner.lease))
+
+    def _note_answer(self) -> None:
+        now = self._clock()
+        if now - self._answered > _BREAK_SECONDS:
+            self.answering_since = now
+        self._answered = now
 
     def _taken(self, name: str, lease: str) -> str:
         mark = self._folder.read(f"{name}.taken")

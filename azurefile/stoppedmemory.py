@@ -2,6 +2,8 @@
 
 import contextlib
 import logging
+import math
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +23,8 @@ class Stopped:
     containers: tuple[str, ...]
     # They start again whatever their restart policy.
     restart: bool
+    # When they were stopped: one that ran since is no longer what was stopped.
+    at: float = math.inf
 
 
 class StoppedMemory:
@@ -33,8 +37,13 @@ class StoppedMemory:
 
     def save(self, lease: Lease, containers: Iterable[str]) -> Stopped:
         """Remember what is stopped for a lost lease; on a full disk only this life knows."""
-        stopped = Stopped(lease.owner, tuple(sorted(containers)), lease.restart)
-        value = {"owner": lease.owner.to_json(), "containers": stopped.containers, "restart": stopped.restart}
+        stopped = Stopped(lease.owner, tuple(sorted(containers)), lease.restart, time.time())
+        value = {
+            "owner": lease.owner.to_json(),
+            "containers": stopped.containers,
+            "restart": stopped.restart,
+            "at": stopped.at,
+        }
         try:
             files.write_json(self._path(lease.owner.volume), value, durable=True)
         except OSError as error:
@@ -46,7 +55,13 @@ class StoppedMemory:
         path = self._path(volume)
         try:
             data = files.read_json(path)
-            return Stopped(Owner.from_json(data["owner"]), tuple(map(str, data["containers"])), bool(data["restart"]))
+            return Stopped(
+                Owner.from_json(data["owner"]),
+                tuple(map(str, data["containers"])),
+                bool(data["restart"]),
+                # An older version of the plugin did not keep it.
+                float(data.get("at", math.inf)),
+            )
         except FileNotFoundError:
             return None
         except (OSError, ValueError, TypeError, KeyError) as error:

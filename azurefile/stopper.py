@@ -12,6 +12,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -192,9 +193,17 @@ class Stopper:
         """
         while (found := self._engine.look(container)) is None or (found and _dying(found, container, stopped.owner)):
             time.sleep(_RETRY_SECONDS)
-        if not found or found["State"]["Pid"]:
+        if not found or found["State"]["Pid"] or _started_at(found) > stopped.at:
             return False
         return stopped.restart or has_restart_policy(found)
+
+
+def _started_at(found: dict[str, Any]) -> float:
+    """When a container was last started; one whose start failed was not."""
+    try:
+        return datetime.fromisoformat(found["State"]["StartedAt"]).timestamp()
+    except (KeyError, ValueError):
+        return 0.0
 
 
 def _dying(found: dict[str, Any], container: str, owner: Owner) -> bool:

@@ -41,6 +41,8 @@ class LockStore(Protocol):
     shared: bool
     # By which account it is reached; empty where there is none.
     account: str
+    # Since when it has answered this process without a break, by the clock that nobody sets.
+    answering_since: float
 
     def mutex(self) -> AbstractContextManager[bool]:
         """Exclude every other plugin for the length of one claim; False if one that vanished has it."""

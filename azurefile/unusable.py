@@ -1,4 +1,4 @@
-"""The place of a share whose fence can't even be set up: a lease on it is never renewed."""
+"""The place of a share whose fence can't be used: a lease on it is never renewed."""
 
 from typing import NoReturn
 
@@ -8,9 +8,9 @@ from azurefile.errors import ShareError
 class UnusableFolder:
     """A `SharedFolder` whose every call but the last raises ShareError."""
 
-    def __init__(self, volume: str) -> None:
-        """Stand for the folder of a volume's fence."""
-        self._volume = volume
+    def __init__(self, reason: str) -> None:
+        """Fail with `reason`."""
+        self._reason = reason
 
     def names(self) -> NoReturn:
         """Fail."""
@@ -36,7 +36,4 @@ class UnusableFolder:
         """Nothing is open."""
 
     def _fail(self) -> NoReturn:
-        raise ShareError(
-            f'volume "{self._volume}": its fence could not be set up when the plugin started; the log of that says why '
-            "(journalctl -u docker)"
-        )
+        raise ShareError(self._reason)

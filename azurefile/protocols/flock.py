@@ -25,6 +25,7 @@ class FlockStore:
 
     shared = False
     account = ""
+    answering_since = 0.0
 
     def __init__(self, folder: Path) -> None:
         """Use `folder`, made when the first claim needs it."""

@@ -7,6 +7,7 @@ import queue
 import socketserver
 import subprocess
 import time
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from threading import Thread
@@ -36,6 +37,7 @@ class FakeContainer:
         # Something has its lock: it is listed, but not inspected.
         self.locked = False
         self.process = subprocess.Popen(["sleep", "1000"])
+        self.started_at = time.time()
 
     def kill(self) -> None:
         self.process.kill()
@@ -62,7 +64,11 @@ class FakeContainer:
         return {
             **self.listed(),
             "Name": f"/{self.name}",
-            "State": {"Pid": self.process.pid if running else 0, "Error": self.error},
+            "State": {
+                "Pid": self.process.pid if running else 0,
+                "Error": self.error,
+                "StartedAt": datetime.fromtimestamp(self.started_at, UTC).isoformat(),
+            },
             "Config": {"Labels": self.labels},
             "HostConfig": {"RestartPolicy": {"Name": self.restart}},
         }

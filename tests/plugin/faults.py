@@ -52,6 +52,14 @@ def upgrade_plugin(stage: Stage) -> None:
     docker(machine, "start", *stage.holders.values())
 
 
+def set_plugin(stage: Stage) -> None:
+    """It is disabled by force for another setting, while containers run: its mounts go, and theirs stay."""
+    machine = stage.machine
+    docker(machine, "plugin", "disable", "-f", NAME)
+    docker(machine, "plugin", "set", NAME, "LOG_LEVEL=info")
+    docker(machine, "plugin", "enable", "--timeout", "120", NAME)
+
+
 def restart_engine(stage: Stage, *, live_restore: bool) -> None:
     stage.machine.put(json.dumps({"live-restore": live_restore}).encode(), "/etc/docker/daemon.json")
     stage.machine.run("systemctl reload docker && sleep 1 && systemctl restart docker", timeout=180)
@@ -143,6 +151,7 @@ LOST = "lease lost, its containers are stopped"
 BOTH = {
     "the plugin is killed": Fault(kill_plugin, "lease resumed", away=True),
     "the plugin is upgraded": Fault(upgrade_plugin, "msg=mounted", away=True),
+    "the plugin is set anew": Fault(set_plugin, LOST, away=True),
     "the engine restarts, and containers live on": Fault(lambda s: restart_engine(s, live_restore=True), "", away=True),
     "the engine restarts, and containers with it": Fault(
         lambda s: restart_engine(s, live_restore=False), "msg=mounted", away=True

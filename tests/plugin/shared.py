@@ -15,6 +15,7 @@ from azurefile.leasememory import LeaseMemory
 from azurefile.leases import Leases
 from azurefile.protocols.local import Local
 from azurefile.sharedstore import SharedStore
+from azurefile.store import LockStore
 from azurefile.volumes import Volume
 
 TAKEOVER = 60.0
@@ -100,7 +101,7 @@ class Machine:
         memory: LeaseMemory | None = None,
     ) -> None:
         self.world = world
-        self.store = SharedStore(folder, "dbs")
+        self.store = SharedStore(folder, "dbs", clock=lambda: world.now)
         host = Host(name, identity or f"id-{name}", takeover)
         self.leases = Leases("azurefile", host, memory or Forgetful(), clock=lambda: world.now)
         self.holders = Holders(self.leases)
@@ -143,10 +144,14 @@ class OnShare(Local):
         super().__init__(root)
         self.store = store
         self.accounts: list[str] = []
+        self._folder = store._folder
 
     def locks(self, volume: Volume, account: str) -> Any:
         self.accounts.append(account)
         return self.store
+
+    def forget(self, store: LockStore) -> None:
+        self.store = SharedStore(self._folder, "dbs", store.account)
 
 
 def volume(name: str, **given: str) -> Volume:

@@ -105,3 +105,34 @@ def test_a_full_disk_keeps_no_lease_from_its_renewal(world: World, folder: Memor
     world.now += 10
     Keeper(one.leases, TAKEOVER, lambda _: None).renew(one.store)
     assert [lease.confirmed for lease in held] == [world.now, world.now]
+
+
+def test_a_hold_with_a_shorter_takeover_time_than_is_set_now_is_renewed_in_its_own(one: Machine) -> None:
+    """The plugin's setting was raised while containers ran."""
+    lease = one.claim()
+    lease.owner.takeover = 0.3 * RENEWALS
+    confirmed = lease.confirmed
+    one.world.now += 1
+    Keeper(one.leases, 100 * RENEWALS, lambda _: None).keep(one.store)
+
+    def renewed() -> None:
+        assert lease.confirmed > confirmed
+
+    eventually(renewed, 5)
+
+
+def test_a_host_without_a_thread_for_it_gives_a_lease_up_later(one: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    lease = one.claim()
+    lost: list[Lease] = []
+    keeper = Keeper(one.leases, TAKEOVER, lost.append)
+
+    def full(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", full)
+        with pytest.raises(RuntimeError):
+            keeper.give_up(lease, "no renewal for 30 s")
+    assert not lease.lost
+    keeper.give_up(lease, "no renewal for 30 s")
+    eventually(lambda: _assert_lost(lost, ["dbs"]))

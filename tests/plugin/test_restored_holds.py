@@ -5,6 +5,7 @@ import dataclasses
 import errno
 import json
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,16 @@ def one(driver: Driver, tmp_path: Path, world: World, folder: MemoryFolder) -> M
     return made
 
 
+@pytest.fixture
+def mounted(tmp_path: Path) -> Iterator[None]:
+    """Volume `dbs` is mounted, as a plugin leaves it that was killed."""
+    target = tmp_path / "mounts/dbs"
+    target.mkdir(parents=True)
+    mounts.bind(str(tmp_path), target)
+    yield
+    mounts.detach(target)
+
+
 async def _resume(driver: Driver, world: World, folder: MemoryFolder, **given: str) -> None:
     """What a life of the plugin leaves that ended while volume `dbs` was mounted."""
     await driver.create("dbs", {"share": "dbs", "exclusive": "true", **given})
@@ -70,6 +81,7 @@ def test_a_restarted_plugin_starts_what_it_had_stopped(
     assert not (tmp_path / "mounts/dbs").exists()
 
 
+@pytest.mark.usefixtures("mounted")
 def test_a_stop_of_an_earlier_hold_does_not_end_the_present_one(
     driver: Driver, engine: FakeEngine, tmp_path: Path, one: Machine
 ) -> None:
@@ -94,6 +106,33 @@ def test_a_stop_of_an_earlier_hold_does_not_end_the_present_one(
     assert not held.lost
     assert mydb.process.poll() is None
     mydb.kill()
+    engine.containers.remove(mydb)
+
+
+@pytest.mark.parametrize("exclusive", ["true", "false"])
+def test_what_uses_a_mount_that_went_with_the_plugin_is_started_anew(
+    driver: Driver, engine: FakeEngine, tmp_path: Path, world: World, folder: MemoryFolder, exclusive: str
+) -> None:
+    """Whoever disables a plugin by force takes its mounts away, and the containers' own are out of reach."""
+    driver._protocols["local"] = OnShare(tmp_path / "root", Machine(world, folder, "one").store)
+    asyncio.run(driver.create("dbs", {"share": "dbs", "exclusive": exclusive}))
+    lease = Machine(world, folder, "one").claim(exclusive=exclusive)
+    driver._attachments.of("dbs").add("a", 1.0)
+    driver._restorer._memory.save(dataclasses.replace(lease, confirmed=liveness.clock()))
+    mydb = FakeContainer("mydb", "dbs", restart="no")
+    engine.containers.append(mydb)
+    driver.restore()
+    asyncio.run(driver._sweeper.round())
+
+    def started() -> None:
+        assert engine.started == ["mydb"]
+
+    if exclusive == "true":
+        eventually(started, 10)
+    else:
+        # nobody has to be kept from its files
+        assert mydb.process.poll() is None
+        mydb.kill()
     engine.containers.remove(mydb)
 
 
@@ -251,6 +290,7 @@ def _spoil(file: Path, text: bytes | None, monkeypatch: pytest.MonkeyPatch) -> N
         file.write_bytes(text)
 
 
+@pytest.mark.usefixtures("mounted")
 def test_a_newer_versions_facts_of_a_lease_are_in_nobodys_way(
     driver: Driver, tmp_path: Path, one: Machine, world: World, folder: MemoryFolder
 ) -> None:
@@ -277,6 +317,7 @@ def test_a_restarted_plugin_knows_that_its_shares_were_well(
     assert driver._mounter.contact("dbs") is not None
 
 
+@pytest.mark.usefixtures("mounted")
 def test_a_lease_whose_account_is_unclear_is_resumed_and_given_up_in_time(
     driver: Driver, tmp_path: Path, world: World, folder: MemoryFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

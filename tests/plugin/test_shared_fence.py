@@ -1,7 +1,10 @@
 """The fence between hosts: who gets a folder, and when."""
 
+import contextlib
 import json
 import os
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -10,6 +13,7 @@ from azurefile.errors import ShareError, ShareSilent
 from azurefile.held import Held
 from azurefile.lease import TakenOver
 from azurefile.owner import Container, Owner
+from azurefile.sharedstore import SharedStore
 from tests.plugin.shared import TAKEOVER, Machine, MemoryFolder, World, reboot, volume
 
 
@@ -311,3 +315,103 @@ def test_a_host_with_many_volumes_on_a_share_reads_none_of_its_own_records_that_
         one.claim("all", folder="customers/7")
     with pytest.raises(Held):
         two.claim("all", folder="customers")
+
+
+def test_last_writes_that_are_on_their_way_are_waited_for(one: Machine) -> None:
+    """The folder by another volume of the same host; the volume's own calls wait in its lane."""
+    lease = one.claim("dbs")
+    lease.owner.containers = [Container("c" * 64, "mydb", pid=2**22 + 1, ticks=1)]
+    lease.ending = True
+    with pytest.raises(Held) as caught:
+        one.claim("other")
+    assert caught.value.wait > 0
+    one.leases.drop(lease)
+    one.claim("other")
+
+
+def test_many_claims_that_take_their_time_see_that_a_host_is_gone(world: World, one: Machine, two: Machine) -> None:
+    """Each looks at its record seldom, but the share answers all the time."""
+    world.ahead = -3600
+    for number in range(10):
+        one.claim(f"db{number}", folder=str(number))
+    granted: set[int] = set()
+    for _ in range(20):
+        for number in set(range(10)) - granted:
+            with contextlib.suppress(Held):
+                two.claim(f"db{number}", folder=str(number))
+                granted.add(number)
+            world.now += 1.5
+    assert granted == set(range(10))
+
+
+def test_while_the_share_is_away_nobody_is_silent(world: World, one: Machine, two: Machine) -> None:
+    one.claim()
+    world.now += TAKEOVER - 1
+    with pytest.raises(Held):
+        two.claim()
+    world.now += TAKEOVER
+    with pytest.raises(Held) as caught:
+        two.claim()
+    assert caught.value.wait > 0
+
+
+def test_a_record_that_was_copied_with_the_data_to_another_share_holds_nothing(world: World, one: Machine) -> None:
+    """A backup that is looked at beside the original, on the same host."""
+    pid = os.getpid()
+    lease = one.claim()
+    lease.owner.containers = [Container("c" * 64, "mydb", pid=pid, ticks=liveness.start_ticks(pid))]
+    one.leases.renew(lease)
+    there = one.store._folder
+    assert isinstance(there, MemoryFolder)
+    restored = MemoryFolder(world)
+    restored.files = dict(there.files)
+    lease.owner.renewed -= 10
+    one.leases.renew(lease)
+    other = SharedStore(restored, "check", clock=lambda: world.now)
+    one.fence.claim(volume("check", share="check"), other, rejoin=False)
+    one.leases.renew(lease)
+    # by another name it is the same share
+    alias = SharedStore(there, "alias", clock=lambda: world.now)
+    with pytest.raises(Held, match='"mydb"'):
+        one.fence.claim(volume("alias", share="alias"), alias, rejoin=False)
+
+
+def test_removing_a_volume_on_a_copy_of_the_machine_leaves_the_originals_record(
+    world: World, folder: MemoryFolder, one: Machine, two: Machine
+) -> None:
+    lease = one.claim()
+    copy = Machine(world, folder, "copy", identity="id-one")
+    copy.leases.forget(volume("dbs"), copy.store)
+    with pytest.raises(Held):
+        two.claim()
+    one.leases.renew(lease)
+    one.leases.forget(volume("dbs"), one.store)
+    assert [name for name in folder.files if "dbs" in name] == []
+
+
+def test_a_record_that_is_being_written_is_waited_for(folder: MemoryFolder, one: Machine, two: Machine) -> None:
+    one.claim()
+    folder.files["id-one.azurefile.dbs.json"] = (b"", 0.0)
+    with pytest.raises(ShareSilent, match="is being written"):
+        two.claim()
+
+
+def test_claims_of_one_host_queue(folder: MemoryFolder, one: Machine) -> None:
+    """Those that poll for the mutex overtake each other."""
+    inside: list[int] = []
+
+    def claim(number: int) -> None:
+        with one.store.mutex() as alone:
+            inside.append(number)
+            time.sleep(0.1)
+            assert alone
+            assert inside[-1] == number
+
+    with ThreadPoolExecutor(15) as together:
+        list(together.map(claim, range(15)))
+
+
+def test_nothing_opens_a_share_again_that_no_volume_uses(one: Machine) -> None:
+    one.store.close()
+    with pytest.raises(ShareError, match="no volume uses it any more"):
+        one.store.read("key")

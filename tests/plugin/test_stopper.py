@@ -215,6 +215,16 @@ def test_what_the_plugin_stopped_comes_back_although_it_restarted_meanwhile(
     assert site.engine.started == ["mydb"]
 
 
+def test_what_ran_since_and_was_stopped_by_somebody_stays_down(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    mydb = site.run("mydb")
+    stopped = site.stop_and_die(monkeypatch)
+    mydb.started_at = time.time() + 1
+    site.world.share_down = False
+    site.plugin().resume(stopped, site.one.store)
+    eventually(lambda: _assert_settled(site))
+    assert site.engine.started == []
+
+
 def test_it_stays_down_after_a_restart_too_if_another_took_the_folder(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
