@@ -20,6 +20,8 @@ NAMES = (
     r"(?<![\w/.-])(?<!docker )(?<!\{\")"
     r"(docker[123]|reader|mydb2?|logs|dbs|config|simpledb|scratch|plain|first|second)(?![\w./-])"
 )
+# what a block says that shows how something fails
+FAILURES = ("No such file or directory", "is held by container")
 FILTER = "label=io.datadocker.stack"
 
 
@@ -53,14 +55,15 @@ class Tour:
         text = text.replace("6604:", f"{self.project.ports[1]}:")
         return text.replace(FILTER, f"{FILTER}=datadocker/dev --filter name={self.project.prefix}")
 
-    def type(self, commands: str) -> str:
+    def type(self, commands: str) -> tuple[str, bool]:
+        """What is printed, and whether each of the lines succeeded."""
         env = {k: v for k, v in os.environ.items() if not k.startswith("PULUMI_")}
         done = subprocess.run(
-            ["bash", "-c", commands], cwd=self.project.folder, text=True, timeout=400, check=False,
+            ["bash", "-ec", commands], cwd=self.project.folder, text=True, timeout=400, check=False,
             env=env | {"PULUMI_CREDENTIALS_PATH": str(self.project.folder / "home")},
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
-        return done.stdout
+        return done.stdout, done.returncode == 0
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +88,8 @@ def matches(expected: str, output: str) -> bool:
 
 def test_the_tour(tour: Tour) -> None:
     for block in blocks():
-        output = tour.type(tour.rename(block.commands))
+        output, succeeded = tour.type(tour.rename(block.commands))
+        assert succeeded != any(failure in block.expected for failure in FAILURES), output
         if block.expected:
             expected = re.sub(NAMES, rf"{tour.project.prefix}\1", block.expected)
             expected = expected.replace("docker… ", f"{tour.project.prefix}docker… ")
