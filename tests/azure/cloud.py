@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.azure import compute_rules, deletion, effects, network_rules, rules, security_rules, storage_rules
+from tests.azure import deletion, effects, rulebook
 from tests.azure.errors import (
     AzureError,
     conflict,
@@ -32,8 +32,6 @@ from tests.azure.resource import Resource
 from tests.azure.shares import RecordingShares, ShareRoom
 from tests.azure.values import one
 
-# they enter their rules by being imported
-RULES_OF = (compute_rules, network_rules, security_rules, storage_rules)
 SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
 TENANT = "66666666-7777-8888-9999-000000000000"
 GROUP = "azure-native:resources:ResourceGroup"
@@ -270,7 +268,7 @@ class Cloud:
                 other is None and not re.search("/(availabilitysets|images|userassigned)", reference.lower())
             ) or strangers:
                 raise reference_not_found(reference, new.id)
-        for error in rules.refusals(self, new):
+        for error in rulebook.refusals(self, new):
             raise error
 
     @contextlib.contextmanager

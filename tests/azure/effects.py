@@ -11,9 +11,10 @@ import uuid
 from typing import TYPE_CHECKING
 
 from tests.azure.errors import AzureError, PartialError, conflict
+from tests.azure.interface_rules import static_address
 from tests.azure.kinds import KINDS
 from tests.azure.machines import BootFailed, Order, Ran, claimed_address
-from tests.azure.network_rules import prefixes, static_address
+from tests.azure.network_rules import prefixes
 from tests.azure.reach import address_of, open_ports
 from tests.azure.resource import Resource
 from tests.azure.values import at, one

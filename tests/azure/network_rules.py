@@ -1,14 +1,12 @@
-"""Rules of networks, their subnets, interfaces and addresses."""
+"""Rules of networks, their subnets and public addresses."""
 
 from __future__ import annotations
 
-import ipaddress
 import itertools
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from tests.azure.addresses import is_cidr, network
 from tests.azure.errors import AzureError, bad_request
-from tests.azure.limits import is_cidr, network
 from tests.azure.rules import rule
 from tests.azure.values import one
 
@@ -18,8 +16,6 @@ if TYPE_CHECKING:
 
 # addresses, of a /29
 SMALLEST = 8
-# the network's own, the gateway and two of Azure's name service
-KEPT = 4
 
 
 @rule("network:Subnet", source="https://github.com/MicrosoftDocs/azure-docs/pull/123869")
@@ -137,76 +133,10 @@ def a_dns_label_is_unique_in_its_region(cloud: Cloud, new: Resource) -> AzureErr
     return None
 
 
-@rule(
-    "network:NetworkInterface",
-    "network:NatGateway",
-    source="https://learn.microsoft.com/azure/virtual-network/ip-services/virtual-network-public-ip-address",
-)
-def a_public_address_has_one_owner(cloud: Cloud, new: Resource) -> AzureError | None:
-    for path, address in new.references():
-        if "/publicipaddresses/" not in address.lower():
-            continue
-        for owner, _ in cloud.users(address):
-            if owner.key != new.key:
-                return bad_request(
-                    "PublicIPAddressInUse",
-                    f"Resource {cloud.inner_id(new, path)} is referencing public IP address {address} that is already "
-                    f"allocated to resource {owner.id}.",
-                )
-    return None
-
-
-@rule("network:NetworkInterface", source="https://github.com/hashicorp/terraform-provider-azurerm/issues/4225")
-def a_static_address_is_one_of_its_subnets(cloud: Cloud, new: Resource) -> AzureError | None:
-    for address, subnet in _static_addresses(cloud, new):
-        ranges = [network(prefix) for prefix in prefixes(subnet.inputs)]
-        inside = next((r for r in ranges if ipaddress.ip_address(address) in r), None)
-        if inside is None:
-            return bad_request(
-                "PrivateIPAddressNotInSubnet",
-                f"Private static IP address {address} does not belong to the range of subnet prefix {ranges[0]}.",
-            )
-        number = int(ipaddress.ip_address(address)) - int(inside.network_address)
-        if number < KEPT or number == inside.num_addresses - 1:
-            return bad_request(
-                "PrivateIPAddressInReservedRange",
-                f"Private static IP address {address} falls within reserved IP range of subnet prefix {inside}.",
-            )
-    return None
-
-
-@rule("network:NetworkInterface", source="https://github.com/daniel-rhoades/acs-engine-terraform/issues/10")
-def a_static_address_is_free(cloud: Cloud, new: Resource) -> AzureError | None:
-    for address, subnet in _static_addresses(cloud, new):
-        for other in cloud.of_type(new.kind.token):
-            near = subnet.key in (i.lower() for i in other.inputs_at("ipConfigurations[].subnet.id"))
-            if other.key != new.key and near and address in other.facts.get("addresses", {}).values():
-                return bad_request(
-                    "PrivateIPAddressIsAllocated",
-                    f"IP configuration {cloud.inner_id(new, 'ipConfigurations[0]')} is using the private IP address "
-                    f"{address} which is already allocated to resource {other.id}.",
-                )
-    return None
-
-
 def prefixes(subnet: Any) -> list[str]:
     """Returns a subnet's address ranges."""
     found = [subnet.get("addressPrefix"), *subnet.get("addressPrefixes", [])]
     return [p for p in found if p and is_cidr(p)]
-
-
-def _static_addresses(cloud: Cloud, interface: Resource) -> Iterator[tuple[str, Resource]]:
-    for configuration in interface.inputs.get("ipConfigurations") or []:
-        subnet = cloud.lookup(one(configuration, "subnet.id", ""))
-        if address := static_address(configuration):
-            assert subnet
-            yield address, subnet
-
-
-def static_address(configuration: Any) -> str | None:
-    """Returns the address that an IP configuration asks for."""
-    asked = configuration.get("privateIPAllocationMethod") == "Static"
-    return configuration.get("privateIPAddress") if asked else None
 
 
 def _inside(part: Any, whole: Any) -> bool:

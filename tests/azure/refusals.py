@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tests.azure import limits, schema
+from tests.azure import compute_limits, limits, network_limits, schema, storage_limits
+from tests.azure.addresses import is_cidr, network
 from tests.azure.errors import AzureError, bad_request
 from tests.azure.resource import Resource
 from tests.azure.tags import tag_refusals
 from tests.azure.values import at
 
+REFUSED = network_limits.REFUSED | compute_limits.REFUSED | storage_limits.REFUSED
 # Azure takes more of these than the specification lists
 OPEN = frozenset({"hardwareProfile.vmSize"})
 
 
 def value_refusals(new: Resource) -> Iterator[AzureError]:
     """Yields what is wrong with a resource's values, in the order in which Azure looks."""
-    for limit in limits.REFUSED.get(new.kind.token, []):
+    for limit in REFUSED.get(new.kind.token, []):
         for _, value in at(new.inputs, limit.path):
             if not limit.holds(value):
                 yield AzureError(limit.status, limit.code, _filled(limit.message, new, value))
@@ -38,8 +40,8 @@ def value_refusals(new: Resource) -> Iterator[AzureError]:
 
 def _filled(message: str, new: Resource, value: Any) -> str:
     names = {"value": value, "id": new.id, "regions": ",".join(limits.REGIONS)}
-    if limits.is_cidr(value):
-        names["network"] = limits.network(value)
+    if is_cidr(value):
+        names["network"] = network(value)
     # other braces are Azure's own
     for name, text in names.items():
         message = message.replace(f"{{{name}}}", str(text))

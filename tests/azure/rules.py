@@ -1,8 +1,8 @@
-"""Rules between properties, and between resources: what they are called with, and how they are asked."""
+"""Rules between properties, and between resources: what they are called with."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from tests.azure.errors import AzureError
@@ -25,11 +25,3 @@ def rule(*tokens: str, source: str) -> Callable[[Rule], Rule]:
         return function
 
     return mark
-
-
-def refusals(cloud: Cloud, new: Resource) -> Iterator[AzureError]:
-    """Yields what Azure has against a resource that is to be, in the order in which it looks."""
-    for check in RULES.get(new.kind.token, []):
-        error = check(cloud, new)
-        if error:
-            yield error

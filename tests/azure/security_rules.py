@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any
 
+from tests.azure.addresses import is_cidr, network
 from tests.azure.errors import AzureError, bad_request
-from tests.azure.limits import is_cidr, network
 from tests.azure.rules import rule
 
 if TYPE_CHECKING:

@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
-from tests.azure import limits
+from tests.azure import addresses, limits
 from tests.azure.check import failures
 from tests.azure.kinds import KINDS
 from tests.azure.limits import Checked, Refused
-from tests.azure.refusals import value_refusals
+from tests.azure.refusals import REFUSED, value_refusals
 from tests.azure.resource import Resource
 from tests.azure.samples import payload
 
 BAD: list[Any] = ["?", "any", "10.0.0.1/24", 0, "moon", "UltraSSD_LRS", "x" * 100, "y" * 400]
-EACH_REFUSED = [(token, limit) for token, found in limits.REFUSED.items() for limit in found]
+EACH_REFUSED = [(token, limit) for token, found in REFUSED.items() for limit in found]
 EACH_CHECKED = [(token, limit) for token, found in limits.CHECKED.items() for limit in found]
 
 
@@ -60,19 +60,19 @@ def test_azure_native_refuses_by_itself(token: str, limit: Checked) -> None:
 
 
 def test_a_cidr_that_is_none() -> None:
-    assert not limits.is_cidr("10.0.0.0/33")
-    assert not limits.is_cidr("10.0.0.0")
-    assert limits.is_cidr("fd00::/64")
-    assert not limits.starts_a_network("10.0.0.1/24")
+    assert not addresses.is_cidr("10.0.0.0/33")
+    assert not addresses.is_cidr("10.0.0.0")
+    assert addresses.is_cidr("fd00::/64")
+    assert not addresses.starts_a_network("10.0.0.1/24")
 
 
 @pytest.mark.parametrize(
     "source", ["*", "Internet", "VirtualNetwork", "Storage.WestEurope", "192.0.2.1", "192.0.2.0/24"]
 )
 def test_sources_that_a_security_rule_takes(source: str) -> None:
-    assert limits.is_source(source)
+    assert addresses.is_source(source)
 
 
 @pytest.mark.parametrize("source", ["any", "Any", "Internett", "192.0.2.1/24", "example.org", ""])
 def test_sources_that_it_does_not_take(source: str) -> None:
-    assert not limits.is_source(source)
+    assert not addresses.is_source(source)

@@ -1,0 +1,37 @@
+"""Addresses and networks as text: which of them Azure takes where."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any
+
+from tests.azure.services import is_service_tag
+
+
+def is_cidr(value: Any) -> bool:
+    """Whether it is written as a network, such as 10.0.0.0/24; bits of the host may be set."""
+    try:
+        network(str(value))
+    except ValueError:
+        return False
+    return "/" in str(value)
+
+
+def network(value: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    return ipaddress.ip_network(value, strict=False)
+
+
+def starts_a_network(value: Any) -> bool:
+    """Whether no bit of the host is set. What is no network at all is another rule's business."""
+    return not is_cidr(value) or ipaddress.ip_interface(value).ip == network(value).network_address
+
+
+def is_source(value: Any) -> bool:
+    """Whether a security rule can name it: *, an address, a network, or a service tag."""
+    if value == "*" or is_service_tag(str(value)):
+        return True
+    try:
+        ipaddress.ip_network(value)
+    except ValueError:
+        return False
+    return True

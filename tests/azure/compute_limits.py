@@ -1,0 +1,82 @@
+"""Limits of single values of virtual machines, and of what they are made of."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Any
+
+from tests.azure.limits import NAMES, Refused, matches
+from tests.azure.public_key import is_public_key
+
+VM_ERRORS = "https://learn.microsoft.com/azure/virtual-machines/error-messages"
+VM_CREATE = "https://learn.microsoft.com/rest/api/compute/virtual-machines/create-or-update"
+CUSTOM_DATA = "https://learn.microsoft.com/azure/virtual-machines/custom-data"
+SSH_KEY = "https://github.com/Azure/azure-quickstart-templates/issues/680"
+DISK_TYPES = "https://learn.microsoft.com/azure/virtual-machines/disks-types"
+# names that no Linux image accepts, from the documentation of osProfile.adminUsername
+_USERS = """
+administrator admin user user1 test user2 test1 user3 admin1 1 123 a actuser adm admin2 aspnet backup console david
+guest john owner root server sql support support_388945a0 sys test2 test3 user4 user5
+"""
+DISALLOWED_USERS = frozenset(_USERS.split())
+HOST_NAME_FORBIDS = "` ~ ! @ # $ % ^ & * ( ) = + _ [ ] { } \\ | ; : ' \" , < > / ?."
+VM_NAME = "[^~!@#$%^&*()=+_\\[\\]{}\\\\|;:'\",<>/?\\s]{1,64}"
+
+
+def is_custom_data(value: Any) -> bool:
+    try:
+        base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    return len(value) <= 87380
+
+
+REFUSED: dict[str, list[Refused]] = {
+    "azure-native:compute:VirtualMachine": [
+        Refused(
+            "vmName",
+            NAMES,
+            lambda value: matches(VM_NAME)(value) and str(value)[-1] not in ".-",
+            "InvalidParameter",
+            "Linux host name cannot exceed 64 characters in length or contain the following characters: "
+            f"{HOST_NAME_FORBIDS}.",
+        ),
+        Refused(
+            "osProfile.computerName",
+            VM_ERRORS,
+            matches(VM_NAME),
+            "InvalidParameter",
+            "Linux host name cannot exceed 64 characters in length or contain the following characters: "
+            f"{HOST_NAME_FORBIDS}.",
+        ),
+        Refused(
+            "osProfile.adminUsername",
+            VM_CREATE,
+            lambda value: str(value).lower() not in DISALLOWED_USERS and 1 <= len(value) <= 64,
+            "InvalidParameter",
+            "The Admin Username specified is not allowed.",
+        ),
+        Refused(
+            "storageProfile.osDisk.managedDisk.storageAccountType",
+            DISK_TYPES,
+            lambda value: value not in ("UltraSSD_LRS", "PremiumV2_LRS"),
+            "InvalidParameter",
+            "The value of parameter storageProfile.osDisk.managedDisk.storageAccountType is invalid.",
+        ),
+        Refused(
+            "osProfile.customData",
+            CUSTOM_DATA,
+            is_custom_data,
+            "InvalidParameter",
+            "Custom data in OSProfile must be in Base64 encoding and with a maximum length of 87380 characters.",
+        ),
+        Refused(
+            "osProfile.linuxConfiguration.ssh.publicKeys[].keyData",
+            SSH_KEY,
+            is_public_key,
+            "InvalidParameter",
+            "The value of parameter linuxConfiguration.ssh.publicKeys.keyData is invalid.",
+        ),
+    ],
+}

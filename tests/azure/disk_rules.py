@@ -1,0 +1,52 @@
+"""Rules of disks, alone and in virtual machines."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.azure.errors import AzureError, conflict
+from tests.azure.rules import rule
+from tests.azure.sizes import IMAGES
+from tests.azure.values import one
+
+if TYPE_CHECKING:
+    from tests.azure.cloud import Cloud
+    from tests.azure.resource import Resource
+
+
+@rule("compute:VirtualMachine", source="https://learn.microsoft.com/azure/virtual-machines/error-messages")
+def a_disk_is_as_big_as_its_image(cloud: Cloud, new: Resource) -> AzureError | None:
+    size = one(new.inputs, "storageProfile.osDisk.diskSizeGB")
+    image = one(new.inputs, "storageProfile.imageReference", {})
+    needed = IMAGES.get(":".join(str(image.get(k)) for k in ("publisher", "offer", "sku")).lower(), 0)
+    if size is not None and size < needed:
+        return conflict(
+            "OperationNotAllowed",
+            f"The specified disk size {size} GB is smaller than the size of the corresponding disk in the VM image: "
+            f"{needed} GB. This is not allowed. Please choose equal or greater size or do not specify an "
+            "explicit size.",
+        )
+    return None
+
+
+@rule("compute:VirtualMachine", source="https://github.com/hashicorp/terraform-provider-azurerm/issues?q=Attach")
+def a_disk_is_made_once(cloud: Cloud, new: Resource) -> AzureError | None:
+    name = one(new.inputs, "storageProfile.osDisk.name")
+    disk = name and cloud.lookup(cloud.disk_id(new, name))
+    made = one(new.inputs, "storageProfile.osDisk.createOption") == "FromImage"
+    if disk and made and disk.facts.get("managedBy", "").lower() != new.key:
+        return conflict(
+            "ConflictingUserInput",
+            f"Disk {name} already exists in resource group {new.group.upper()}. Only CreateOption.Attach is supported.",
+        )
+    return None
+
+
+@rule("compute:VirtualMachine", source="https://learn.microsoft.com/azure/virtual-machines/error-messages")
+def a_disk_grows_only_while_nobody_uses_it(cloud: Cloud, new: Resource) -> AzureError | None:
+    old = cloud.lookup(new.id)
+    path = "storageProfile.osDisk.diskSizeGB"
+    wanted = one(new.inputs, path)
+    if old and wanted is not None and wanted != one(old.inputs, path, wanted):
+        return conflict("Conflict", "Disk resizing is allowed only when creating a VM or when the VM is deallocated.")
+    return None
