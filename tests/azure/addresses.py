@@ -8,6 +8,14 @@ from typing import Any
 from tests.azure.services import is_service_tag
 
 
+def is_address(value: Any) -> bool:
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        return False
+    return True
+
+
 def is_cidr(value: Any) -> bool:
     """Whether it is written as a network, such as 10.0.0.0/24; bits of the host may be set."""
     try:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.azure import deletion, effects, rulebook
+from tests.azure.body import read
 from tests.azure.errors import (
     AzureError,
     conflict,
@@ -72,8 +73,9 @@ class Cloud:
             AzureError: if Azure refuses; nothing has changed.
             PartialError: if it exists now and something else did not work.
         """
-        new = Resource(kind, kind.id(self.subscription, inputs), copy.deepcopy(inputs))
         self.faults.request()
+        body = read(kind, inputs)
+        new = Resource(kind, kind.id(self.subscription, body), body)
         self.faults.write(kind.token, new.id, self.subscription)
         with self._lock:
             old = self.lookup(new.id)
@@ -289,7 +291,8 @@ class Cloud:
             kind = KINDS[token]
             for given in new.inputs.get(name, []):
                 names = {n: new.inputs[n] for n in new.kind.names}
-                inputs = {k: v for k, v in given.items() if k in kind.inputs} | names | {kind.own_name: given["name"]}
+                own = {kind.own_name: given.get("name")}
+                inputs = read(kind, {k: v for k, v in given.items() if k in kind.inputs} | names | own)
                 found.append(Resource(kind, kind.id(self.subscription, inputs), inputs))
         return found
 

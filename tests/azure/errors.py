@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.azure.kinds import Kind
+
 
 class AzureError(Exception):
     """A refusal; its text is the one that azure-native prints for it."""
@@ -37,6 +42,20 @@ def conflict(code: str, message: str) -> AzureError:
 
 def invalid_parameter(message: str) -> AzureError:
     return bad_request("InvalidParameter", message)
+
+
+def not_parsed(kind: Kind, path: str, value: object) -> AzureError:
+    """What is no value of a property: each of Azure's services has words of its own for it.
+
+    Network: https://github.com/Azure/azure-cli/issues?q=InvalidRequestFormat; compute:
+    https://learn.microsoft.com/azure/virtual-machines/error-messages; storage:
+    https://github.com/kubernetes-sigs/azurefile-csi-driver/issues/1057
+    """
+    if kind.token.startswith("azure-native:network:"):
+        return bad_request("InvalidRequestFormat", "Cannot parse the request.")
+    if kind.token.startswith("azure-native:compute:"):
+        return bad_request("InvalidParameter", f"The value of parameter {path} is invalid.")
+    return bad_request("InvalidRequestPropertyValue", f"The value '{value}' is not allowed for property {path}.")
 
 
 def group_not_found(name: str) -> AzureError:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from tests.azure.addresses import network
-from tests.azure.errors import AzureError, bad_request
+from tests.azure.errors import AzureError, bad_request, not_parsed
 from tests.azure.network_rules import prefixes
 from tests.azure.rules import rule
 from tests.azure.values import one
@@ -48,6 +48,79 @@ def a_public_address_has_one_owner(cloud: Cloud, new: Resource) -> AzureError | 
     return None
 
 
+@rule("network:NetworkInterface", source="https://github.com/Azure/azure-sdk-for-python/issues/9332")
+def configurations_have_names(cloud: Cloud, new: Resource) -> AzureError | None:
+    for number, configuration in enumerate(new.inputs.get("ipConfigurations", [])):
+        if not configuration.get("name"):
+            return not_parsed(new.kind, f"ipConfigurations[{number}].name", None)
+    return None
+
+
+@rule(
+    "network:NetworkInterface",
+    source="https://learn.microsoft.com/azure/virtual-network/ip-services/virtual-network-network-interface-addresses",
+)
+def an_interface_has_a_configuration(cloud: Cloud, new: Resource) -> AzureError | None:
+    if not new.inputs.get("ipConfigurations"):
+        return bad_request(
+            "NetworkInterfaceMustHaveIpConfigurationOrAttachedElasticNetworkInterface",
+            f"Network interface {new.id} must have one or more IP configurations or an attached elastic network "
+            "interface.",
+        )
+    return None
+
+
+@rule("network:NetworkInterface", source="https://github.com/Azure/azure-sdk-for-go/issues/259")
+def one_configuration_is_the_primary(cloud: Cloud, new: Resource) -> AzureError | None:
+    configurations = new.inputs["ipConfigurations"]
+    if len(configurations) == 1 or [bool(c.get("primary")) for c in configurations].count(True) == 1:
+        return None
+    none = not any(c.get("primary") for c in configurations)
+    # of more than one it is known that Azure refuses, in which words is not
+    which = "none of the IPConfigurations is" if none else "more than one of the IPConfigurations is"
+    return bad_request(
+        "NetworkInterfaceMustHaveOneOneIPConfigAsPrimary",
+        f"Network Interface {new.name} specifies multiple IPConfigurations but {which} specified as Primary.",
+    )
+
+
+@rule("network:NetworkInterface", source="https://github.com/hashicorp/terraform-provider-azurerm/issues/19369")
+def the_primary_configuration_keeps_its_name(cloud: Cloud, new: Resource) -> AzureError | None:
+    old = cloud.lookup(new.id)
+    before = old.inputs["ipConfigurations"] if old else []
+    names = new.inputs_at("ipConfigurations[].name")
+    for configuration in before:
+        if is_primary(configuration, before) and configuration["name"] not in names:
+            return bad_request(
+                "IpConfigDeleteNotSupported",
+                f"IP Configuration {configuration['name']} cannot be deleted. Deletion and renaming of primary IP "
+                "Configuration is not supported",
+            )
+    return None
+
+
+@rule("network:NetworkInterface", source="https://github.com/Azure/azure-sdk-for-python/pull/536")
+def a_configuration_has_a_subnet(cloud: Cloud, new: Resource) -> AzureError | None:
+    for configuration in new.inputs["ipConfigurations"]:
+        if not one(configuration, "subnet.id"):
+            inner = f"{new.id}/ipConfigurations/{configuration['name']}"
+            return bad_request("SubnetIsRequired", f"Subnet reference is required for ipconfiguration {inner}.")
+    return None
+
+
+@rule("network:NetworkInterface", source="https://github.com/hashicorp/terraform-provider-azurerm/issues/15265")
+def a_static_address_is_said(cloud: Cloud, new: Resource) -> AzureError | None:
+    for configuration in new.inputs["ipConfigurations"]:
+        static = configuration.get("privateIPAllocationMethod") == "Static"
+        if static and not configuration.get("privateIPAddress"):
+            return bad_request(
+                "PrivateIPAddressMissing",
+                "Private IP address is required when privateIPAllocationMethod is Static in IP configuration "
+                f"{new.id}/ipConfigurations/{configuration['name']}.",
+            )
+    return None
+
+
 @rule("network:NetworkInterface", source="https://github.com/hashicorp/terraform-provider-azurerm/issues/4225")
 def a_static_address_is_one_of_its_subnets(cloud: Cloud, new: Resource) -> AzureError | None:
     for address, subnet in _static_addresses(cloud, new):
@@ -82,11 +155,15 @@ def a_static_address_is_free(cloud: Cloud, new: Resource) -> AzureError | None:
 
 
 def _static_addresses(cloud: Cloud, interface: Resource) -> Iterator[tuple[str, Resource]]:
-    for configuration in interface.inputs.get("ipConfigurations") or []:
+    for configuration in interface.inputs["ipConfigurations"]:
         subnet = cloud.lookup(one(configuration, "subnet.id", ""))
-        if address := static_address(configuration):
-            assert subnet
+        if subnet and (address := static_address(configuration)):
             yield address, subnet
+
+
+def is_primary(item: Any, items: list[Any]) -> bool:
+    """Whether it is the primary one among configurations, or among interfaces: of one there is no other."""
+    return len(items) == 1 or bool(item.get("primary"))
 
 
 def static_address(configuration: Any) -> str | None:

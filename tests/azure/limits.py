@@ -1,7 +1,7 @@
 """Published limits of single values: who publishes them, what they are, and in which words Azure refuses.
 
-`CHECKED` are the ones that azure-native knows from Azure's REST specifications: it refuses before it asks Azure. Those of
-Azure itself are `REFUSED` in network_limits.py, compute_limits.py and storage_limits.py. A path goes down by dots, `[]`
+`CHECKED` are the ones that azure-native knows from Azure's REST specifications: it refuses before it asks Azure.
+Azure's own are `REFUSED` in network_limits.py, compute_limits.py and storage_limits.py. A path goes down by dots, `[]`
 goes into each item of an array.
 """
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from tests.azure.addresses import is_cidr, is_source, starts_a_network
+from tests.azure.addresses import is_address, is_cidr, is_source, starts_a_network
 from tests.azure.limits import NAMES, Refused, between, matches
 from tests.azure.services import ENDPOINT_SERVICES
 
@@ -121,6 +121,15 @@ REFUSED: dict[str, list[Refused]] = {
             f"{LABEL}.",
         ),
     ],
-    "azure-native:network:NetworkInterface": [_resource_name("networkInterfaceName")],
+    "azure-native:network:NetworkInterface": [
+        _resource_name("networkInterfaceName"),
+        Refused(
+            "ipConfigurations[].privateIPAddress",
+            "https://github.com/Azure/azure-cli/issues?q=InvalidRequestFormat",
+            is_address,
+            "InvalidRequestFormat",
+            "Cannot parse the request.",
+        ),
+    ],
     "azure-native:network:NatGateway": [_resource_name("natGatewayName")],
 }

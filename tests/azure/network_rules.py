@@ -79,7 +79,7 @@ def a_subnet_has_one_endpoint_of_storage(cloud: Cloud, new: Resource) -> AzureEr
 )
 def children_have_names_of_their_own(cloud: Cloud, new: Resource) -> AzureError | None:
     for inside in new.kind.inline:
-        names = [str(child.get("name")).lower() for child in new.inputs.get(inside) or []]
+        names = [name.lower() for name in new.inputs_at(f"{inside}[].name")]
         for name in names:
             if names.count(name) > 1:
                 return bad_request(

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from tests.azure import schema
+from tests.azure.interface_rules import is_primary
 from tests.azure.limits import region
 from tests.azure.sizes import IMAGES
 from tests.azure.values import one
@@ -99,12 +100,12 @@ def _(cloud: Cloud, address: Resource, out: Outputs) -> None:
 
 @_of("network:NetworkInterface")
 def _(cloud: Cloud, interface: Resource, out: Outputs) -> None:
-    for index, configuration in enumerate(out.get("ipConfigurations", [])):
+    for index, configuration in enumerate(out["ipConfigurations"]):
         configuration["id"] = f"{interface.id}/ipConfigurations/{configuration.get('name')}"
         configuration.setdefault("privateIPAddress", interface.facts.get("addresses", {}).get(str(index)))
         configuration.setdefault("privateIPAllocationMethod", "Dynamic")
         configuration.setdefault("privateIPAddressVersion", "IPv4")
-        configuration["primary"] = index == 0
+        configuration["primary"] = is_primary(configuration, out["ipConfigurations"])
         configuration["provisioningState"] = "Succeeded"
         configuration["etag"] = out["etag"]
     out.setdefault("enableAcceleratedNetworking", False)

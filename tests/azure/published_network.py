@@ -9,14 +9,8 @@ from typing import Any
 
 from tests.azure.samples import NETWORK
 
-GROUP, CARD = "network:NetworkSecurityGroup", "network:NetworkInterface"
+GROUP = "network:NetworkSecurityGroup"
 HOSTS = f"{NETWORK}/virtualNetworks/net/subnets/hosts"
-
-
-def static(address: str) -> dict[str, Any]:
-    """Returns an interface that asks for an address."""
-    asked = {"privateIPAddress": address, "privateIPAllocationMethod": "Static"}
-    return {"networkInterfaceName": "second", "ipConfigurations": [{"name": "main", "subnet": {"id": HOSTS}, **asked}]}
 
 
 PAYLOADS: list[tuple[str, dict[str, Any], str, str, str]] = [
@@ -98,13 +92,6 @@ PAYLOADS: list[tuple[str, dict[str, Any], str, str, str]] = [
         "https://registry.terraform.io/providers/Azure/azapi",
     ),
     (
-        "network:NetworkInterface",
-        {"networkInterfaceName": "second"},
-        "PublicIPAddressInUse",
-        f"{NETWORK}/networkInterfaces/second/ipConfigurations/main is referencing public IP address {NETWORK}/",
-        "https://learn.microsoft.com/azure/virtual-network/ip-services/virtual-network-public-ip-address",
-    ),
-    (
         "network:PublicIPAddress",
         {"publicIPAllocationMethod": "Dynamic"},
         "StandardSkuPublicIPAddressesMustBeStatic",
@@ -132,20 +119,6 @@ PAYLOADS: list[tuple[str, dict[str, Any], str, str, str]] = [
         "DnsRecordInUse",
         "DNS record demo-host.westeurope.cloudapp.azure.com is already used by another public IP.",
         "https://github.com/scarolan/azure-terraform-beginners/issues/20",
-    ),
-    (
-        "network:NetworkInterface",
-        {"ipConfigurations": [{"name": "main", "subnet": {"id": f"{NETWORK}/virtualNetworks/net/subnets/default"}}]},
-        "InvalidResourceReference",
-        "was not found. Please make sure that the referenced resource exists, and that both resources are in the same",
-        "https://github.com/Azure/RDS-Templates/issues/349",
-    ),
-    (
-        "network:NetworkInterface",
-        {"location": "northeurope"},
-        "InvalidResourceReference",
-        "both resources are in the same region.",
-        "https://github.com/Azure/azure-quickstart-templates/issues/5878",
     ),
     (
         "network:Subnet",
@@ -177,30 +150,6 @@ PAYLOADS: list[tuple[str, dict[str, Any], str, str, str]] = [
     ),
     *[
         (
-            CARD,
-            static(address),
-            "PrivateIPAddressInReservedRange",
-            f"Private static IP address {address} falls within reserved IP range of subnet prefix 10.1.0.0/24.",
-            "https://github.com/hashicorp/terraform-provider-azurerm/issues/4225",
-        )
-        for address in ("10.1.0.0", "10.1.0.1", "10.1.0.3", "10.1.0.255")
-    ],
-    (
-        CARD,
-        static("10.9.0.9"),
-        "PrivateIPAddressNotInSubnet",
-        "Private static IP address 10.9.0.9 does not belong to the range of subnet prefix 10.1.0.0/24.",
-        "https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/common-deployment-errors",
-    ),
-    (
-        CARD,
-        static("10.1.0.4"),
-        "PrivateIPAddressIsAllocated",
-        "is using the private IP address 10.1.0.4 which is already allocated to resource",
-        "https://github.com/daniel-rhoades/acs-engine-terraform/issues/10",
-    ),
-    *[
-        (
             token,
             {"tags": tags},
             code,
@@ -215,4 +164,11 @@ PAYLOADS: list[tuple[str, dict[str, Any], str, str, str]] = [
             *(({f"a{c}b": "v"}, "InvalidTagNameCharacters", f"The tag names 'a{c}b' have") for c in "<>%&\\?/"),
         )
     ],
+    (
+        "network:VirtualNetwork",
+        {"subnets": [{"addressPrefix": "10.1.0.0/24"}]},
+        "InvalidRequestFormat",
+        "Cannot parse the request.",
+        "https://github.com/Azure/azure-sdk-for-python/issues/9332",
+    ),
 ]

@@ -154,4 +154,11 @@ PAYLOADS: list[tuple[str, dict[str, Any], str, str, str]] = [
         "has 4002 SourceAddressPrefixes. A security group cannot have more than 4000 SourceAddressPrefixes as per the",
         "https://github.com/kubernetes-sigs/cloud-provider-azure/issues/2725",
     ),
+    (
+        GROUP,
+        inside({"name": None}),
+        "InvalidRequestFormat",
+        "Cannot parse the request.",
+        "https://github.com/Azure/azure-sdk-for-python/issues/9332",
+    ),
 ]

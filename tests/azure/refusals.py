@@ -7,7 +7,8 @@ from typing import Any
 
 from tests.azure import compute_limits, limits, network_limits, schema, storage_limits
 from tests.azure.addresses import is_cidr, network
-from tests.azure.errors import AzureError, bad_request
+from tests.azure.errors import AzureError, bad_request, not_parsed
+from tests.azure.links import link_refusals
 from tests.azure.resource import Resource
 from tests.azure.tags import tag_refusals
 from tests.azure.values import at
@@ -24,9 +25,10 @@ def value_refusals(new: Resource) -> Iterator[AzureError]:
             if not limit.holds(value):
                 yield AzureError(limit.status, limit.code, _filled(limit.message, new, value))
     yield from tag_refusals(new)
+    yield from link_refusals(new)
     known = {name: value for name, value in new.inputs.items() if name in new.kind.inputs}
     for path, value in _strange(new.kind.inputs, known, ""):
-        yield _no_such_value(new, path, value)
+        yield not_parsed(new.kind, path, value)
     if new.kind.located and new.location and new.location not in limits.REGIONS:
         yield bad_request(
             "LocationNotAvailableForResourceType",
@@ -64,17 +66,3 @@ def _of_type(type: schema.Type, value: Any, path: str) -> Iterator[tuple[str, An
             yield from _of_type(type.items, item, f"{path}[{index}]")
     elif type.values and path not in OPEN and value not in type.values:
         yield path, value
-
-
-def _no_such_value(new: Resource, path: str, value: Any) -> AzureError:
-    """Each of Azure's services has words of its own for it.
-
-    Network: https://github.com/Azure/azure-cli/issues?q=InvalidRequestFormat; compute:
-    https://learn.microsoft.com/azure/virtual-machines/error-messages; storage:
-    https://github.com/kubernetes-sigs/azurefile-csi-driver/issues/1057
-    """
-    if new.kind.token.startswith("azure-native:network:"):
-        return bad_request("InvalidRequestFormat", "Cannot parse the request.")
-    if new.kind.token.startswith("azure-native:compute:"):
-        return bad_request("InvalidParameter", f"The value of parameter {path} is invalid.")
-    return bad_request("InvalidRequestPropertyValue", f"The value '{value}' is not allowed for property {path}.")

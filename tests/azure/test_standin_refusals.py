@@ -6,13 +6,19 @@ from typing import Any
 
 import pytest
 
-from tests.azure import published_compute, published_network, published_security, published_storage
+from tests.azure import (
+    published_compute,
+    published_interfaces,
+    published_network,
+    published_security,
+    published_storage,
+)
 from tests.azure.cloud import Cloud
 from tests.azure.errors import AzureError
 from tests.azure.kinds import KINDS
 from tests.azure.samples import furnish, payload, put
 
-PARTS = (published_network, published_security, published_compute, published_storage)
+PARTS = (published_network, published_interfaces, published_security, published_compute, published_storage)
 PAYLOADS = [one for part in PARTS for one in part.PAYLOADS]
 
 

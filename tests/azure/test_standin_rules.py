@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ from tests.azure import effects, schema
 from tests.azure.cloud import Cloud
 from tests.azure.errors import AzureError
 from tests.azure.kinds import KINDS
-from tests.azure.programs import KEY
 from tests.azure.rules import RULES
 from tests.azure.samples import COMPUTE, NETWORK, SAMPLES, furnish, put, room
 from tests.azure.shares import RecordingShares
@@ -21,72 +19,6 @@ VM = "compute:VirtualMachine"
 CARD = "network:NetworkInterface"
 ACCOUNT = "storage:StorageAccount"
 GROUP = NETWORK.split("/providers/")[0]
-
-
-# token, what changes, the code, words of the message
-CHANGED: list[tuple[str, dict[str, Any], str, str]] = [
-    (
-        VM,
-        {"osProfile__customData": base64.b64encode(b"#!/bin/sh\n").decode()},
-        "PropertyChangeNotAllowed",
-        "Changing property 'osProfile.customData' is not allowed.",
-    ),
-    (
-        VM,
-        {
-            "osProfile__linuxConfiguration__ssh__publicKeys": [
-                {"path": "/home/datadocker/.ssh/authorized_keys", "keyData": f"{KEY} other"}
-            ]
-        },
-        "PropertyChangeNotAllowed",
-        "Changing property 'linuxConfiguration.ssh.publicKeys' is not allowed.",
-    ),
-    (
-        VM,
-        {"storageProfile__osDisk__createOption": "Attach"},
-        "PropertyChangeNotAllowed",
-        "Changing property 'osDisk.createOption' is not allowed.",
-    ),
-    (VM, {"zones": ["2"]}, "PropertyChangeNotAllowed", "Changing property 'zones' is not allowed."),
-    (VM, {"storageProfile__osDisk__diskSizeGB": 64}, "Conflict", "Disk resizing is allowed only when creating a VM or"),
-    (
-        VM,
-        {"location": "northeurope"},
-        "InvalidResourceLocation",
-        "The resource 'vm' already exists in location 'westeurope' in resource group 'demo'. A resource with the same",
-    ),
-    (
-        "network:Subnet",
-        {"addressPrefix": "10.1.5.0/24"},
-        "InUsePrefixCannotBeDeleted",
-        "IpPrefix 10.1.0.0/24 on Subnet hosts has active allocations and cannot be deleted.",
-    ),
-    (ACCOUNT, {"kind": "FileStorage", "sku": {"name": "Premium_LRS"}}, "InvalidRequestPropertyValue", "property kind."),
-    (ACCOUNT, {"sku": {"name": "Standard_ZRS"}}, "StorageAccountTypeConversionNotAllowed", "account type conversion."),
-    (
-        ACCOUNT,
-        {
-            "networkRuleSet__virtualNetworkRules": [
-                {"virtualNetworkResourceId": f"{NETWORK}/virtualNetworks/net/subnets/b"}
-            ]
-        },
-        "NetworkAclsValidationFailure",
-        "SubnetsHaveNoServiceEndpointsConfigured:Subnets b of virtual network",
-    ),
-]
-
-
-@pytest.mark.parametrize(("token", "change", "code", "message"), CHANGED)
-def test_a_change_that_azure_does_not_make(
-    cloud: Cloud, token: str, change: dict[str, Any], code: str, message: str
-) -> None:
-    put(cloud, "network:Subnet", subnetName="b", addressPrefix="10.1.7.0/24", serviceEndpoints=None)
-    before = cloud.get(cloud.of_type(token)[0].id)
-    with pytest.raises(AzureError) as caught:
-        put(cloud, token, **change)
-    assert caught.value.code == code
-    assert message in caught.value.message
-    assert cloud.get(cloud.of_type(token)[0].id) == before
 
 
 @pytest.mark.parametrize(

@@ -21,17 +21,21 @@ def one(properties: Any, path: str, default: Any = None) -> Any:
     return next((value for _, value in at(properties, path)), default)
 
 
-def references(properties: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Yields the ids of resources in properties, with the paths that lead to them."""
+def strings(properties: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Yields each text in properties, with the path that leads to it."""
     if isinstance(properties, str):
-        if properties.lower().startswith("/subscriptions/"):
-            yield path, properties
+        yield path, properties
     elif isinstance(properties, Mapping):
         for name, value in properties.items():
-            yield from references(value, f"{path}.{name}" if path else name)
+            yield from strings(value, f"{path}.{name}" if path else name)
     elif isinstance(properties, list):
         for index, value in enumerate(properties):
-            yield from references(value, f"{path}[{index}]")
+            yield from strings(value, f"{path}[{index}]")
+
+
+def references(properties: Any) -> Iterator[tuple[str, str]]:
+    """Yields the ids of resources in properties, with the paths that lead to them."""
+    return ((path, text) for path, text in strings(properties) if text.lower().startswith("/subscriptions/"))
 
 
 def is_unknown(value: Any) -> bool:

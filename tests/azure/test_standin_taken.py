@@ -1,0 +1,42 @@
+"""What Azure takes is taken."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.azure.cloud import Cloud
+from tests.azure.samples import NETWORK, put
+
+CARD = "network:NetworkInterface"
+HOSTS = {"id": f"{NETWORK}/virtualNetworks/net/subnets/hosts"}
+
+
+def second(*configurations: dict[str, Any]) -> dict[str, Any]:
+    return {"networkInterfaceName": "second", "ipConfigurations": [{"subnet": HOSTS, **c} for c in configurations]}
+
+
+# token, and what it is that makes it another one than the sample
+TAKEN: list[tuple[str, dict[str, Any]]] = [
+    (CARD, second({"name": "main", "primary": True}, {"name": "more"})),
+    (CARD, second({"name": "main"}, {"name": "more", "primary": True})),
+    (CARD, second({"name": "main", "primary": False})),
+]
+
+
+@pytest.mark.parametrize(("token", "change"), TAKEN)
+def test_what_azure_takes_is_taken(cloud: Cloud, token: str, change: dict[str, Any]) -> None:
+    put(cloud, token, **change)
+
+
+def test_which_configuration_is_the_primary_is_the_programs_to_say(cloud: Cloud) -> None:
+    def primary(*configurations: dict[str, Any]) -> list[bool]:
+        made = put(cloud, CARD, **second(*configurations))
+        return [found["primary"] for found in cloud.get(made.id)["ipConfigurations"]]
+
+    assert primary({"name": "main"}) == [True]
+    assert primary({"name": "main"}, {"name": "more", "primary": True}) == [False, True]
+    # a single one is
+    cloud.delete(f"{NETWORK}/networkInterfaces/second")
+    assert primary({"name": "main", "primary": False}) == [True]
