@@ -14,28 +14,22 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.azure import deletion, effects, rulebook
+from tests.azure import deletion, effects
+from tests.azure.absence import missing
+from tests.azure.admission import GROUP, admit
 from tests.azure.body import read
-from tests.azure.errors import (
-    AzureError,
-    conflict,
-    group_not_found,
-    not_found,
-    parent_not_found,
-    reference_not_found,
-)
+from tests.azure.children import inline, left_out
+from tests.azure.compute_rules import made_as
 from tests.azure.faults import Faults
 from tests.azure.kinds import KINDS, Kind, kind_of
 from tests.azure.machines import MachineRoom, RecordingRoom
 from tests.azure.outputs import outputs
-from tests.azure.refusals import value_refusals
 from tests.azure.resource import Resource
 from tests.azure.shares import RecordingShares, ShareRoom
-from tests.azure.values import one
+from tests.azure.values import merged, one
 
 SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
 TENANT = "66666666-7777-8888-9999-000000000000"
-GROUP = "azure-native:resources:ResourceGroup"
 
 
 class Cloud:
@@ -83,12 +77,13 @@ class Cloud:
                 new.id, new.facts = old.id, copy.deepcopy(old.facts)
                 # azure-native writes back what it reads of them: maintainSubResourcePropertiesIfNotSet
                 new.inputs = {k: v for k, v in old.inputs.items() if k in kind.maintained} | new.inputs
-            self._refuse(new, old)
-            children = self._inline(new)
-            gone = self._gone_children(new, children)
+                new.inputs = merged({k: v for k, v in old.inputs.items() if k in kind.kept}, new.inputs)
+            admit(self, new, old)
+            children = inline(self.subscription, new)
+            gone = left_out(self, new, children)
             for child in children:
                 with self._as_if(new, *(c for c in children if c.key != child.key), without=gone):
-                    self._refuse(child, self.lookup(child.id))
+                    admit(self, child, self.lookup(child.id))
             for child in gone:
                 if error := deletion.refusal(self, child):
                     raise error
@@ -128,7 +123,7 @@ class Cloud:
                 self._lag[found.key] -= 1
                 found = None
             if found is None:
-                raise self._missing(resource_id)
+                raise missing(self, resource_id)
             return outputs(self, found)
 
     def delete(self, resource_id: str) -> None:
@@ -210,13 +205,17 @@ class Cloud:
         return f"{resource.id}/ipConfigurations/{resource.inputs['ipConfigurations'][int(found[1])].get('name')}"
 
     def os_disk_name(self, machine: Resource) -> str:
+        if made_as(machine) == "Attach":
+            return str(one(machine.inputs, "storageProfile.osDisk.managedDisk.id")).rsplit("/", 1)[1]
         name = one(machine.inputs, "storageProfile.osDisk.name")
         number = machine.facts.get("vmId", "0" * 32).replace("-", "")
         return str(name or f"{machine.name}_OsDisk_1_{number}")
 
-    def disk_id(self, machine: Resource, name: str) -> str:
-        inputs = {"resourceGroupName": machine.group, "diskName": name}
-        return KINDS["azure-native:compute:Disk"].id(self.subscription, inputs)
+    def os_disk_id(self, machine: Resource) -> str:
+        if made_as(machine) == "Attach":
+            return str(one(machine.inputs, "storageProfile.osDisk.managedDisk.id"))
+        names = {"resourceGroupName": machine.group, "diskName": self.os_disk_name(machine)}
+        return KINDS["azure-native:compute:Disk"].id(self.subscription, names)
 
     # how it is kept
 
@@ -240,39 +239,6 @@ class Cloud:
             json.dump([r.to_json() for r in self.resources.values()], file, indent=1)
         aside.rename(self._file)
 
-    def _refuse(self, new: Resource, old: Resource | None) -> None:
-        group = KINDS[GROUP].id(self.subscription, {"resourceGroupName": new.group})
-        if new.kind.token != GROUP and not self.lookup(group):
-            raise group_not_found(new.group)
-        parent = new.kind.parent_id(self.subscription, new.inputs)
-        if parent and not self.lookup(parent):
-            raise parent_not_found(new.kind.azure_type, parent)
-        for error in value_refusals(new):
-            raise error
-        if old and new.kind.located and old.location != new.location:
-            raise conflict(
-                "InvalidResourceLocation",
-                f"The resource '{new.name}' already exists in location '{old.location}' in resource group "
-                f"'{new.group}'. A resource with the same name cannot be created in location '{new.location}'. Please "
-                "select a new resource name.",
-            )
-        self._refuse_relations(new)
-
-    def _refuse_relations(self, new: Resource) -> None:
-        for _, reference in new.references():
-            other = self.lookup(reference)
-            place = other and (other.location or (other.kind.parent_path and self.parent(other).location))
-            abroad = place and new.location and place != new.location
-            # an account's firewall takes subnets of other regions
-            strangers = abroad and not new.kind.azure_type.startswith("Microsoft.Storage")
-            # an availability set has words of its own, and a user's own image is none of ours
-            if (
-                other is None and not re.search("/(availabilitysets|images|userassigned)", reference.lower())
-            ) or strangers:
-                raise reference_not_found(reference, new.id)
-        for error in rulebook.refusals(self, new):
-            raise error
-
     @contextlib.contextmanager
     def _as_if(self, *there: Resource, without: Iterable[Resource]) -> Iterator[None]:
         """Lets rules see a resource among those that come with it, and not those that go."""
@@ -284,24 +250,6 @@ class Cloud:
         finally:
             self.resources = before
 
-    def _inline(self, new: Resource) -> list[Resource]:
-        """Takes the children that stand inside a resource out of it."""
-        found = []
-        for name, token in new.kind.inline.items():
-            kind = KINDS[token]
-            for given in new.inputs.get(name, []):
-                names = {n: new.inputs[n] for n in new.kind.names}
-                own = {kind.own_name: given.get("name")}
-                inputs = read(kind, {k: v for k, v in given.items() if k in kind.inputs} | names | own)
-                found.append(Resource(kind, kind.id(self.subscription, inputs), inputs))
-        return found
-
-    def _gone_children(self, new: Resource, children: list[Resource]) -> list[Resource]:
-        """Returns the children that a list of them leaves out. Without a list all stay."""
-        wanted = {child.key for child in children}
-        tokens = [token for name, token in new.kind.inline.items() if new.inputs.get(name) is not None]
-        return [old for token in tokens for old in self.children(new.id, token) if old.key not in wanted]
-
     def _singleton(self, resource_id: str) -> Resource | None:
         """Returns what comes with its parent and has never been set."""
         kind = kind_of(resource_id)
@@ -310,18 +258,3 @@ class Cloud:
         names: dict[str, Any] = kind.names_in(resource_id)
         parent = kind.parent_id(self.subscription, names) or ""
         return Resource(kind, resource_id, names) if self.lookup(parent) else None
-
-    def _missing(self, resource_id: str) -> AzureError:
-        parts = resource_id.split("/")
-        group = parts[4] if len(parts) > 4 else ""
-        if len(parts) < 8 or not self.lookup("/".join(parts[:5])):
-            return group_not_found(group)
-        kind = "/".join([parts[6], *parts[7::2]])
-        known = kind_of(resource_id)
-        if known and known.parent_path:
-            parent = known.parent_id(self.subscription, known.names_in(resource_id)) or ""
-            if not self.lookup(parent):
-                return parent_not_found(kind, parent, "read")
-        if known and known.token == "azure-native:storage:FileShare":
-            return AzureError(404, "ShareNotFound", "The specified share does not exist.")
-        return not_found(kind, "/".join(parts[8::2]), group)

@@ -15,9 +15,63 @@ if TYPE_CHECKING:
     from tests.azure.resource import Resource
 
 
+# of a machine that is made of an image
+NEEDED = (
+    "networkProfile",
+    "storageProfile",
+    "storageProfile.imageReference",
+    "osProfile",
+    "osProfile.adminUsername",
+)
+
+
+@rule("compute:VirtualMachine", source="https://github.com/Azure/SAP-on-Azure-Scripts-and-Utilities/issues/5")
+def a_machine_has_its_profiles(cloud: Cloud, new: Resource) -> AzureError | None:
+    for path in NEEDED if made_as(new) == "FromImage" else NEEDED[:2]:
+        if not one(new.inputs, path):
+            return invalid_parameter(f"Required parameter '{path.split('.')[-1]}' is missing (null).")
+    return None
+
+
+# path, and what Azure calls it
+IMMUTABLE = {
+    "osProfile.customData": "osProfile.customData",
+    "osProfile.adminUsername": "osProfile.adminUsername",
+    "osProfile.computerName": "osProfile.computerName",
+    "osProfile.linuxConfiguration.disablePasswordAuthentication": "linuxConfiguration.disablePasswordAuthentication",
+    "osProfile.linuxConfiguration.ssh.publicKeys": "linuxConfiguration.ssh.publicKeys",
+    "storageProfile.imageReference": "imageReference",
+    "storageProfile.osDisk.createOption": "osDisk.createOption",
+    "storageProfile.osDisk.name": "osDisk.name",
+    "availabilitySet.id": "availabilitySet.id",
+    "zones": "zones",
+}
+
+
+@rule("compute:VirtualMachine", source="https://github.com/Azure/azure-powershell/issues/7621")
+def what_a_machine_was_made_with_stays(cloud: Cloud, new: Resource) -> AzureError | None:
+    old = cloud.lookup(new.id)
+    for path, name in IMMUTABLE.items() if old else ():
+        assert old
+        wanted, had = one(new.inputs, path), one(old.inputs, path)
+        # what is left out stays as it is
+        if wanted is not None and wanted != had:
+            return conflict("PropertyChangeNotAllowed", f"Changing property '{name}' is not allowed.")
+    return None
+
+
+@rule("compute:VirtualMachine", source="https://github.com/hashicorp/terraform-provider-azurerm/issues/3247")
+def a_disk_that_is_attached_has_its_logins(cloud: Cloud, new: Resource) -> AzureError | None:
+    if made_as(new) == "Attach" and new.inputs.get("osProfile"):
+        return invalid_parameter("Parameter 'osProfile' is not allowed.")
+    return None
+
+
 @rule("compute:VirtualMachine", source="https://github.com/Azure/azure-xplat-cli/issues/2502")
 def somebody_can_log_in(cloud: Cloud, new: Resource) -> AzureError | None:
     profile = new.inputs.get("osProfile", {})
+    if made_as(new) == "Attach":
+        return None
     key = one(profile, "linuxConfiguration.ssh.publicKeys[].keyData")
     without_password = one(profile, "linuxConfiguration.disablePasswordAuthentication", False)
     if not key and (without_password or not profile.get("adminPassword")):
@@ -57,28 +111,6 @@ def an_image_exists(cloud: Cloud, new: Resource) -> AzureError | None:
     return None
 
 
-# path, and what Azure calls it
-IMMUTABLE = {
-    "osProfile.customData": "osProfile.customData",
-    "osProfile.adminUsername": "osProfile.adminUsername",
-    "osProfile.computerName": "osProfile.computerName",
-    "osProfile.linuxConfiguration.disablePasswordAuthentication": "linuxConfiguration.disablePasswordAuthentication",
-    "osProfile.linuxConfiguration.ssh.publicKeys": "linuxConfiguration.ssh.publicKeys",
-    "storageProfile.imageReference": "imageReference",
-    "storageProfile.osDisk.createOption": "osDisk.createOption",
-    "storageProfile.osDisk.name": "osDisk.name",
-    "availabilitySet.id": "availabilitySet.id",
-    "zones": "zones",
-}
-
-
-@rule("compute:VirtualMachine", source="https://github.com/Azure/azure-powershell/issues/7621")
-def what_a_machine_was_made_with_stays(cloud: Cloud, new: Resource) -> AzureError | None:
-    old = cloud.lookup(new.id)
-    for path, name in IMMUTABLE.items() if old else ():
-        assert old
-        wanted, had = one(new.inputs, path), one(old.inputs, path)
-        # what is left out stays as it is
-        if wanted is not None and wanted != had:
-            return conflict("PropertyChangeNotAllowed", f"Changing property '{name}' is not allowed.")
-    return None
+def made_as(machine: Resource) -> str:
+    """Returns how its disk comes to be."""
+    return str(one(machine.inputs, "storageProfile.osDisk.createOption", "FromImage"))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.azure.errors import AzureError, conflict
+from tests.azure.compute_rules import made_as
+from tests.azure.errors import AzureError, conflict, invalid_parameter
 from tests.azure.rules import rule
 from tests.azure.sizes import IMAGES
 from tests.azure.values import one
@@ -29,12 +30,32 @@ def a_disk_is_as_big_as_its_image(cloud: Cloud, new: Resource) -> AzureError | N
     return None
 
 
+@rule("compute:VirtualMachine", source="https://github.com/hashicorp/terraform/issues/11147")
+def a_disk_that_is_attached_is_named(cloud: Cloud, new: Resource) -> AzureError | None:
+    if made_as(new) == "Attach" and not one(new.inputs, "storageProfile.osDisk.managedDisk.id"):
+        # that it does is known, in which words is not
+        return invalid_parameter("Required parameter 'osDisk.managedDisk.id' is missing (null).")
+    return None
+
+
+@rule("compute:VirtualMachine", source="https://github.com/kubernetes-sigs/azuredisk-csi-driver/issues/1378")
+def a_disk_has_one_machine(cloud: Cloud, new: Resource) -> AzureError | None:
+    disk = cloud.lookup(cloud.os_disk_id(new)) if made_as(new) == "Attach" else None
+    owner = disk and disk.facts.get("managedBy")
+    if disk and owner and owner.lower() != new.key:
+        return conflict(
+            "ConflictingUserInput",
+            f"Cannot attach the disk {disk.name} to VM {new.id} because it is already attached to VM {owner}. A disk "
+            "can be attached to only one VM at a time.",
+        )
+    return None
+
+
 @rule("compute:VirtualMachine", source="https://github.com/hashicorp/terraform-provider-azurerm/issues?q=Attach")
 def a_disk_is_made_once(cloud: Cloud, new: Resource) -> AzureError | None:
     name = one(new.inputs, "storageProfile.osDisk.name")
-    disk = name and cloud.lookup(cloud.disk_id(new, name))
-    made = one(new.inputs, "storageProfile.osDisk.createOption") == "FromImage"
-    if disk and made and disk.facts.get("managedBy", "").lower() != new.key:
+    disk = name and cloud.lookup(cloud.os_disk_id(new))
+    if disk and made_as(new) == "FromImage" and disk.facts.get("managedBy", "").lower() != new.key:
         return conflict(
             "ConflictingUserInput",
             f"Disk {name} already exists in resource group {new.group.upper()}. Only CreateOption.Attach is supported.",

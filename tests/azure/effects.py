@@ -226,13 +226,12 @@ def _ran(cloud: Cloud, command: Resource, script: str, parameters: dict[str, str
 
 
 def _add_disk(cloud: Cloud, machine: Resource, now: str) -> None:
-    name = cloud.os_disk_name(machine)
-    resource_id = cloud.disk_id(machine, name)
+    resource_id = cloud.os_disk_id(machine)
     disk = cloud.lookup(resource_id)
     if disk is None:
         inputs = {
             "resourceGroupName": machine.group,
-            "diskName": name,
+            "diskName": cloud.os_disk_name(machine),
             "location": machine.inputs["location"],
             "creationData": {"createOption": "FromImage"},
             "sku": {
@@ -246,7 +245,7 @@ def _add_disk(cloud: Cloud, machine: Resource, now: str) -> None:
 
 def _release(cloud: Cloud, machine: Resource) -> None:
     """Leaves the disk and the interfaces alone, or takes them along if they say so."""
-    disk = cloud.lookup(cloud.disk_id(machine, cloud.os_disk_name(machine)))
+    disk = cloud.lookup(cloud.os_disk_id(machine))
     if disk:
         disk.facts.pop("managedBy", None)
         if one(machine.inputs, "storageProfile.osDisk.deleteOption") == "Delete":

@@ -33,6 +33,8 @@ class Kind:
     """Properties that hold children inline, and the children's token: absent from a program, they are left alone."""
     maintained: frozenset[str] = frozenset()
     """Properties that are left alone, too, and whose children the stand-in has not as resources."""
+    kept: frozenset[str] = frozenset()
+    """Properties of which Azure keeps what a change leaves out."""
 
     @cached_property
     def azure_type(self) -> str:
@@ -129,7 +131,11 @@ KINDS = {
         ),
         Kind("azure-native:network:NetworkInterface", f"{NETWORK}/networkInterfaces/{{networkInterfaceName}}"),
         Kind("azure-native:network:NatGateway", f"{NETWORK}/natGateways/{{natGatewayName}}"),
-        Kind("azure-native:compute:VirtualMachine", f"{COMPUTE}/virtualMachines/{{vmName}}"),
+        Kind(
+            "azure-native:compute:VirtualMachine",
+            f"{COMPUTE}/virtualMachines/{{vmName}}",
+            kept=frozenset({"hardwareProfile", "networkProfile", "osProfile", "storageProfile"}),
+        ),
         Kind(
             "azure-native:compute:VirtualMachineRunCommandByVirtualMachine",
             f"{COMPUTE}/virtualMachines/{{vmName}}/runCommands/{{runCommandName}}",

@@ -130,18 +130,20 @@ def _(cloud: Cloud, machine: Resource, out: Outputs) -> None:
     out["vmId"] = machine.facts["vmId"]
     out["timeCreated"] = machine.facts["timeCreated"]
     out.pop("instanceView", None)
-    profile = out.setdefault("osProfile", {})
-    profile.setdefault("computerName", machine.name)
-    profile.setdefault("allowExtensionOperations", True)
-    profile.setdefault("requireGuestProvisionSignal", True)
-    profile.setdefault("secrets", [])
+    if profile := out.get("osProfile"):
+        profile.setdefault("computerName", machine.name)
+        profile.setdefault("allowExtensionOperations", True)
+        profile.setdefault("requireGuestProvisionSignal", True)
+        profile.setdefault("secrets", [])
     disk = out.setdefault("storageProfile", {}).setdefault("osDisk", {})
     disk["name"] = cloud.os_disk_name(machine)
     disk.setdefault("osType", "Linux")
     disk.setdefault("deleteOption", "Detach")
     disk.setdefault("caching", "None")
-    disk["managedDisk"] = {"storageAccountType": "Standard_LRS"} | disk.get("managedDisk", {})
-    disk["managedDisk"]["id"] = cloud.disk_id(machine, disk["name"])
+    kept = cloud.lookup(cloud.os_disk_id(machine))
+    kind = one(kept.inputs, "sku.name") if kept else None
+    disk["managedDisk"] = {"storageAccountType": kind or "Standard_LRS"} | disk.get("managedDisk", {})
+    disk["managedDisk"]["id"] = cloud.os_disk_id(machine)
     image = out["storageProfile"].get("imageReference")
     if image and not image.get("id"):
         image["exactVersion"] = "12.20260901.1" if image.get("version") == "latest" else image.get("version")

@@ -15,6 +15,8 @@ VM = "compute:VirtualMachine"
 SSH = "osProfile__linuxConfiguration__ssh"
 # https://github.com/Azure/azure-quickstart-templates/issues/680
 SSH2_KEY = '---- BEGIN SSH2 PUBLIC KEY ----\nComment: "rsa-key-20151001"\nAAAAB\n---- END SSH2 PUBLIC KEY ----'
+MISSING = "https://github.com/Azure/SAP-on-Azure-Scripts-and-Utilities/issues/5"
+ATTACHED = {"osDisk": {"createOption": "Attach", "osType": "Linux", "managedDisk": {"id": f"{COMPUTE}/disks/spare"}}}
 IMAGE = {"publisher": "canonical", "offer": "ubuntuserver", "sku": "14.04.5-LTS", "version": "latest"}
 
 PAYLOADS: list[tuple[str, dict[str, Any], str, str, str]] = [
@@ -179,4 +181,28 @@ PAYLOADS: list[tuple[str, dict[str, Any], str, str, str]] = [
         )
         for disk in ("UltraSSD_LRS", "PremiumV2_LRS")
     ],
+    *[
+        (VM, {path: None}, "InvalidParameter", f"Required parameter '{name}' is missing (null).", source)
+        for path, name, source in (
+            ("networkProfile", "networkProfile", MISSING),
+            ("storageProfile", "storageProfile", "https://github.com/JeffBow/AzurePowerShell/issues/10"),
+            ("storageProfile__imageReference", "imageReference", MISSING),
+            ("osProfile", "osProfile", MISSING),
+            ("osProfile__adminUsername", "adminUsername", MISSING),
+        )
+    ],
+    (
+        VM,
+        {"storageProfile": ATTACHED},
+        "InvalidParameter",
+        "Parameter 'osProfile' is not allowed.",
+        "https://github.com/hashicorp/terraform-provider-azurerm/issues/3247",
+    ),
+    (
+        VM,
+        {"storageProfile": {"osDisk": {"createOption": "Attach", "osType": "Linux"}}, "osProfile": None},
+        "InvalidParameter",
+        "Required parameter 'osDisk.managedDisk.id' is missing (null).",
+        "https://github.com/hashicorp/terraform/issues/11147",
+    ),
 ]

@@ -115,7 +115,7 @@ def test_a_disk_that_somebody_kept_is_in_nobodys_way(clone: Clone, azure: StandI
     clone.change("up")
     machine = azure.cloud.only("compute:VirtualMachine")
     machine.inputs["storageProfile"]["osDisk"]["deleteOption"] = "Detach"
-    kept = azure.cloud.disk_id(machine, azure.cloud.os_disk_name(machine))
+    kept = azure.cloud.os_disk_id(machine)
     azure.cloud.delete(machine.id)
     clone.pulumi("up", "--yes", "--skip-preview", "--refresh")
     assert azure.cloud.only("compute:VirtualMachine")

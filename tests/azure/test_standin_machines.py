@@ -24,6 +24,59 @@ def test_a_machines_disk_stays_unless_it_says_otherwise(cloud: Cloud) -> None:
     assert not cloud.lookup(f"{COMPUTE}/disks/b")
 
 
+ATTACHED = {"osDisk": {"createOption": "Attach", "osType": "Linux", "managedDisk": {"id": f"{COMPUTE}/disks/vm-disk"}}}
+
+
+def test_a_machine_takes_up_the_disk_of_another_one(cloud: Cloud) -> None:
+    cloud.delete(f"{COMPUTE}/virtualMachines/vm")
+    disks = {disk.id for disk in cloud.of_type("compute:Disk")}
+    put(cloud, VM, vmName="second", storageProfile=ATTACHED, osProfile=None)
+    made = cloud.get(f"{COMPUTE}/virtualMachines/second")
+    assert "osProfile" not in made
+    assert made["storageProfile"]["osDisk"]["name"] == "vm-disk"
+    assert cloud.get(f"{COMPUTE}/disks/vm-disk")["managedBy"] == made["id"]
+    assert {disk.id for disk in cloud.of_type("compute:Disk")} == disks
+    with pytest.raises(AzureError, match="Disk vm-disk is attached to VM"):
+        cloud.delete(f"{COMPUTE}/disks/vm-disk")
+    cloud.delete(made["id"])
+    assert cloud.get(f"{COMPUTE}/disks/vm-disk")["diskState"] == "Unattached"
+
+
+def test_a_disk_has_one_machine(cloud: Cloud) -> None:
+    configuration = {"name": "main", "subnet": {"id": f"{NETWORK}/virtualNetworks/net/subnets/hosts"}}
+    interface = put(
+        cloud, "network:NetworkInterface", networkInterfaceName="second", ipConfigurations=[configuration]
+    ).id
+    with pytest.raises(AzureError, match="because it is already attached to VM") as caught:
+        put(
+            cloud,
+            VM,
+            vmName="second",
+            storageProfile=ATTACHED,
+            osProfile=None,
+            networkProfile={"networkInterfaces": [{"id": interface}]},
+        )
+    assert caught.value.code == "ConflictingUserInput"
+
+
+def test_what_a_change_of_a_machine_leaves_out_stays(cloud: Cloud) -> None:
+    before = cloud.get(f"{COMPUTE}/virtualMachines/vm")
+    put(
+        cloud,
+        VM,
+        networkProfile=None,
+        osProfile=None,
+        storageProfile__imageReference=None,
+        storageProfile__osDisk__managedDisk=None,
+        tags={"team": "data"},
+    )
+    after = cloud.get(f"{COMPUTE}/virtualMachines/vm")
+    for name in ("networkProfile", "osProfile", "storageProfile"):
+        assert after[name] == before[name]
+    with pytest.raises(AzureError, match=r"Changing property .osProfile.adminUsername. is not allowed"):
+        put(cloud, VM, osProfile={"adminUsername": "other"})
+
+
 def test_a_deleted_machine_takes_its_run_commands(cloud: Cloud) -> None:
     cloud.remove(f"{COMPUTE}/virtualMachines/vm")
     assert not cloud.of_type("compute:VirtualMachineRunCommandByVirtualMachine")

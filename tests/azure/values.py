@@ -38,6 +38,13 @@ def references(properties: Any) -> Iterator[tuple[str, str]]:
     return ((path, text) for path, text in strings(properties) if text.lower().startswith("/subscriptions/"))
 
 
+def merged(old: Any, new: Any) -> Any:
+    """Returns new properties over old ones: what the new ones leave out stays."""
+    if not (isinstance(old, Mapping) and isinstance(new, Mapping)):
+        return new
+    return {**old, **{name: merged(old.get(name), value) for name, value in new.items()}}
+
+
 def is_unknown(value: Any) -> bool:
     return isinstance(value, str) and value == UNKNOWN
 
