@@ -25,6 +25,11 @@ def is_cidr(value: Any) -> bool:
     return "/" in str(value)
 
 
+def is_range(value: Any) -> bool:
+    """Whether it is an address, or a network."""
+    return is_address(value) or is_cidr(value)
+
+
 def network(value: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
     return ipaddress.ip_network(value, strict=False)
 

@@ -44,10 +44,9 @@ def admit(cloud: Cloud, new: Resource, old: Resource | None) -> None:
 def _admit_relations(cloud: Cloud, new: Resource) -> None:
     for _, reference in new.references():
         other = cloud.lookup(reference)
-        place = other and (other.location or (other.kind.parent_path and cloud.parent(other).location))
-        abroad = place and new.location and place != new.location
+        places = {cloud.place(resource) for resource in (new, other) if resource} - {""}
         # an account's firewall takes subnets of other regions
-        strangers = abroad and not new.kind.azure_type.startswith("Microsoft.Storage")
+        strangers = len(places) > 1 and not new.kind.azure_type.startswith("Microsoft.Storage")
         # an availability set has words of its own, and a user's own image is none of ours
         if (other is None and not re.search("/(availabilitysets|images|userassigned)", reference.lower())) or strangers:
             raise reference_not_found(reference, new.id)

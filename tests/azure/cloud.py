@@ -183,6 +183,10 @@ class Cloud:
         assert parent
         return self.resources[parent.lower()]
 
+    def place(self, resource: Resource) -> str:
+        """Returns a resource's region, or that of what it is part of."""
+        return resource.location or (self.parent(resource).location if resource.kind.parent_path else "")
+
     def users(self, resource_id: str) -> Iterator[tuple[Resource, str]]:
         """Yields the resources that refer to this one, each with the path of the property that does."""
         target = self.lookup(resource_id)

@@ -6,7 +6,7 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 from tests.azure.addresses import is_cidr, network
-from tests.azure.errors import AzureError, bad_request
+from tests.azure.errors import AzureError, bad_request, not_parsed
 from tests.azure.rules import rule
 from tests.azure.values import one
 
@@ -14,22 +14,66 @@ if TYPE_CHECKING:
     from tests.azure.cloud import Cloud
     from tests.azure.resource import Resource
 
+SUBNET = "azure-native:network:Subnet"
+_TAKEN = ("224.0.0.0/4", "255.255.255.255/32", "127.0.0.0/8", "169.254.0.0/16", "168.63.129.16/32")
+TAKEN = [network(text) for text in _TAKEN]
 # addresses, of a /29
 SMALLEST = 8
 
 
-@rule("network:Subnet", source="https://github.com/MicrosoftDocs/azure-docs/pull/123869")
-def a_subnet_lies_inside_its_network(cloud: Cloud, new: Resource) -> AzureError | None:
-    parent = cloud.parent(new)
-    spaces = [network(p) for p in one(parent.inputs, "addressSpace.addressPrefixes", [])]
-    for prefix in prefixes(new.inputs):
-        if not any(_inside(network(prefix), space) for space in spaces):
+@rule(
+    "network:VirtualNetwork",
+    source="https://learn.microsoft.com/rest/api/virtualnetwork/virtual-networks/create-or-update",
+)
+def a_network_has_a_range(cloud: Cloud, new: Resource) -> AzureError | None:
+    space = new.inputs.get("addressSpace", {})
+    if not space.get("addressPrefixes") and not space.get("ipamPoolPrefixAllocations"):
+        # that it does is known, in which words is not
+        return not_parsed(new.kind, "addressSpace", space)
+    return None
+
+
+@rule("network:VirtualNetwork", source="https://learn.microsoft.com/azure/virtual-network/virtual-networks-faq")
+def some_ranges_are_no_networks(cloud: Cloud, new: Resource) -> AzureError | None:
+    for prefix in _spaces(new):
+        if any(network(prefix).overlaps(taken) for taken in TAKEN):
+            # that it does is known, in which words is not
             return bad_request(
-                "NetcfgSubnetRangeOutsideVnet",
-                f"Subnet '{new.name}' is not valid because its IP address range is outside the IP address range of "
-                f"virtual network '{parent.name}'.",
+                "InvalidAddressPrefix",
+                f"Address prefix {prefix} of resource {new.id} is in a range that is not allowed.",
             )
     return None
+
+
+@rule("network:VirtualNetwork", source="https://learn.microsoft.com/azure/virtual-network/manage-virtual-network")
+def ranges_of_a_network_do_not_overlap(cloud: Cloud, new: Resource) -> AzureError | None:
+    for one_range, other in itertools.combinations(_spaces(new), 2):
+        if network(one_range).overlaps(network(other)):
+            # that it does is known, in which words is not
+            return bad_request(
+                "InvalidAddressPrefix", f"{one_range} and {other} of one address space overlap in {new.id}."
+            )
+    return None
+
+
+@rule("network:VirtualNetwork", source="https://github.com/MicrosoftDocs/azure-docs/pull/123869")
+def a_network_keeps_the_ranges_of_its_subnets(cloud: Cloud, new: Resource) -> AzureError | None:
+    # those of a list are asked by themselves
+    staying = cloud.children(new.id, SUBNET) if new.inputs.get("subnets") is None else []
+    return next((error for subnet in staying if (error := _outside(subnet, new))), None)
+
+
+@rule("network:Subnet", source="https://learn.microsoft.com/rest/api/virtualnetwork/subnets/create-or-update")
+def a_subnet_has_a_range(cloud: Cloud, new: Resource) -> AzureError | None:
+    if not prefixes(new.inputs) and not new.inputs.get("ipamPoolPrefixAllocations"):
+        # that it does is known, in which words is not
+        return not_parsed(new.kind, "addressPrefix", None)
+    return None
+
+
+@rule("network:Subnet", source="https://github.com/MicrosoftDocs/azure-docs/pull/123869")
+def a_subnet_lies_inside_its_network(cloud: Cloud, new: Resource) -> AzureError | None:
+    return _outside(new, cloud.parent(new))
 
 
 @rule("network:Subnet", source="https://github.com/MicrosoftDocs/azure-docs/pull/123869")
@@ -137,6 +181,22 @@ def prefixes(subnet: Any) -> list[str]:
     """Returns a subnet's address ranges."""
     found = [subnet.get("addressPrefix"), *subnet.get("addressPrefixes", [])]
     return [p for p in found if p and is_cidr(p)]
+
+
+def _spaces(whole: Resource) -> list[str]:
+    return list(one(whole.inputs, "addressSpace.addressPrefixes", []))
+
+
+def _outside(subnet: Resource, whole: Resource) -> AzureError | None:
+    spaces = [network(prefix) for prefix in _spaces(whole)]
+    for prefix in prefixes(subnet.inputs) if spaces else ():
+        if not any(_inside(network(prefix), space) for space in spaces):
+            return bad_request(
+                "NetcfgSubnetRangeOutsideVnet",
+                f"Subnet '{subnet.name}' is not valid because its IP address range is outside the IP address range of "
+                f"virtual network '{whole.name}'.",
+            )
+    return None
 
 
 def _inside(part: Any, whole: Any) -> bool:

@@ -12,6 +12,7 @@ from tests.azure.samples import NETWORK
 GROUP = "network:NetworkSecurityGroup"
 HOSTS = f"{NETWORK}/virtualNetworks/net/subnets/hosts"
 
+NO_SPACE: tuple[dict[str, Any] | None, ...] = (None, {}, {"addressPrefixes": []})
 
 PAYLOADS: list[tuple[str, dict[str, Any], str, str, str]] = [
     (
@@ -170,5 +171,46 @@ PAYLOADS: list[tuple[str, dict[str, Any], str, str, str]] = [
         "InvalidRequestFormat",
         "Cannot parse the request.",
         "https://github.com/Azure/azure-sdk-for-python/issues/9332",
+    ),
+    *[
+        (
+            "network:VirtualNetwork",
+            {"addressSpace": {"addressPrefixes": [prefix]}},
+            "InvalidAddressPrefix",
+            f"Address prefix {prefix} of resource {NETWORK}/virtualNetworks/net is in a range that is not allowed",
+            "https://learn.microsoft.com/azure/virtual-network/virtual-networks-faq",
+        )
+        for prefix in ("127.0.0.0/8", "224.0.0.0/8", "169.254.8.0/24", "168.63.128.0/23", "255.255.255.255/32")
+    ],
+    (
+        "network:VirtualNetwork",
+        {"addressSpace": {"addressPrefixes": ["10.1.0.0/16", "10.1.2.0/24"]}},
+        "InvalidAddressPrefix",
+        "10.1.0.0/16 and 10.1.2.0/24 of one address space overlap",
+        "https://learn.microsoft.com/azure/virtual-network/manage-virtual-network",
+    ),
+    *[
+        (
+            "network:VirtualNetwork",
+            {"addressSpace": space},
+            "InvalidRequestFormat",
+            "Cannot parse the request.",
+            "https://learn.microsoft.com/rest/api/virtualnetwork/virtual-networks/create-or-update",
+        )
+        for space in NO_SPACE
+    ],
+    (
+        "network:Subnet",
+        {"addressPrefix": None},
+        "InvalidRequestFormat",
+        "Cannot parse the request.",
+        "https://learn.microsoft.com/rest/api/virtualnetwork/subnets/create-or-update",
+    ),
+    (
+        "network:VirtualNetwork",
+        {"subnets": [{"name": "hosts"}]},
+        "InvalidRequestFormat",
+        "Cannot parse the request.",
+        "https://learn.microsoft.com/rest/api/virtualnetwork/subnets/create-or-update",
     ),
 ]

@@ -69,6 +69,13 @@ PAYLOADS: list[tuple[str, dict[str, Any], str, str, str]] = [
     ),
     (
         RULE,
+        {"sourceAddressPrefix": None, "sourceAddressPrefixes": ["203.0.113.0/24", "203.0.113.9"]},
+        "OverlappingSubnetsNotPermittedInSecurityRule",
+        "Overlapping subnets are: 203.0.113.0/24, 203.0.113.9.",
+        "https://github.com/alan-turing-institute/data-safe-haven/issues/2077",
+    ),
+    (
+        RULE,
         {"destinationPortRange": "80,443"},
         "SecurityRuleInvalidPortRange",
         "Value provided: 80,443. Value should be an integer OR integer range with '-' delimiter. Valid range 0-65535.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any
 
-from tests.azure.addresses import is_cidr, network
+from tests.azure.addresses import is_range, network
 from tests.azure.errors import AzureError, bad_request
 from tests.azure.rules import rule
 
@@ -40,7 +40,7 @@ def no_two_security_rules_have_one_priority(cloud: Cloud, new: Resource) -> Azur
 def a_tag_stands_by_itself(cloud: Cloud, new: Resource) -> AzureError | None:
     for end in ENDS:
         for prefix in _several(new, end):
-            if not is_cidr(prefix):
+            if not is_range(prefix):
                 return bad_request(
                     "SecurityRuleParameterContainsUnsupportedValue",
                     f"Security rule parameter {end}AddressPrefix for rule with Id {new.id} cannot specify existing "
@@ -53,7 +53,7 @@ def a_tag_stands_by_itself(cloud: Cloud, new: Resource) -> AzureError | None:
 @rule("network:SecurityRule", source="https://github.com/alan-turing-institute/data-safe-haven/issues/2077")
 def ranges_of_a_security_rule_do_not_overlap(cloud: Cloud, new: Resource) -> AzureError | None:
     for end in ENDS:
-        given = [p for p in _several(new, end) if is_cidr(p)]
+        given = [p for p in _several(new, end) if is_range(p)]
         for one_range, other in itertools.combinations(given, 2):
             if network(one_range).overlaps(network(other)):
                 return bad_request(

@@ -55,6 +55,21 @@ CHANGED: list[tuple[str, dict[str, Any], str, str]] = [
         "InUsePrefixCannotBeDeleted",
         "IpPrefix 10.1.0.0/24 on Subnet hosts has active allocations and cannot be deleted.",
     ),
+    (
+        "network:VirtualNetwork",
+        {"addressSpace": {"addressPrefixes": ["10.2.0.0/16"]}},
+        "NetcfgSubnetRangeOutsideVnet",
+        "Subnet 'hosts' is not valid because its IP address range is outside the IP address range of virtual network",
+    ),
+    (
+        "network:VirtualNetwork",
+        {
+            "addressSpace": {"addressPrefixes": ["10.1.0.0/16"]},
+            "subnets": [{"name": "hosts", "addressPrefix": "10.2.0.0/24"}],
+        },
+        "NetcfgSubnetRangeOutsideVnet",
+        "Subnet 'hosts' is not valid because its IP address range is outside the IP address range of virtual network",
+    ),
     (ACCOUNT, {"kind": "FileStorage", "sku": {"name": "Premium_LRS"}}, "InvalidRequestPropertyValue", "property kind."),
     (ACCOUNT, {"sku": {"name": "Standard_ZRS"}}, "StorageAccountTypeConversionNotAllowed", "account type conversion."),
     (

@@ -222,6 +222,22 @@ def test_a_static_address_is_had_and_held(cloud: Cloud) -> None:
     assert [f["privateIPAddress"] for f in found] == ["10.1.0.4", "10.1.0.9", "10.1.0.5"]
 
 
+@pytest.mark.parametrize(
+    ("token", "name", "property"),
+    [
+        ("network:NetworkSecurityGroup", "networkSecurityGroupName", "networkSecurityGroup"),
+        ("network:NatGateway", "natGatewayName", "natGateway"),
+    ],
+)
+def test_a_subnet_takes_what_is_in_its_networks_region(cloud: Cloud, token: str, name: str, property: str) -> None:
+    far = put(cloud, token, **{name: "far"}, location="northeurope")
+    near = put(cloud, token, **{name: "near"})
+    put(cloud, "network:Subnet", **{property: {"id": near.id}})
+    with pytest.raises(AzureError, match="and that both resources are in the same region") as caught:
+        put(cloud, "network:Subnet", **{property: {"id": far.id}})
+    assert caught.value.code == "InvalidResourceReference"
+
+
 def test_an_accounts_firewall_takes_subnets_of_other_regions(cloud: Cloud) -> None:
     put(cloud, ACCOUNT, accountName="faraway1", location="eastus2")
     assert cloud.lookup(f"{GROUP}/providers/Microsoft.Storage/storageAccounts/faraway1")

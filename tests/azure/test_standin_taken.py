@@ -10,6 +10,8 @@ from tests.azure.cloud import Cloud
 from tests.azure.samples import NETWORK, put
 
 CARD = "network:NetworkInterface"
+NET, RULE = "network:VirtualNetwork", "network:SecurityRule"
+SECOND, A = {"addressPrefixes": ["10.2.0.0/16"]}, "10.2.0.0/24"
 HOSTS = {"id": f"{NETWORK}/virtualNetworks/net/subnets/hosts"}
 
 
@@ -22,6 +24,11 @@ TAKEN: list[tuple[str, dict[str, Any]]] = [
     (CARD, second({"name": "main", "primary": True}, {"name": "more"})),
     (CARD, second({"name": "main"}, {"name": "more", "primary": True})),
     (CARD, second({"name": "main", "primary": False})),
+    (RULE, {"sourceAddressPrefix": None, "sourceAddressPrefixes": ["203.0.113.5", "203.0.113.9", "fd00::/64"]}),
+    (RULE, {"destinationAddressPrefix": None, "destinationAddressPrefixes": ["10.1.0.4", "10.1.1.0/24"]}),
+    (NET, {"addressSpace": {"addressPrefixes": ["10.1.0.0/16", "10.2.0.0/16", "fd00::/48"]}}),
+    (NET, {"addressSpace": {"addressPrefixes": ["10.1.0.0/24"]}}),
+    (NET, {"virtualNetworkName": "second", "addressSpace": SECOND, "subnets": [{"name": "a", "addressPrefix": A}]}),
 ]
 
 
