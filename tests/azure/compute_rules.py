@@ -36,6 +36,7 @@ def a_machine_has_its_profiles(cloud: Cloud, new: Resource) -> AzureError | None
 # path, and what Azure calls it
 IMMUTABLE = {
     "osProfile.customData": "osProfile.customData",
+    "osProfile.adminPassword": "osProfile.adminPassword",
     "osProfile.adminUsername": "osProfile.adminUsername",
     "osProfile.computerName": "osProfile.computerName",
     "osProfile.linuxConfiguration.disablePasswordAuthentication": "linuxConfiguration.disablePasswordAuthentication",
@@ -99,7 +100,7 @@ def an_image_exists(cloud: Cloud, new: Resource) -> AzureError | None:
     if not image or image.get("id"):
         return None
     publisher, offer, sku, version = (image.get(k, "") for k in ("publisher", "offer", "sku", "version"))
-    known = f"{publisher}:{offer}:{sku}".lower() in IMAGES and re.fullmatch(r"latest|\d+\.\d+\.\d+", version)
+    known = platform_image(new) in IMAGES and re.fullmatch(r"latest|\d+\.\d+\.\d+", version)
     if not known:
         return AzureError(
             404,
@@ -114,3 +115,9 @@ def an_image_exists(cloud: Cloud, new: Resource) -> AzureError | None:
 def made_as(machine: Resource) -> str:
     """Returns how its disk comes to be."""
     return str(one(machine.inputs, "storageProfile.osDisk.createOption", "FromImage"))
+
+
+def platform_image(machine: Resource) -> str:
+    """Returns publisher:offer:sku of its image, as `IMAGES` has them."""
+    image = one(machine.inputs, "storageProfile.imageReference", {})
+    return ":".join(str(image.get(part, "")) for part in ("publisher", "offer", "sku")).lower()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.azure.compute_rules import made_as
+from tests.azure.compute_rules import made_as, platform_image
 from tests.azure.errors import AzureError, conflict, invalid_parameter
 from tests.azure.rules import rule
 from tests.azure.sizes import IMAGES
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 @rule("compute:VirtualMachine", source="https://learn.microsoft.com/azure/virtual-machines/error-messages")
 def a_disk_is_as_big_as_its_image(cloud: Cloud, new: Resource) -> AzureError | None:
     size = one(new.inputs, "storageProfile.osDisk.diskSizeGB")
-    image = one(new.inputs, "storageProfile.imageReference", {})
-    needed = IMAGES.get(":".join(str(image.get(k)) for k in ("publisher", "offer", "sku")).lower(), 0)
+    needed = IMAGES.get(platform_image(new), 0)
     if size is not None and size < needed:
         return conflict(
             "OperationNotAllowed",
@@ -70,4 +69,18 @@ def a_disk_grows_only_while_nobody_uses_it(cloud: Cloud, new: Resource) -> Azure
     wanted = one(new.inputs, path)
     if old and wanted is not None and wanted != one(old.inputs, path, wanted):
         return conflict("Conflict", "Disk resizing is allowed only when creating a VM or when the VM is deallocated.")
+    return None
+
+
+@rule("compute:VirtualMachine", source="https://github.com/hashicorp/terraform-provider-azurerm/issues/921")
+def a_machine_does_not_change_what_its_disk_is(cloud: Cloud, new: Resource) -> AzureError | None:
+    old = cloud.lookup(new.id)
+    disk = old and cloud.lookup(cloud.os_disk_id(old))
+    wanted = one(new.inputs, "storageProfile.osDisk.managedDisk.storageAccountType")
+    if disk and wanted not in (None, one(disk.inputs, "sku.name")):
+        return conflict(
+            "OperationNotAllowed",
+            f"Managed disk storage account type change through Virtual Machine '{new.name}' is not allowed. Please "
+            f"update disk resource at {disk.id}.",
+        )
     return None

@@ -238,6 +238,8 @@ def _add_disk(cloud: Cloud, machine: Resource, now: str) -> None:
                 "name": one(machine.inputs, "storageProfile.osDisk.managedDisk.storageAccountType", "Standard_LRS")
             },
         }
+        if zones := machine.inputs.get("zones"):
+            inputs["zones"] = zones
         disk = Resource(KINDS[DISK], resource_id, inputs, {"timeCreated": now, "resourceGuid": str(uuid.uuid4())})
         cloud.resources[disk.key] = disk
     disk.facts["managedBy"] = machine.id

@@ -29,6 +29,33 @@ def an_interface_has_one_machine(cloud: Cloud, new: Resource) -> AzureError | No
     return None
 
 
+@rule("compute:VirtualMachine", source="https://github.com/ansible/ansible/issues/40648")
+def one_interface_is_the_primary(cloud: Cloud, new: Resource) -> AzureError | None:
+    cards = new.inputs_at("networkProfile.networkInterfaces[]")
+    primary = [card for card in cards if card.get("primary")]
+    if len(cards) < 2 or len(primary) == 1:
+        return None
+    # of more than one it is known that Azure refuses, in which words is not
+    name, but = (primary or cards)[-1].get("id", "").rsplit("/", 1)[-1], " and no other" if primary else ""
+    return bad_request(
+        "NetworkInterfaceMustHavePrimaryPropertySet",
+        f"Network interface {name}{but} must have Primary property set.",
+    )
+
+
+@rule("compute:VirtualMachine", source="https://github.com/Azure/azure-powershell/issues/4565")
+def one_interface_does_not_become_several(cloud: Cloud, new: Resource) -> AzureError | None:
+    old = cloud.lookup(new.id)
+    counts = [len(machine.inputs_at("networkProfile.networkInterfaces[]")) for machine in (old, new) if machine]
+    if min(counts) == 1 < max(counts):
+        return bad_request(
+            "AddingOrDeletingNetworkInterfacesOnARunningVirtualMachineNotSupported",
+            f"Virtual machine {new.id} with a single network interface must be stop-deallocated before it can be "
+            "updated to have multiple network interfaces and vice-versa.",
+        )
+    return None
+
+
 @rule(
     "network:NetworkInterface",
     "network:NatGateway",

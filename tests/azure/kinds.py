@@ -140,7 +140,11 @@ KINDS = {
             "azure-native:compute:VirtualMachineRunCommandByVirtualMachine",
             f"{COMPUTE}/virtualMachines/{{vmName}}/runCommands/{{runCommandName}}",
         ),
-        Kind("azure-native:compute:AvailabilitySet", f"{COMPUTE}/availabilitySets/{{availabilitySetName}}"),
+        Kind(
+            "azure-native:compute:AvailabilitySet",
+            f"{COMPUTE}/availabilitySets/{{availabilitySetName}}",
+            kept=frozenset({"platformFaultDomainCount", "platformUpdateDomainCount"}),
+        ),
         Kind("azure-native:compute:Disk", f"{COMPUTE}/disks/{{diskName}}"),
         Kind("azure-native:storage:StorageAccount", ACCOUNT, frozenset({"isHnsEnabled", "location"})),
         Kind(

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from tests.azure import schema
+from tests.azure.compute_rules import platform_image
 from tests.azure.interface_rules import is_primary
 from tests.azure.limits import region
 from tests.azure.sizes import IMAGES
@@ -116,7 +117,9 @@ def _(cloud: Cloud, interface: Resource, out: Outputs) -> None:
     out["vnetEncryptionSupported"] = False
     out["hostedWorkloads"], out["tapConfigurations"] = [], []
     for user, _ in cloud.users(interface.id):
-        out["virtualMachine"], out["primary"] = {"id": user.id}, True
+        cards = user.inputs_at("networkProfile.networkInterfaces[]")
+        used = next(card for card in cards if card.get("id", "").lower() == interface.key)
+        out["virtualMachine"], out["primary"] = {"id": user.id}, is_primary(used, cards)
 
 
 @_of("network:NatGateway")
@@ -147,7 +150,7 @@ def _(cloud: Cloud, machine: Resource, out: Outputs) -> None:
     image = out["storageProfile"].get("imageReference")
     if image and not image.get("id"):
         image["exactVersion"] = "12.20260901.1" if image.get("version") == "latest" else image.get("version")
-        disk.setdefault("diskSizeGB", IMAGES[":".join(image[k] for k in ("publisher", "offer", "sku")).lower()])
+        disk.setdefault("diskSizeGB", IMAGES[platform_image(machine)])
     out["storageProfile"].setdefault("dataDisks", [])
     if out.get("identity", {}).get("type") == "None":
         del out["identity"]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tests.azure.compute_rules import platform_image
 from tests.azure.errors import AzureError, bad_request, conflict, invalid_parameter
 from tests.azure.rules import rule
-from tests.azure.sizes import SIZES
+from tests.azure.sizes import IMAGES, SIZES, generation
 from tests.azure.values import one
 
 if TYPE_CHECKING:
@@ -66,6 +67,21 @@ def a_premium_disk_wants_a_size_for_it(cloud: Cloud, new: Resource) -> AzureErro
             f"Requested operation cannot be performed because the VM size {size} does not support the storage account "
             f"type {kind} of disk '{cloud.os_disk_name(new)}'. Consider updating the VM to a size that supports "
             "Premium storage."
+        )
+    return None
+
+
+@rule("compute:VirtualMachine", source="https://github.com/microsoft/ga4gh-tes/issues/43")
+def a_size_boots_the_images_generation(cloud: Cloud, new: Resource) -> AzureError | None:
+    size, image = one(new.inputs, "hardwareProfile.vmSize"), platform_image(new)
+    if image in IMAGES and generation(image) not in SIZES[size].generations:
+        number = generation(image)
+        return bad_request(
+            "BadRequest",
+            f"The selected VM size '{size}' cannot boot Hypervisor Generation '{number}'. If this was a Create "
+            "operation please check that the Hypervisor Generation of the Image matches the Hypervisor Generation of "
+            f"the selected VM Size. If this was an Update operation please select a Hypervisor Generation '{number}' "
+            "VM Size. For more information, see https://aka.ms/azuregen2vm",
         )
     return None
 

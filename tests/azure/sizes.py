@@ -16,10 +16,17 @@ class Size:
     """Whether it takes premium disks."""
     accelerated: bool = True
     """Whether it takes accelerated networking."""
+    generations: frozenset[int] = frozenset({1, 2})
+    """Of the images that it boots, https://learn.microsoft.com/azure/virtual-machines/generation-2."""
 
 
-def _series(pattern: str, cores: list[int], family: str, *, premium: bool = True) -> dict[str, Size]:
-    return {pattern.format(n): Size(n, family, premium) for n in cores}
+FIRST, SECOND = frozenset({1}), frozenset({2})
+
+
+def _series(
+    pattern: str, cores: list[int], family: str, *, generations: frozenset[int] = FIRST | SECOND
+) -> dict[str, Size]:
+    return {pattern.format(n): Size(n, family, generations=generations) for n in cores}
 
 
 SIZES: dict[str, Size] = {
@@ -30,14 +37,14 @@ SIZES: dict[str, Size] = {
     "Standard_B2ms": Size(2, "standardBSFamily", accelerated=False),
     "Standard_B4ms": Size(4, "standardBSFamily", accelerated=False),
     "Standard_B8ms": Size(8, "standardBSFamily", accelerated=False),
-    "Standard_A1_v2": Size(1, "standardAv2Family", premium=False, accelerated=False),
-    "Standard_A2_v2": Size(2, "standardAv2Family", premium=False, accelerated=False),
-    "Standard_A4_v2": Size(4, "standardAv2Family", premium=False, accelerated=False),
+    "Standard_A1_v2": Size(1, "standardAv2Family", premium=False, accelerated=False, generations=FIRST),
+    "Standard_A2_v2": Size(2, "standardAv2Family", premium=False, accelerated=False, generations=FIRST),
+    "Standard_A4_v2": Size(4, "standardAv2Family", premium=False, accelerated=False, generations=FIRST),
     "Standard_DS1_v2": Size(1, "standardDSv2Family", accelerated=False),
     "Standard_DS2_v2": Size(2, "standardDSv2Family"),
     "Standard_DS3_v2": Size(4, "standardDSv2Family"),
-    "Standard_D2_v3": Size(2, "standardDv3Family", premium=False, accelerated=False),
-    "Standard_D4_v3": Size(4, "standardDv3Family", premium=False),
+    "Standard_D2_v3": Size(2, "standardDv3Family", premium=False, accelerated=False, generations=FIRST),
+    "Standard_D4_v3": Size(4, "standardDv3Family", premium=False, generations=FIRST),
     "Standard_B2ts_v2": Size(2, "standardBsv2Family"),
     "Standard_B2ls_v2": Size(2, "standardBsv2Family"),
     **_series("Standard_B{}s_v2", [2, 4, 8, 16, 32], "standardBsv2Family"),
@@ -48,7 +55,7 @@ SIZES: dict[str, Size] = {
     **_series("Standard_D{}as_v5", [2, 4, 8, 16, 32, 48, 64, 96], "standardDASv5Family"),
     **_series("Standard_D{}ds_v5", [2, 4, 8, 16, 32, 48, 64, 96], "standardDDSv5Family"),
     **_series("Standard_D{}ads_v5", [2, 4, 8, 16, 32, 48, 64, 96], "standardDADSv5Family"),
-    **_series("Standard_D{}s_v6", [2, 4, 8, 16, 32, 48, 64, 96], "standardDSv6Family"),
+    **_series("Standard_D{}s_v6", [2, 4, 8, 16, 32, 48, 64, 96], "standardDSv6Family", generations=SECOND),
     **_series("Standard_E{}s_v5", [2, 4, 8, 16, 20, 32, 48, 64], "standardESv5Family"),
     **_series("Standard_F{}s_v2", [2, 4, 8, 16, 32, 48, 64, 72], "standardFSv2Family"),
 }
@@ -75,3 +82,8 @@ IMAGES: dict[str, int] = {
     "canonical:ubuntu-24_04-lts:server": 30,
     "canonical:ubuntu-24_04-lts:server-gen1": 30,
 }
+
+
+def generation(image: str) -> int:
+    """Returns the generation of an image, which its sku tells, or its publisher's choice."""
+    return 2 if image.endswith("-gen2") or image == "canonical:ubuntu-24_04-lts:server" else 1

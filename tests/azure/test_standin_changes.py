@@ -10,7 +10,7 @@ import pytest
 from tests.azure.cloud import Cloud
 from tests.azure.errors import AzureError
 from tests.azure.programs import KEY
-from tests.azure.samples import NETWORK, SAMPLES, put
+from tests.azure.samples import COMPUTE, NETWORK, SAMPLES, put
 
 VM = "compute:VirtualMachine"
 CARD = "network:NetworkInterface"
@@ -42,6 +42,47 @@ CHANGED: list[tuple[str, dict[str, Any], str, str]] = [
         "Changing property 'osDisk.createOption' is not allowed.",
     ),
     (VM, {"zones": ["2"]}, "PropertyChangeNotAllowed", "Changing property 'zones' is not allowed."),
+    (
+        VM,
+        {
+            "hardwareProfile__vmSize": "Standard_A2_v2",
+        },
+        "BadRequest",
+        "The selected VM size 'Standard_A2_v2' cannot boot Hypervisor Generation '2'.",
+    ),
+    (
+        VM,
+        {"osProfile__adminPassword": "Correct-Horse-1"},
+        "PropertyChangeNotAllowed",
+        "Changing property 'osProfile.adminPassword' is not allowed.",
+    ),
+    (
+        VM,
+        {"storageProfile__osDisk__managedDisk": {"storageAccountType": "Premium_LRS"}},
+        "OperationNotAllowed",
+        "Managed disk storage account type change through Virtual Machine 'vm' is not allowed. Please update disk "
+        f"resource at {COMPUTE}/disks/vm-disk.",
+    ),
+    *[
+        (
+            token,
+            {"zones": ["1"]},
+            "ResourceAvailabilityZonesCannotBeModified",
+            "has an existing availability zone constraint NoZone and the request has availability zone constraint 1, "
+            "which do not match. Zones cannot be added/updated/removed once the resource is created. The resource "
+            "cannot be updated from regional to zonal or vice-versa.",
+        )
+        for token in ("network:PublicIPAddress", "network:NatGateway", "compute:Disk")
+    ],
+    *[
+        (
+            "compute:AvailabilitySet",
+            {f"platform{which}DomainCount": 1},
+            "PropertyChangeNotAllowed",
+            f"Changing property 'platform{which}DomainCount' is not allowed.",
+        )
+        for which in ("Fault", "Update")
+    ],
     (VM, {"storageProfile__osDisk__diskSizeGB": 64}, "Conflict", "Disk resizing is allowed only when creating a VM or"),
     (
         VM,
@@ -96,9 +137,50 @@ def test_a_change_that_azure_does_not_make(
     cloud: Cloud, token: str, change: dict[str, Any], code: str, message: str
 ) -> None:
     put(cloud, "network:Subnet", subnetName="b", addressPrefix="10.1.7.0/24", serviceEndpoints=None)
-    before = cloud.get(cloud.of_type(token)[0].id)
+    # the sample itself, among others of its type
+    changed = cloud.of_type(token)[0].id
+    before = cloud.get(changed)
     with pytest.raises(AzureError) as caught:
         put(cloud, token, **change)
     assert caught.value.code == code
     assert message in caught.value.message
-    assert cloud.get(cloud.of_type(token)[0].id) == before
+    assert cloud.get(changed) == before
+
+
+@pytest.mark.parametrize("zones", [None, ["2"], ["1", "2", "3"]])
+def test_a_zone_is_for_good(cloud: Cloud, zones: list[str] | None) -> None:
+    zonal = {"publicIpAddressName": "zonal", "dnsSettings": None}
+    put(cloud, "network:PublicIPAddress", **zonal, zones=["1"])
+    put(cloud, "network:PublicIPAddress", **zonal, zones=["1"], tags={"team": "data"})
+    with pytest.raises(AzureError, match="has an existing availability zone constraint 1 and the request has"):
+        put(cloud, "network:PublicIPAddress", **zonal, zones=zones)
+
+
+def test_a_machine_that_runs_keeps_its_one_interface(cloud: Cloud) -> None:
+    interfaces = interfaces_of(cloud)
+    with pytest.raises(
+        AzureError, match="with a single network interface must be stop-deallocated before it"
+    ) as caught:
+        put(cloud, VM, networkProfile={"networkInterfaces": interfaces})
+    assert caught.value.code == "AddingOrDeletingNetworkInterfacesOnARunningVirtualMachineNotSupported"
+    cloud.delete(f"{COMPUTE}/virtualMachines/vm")
+    put(cloud, VM, networkProfile={"networkInterfaces": interfaces}, storageProfile__osDisk__name="b")
+    assert [cloud.get(card["id"])["primary"] for card in interfaces] == [True, False]
+    with pytest.raises(AzureError, match="and vice-versa"):
+        put(cloud, VM, storageProfile__osDisk__name="b")
+
+
+@pytest.mark.parametrize("primary", [False, True])
+def test_one_of_a_machines_interfaces_is_the_primary(cloud: Cloud, primary: bool) -> None:
+    interfaces = [{**card, "primary": primary} for card in interfaces_of(cloud)]
+    cloud.delete(f"{COMPUTE}/virtualMachines/vm")
+    with pytest.raises(AzureError, match="must have Primary property set") as caught:
+        put(cloud, VM, networkProfile={"networkInterfaces": interfaces}, storageProfile__osDisk__name="b")
+    assert caught.value.code == "NetworkInterfaceMustHavePrimaryPropertySet"
+
+
+def interfaces_of(cloud: Cloud) -> list[dict[str, Any]]:
+    """Returns the sample's interface as the primary one, and another one."""
+    configuration = {"name": "main", "subnet": {"id": f"{NETWORK}/virtualNetworks/net/subnets/hosts"}}
+    second = put(cloud, CARD, networkInterfaceName="second", ipConfigurations=[configuration]).id
+    return [{"id": f"{NETWORK}/networkInterfaces/nic", "primary": True}, {"id": second, "primary": False}]

@@ -9,6 +9,7 @@ import pytest
 from tests.azure import (
     published_compute,
     published_interfaces,
+    published_machines,
     published_network,
     published_security,
     published_storage,
@@ -18,7 +19,14 @@ from tests.azure.errors import AzureError
 from tests.azure.kinds import KINDS
 from tests.azure.samples import furnish, payload, put
 
-PARTS = (published_network, published_interfaces, published_security, published_compute, published_storage)
+PARTS = (
+    published_network,
+    published_interfaces,
+    published_security,
+    published_compute,
+    published_machines,
+    published_storage,
+)
 PAYLOADS = [one for part in PARTS for one in part.PAYLOADS]
 
 

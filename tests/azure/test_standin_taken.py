@@ -28,6 +28,11 @@ TAKEN: list[tuple[str, dict[str, Any]]] = [
     (RULE, {"destinationAddressPrefix": None, "destinationAddressPrefixes": ["10.1.0.4", "10.1.1.0/24"]}),
     (NET, {"addressSpace": {"addressPrefixes": ["10.1.0.0/16", "10.2.0.0/16", "fd00::/48"]}}),
     (NET, {"addressSpace": {"addressPrefixes": ["10.1.0.0/24"]}}),
+    ("compute:AvailabilitySet", {"platformFaultDomainCount": 2, "platformUpdateDomainCount": 5}),
+    ("compute:AvailabilitySet", {"availabilitySetName": "other", "platformUpdateDomainCount": 20}),
+    ("network:PublicIPAddress", {"publicIpAddressName": "b", "zones": ["1", "2", "3"], "dnsSettings": None}),
+    ("compute:VirtualMachine", {"hardwareProfile__vmSize": "Standard_D2s_v6"}),
+    ("compute:VirtualMachine", {"hardwareProfile__vmSize": "Standard_B2s"}),
     (NET, {"virtualNetworkName": "second", "addressSpace": SECOND, "subnets": [{"name": "a", "addressPrefix": A}]}),
 ]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.azure.errors import AzureError, bad_request, invalid_parameter
+from tests.azure.errors import AzureError, bad_request, conflict, invalid_parameter
 from tests.azure.rules import rule
 from tests.azure.sizes import ZONED
 from tests.azure.values import one
@@ -14,11 +14,36 @@ if TYPE_CHECKING:
     from tests.azure.resource import Resource
 
 
-@rule("compute:AvailabilitySet", source="https://learn.microsoft.com/azure/virtual-machines/error-messages")
-def fault_domains_are_few(cloud: Cloud, new: Resource) -> AzureError | None:
-    count = one(new.inputs, "platformFaultDomainCount", 2)
-    if not 1 <= count <= 3:
-        return invalid_parameter(f"The specified fault domain count {count} must fall in the range 1 to 3.")
+# how many there are, and how many there may be
+DOMAINS = {"Fault": (2, 3), "Update": (5, 20)}
+
+
+@rule(
+    "compute:AvailabilitySet",
+    # of update domains: https://github.com/MicrosoftDocs/azure-docs/issues/121141
+    source="https://learn.microsoft.com/azure/virtual-machines/error-messages",
+)
+def domains_are_few(cloud: Cloud, new: Resource) -> AzureError | None:
+    for which, (usual, most) in DOMAINS.items():
+        count = one(new.inputs, f"platform{which}DomainCount", usual)
+        if not 1 <= count <= most:
+            return invalid_parameter(
+                f"The specified {which.lower()} domain count {count} must fall in the range 1 to {most}."
+            )
+    return None
+
+
+@rule(
+    "compute:AvailabilitySet",
+    # of update domains: https://github.com/MicrosoftDocs/azure-docs/issues/97503
+    source="https://github.com/hashicorp/terraform/issues/10544",
+)
+def a_set_keeps_its_domains(cloud: Cloud, new: Resource) -> AzureError | None:
+    old = cloud.lookup(new.id)
+    for which, (usual, _) in DOMAINS.items() if old else ():
+        name = f"platform{which}DomainCount"
+        if old and one(new.inputs, name, usual) != one(old.inputs, name, usual):
+            return conflict("PropertyChangeNotAllowed", f"Changing property '{name}' is not allowed.")
     return None
 
 
@@ -36,6 +61,7 @@ def a_zone_excludes_an_availability_set(cloud: Cloud, new: Resource) -> AzureErr
 @rule(
     "compute:VirtualMachine",
     "compute:Disk",
+    "network:NatGateway",
     "network:PublicIPAddress",
     source="https://learn.microsoft.com/azure/reliability/regions-list",
 )
@@ -47,6 +73,39 @@ def zones_are_the_regions(cloud: Cloud, new: Resource) -> AzureError | None:
             "InvalidAvailabilityZone",
             f"The zone(s) '{','.join(zones)}' for resource '{new.kind.azure_type}/{new.name}' is not supported. The "
             f"supported zones for location '{new.location}' are '{supported}'",
+        )
+    return None
+
+
+@rule("compute:VirtualMachine", "compute:Disk", source="https://github.com/ansible/ansible/issues/53788")
+def a_machine_is_in_one_zone(cloud: Cloud, new: Resource) -> AzureError | None:
+    zones = new.inputs.get("zones", [])
+    if len(zones) > 1:
+        return bad_request(
+            "ResourceTypeNotSupportMultiZones",
+            f"The resource type '{new.kind.azure_type.split('/')[1]}' does not support multiple availability zones. "
+            f"The provided zones are '{','.join(zones)}'. Please provide a single availability zone.",
+        )
+    return None
+
+
+@rule(
+    "compute:Disk",
+    "network:NatGateway",
+    "network:PublicIPAddress",
+    # and https://github.com/Azure/azure-cli/issues/16653
+    source="https://github.com/Azure/AzOps/issues/701",
+)
+def a_zone_is_for_good(cloud: Cloud, new: Resource) -> AzureError | None:
+    old = cloud.lookup(new.id)
+    before, after = (sorted(r.inputs.get("zones", [])) for r in (old or new, new))
+    if before != after:
+        had, asked = (", ".join(zones) or "NoZone" for zones in (before, after))
+        return bad_request(
+            "ResourceAvailabilityZonesCannotBeModified",
+            f"Resource {new.id} has an existing availability zone constraint {had} and the request has availability "
+            f"zone constraint {asked}, which do not match. Zones cannot be added/updated/removed once the resource is "
+            "created. The resource cannot be updated from regional to zonal or vice-versa.",
         )
     return None
 
