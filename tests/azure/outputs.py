@@ -12,6 +12,7 @@ from tests.azure.compute_rules import platform_image
 from tests.azure.interface_rules import is_primary
 from tests.azure.limits import region
 from tests.azure.sizes import IMAGES
+from tests.azure.storage_rules import quotas
 from tests.azure.values import one
 
 if TYPE_CHECKING:
@@ -227,9 +228,11 @@ def _(cloud: Cloud, account: Resource, out: Outputs) -> None:
 
 @_of("storage:FileShare")
 def _(cloud: Cloud, share: Resource, out: Outputs) -> None:
-    premium = cloud.parent(share).inputs["kind"] == "FileStorage"
-    out.setdefault("shareQuota", 102400 if premium else 5120)
-    out.setdefault("accessTier", "Premium" if premium else "TransactionOptimized")
+    account = cloud.parent(share)
+    _, most = quotas(account)
+    # a standard one starts small, however large it may become
+    out.setdefault("shareQuota", most if account.inputs["kind"] == "FileStorage" else 5120)
+    out.setdefault("accessTier", "Premium" if account.inputs["kind"] == "FileStorage" else "TransactionOptimized")
     out.setdefault("enabledProtocols", "SMB")
     if out["enabledProtocols"] == "NFS":
         out.setdefault("rootSquash", "NoRootSquash")

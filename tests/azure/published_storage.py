@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+KIND_AND_SKU = "https://github.com/hashicorp/terraform-provider-azurerm/issues/8089"
+
 PAYLOADS: list[tuple[str, dict[str, Any], str, str, str]] = [
     (
         "storage:StorageAccount",
@@ -36,12 +38,35 @@ PAYLOADS: list[tuple[str, dict[str, Any], str, str, str]] = [
         "NfsFileShares is not supported for the account.",
         "https://github.com/Azure/azure-cli/issues/32510",
     ),
+    *[
+        (
+            "storage:StorageAccount",
+            {"accountName": "other1", "kind": kind, "sku": {"name": sku}, "accessTier": tier},
+            "InvalidValuesForRequestParameters",
+            "Values for request parameters are invalid: kind, sku.",
+            source,
+        )
+        for kind, sku, tier, source in (
+            (
+                "FileStorage",
+                "Standard_LRS",
+                None,
+                "https://github.com/hashicorp/terraform-provider-azurerm/issues/4842",
+            ),
+            ("BlockBlobStorage", "Standard_LRS", None, KIND_AND_SKU),
+            ("StorageV2", "PremiumV2_LRS", None, KIND_AND_SKU),
+            ("StorageV2", "StandardV2_LRS", None, KIND_AND_SKU),
+            ("StorageV2", "Premium_ZRS", None, KIND_AND_SKU),
+            ("BlobStorage", "Standard_ZRS", "Hot", KIND_AND_SKU),
+            ("Storage", "Standard_GZRS", None, KIND_AND_SKU),
+        )
+    ],
     (
         "storage:StorageAccount",
-        {"kind": "FileStorage"},
-        "InvalidRequestPropertyValue",
-        "The value 'Standard_LRS' is not allowed for property sku.name.",
-        "https://learn.microsoft.com/azure/storage/common/storage-account-overview",
+        {"accountName": "other1", "kind": "BlobStorage"},
+        "AccountPropertyIsRequired",
+        "Account property accessTier is required for the request.",
+        "https://github.com/Azure/azure-cli/issues/5115",
     ),
     (
         "storage:FileShare",

@@ -15,9 +15,20 @@ if TYPE_CHECKING:
     from tests.azure.resource import Resource
 
 # GiB, https://learn.microsoft.com/azure/storage/files/storage-files-scale-targets
-PREMIUM_QUOTA = (100, 102400)
+PREMIUM_QUOTA, V2_QUOTA = (100, 102400), (32, 262144)
 STANDARD_QUOTA, PLAIN_QUOTA = (1, 102400), (1, 5120)
-PREMIUM_TOTAL = 102400
+# https://learn.microsoft.com/azure/storage/common/storage-account-overview
+PLAIN = ("Standard_LRS", "Standard_GRS", "Standard_RAGRS")
+SKUS = {
+    "StorageV2": (*PLAIN, "Standard_ZRS", "Standard_GZRS", "Standard_RAGZRS", "Premium_LRS"),
+    "Storage": (*PLAIN, "Premium_LRS"),
+    "BlobStorage": PLAIN,
+    "BlockBlobStorage": ("Premium_LRS", "Premium_ZRS"),
+    "FileStorage": (
+        *("Premium_LRS", "Premium_ZRS", "PremiumV2_LRS", "PremiumV2_ZRS"),
+        *("StandardV2_LRS", "StandardV2_GRS", "StandardV2_ZRS", "StandardV2_GZRS"),
+    ),
+}
 # of an account's firewall
 MOST_ADDRESSES = 400
 PRIVATE = [ipaddress.IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")]
@@ -32,12 +43,21 @@ def an_accounts_name_is_unique_in_the_world(cloud: Cloud, new: Resource) -> Azur
     return None
 
 
-@rule("storage:StorageAccount", source="https://learn.microsoft.com/azure/storage/common/storage-account-overview")
-def premium_files_have_a_kind_of_their_own(cloud: Cloud, new: Resource) -> AzureError | None:
-    kind, sku = new.inputs["kind"], one(new.inputs, "sku.name")
-    premium = sku in ("Premium_LRS", "Premium_ZRS", "PremiumV2_LRS", "PremiumV2_ZRS")
-    if kind == "FileStorage" and not premium and not sku.startswith("StandardV2"):
-        return bad_request("InvalidRequestPropertyValue", f"The value '{sku}' is not allowed for property sku.name.")
+@rule("storage:StorageAccount", source="https://github.com/hashicorp/terraform-provider-azurerm/issues/8089")
+def a_kind_has_skus_of_its_own(cloud: Cloud, new: Resource) -> AzureError | None:
+    if one(new.inputs, "sku.name") not in SKUS[new.inputs["kind"]]:
+        return bad_request(
+            "InvalidValuesForRequestParameters",
+            "Values for request parameters are invalid: kind, sku. For more information, see - "
+            "https://aka.ms/storageaccounttypes",
+        )
+    return None
+
+
+@rule("storage:StorageAccount", source="https://github.com/Azure/azure-cli/issues/5115")
+def an_account_for_blobs_has_a_tier(cloud: Cloud, new: Resource) -> AzureError | None:
+    if new.inputs["kind"] == "BlobStorage" and not new.inputs.get("accessTier") and not cloud.lookup(new.id):
+        return bad_request("AccountPropertyIsRequired", "Account property accessTier is required for the request.")
     return None
 
 
@@ -114,7 +134,9 @@ def three_zones_are_where_there_are_three(cloud: Cloud, new: Resource) -> AzureE
 
 @rule("storage:FileShare", source="https://github.com/Azure/azure-cli/issues/32510")
 def nfs_is_for_premium_files(cloud: Cloud, new: Resource) -> AzureError | None:
-    if new.inputs.get("enabledProtocols") == "NFS" and cloud.parent(new).inputs["kind"] != "FileStorage":
+    account = cloud.parent(new).inputs
+    solid = account["kind"] == "FileStorage" and one(account, "sku.name").startswith("Premium")
+    if new.inputs.get("enabledProtocols") == "NFS" and not solid:
         return bad_request("FeatureNotSupportedForAccount", "NfsFileShares is not supported for the account.")
     return None
 
@@ -131,9 +153,7 @@ def not_every_account_has_files(cloud: Cloud, new: Resource) -> AzureError | Non
 
 @rule("storage:FileShare", source="https://github.com/Azure/azure-cli/issues/18405")
 def a_quota_is_within_its_accounts_limits(cloud: Cloud, new: Resource) -> AzureError | None:
-    account = cloud.parent(new)
-    standard = STANDARD_QUOTA if account.facts.get("large") else PLAIN_QUOTA
-    low, high = PREMIUM_QUOTA if account.inputs["kind"] == "FileStorage" else standard
+    low, high = quotas(cloud.parent(new))
     if not low <= new.inputs.get("shareQuota", low) <= high:
         return bad_request("InvalidHeaderValue", HEADERS)
     return None
@@ -145,7 +165,8 @@ def premium_shares_have_a_limit_together(cloud: Cloud, new: Resource) -> AzureEr
     if account.inputs["kind"] != "FileStorage":
         return None
     others = [share for share in cloud.children(account.id, new.kind.token) if share.key != new.key]
-    if sum(share.inputs.get("shareQuota", PREMIUM_TOTAL) for share in [*others, new]) > PREMIUM_TOTAL:
+    _, most = quotas(account)
+    if sum(share.inputs.get("shareQuota", most) for share in [*others, new]) > most:
         return conflict(
             "TotalSharesProvisionedCapacityExceedsAccountLimit",
             "The total provisioned capacity of the shares has exceeded the account maximum size limit.",
@@ -178,6 +199,13 @@ def squashing_is_for_nfs(cloud: Cloud, new: Resource) -> AzureError | None:
     if new.inputs.get("rootSquash") is not None and new.inputs.get("enabledProtocols") != "NFS":
         return bad_request("InvalidHeaderValue", HEADERS)
     return None
+
+
+def quotas(account: Resource) -> tuple[int, int]:
+    """Returns the least and the greatest quota of an account's shares, in GiB."""
+    if account.inputs["kind"] == "FileStorage":
+        return V2_QUOTA if "V2_" in one(account.inputs, "sku.name") else PREMIUM_QUOTA
+    return STANDARD_QUOTA if account.facts.get("large") else PLAIN_QUOTA
 
 
 def _is_let_in(text: str) -> bool:

@@ -130,6 +130,26 @@ def test_premium_shares_have_a_limit_together(cloud: Cloud) -> None:
     assert caught.value.code == "TotalSharesProvisionedCapacityExceedsAccountLimit"
 
 
+@pytest.mark.parametrize("sku", ["StandardV2_LRS", "PremiumV2_ZRS"])
+def test_shares_that_are_provisioned_anew_have_other_limits(cloud: Cloud, sku: str) -> None:
+    put(cloud, ACCOUNT, accountName="premium1", kind="FileStorage", sku={"name": sku})
+    for quota in (32, 262144):
+        put(cloud, "storage:FileShare", accountName="premium1", shareQuota=quota)
+    for quota in (31, 262145):
+        with pytest.raises(AzureError, match="InvalidHeaderValue"):
+            put(cloud, "storage:FileShare", accountName="premium1", shareQuota=quota)
+    with pytest.raises(AzureError, match="TotalSharesProvisionedCapacityExceedsAccountLimit"):
+        put(cloud, "storage:FileShare", accountName="premium1", shareName="second", shareQuota=32)
+
+
+def test_nfs_is_for_shares_on_ssds(cloud: Cloud) -> None:
+    for name, sku in (("hard1", "StandardV2_LRS"), ("fast1", "PremiumV2_LRS")):
+        put(cloud, ACCOUNT, accountName=name, kind="FileStorage", sku={"name": sku})
+    put(cloud, "storage:FileShare", accountName="fast1", enabledProtocols="NFS")
+    with pytest.raises(AzureError, match="NfsFileShares is not supported for the account"):
+        put(cloud, "storage:FileShare", accountName="hard1", enabledProtocols="NFS")
+
+
 def test_large_shares_are_an_accounts_for_good(cloud: Cloud) -> None:
     put(cloud, ACCOUNT, largeFileSharesState="Enabled")
     put(cloud, "storage:FileShare", shareQuota=102400)

@@ -31,6 +31,19 @@ TAKEN: list[tuple[str, dict[str, Any]]] = [
     ("compute:AvailabilitySet", {"platformFaultDomainCount": 2, "platformUpdateDomainCount": 5}),
     ("compute:AvailabilitySet", {"availabilitySetName": "other", "platformUpdateDomainCount": 20}),
     ("network:PublicIPAddress", {"publicIpAddressName": "b", "zones": ["1", "2", "3"], "dnsSettings": None}),
+    *[
+        ("storage:StorageAccount", {"accountName": "other1", "kind": kind, "sku": {"name": sku}, "accessTier": tier})
+        for kind, sku, tier in (
+            ("StorageV2", "Premium_LRS", None),
+            ("StorageV2", "Standard_RAGZRS", None),
+            ("Storage", "Standard_RAGRS", None),
+            ("BlobStorage", "Standard_GRS", "Cool"),
+            ("BlockBlobStorage", "Premium_ZRS", None),
+            ("FileStorage", "Premium_ZRS", None),
+            ("FileStorage", "PremiumV2_LRS", None),
+            ("FileStorage", "StandardV2_GZRS", None),
+        )
+    ],
     ("compute:VirtualMachine", {"hardwareProfile__vmSize": "Standard_D2s_v6"}),
     ("compute:VirtualMachine", {"hardwareProfile__vmSize": "Standard_B2s"}),
     (NET, {"virtualNetworkName": "second", "addressSpace": SECOND, "subnets": [{"name": "a", "addressPrefix": A}]}),
