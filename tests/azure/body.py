@@ -1,4 +1,7 @@
-"""The body of a request as Azure reads it: what is null is not there, and what is of another type is no request."""
+"""The body of a request as Azure reads it.
+
+What is null is not there, enums have Azure's own spelling, and what is of another type is no request.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import Any
 from tests.azure import schema
 from tests.azure.errors import not_parsed
 from tests.azure.kinds import Kind
+from tests.azure.spelling import spelt
 
 
 def read(kind: Kind, inputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -47,7 +51,9 @@ def _value(kind: Kind, type: schema.Type, value: Any, path: str) -> Any:
         case "array", list():
             assert type.items
             return [_value(kind, type.items, item, f"{path}[{index}]") for index, item in enumerate(value)]
-        case ("string", str()) | ("boolean", bool()) | ("any", _):
+        case "string", str():
+            return spelt(kind, type, path, value)
+        case ("boolean", bool()) | ("any", _):
             return copy.deepcopy(value)
         case ("integer", int()) | ("number", int() | float()) if not isinstance(value, bool):
             return value

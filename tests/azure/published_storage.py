@@ -130,4 +130,11 @@ PAYLOADS: list[tuple[str, dict[str, Any], str, str, str]] = [
         "Maximum allowed length for tag name - '128' characters.",
         "https://github.com/hashicorp/terraform-provider-azurerm/issues/1511",
     ),
+    (
+        "storage:StorageAccount",
+        {"networkRuleSet__bypass": "Logging, Everything"},
+        "InvalidRequestPropertyValue",
+        "The value 'Logging, Everything' is not allowed for property networkRuleSet.bypass.",
+        "https://github.com/kubernetes-sigs/azurefile-csi-driver/issues/1057",
+    ),
 ]

@@ -10,12 +10,13 @@ from tests.azure.addresses import is_cidr, network
 from tests.azure.errors import AzureError, bad_request, not_parsed
 from tests.azure.links import link_refusals
 from tests.azure.resource import Resource
+from tests.azure.spelling import SIZE, values_in
 from tests.azure.tags import tag_refusals
 from tests.azure.values import at
 
 REFUSED = network_limits.REFUSED | compute_limits.REFUSED | storage_limits.REFUSED
 # Azure takes more of these than the specification lists
-OPEN = frozenset({"hardwareProfile.vmSize"})
+OPEN = frozenset({SIZE})
 
 
 def value_refusals(new: Resource) -> Iterator[AzureError]:
@@ -64,5 +65,5 @@ def _of_type(type: schema.Type, value: Any, path: str) -> Iterator[tuple[str, An
         assert type.items
         for index, item in enumerate(value):
             yield from _of_type(type.items, item, f"{path}[{index}]")
-    elif type.values and path not in OPEN and value not in type.values:
+    elif type.values and path not in OPEN and not set(values_in(path, value)) <= set(type.values):
         yield path, value

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from tests.azure.cloud import Cloud
-from tests.azure.samples import NETWORK, put
+from tests.azure.samples import NETWORK, put, room
+from tests.azure.values import one
 
 CARD = "network:NetworkInterface"
 NET, RULE = "network:VirtualNetwork", "network:SecurityRule"
@@ -65,3 +66,27 @@ def test_which_configuration_is_the_primary_is_the_programs_to_say(cloud: Cloud)
     # a single one is
     cloud.delete(f"{NETWORK}/networkInterfaces/second")
     assert primary({"name": "main", "primary": False}) == [True]
+
+
+# token, a property, how a program may spell it, and how Azure answers
+SPELT = [
+    (RULE, "protocol", "TCP", "Tcp"),
+    (RULE, "access", "allow", "Allow"),
+    ("network:PublicIPAddress", "publicIPAllocationMethod", "static", "Static"),
+    ("compute:VirtualMachine", "hardwareProfile__vmSize", "standard_b2s_v2", "Standard_B2s_v2"),
+    ("compute:VirtualMachine", "storageProfile__osDisk__createOption", "fromimage", "FromImage"),
+    ("storage:StorageAccount", "networkRuleSet__bypass", "Logging, Metrics", "Logging, Metrics"),
+    ("storage:StorageAccount", "networkRuleSet__bypass", "Logging,AzureServices", "Logging, AzureServices"),
+]
+
+
+@pytest.mark.parametrize(("token", "name", "given", "kept"), SPELT)
+def test_a_value_is_taken_however_it_is_spelt(cloud: Cloud, token: str, name: str, given: str, kept: str) -> None:
+    made = put(cloud, token, **{name: given})
+    assert one(cloud.get(made.id), name.replace("__", ".")) == kept
+
+
+def test_a_port_is_open_however_its_rule_is_spelt(cloud: Cloud) -> None:
+    put(cloud, RULE, direction="INBOUND", access="allow", protocol="TCP", destinationPortRange="443")
+    (order,) = room(cloud).orders.values()
+    assert order.ports == {443}
