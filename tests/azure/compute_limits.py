@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from typing import Any
 
 from tests.azure.limits import NAMES, Refused, matches
@@ -30,6 +31,12 @@ def is_custom_data(value: Any) -> bool:
     except (binascii.Error, ValueError):
         return False
     return len(value) <= 87380
+
+
+def is_password(value: Any) -> bool:
+    kinds = ("[A-Z]", "[a-z]", "[0-9]", "[^A-Za-z0-9]")
+    strong = sum(re.search(kind, value) is not None for kind in kinds) >= 3
+    return 6 <= len(value) <= 72 and strong and not re.search(r"[\x00-\x1f\x7f]", value)
 
 
 REFUSED: dict[str, list[Refused]] = {
@@ -63,6 +70,16 @@ REFUSED: dict[str, list[Refused]] = {
             lambda value: value not in ("UltraSSD_LRS", "PremiumV2_LRS"),
             "InvalidParameter",
             "The value of parameter storageProfile.osDisk.managedDisk.storageAccountType is invalid.",
+        ),
+        Refused(
+            "osProfile.adminPassword",
+            "https://github.com/Azure/sap-hana/issues/1017",
+            is_password,
+            "InvalidParameter",
+            "The supplied password must be between 6-72 characters long and must satisfy at least 3 of password "
+            "complexity requirements from the following:\r\n1) Contains an uppercase character\r\n2) Contains a "
+            "lowercase character\r\n3) Contains a numeric digit\r\n4) Contains a special character\r\n5) Control "
+            "characters are not allowed",
         ),
         Refused(
             "osProfile.customData",

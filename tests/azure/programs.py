@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import base64
 
-KEY = "ssh-ed25519 " + base64.b64encode(b"\0\0\0\x0bssh-ed25519\0\0\0\x20" + bytes(32)).decode() + " test"
+
+def key_line(*fields: bytes) -> str:
+    """Returns a public key as a line, of its type and of what it is made of."""
+    blob = b"".join(len(field).to_bytes(4, "big") + field for field in fields)
+    return f"{fields[0].decode()} {base64.b64encode(blob).decode()} test"
+
+
+KEY = key_line(b"ssh-ed25519", bytes(32))
 
 GROUP = """
 group = resources.ResourceGroup("group", resource_group_name="demo", location="West Europe")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from tests.azure.programs import KEY
+from tests.azure.programs import KEY, key_line
 from tests.azure.samples import COMPUTE
 
 VM = "compute:VirtualMachine"
@@ -18,6 +18,7 @@ SSH2_KEY = '---- BEGIN SSH2 PUBLIC KEY ----\nComment: "rsa-key-20151001"\nAAAAB\
 MISSING = "https://github.com/Azure/SAP-on-Azure-Scripts-and-Utilities/issues/5"
 ATTACHED = {"osDisk": {"createOption": "Attach", "osType": "Linux", "managedDisk": {"id": f"{COMPUTE}/disks/spare"}}}
 IMAGE = {"publisher": "canonical", "offer": "ubuntuserver", "sku": "14.04.5-LTS", "version": "latest"}
+
 
 PAYLOADS: list[tuple[str, dict[str, Any], str, str, str]] = [
     (
@@ -205,4 +206,35 @@ PAYLOADS: list[tuple[str, dict[str, Any], str, str, str]] = [
         "Required parameter 'osDisk.managedDisk.id' is missing (null).",
         "https://github.com/hashicorp/terraform/issues/11147",
     ),
+    *[
+        (
+            VM,
+            {SSH: {"publicKeys": [{"path": "/home/datadocker/.ssh/authorized_keys", "keyData": key}]}},
+            "InvalidParameter",
+            "The value of parameter linuxConfiguration.ssh.publicKeys.keyData is invalid.",
+            "https://learn.microsoft.com/azure/virtual-machines/linux/mac-create-ssh-keys",
+        )
+        for key in (
+            key_line(b"ssh-rsa", b"\x01\0\x01", b"\0" + b"\xff" * 128),
+            key_line(b"ssh-rsa", b"\x01\0\x01"),
+            key_line(b"ssh-ed25519"),
+            key_line(b"ssh-ed25519", bytes(31)),
+            key_line(b"ssh-ed25519", bytes(32), bytes(1)),
+            # longer than it is
+            "ssh-ed25519 " + base64.b64encode(b"\0\0\0\x0bssh-ed25519\0\0\1\0" + bytes(32)).decode(),
+        )
+    ],
+    *[
+        (
+            VM,
+            {"osProfile__adminPassword": password},
+            "InvalidParameter",
+            "The supplied password must be between 6-72 characters long and must satisfy at least 3 of password "
+            "complexity requirements from the following:\r\n1) Contains an uppercase character\r\n2) Contains a "
+            "lowercase character\r\n3) Contains a numeric digit\r\n4) Contains a special character\r\n5) Control "
+            "characters are not allowed",
+            "https://github.com/Azure/sap-hana/issues/1017",
+        )
+        for password in ("a", "aB1-", "onlylowercase", "lowercase123", "Correct-Horse-1\t", "aB1-" * 18 + "x")
+    ],
 ]

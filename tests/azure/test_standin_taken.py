@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 
 from tests.azure.cloud import Cloud
-from tests.azure.samples import NETWORK, put, room
+from tests.azure.programs import key_line
+from tests.azure.samples import NETWORK, furnish, put, room
 from tests.azure.values import one
 
 CARD = "network:NetworkInterface"
 NET, RULE = "network:VirtualNetwork", "network:SecurityRule"
 SECOND, A = {"addressPrefixes": ["10.2.0.0/16"]}, "10.2.0.0/24"
+KEYS = "/home/datadocker/.ssh/authorized_keys"
 HOSTS = {"id": f"{NETWORK}/virtualNetworks/net/subnets/hosts"}
 
 
@@ -45,15 +47,34 @@ TAKEN: list[tuple[str, dict[str, Any]]] = [
             ("FileStorage", "StandardV2_GZRS", None),
         )
     ],
-    ("compute:VirtualMachine", {"hardwareProfile__vmSize": "Standard_D2s_v6"}),
-    ("compute:VirtualMachine", {"hardwareProfile__vmSize": "Standard_B2s"}),
-    (NET, {"virtualNetworkName": "second", "addressSpace": SECOND, "subnets": [{"name": "a", "addressPrefix": A}]}),
 ]
 
 
 @pytest.mark.parametrize(("token", "change"), TAKEN)
 def test_what_azure_takes_is_taken(cloud: Cloud, token: str, change: dict[str, Any]) -> None:
     put(cloud, token, **change)
+
+
+# of a new one: most of it can't be changed
+MACHINES: list[dict[str, Any]] = [
+    {"hardwareProfile__vmSize": "Standard_D2s_v6"},
+    {"hardwareProfile__vmSize": "Standard_B2s"},
+    *[
+        {"osProfile__linuxConfiguration__ssh__publicKeys": [{"path": KEYS, "keyData": key}]}
+        for key in (
+            key_line(b"ssh-rsa", b"\x01\0\x01", b"\0" + b"\xff" * 256),
+            key_line(b"ssh-ed25519", bytes(range(32))),
+        )
+    ],
+    *[{"osProfile__adminPassword": password} for password in ("aB1xyz", "lower-case-1", "aB1-" * 18)],
+]
+
+
+@pytest.mark.parametrize("change", MACHINES)
+def test_a_machine_that_azure_makes_is_made(change: dict[str, Any]) -> None:
+    cloud = Cloud()
+    furnish(cloud, before="compute:VirtualMachine")
+    put(cloud, "compute:VirtualMachine", **change)
 
 
 def test_which_configuration_is_the_primary_is_the_programs_to_say(cloud: Cloud) -> None:
