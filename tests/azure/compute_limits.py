@@ -7,7 +7,7 @@ import binascii
 import re
 from typing import Any
 
-from tests.azure.limits import NAMES, Refused, matches
+from tests.azure.limits import Refused, matches
 from tests.azure.public_key import is_public_key
 
 VM_ERRORS = "https://learn.microsoft.com/azure/virtual-machines/error-messages"
@@ -22,7 +22,7 @@ guest john owner root server sql support support_388945a0 sys test2 test3 user4 
 """
 DISALLOWED_USERS = frozenset(_USERS.split())
 HOST_NAME_FORBIDS = "` ~ ! @ # $ % ^ & * ( ) = + _ [ ] { } \\ | ; : ' \" , < > / ?."
-VM_NAME = "[^~!@#$%^&*()=+_\\[\\]{}\\\\|;:'\",<>/?\\s]{1,64}"
+HOST_NAME = "[^~!@#$%^&*()=+_\\[\\]{}\\\\|;:'\",<>/?\\s]{1,64}"
 
 
 def is_custom_data(value: Any) -> bool:
@@ -39,20 +39,27 @@ def is_password(value: Any) -> bool:
     return 6 <= len(value) <= 72 and strong and not re.search(r"[\x00-\x1f\x7f]", value)
 
 
+def _entity_name(path: str, said: str = "") -> Refused:
+    return Refused(
+        path,
+        "https://learn.microsoft.com/azure/virtual-machines/troubleshooting-shared-images",
+        matches(r"[^_\W][\w.-]{0,79}(?<![-.])"),
+        "InvalidParameter",
+        f"The entity name '{said or path}' is invalid according to its validation rule: "
+        "^[^_\\W][\\w-._]{0,79}(?<![-.])$.",
+    )
+
+
 REFUSED: dict[str, list[Refused]] = {
+    "azure-native:compute:AvailabilitySet": [_entity_name("availabilitySetName")],
+    "azure-native:compute:Disk": [_entity_name("diskName")],
     "azure-native:compute:VirtualMachine": [
-        Refused(
-            "vmName",
-            NAMES,
-            lambda value: matches(VM_NAME)(value) and str(value)[-1] not in ".-",
-            "InvalidParameter",
-            "Linux host name cannot exceed 64 characters in length or contain the following characters: "
-            f"{HOST_NAME_FORBIDS}.",
-        ),
+        _entity_name("vmName"),
+        _entity_name("storageProfile.osDisk.name", "osDisk.name"),
         Refused(
             "osProfile.computerName",
             VM_ERRORS,
-            matches(VM_NAME),
+            matches(HOST_NAME),
             "InvalidParameter",
             "Linux host name cannot exceed 64 characters in length or contain the following characters: "
             f"{HOST_NAME_FORBIDS}.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.azure.compute_rules import made_as, platform_image
-from tests.azure.errors import AzureError, conflict, invalid_parameter
+from tests.azure.errors import AzureError, bad_request, conflict, invalid_parameter
 from tests.azure.rules import rule
 from tests.azure.sizes import IMAGES
 from tests.azure.values import one
@@ -82,5 +82,24 @@ def a_machine_does_not_change_what_its_disk_is(cloud: Cloud, new: Resource) -> A
             "OperationNotAllowed",
             f"Managed disk storage account type change through Virtual Machine '{new.name}' is not allowed. Please "
             f"update disk resource at {disk.id}.",
+        )
+    return None
+
+
+@rule("compute:Disk", source="https://learn.microsoft.com/rest/api/compute/disks/create-or-update")
+def an_empty_disk_has_a_size(cloud: Cloud, new: Resource) -> AzureError | None:
+    if one(new.inputs, "creationData.createOption") == "Empty" and "diskSizeGB" not in new.inputs:
+        return invalid_parameter("Required parameter 'disk.diskSizeGb' is missing (null).")
+    return None
+
+
+@rule("compute:Disk", source="https://github.com/MicrosoftDocs/azure-docs/issues/57951")
+def a_disk_does_not_shrink(cloud: Cloud, new: Resource) -> AzureError | None:
+    old = cloud.lookup(new.id)
+    if old and new.inputs.get("diskSizeGB", 0) < old.inputs.get("diskSizeGB", 0):
+        return bad_request(
+            "ResizeDiskError",
+            f"The disk/snapshot resource with id {new.id} cannot be resized down. Reducing disk/snapshot size is not "
+            "supported in Azure to prevent data loss.",
         )
     return None

@@ -10,9 +10,9 @@ import threading
 import uuid
 from typing import TYPE_CHECKING
 
+from tests.azure import os_disk
 from tests.azure.errors import AzureError, PartialError, conflict
 from tests.azure.interface_rules import static_address
-from tests.azure.kinds import KINDS
 from tests.azure.machines import BootFailed, Order, Ran, claimed_address
 from tests.azure.network_rules import prefixes
 from tests.azure.reach import address_of, open_ports
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 MACHINE = "azure-native:compute:VirtualMachine"
 COMMAND = "azure-native:compute:VirtualMachineRunCommandByVirtualMachine"
-DISK = "azure-native:compute:Disk"
 ACCOUNT = "azure-native:storage:StorageAccount"
 SUBNET = "azure-native:network:Subnet"
 COMMAND_SECONDS = 90 * 60
@@ -46,7 +45,7 @@ def settle(cloud: Cloud, new: Resource) -> None:
             facts.setdefault("vmId", str(uuid.uuid4()))
             facts.setdefault("timeCreated", now)
             facts.setdefault("principalId", str(uuid.uuid4()))
-            _add_disk(cloud, new, now)
+            os_disk.attach(cloud, new, now)
         case "storage:StorageAccount":
             facts.setdefault("creationTime", now)
             facts.setdefault("keys", [new_key(), new_key()])
@@ -223,26 +222,6 @@ def _ran(cloud: Cloud, command: Resource, script: str, parameters: dict[str, str
         command.facts["ran"] = [ran.code, ran.out, ran.err]
     except TimeoutError:
         command.facts["timedOut"] = True
-
-
-def _add_disk(cloud: Cloud, machine: Resource, now: str) -> None:
-    resource_id = cloud.os_disk_id(machine)
-    disk = cloud.lookup(resource_id)
-    if disk is None:
-        inputs = {
-            "resourceGroupName": machine.group,
-            "diskName": cloud.os_disk_name(machine),
-            "location": machine.inputs["location"],
-            "creationData": {"createOption": "FromImage"},
-            "sku": {
-                "name": one(machine.inputs, "storageProfile.osDisk.managedDisk.storageAccountType", "Standard_LRS")
-            },
-        }
-        if zones := machine.inputs.get("zones"):
-            inputs["zones"] = zones
-        disk = Resource(KINDS[DISK], resource_id, inputs, {"timeCreated": now, "resourceGuid": str(uuid.uuid4())})
-        cloud.resources[disk.key] = disk
-    disk.facts["managedBy"] = machine.id
 
 
 def _release(cloud: Cloud, machine: Resource) -> None:

@@ -145,7 +145,7 @@ KINDS = {
             f"{COMPUTE}/availabilitySets/{{availabilitySetName}}",
             kept=frozenset({"platformFaultDomainCount", "platformUpdateDomainCount"}),
         ),
-        Kind("azure-native:compute:Disk", f"{COMPUTE}/disks/{{diskName}}"),
+        Kind("azure-native:compute:Disk", f"{COMPUTE}/disks/{{diskName}}", kept=frozenset({"diskSizeGB"})),
         Kind("azure-native:storage:StorageAccount", ACCOUNT, frozenset({"isHnsEnabled", "location"})),
         Kind(
             "azure-native:storage:FileShare",

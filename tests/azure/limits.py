@@ -48,7 +48,7 @@ CHECKED: dict[str, list[Checked]] = {
 
 @dataclass(frozen=True)
 class Refused:
-    """A limit of Azure's own. `message` may name {value}, {id}, {regions} and {network}."""
+    """A limit of Azure's own. `message` may name {value}, {id}, {name}, {regions} and {network}."""
 
     path: str
     source: str

@@ -87,6 +87,17 @@ def _resource_name(path: str, pattern: str = NETWORK_NAME) -> Refused:
     )
 
 
+def _idle_timeout(what: str, most: int, source: str) -> Refused:
+    # the words are known, the code is not
+    return Refused(
+        "idleTimeoutInMinutes",
+        source,
+        between(4, most),
+        "InvalidParameter",
+        f"{what} {{name}} has invalid Idle Timeout. The value must be between 4 and {most}.",
+    )
+
+
 REFUSED: dict[str, list[Refused]] = {
     "azure-native:network:VirtualNetwork": [
         _resource_name("virtualNetworkName", r"[A-Za-z0-9][\w.-]{0,62}\w"),
@@ -112,6 +123,7 @@ REFUSED: dict[str, list[Refused]] = {
     "azure-native:network:SecurityRule": [_resource_name("securityRuleName"), *_rule_limits()],
     "azure-native:network:PublicIPAddress": [
         _resource_name("publicIpAddressName"),
+        _idle_timeout("Public IP address", 30, "https://github.com/hashicorp/terraform-provider-azurerm/pull/3579"),
         Refused(
             "dnsSettings.domainNameLabel",
             DNS_LABEL,
@@ -131,5 +143,8 @@ REFUSED: dict[str, list[Refused]] = {
             "Cannot parse the request.",
         ),
     ],
-    "azure-native:network:NatGateway": [_resource_name("natGatewayName")],
+    "azure-native:network:NatGateway": [
+        _resource_name("natGatewayName"),
+        _idle_timeout("Nat gateway", 120, "https://github.com/MicrosoftDocs/azure-docs/issues/64352"),
+    ],
 }

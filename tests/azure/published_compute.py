@@ -93,7 +93,7 @@ PAYLOADS: list[tuple[str, dict[str, Any], str, str, str]] = [
     ),
     (
         VM,
-        {"vmName": "demo_vm"},
+        {"osProfile__computerName": "demo_vm"},
         "InvalidParameter",
         "Linux host name cannot exceed 64 characters in length or contain the following characters: ` ~ ! @ # $",
         "https://learn.microsoft.com/azure/virtual-machines/error-messages",

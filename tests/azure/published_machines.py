@@ -80,4 +80,29 @@ PAYLOADS: list[tuple[str, dict[str, Any], str, str, str]] = [
         "The zone(s) '9' for resource 'Microsoft.Network/natGateways/nat' is not supported. The supported zones for",
         "https://learn.microsoft.com/azure/reliability/regions-list",
     ),
+    *[
+        (
+            token,
+            {path: name},
+            "InvalidParameter",
+            f"The entity name '{parameter}' is invalid according to its validation rule: "
+            "^[^_\\W][\\w-._]{0,79}(?<![-.])$.",
+            "https://learn.microsoft.com/azure/virtual-machines/troubleshooting-shared-images",
+        )
+        for token, path, parameter, name in (
+            (SET, "availabilitySetName", "availabilitySetName", "my set?"),
+            (DISK, "diskName", "diskName", "_disk-"),
+            (DISK, "diskName", "diskName", "d" * 81),
+            (VM, "storageProfile__osDisk__name", "osDisk.name", "bad name!"),
+            (VM, "vmName", "vmName", "demo-"),
+            (VM, "vmName", "vmName", "_demo"),
+        )
+    ],
+    (
+        DISK,
+        {"diskSizeGB": None},
+        "InvalidParameter",
+        "Required parameter 'disk.diskSizeGb' is missing (null).",
+        "https://learn.microsoft.com/rest/api/compute/disks/create-or-update",
+    ),
 ]

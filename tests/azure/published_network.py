@@ -9,9 +9,9 @@ from typing import Any
 
 from tests.azure.samples import NETWORK
 
-GROUP = "network:NetworkSecurityGroup"
 HOSTS = f"{NETWORK}/virtualNetworks/net/subnets/hosts"
 
+IDLE = "https://github.com/hashicorp/terraform-provider-azurerm/pull/3579"
 NO_SPACE: tuple[dict[str, Any] | None, ...] = (None, {}, {"addressPrefixes": []})
 
 PAYLOADS: list[tuple[str, dict[str, Any], str, str, str]] = [
@@ -149,22 +149,6 @@ PAYLOADS: list[tuple[str, dict[str, Any], str, str, str]] = [
         "overlaps with that of an existing subnet in virtual network 'net'.",
         "https://github.com/MicrosoftDocs/azure-docs/pull/123869",
     ),
-    *[
-        (
-            token,
-            {"tags": tags},
-            code,
-            words,
-            "https://learn.microsoft.com/azure/azure-resource-manager/management/tag-resources",
-        )
-        for token in ("resources:ResourceGroup", GROUP)
-        for tags, code, words in (
-            ({f"tag{i}": "" for i in range(51)}, "InvalidTags", "Requested tag count - '51'. Maximum number of tags"),
-            ({"n" * 513: "v"}, "InvalidTagName", "Maximum allowed length for tag name - '512' characters."),
-            ({"n": "v" * 257}, "InvalidTagValueLength", "Maximum allowed length for tag value - '256' characters."),
-            *(({f"a{c}b": "v"}, "InvalidTagNameCharacters", f"The tag names 'a{c}b' have") for c in "<>%&\\?/"),
-        )
-    ],
     (
         "network:VirtualNetwork",
         {"subnets": [{"addressPrefix": "10.1.0.0/24"}]},
@@ -213,4 +197,18 @@ PAYLOADS: list[tuple[str, dict[str, Any], str, str, str]] = [
         "Cannot parse the request.",
         "https://learn.microsoft.com/rest/api/virtualnetwork/subnets/create-or-update",
     ),
+    *[
+        (
+            token,
+            {"idleTimeoutInMinutes": minutes},
+            "InvalidParameter",
+            f"{what} has invalid Idle Timeout. The value must be between 4 and {most}.",
+            source,
+        )
+        for token, what, most, source in (
+            ("network:PublicIPAddress", "Public IP address address", 30, IDLE),
+            ("network:NatGateway", "Nat gateway nat", 120, "https://github.com/MicrosoftDocs/azure-docs/issues/64352"),
+        )
+        for minutes in (3, most + 1)
+    ],
 ]

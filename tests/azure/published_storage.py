@@ -125,16 +125,16 @@ PAYLOADS: list[tuple[str, dict[str, Any], str, str, str]] = [
     ),
     (
         "storage:StorageAccount",
-        {"tags": {"n" * 129: "v"}},
-        "InvalidTagName",
-        "Maximum allowed length for tag name - '128' characters.",
-        "https://github.com/hashicorp/terraform-provider-azurerm/issues/1511",
-    ),
-    (
-        "storage:StorageAccount",
         {"networkRuleSet__bypass": "Logging, Everything"},
         "InvalidRequestPropertyValue",
         "The value 'Logging, Everything' is not allowed for property networkRuleSet.bypass.",
         "https://github.com/kubernetes-sigs/azurefile-csi-driver/issues/1057",
+    ),
+    (
+        "storage:FileServiceProperties",
+        {"fileServicesName": "other"},
+        "InvalidRequestPropertyValue",
+        "The value 'other' is not allowed for property fileServicesName.",
+        "https://learn.microsoft.com/rest/api/storagerp/file-services/set-service-properties",
     ),
 ]

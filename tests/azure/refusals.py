@@ -42,7 +42,7 @@ def value_refusals(new: Resource) -> Iterator[AzureError]:
 
 
 def _filled(message: str, new: Resource, value: Any) -> str:
-    names = {"value": value, "id": new.id, "regions": ",".join(limits.REGIONS)}
+    names = {"value": value, "id": new.id, "name": new.name, "regions": ",".join(limits.REGIONS)}
     if is_cidr(value):
         names["network"] = network(value)
     # other braces are Azure's own

@@ -36,6 +36,15 @@ REFUSED: dict[str, list[Refused]] = {
             "length and use numbers and lower-case letters only.",
         ),
     ],
+    "azure-native:storage:FileServiceProperties": [
+        Refused(
+            "fileServicesName",
+            "https://learn.microsoft.com/rest/api/storagerp/file-services/set-service-properties",
+            matches("(?i:default)"),
+            "InvalidRequestPropertyValue",
+            "The value '{value}' is not allowed for property fileServicesName.",
+        ),
+    ],
     "azure-native:storage:FileShare": [
         Refused(
             "shareName",

@@ -15,6 +15,7 @@ from tests.azure.resource import Resource
 MOST, LONGEST_NAME, LONGEST_VALUE = 50, 512, 256
 # https://github.com/hashicorp/terraform-provider-azurerm/issues/1511
 LONGEST_OF_ACCOUNTS = 128
+PREFIXES = ("microsoft", "azure", "windows")
 RESERVED = r"[<>%&\\?/\x00-\x1f\x7f]"
 
 
@@ -27,6 +28,15 @@ def tag_refusals(new: Resource) -> Iterator[AzureError]:
             "InvalidTags",
             f"Too many tags specified. Requested tag count - '{len(tags)}'. Maximum number of tags allowed - '{MOST}'.",
         )
+    spelt = {name.lower(): name for name in tags}
+    for name in tags:
+        # that it does is known, in which words is not
+        if spelt[name.lower()] != name:
+            yield bad_request("InvalidTags", f"Tag names are case-insensitive: '{name}', '{spelt[name.lower()]}'.")
+        if name.lower().startswith(PREFIXES):
+            yield bad_request(
+                "InvalidTagName", f"The tag name '{name}' begins with a reserved prefix: '{','.join(PREFIXES)}'."
+            )
     for name, value in tags.items():
         if re.search(RESERVED, name):
             yield bad_request(

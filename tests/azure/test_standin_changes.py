@@ -83,6 +83,19 @@ CHANGED: list[tuple[str, dict[str, Any], str, str]] = [
         )
         for which in ("Fault", "Update")
     ],
+    (
+        "compute:Disk",
+        {"diskSizeGB": 16},
+        "ResizeDiskError",
+        f"The disk/snapshot resource with id {COMPUTE}/disks/spare cannot be resized down. Reducing disk/snapshot size "
+        "is not supported in Azure to prevent data loss.",
+    ),
+    (
+        "compute:Disk",
+        {"diskName": "vm-disk", "diskSizeGB": 16},
+        "ResizeDiskError",
+        f"The disk/snapshot resource with id {COMPUTE}/disks/vm-disk cannot be resized down.",
+    ),
     (VM, {"storageProfile__osDisk__diskSizeGB": 64}, "Conflict", "Disk resizing is allowed only when creating a VM or"),
     (
         VM,

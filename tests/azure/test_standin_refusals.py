@@ -13,6 +13,7 @@ from tests.azure import (
     published_network,
     published_security,
     published_storage,
+    published_tags,
 )
 from tests.azure.cloud import Cloud
 from tests.azure.errors import AzureError
@@ -26,6 +27,7 @@ PARTS = (
     published_compute,
     published_machines,
     published_storage,
+    published_tags,
 )
 PAYLOADS = [one for part in PARTS for one in part.PAYLOADS]
 

@@ -31,6 +31,12 @@ TAKEN: list[tuple[str, dict[str, Any]]] = [
     (RULE, {"destinationAddressPrefix": None, "destinationAddressPrefixes": ["10.1.0.4", "10.1.1.0/24"]}),
     (NET, {"addressSpace": {"addressPrefixes": ["10.1.0.0/16", "10.2.0.0/16", "fd00::/48"]}}),
     (NET, {"addressSpace": {"addressPrefixes": ["10.1.0.0/24"]}}),
+    ("compute:Disk", {"diskSizeGB": 64}),
+    ("compute:Disk", {"diskName": "1st.disk_", "creationData": {"createOption": "Empty"}}),
+    ("network:PublicIPAddress", {"idleTimeoutInMinutes": 30}),
+    ("network:NatGateway", {"idleTimeoutInMinutes": 120}),
+    ("resources:ResourceGroup", {"tags": {"team": "data", "of microsoft": "no", "hidden-title": "demo"}}),
+    ("storage:FileServiceProperties", {"fileServicesName": "Default"}),
     ("compute:AvailabilitySet", {"platformFaultDomainCount": 2, "platformUpdateDomainCount": 5}),
     ("compute:AvailabilitySet", {"availabilitySetName": "other", "platformUpdateDomainCount": 20}),
     ("network:PublicIPAddress", {"publicIpAddressName": "b", "zones": ["1", "2", "3"], "dnsSettings": None}),
@@ -59,6 +65,8 @@ def test_what_azure_takes_is_taken(cloud: Cloud, token: str, change: dict[str, A
 MACHINES: list[dict[str, Any]] = [
     {"hardwareProfile__vmSize": "Standard_D2s_v6"},
     {"hardwareProfile__vmSize": "Standard_B2s"},
+    {"vmName": "demo_vm"},
+    {"storageProfile__osDisk__name": "vm.disk_"},
     *[
         {"osProfile__linuxConfiguration__ssh__publicKeys": [{"path": KEYS, "keyData": key}]}
         for key in (
