@@ -93,13 +93,15 @@ def an_empty_disk_has_a_size(cloud: Cloud, new: Resource) -> AzureError | None:
     return None
 
 
-@rule("compute:Disk", source="https://github.com/MicrosoftDocs/azure-docs/issues/57951")
+@rule("compute:Disk", source="https://github.com/MicrosoftDocs/azure-docs/pull/57951")
 def a_disk_does_not_shrink(cloud: Cloud, new: Resource) -> AzureError | None:
     old = cloud.lookup(new.id)
     if old and new.inputs.get("diskSizeGB", 0) < old.inputs.get("diskSizeGB", 0):
+        # the words are known, the code is not
         return bad_request(
             "ResizeDiskError",
             f"The disk/snapshot resource with id {new.id} cannot be resized down. Reducing disk/snapshot size is not "
-            "supported in Azure to prevent data loss.",
+            "supported in Azure to prevent data loss. If you do need to reduce the size of the disk, please create new "
+            "snapshot/disks with the appropriate size. More information is available at https://aka.ms/AzureDisksFAQ",
         )
     return None

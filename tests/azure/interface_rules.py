@@ -89,6 +89,7 @@ def configurations_have_names(cloud: Cloud, new: Resource) -> AzureError | None:
 )
 def an_interface_has_a_configuration(cloud: Cloud, new: Resource) -> AzureError | None:
     if not new.inputs.get("ipConfigurations"):
+        # the code is known, the words are not
         return bad_request(
             "NetworkInterfaceMustHaveIpConfigurationOrAttachedElasticNetworkInterface",
             f"Network interface {new.id} must have one or more IP configurations or an attached elastic network "

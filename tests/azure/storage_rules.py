@@ -57,6 +57,7 @@ def a_kind_has_skus_of_its_own(cloud: Cloud, new: Resource) -> AzureError | None
 @rule("storage:StorageAccount", source="https://github.com/Azure/azure-cli/issues/5115")
 def an_account_for_blobs_has_a_tier(cloud: Cloud, new: Resource) -> AzureError | None:
     if new.inputs["kind"] == "BlobStorage" and not new.inputs.get("accessTier") and not cloud.lookup(new.id):
+        # the words are known, the code is not
         return bad_request("AccountPropertyIsRequired", "Account property accessTier is required for the request.")
     return None
 
