@@ -198,3 +198,10 @@ def test_outputs_are_the_sdks(cloud: Cloud, token: str) -> None:
 
 def test_every_rule_is_of_a_type_that_exists() -> None:
     assert set(RULES) <= set(KINDS)
+
+
+def test_a_machine_without_profiles_and_size_hears_of_its_profiles_first() -> None:
+    made = Cloud()
+    furnish(made, before=VM)
+    with pytest.raises(AzureError, match="Required parameter 'networkProfile' is missing"):
+        put(made, VM, networkProfile=None, hardwareProfile=None, zones=["9"])
