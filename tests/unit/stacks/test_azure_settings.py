@@ -66,6 +66,9 @@ def test_an_image_of_ones_own_may_be_for_arm_and_no_other_size_is_taken_for_it()
 
 
 def test_most_sizes_boot_images_of_both_generations() -> None:
+    for name, size in SIZES.items():
+        assert bool(re.fullmatch(ONLY_GENERATION_1, name)) == (size.generations == {1}), name
+        assert bool(re.fullmatch(ONLY_GENERATION_2, name)) == (size.generations == {2}), name
     for name in ("Standard_B2s", "Standard_DS1_v2", "Standard_D2s_v3", "Standard_D2_v4", "Standard_F2s_v2"):
         assert not re.fullmatch(ONLY_GENERATION_1, name)
         assert not re.fullmatch(ONLY_GENERATION_2, name)
