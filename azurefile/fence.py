@@ -26,7 +26,7 @@ import time
 from collections.abc import Callable
 
 from azurefile import liveness
-from azurefile.errors import ShareSilent
+from azurefile.errors import ShareError, ShareSilent
 from azurefile.held import Held
 from azurefile.lease import Lease
 from azurefile.leases import RENEWALS, Leases, patience
@@ -74,6 +74,10 @@ class Fence:
         """Whether the volume is held by something that may still write."""
         lease = self._leases.of(volume)
         return lease is not None and self._alive(lease.owner, restored=lease.restored)
+
+    def runs(self, volume: str) -> bool:
+        """Whether the engine says that a container with the volume runs; not while it starts or ends them."""
+        return self._running(volume) is True
 
     def claim(self, volume: Volume, store: LockStore, *, rejoin: bool, engine: Process | None = None) -> bool:
         """Hold the volume's folder for one more mount that `engine` asks for, or raise `Held`.
@@ -128,7 +132,9 @@ class Fence:
     def _refuse_or_evict(self, volume: Volume, record: Record, store: LockStore) -> None:
         owner = record.owner
         own = self._leases.own(owner)
-        if own is not None and _is_copy(record, own, store):
+        if own is not None and own.lost:
+            raise Held(volume, owner, passing=True)
+        if own is not None and _is_copy(volume, record, own, store):
             log.info("copied record is of another share", extra=facts(owner) | {"to": volume.name})
             store.take(owner, self._leases.host.name)
             return
@@ -138,8 +144,6 @@ class Fence:
         distant = store.shared and own is None and owner.host_id != self._leases.host.identity
         locked = own is None and not distant and is_locked(store, owner.key)
         restored = own.restored if own is not None else not locked
-        if own is not None and own.lost:
-            raise Held(volume, owner, passing=True)
         if own is not None and own.ending and owner.volume != volume.name:
             raise Held(volume, owner, wait=_ENDING_SECONDS)
         if not distant and not self._void(owner, locked=locked) and self._alive(owner, restored=restored):
@@ -217,14 +221,18 @@ class Fence:
         return starting or self._running(owner.volume) is not False
 
 
-def _is_copy(record: Record, lease: Lease, store: LockStore) -> bool:
+def _is_copy(volume: Volume, record: Record, lease: Lease, store: LockStore) -> bool:
     """Whether the record of a lease on another share was copied to this one, with the data, and nobody renews it here.
 
     One share may have two names.
     """
     if lease.store is store or not store.shared:
         return False
-    there = lease.store.read(lease.owner.key)
+    try:
+        there = lease.store.read(lease.owner.key)
+    except ShareError as error:
+        # What that share says is nothing to who claims this one.
+        raise Held(volume, lease.owner, wait=_ENDING_SECONDS) from error
     here = store.read(record.owner.key)
     return there is not None and here is not None and here.owner.renewed < there.owner.renewed
 

@@ -110,7 +110,7 @@ class Leases:
         """Remove the record of a volume that no longer exists. Raises ShareError if the share can't be asked."""
         self.release(volume.name)
         key = self.key(volume.name, store)
-        if not store.shared:
+        if not store.shared or store.read(key) is None:
             store.delete(key)
             return
         with store.mutex():

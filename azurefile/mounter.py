@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 _FLUSH_SECONDS = 20.0
 # A share that answers, but is slow to take the last writes, is waited for as long as this.
 _SLOW_SECONDS = 80.0
+_GONE = "its mount is gone: the plugin was disabled, or the engine started again"
 
 
 class Mounter:
@@ -187,6 +188,9 @@ class Mounter:
                 self._way(volume).refresh(volume, attachment.target)
             except StaleMount as error:
                 self._keeper.give_up(lease, str(error), restart=True)
+        elif lease is not None and lease.store.shared and lease.owner.exclusive and self._fence.runs(volume.name):
+            # The container has it still, out of reach: nobody could cut it for another host, or give it a new key.
+            self._keeper.give_up(lease, _GONE, restart=True)
 
     def answers(self, volume: Volume) -> bool:
         """Whether a mount could be noted and the share be asked; one that refuses to be used answers too."""

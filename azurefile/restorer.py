@@ -68,10 +68,7 @@ class Restorer:
             if attachment.out == 0:
                 self._mounter.end(volume.name)
             elif not attachment.readable:
-                self._stop_unguarded(volume.name, "its mount IDs can't be read")
-            elif volume.options.exclusive and not mounts.is_mounted(attachment.target):
-                # Containers have it still, out of reach: nobody could cut it for another host, or give it a new key.
-                self._stop_unguarded(volume.name, "its mount went when the plugin was disabled", restart=True)
+                self._stop_uncounted(volume.name)
         else:
             attachment.void()
         stopped = self._stopper.interrupted(volume.name)
@@ -106,14 +103,11 @@ class Restorer:
         if (lease := self._leases.of(name)) is not None:
             self._keeper.give_up(lease, "what is kept of the volume can't be read")
 
-    def _stop_unguarded(self, volume: str, reason: str, *, restart: bool = False) -> None:
-        """Stop what uses a volume of a shared store that can't be let go of as others are.
-
-        Without mount IDs the first Unmount of several would give the folder back.
-        """
+    def _stop_uncounted(self, volume: str) -> None:
+        """Stop what uses a volume without mount IDs: the first Unmount of several would give the folder back."""
         lease = self._leases.of(volume)
         if lease is not None and lease.store.shared:
-            self._keeper.give_up(lease, reason, restart=restart)
+            self._keeper.give_up(lease, "its mount IDs can't be read")
 
     def _resume_unread(self, volume: Volume, store: LockStore) -> None:
         """Go on with a lease that can't be read, to stop what uses its volume; the engine knows what that is."""

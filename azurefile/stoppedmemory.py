@@ -2,10 +2,8 @@
 
 import contextlib
 import logging
-import math
-import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from azurefile import files
@@ -23,8 +21,8 @@ class Stopped:
     containers: tuple[str, ...]
     # They start again whatever their restart policy.
     restart: bool
-    # When they were stopped: one that ran since is no longer what was stopped.
-    at: float = math.inf
+    # When each had been started, as far as the engine said: one that ran since is no longer what was stopped.
+    started: Mapping[str, str] = field(default_factory=dict)
 
 
 class StoppedMemory:
@@ -37,18 +35,22 @@ class StoppedMemory:
 
     def save(self, lease: Lease, containers: Iterable[str]) -> Stopped:
         """Remember what is stopped for a lost lease; on a full disk only this life knows."""
-        stopped = Stopped(lease.owner, tuple(sorted(containers)), lease.restart, time.time())
+        stopped = Stopped(lease.owner, tuple(sorted(containers)), lease.restart)
+        self.keep(stopped)
+        return stopped
+
+    def keep(self, stopped: Stopped) -> None:
+        """Remember what was stopped as it is known by now."""
         value = {
-            "owner": lease.owner.to_json(),
+            "owner": stopped.owner.to_json(),
             "containers": stopped.containers,
             "restart": stopped.restart,
-            "at": stopped.at,
+            "started": stopped.started,
         }
         try:
-            files.write_json(self._path(lease.owner.volume), value, durable=True)
+            files.write_json(self._path(stopped.owner.volume), value, durable=True)
         except OSError as error:
-            log.error("stop not remembered", extra={"volume": lease.owner.volume, "error": error})
-        return stopped
+            log.error("stop not remembered", extra={"volume": stopped.owner.volume, "error": error})
 
     def load(self, volume: str) -> Stopped | None:
         """What was stopped for a volume and not started again."""
@@ -60,11 +62,11 @@ class StoppedMemory:
                 tuple(map(str, data["containers"])),
                 bool(data["restart"]),
                 # An older version of the plugin did not keep it.
-                float(data.get("at", math.inf)),
+                {str(container): str(at) for container, at in data.get("started", {}).items()},
             )
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             log.warning("file of stopped containers not readable", extra={"file": path.name, "error": error})
             return None
 

@@ -6,13 +6,13 @@ is noted on disk, since a container must not stay down if the plugin or the mach
 """
 
 import contextlib
+import dataclasses
 import logging
 import os
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterable
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +81,8 @@ class Stopper:
         if lease.taken or not killed:
             self._memory.forget(owner.volume)
         else:
+            stopped = dataclasses.replace(stopped, started=self._starts(killed))
+            self._memory.keep(stopped)
             self._start_again(stopped, lease.store)
 
     def interrupted(self, volume: str) -> Stopped | None:
@@ -91,6 +93,11 @@ class Stopper:
         """Start again what the plugin's last life stopped, once the share is back."""
         log.info("stopped by the plugin's last life", extra=facts(stopped.owner))
         threading.Thread(target=self._start_again, args=(stopped, store), name="start", daemon=True).start()
+
+    def _starts(self, containers: Iterable[str]) -> dict[str, str]:
+        """When each was started, as far as the engine says."""
+        looked = ((container, self._engine.look(container)) for container in containers)
+        return {container: _started_at(found) for container, found in looked if found}
 
     def _kill(self, containers: Iterable[str]) -> list[threading.Thread]:
         kills = [threading.Thread(target=self._engine.kill, args=(container,), daemon=True) for container in containers]
@@ -193,17 +200,17 @@ class Stopper:
         """
         while (found := self._engine.look(container)) is None or (found and _dying(found, container, stopped.owner)):
             time.sleep(_RETRY_SECONDS)
-        if not found or found["State"]["Pid"] or _started_at(found) > stopped.at:
+        if not found or found["State"]["Pid"]:
+            return False
+        if _started_at(found) != stopped.started.get(container, _started_at(found)):
+            # It ran since, and somebody stopped it.
             return False
         return stopped.restart or has_restart_policy(found)
 
 
-def _started_at(found: dict[str, Any]) -> float:
-    """When a container was last started; one whose start failed was not."""
-    try:
-        return datetime.fromisoformat(found["State"]["StartedAt"]).timestamp()
-    except (KeyError, ValueError):
-        return 0.0
+def _started_at(found: dict[str, Any]) -> str:
+    """When a container was last started, in the engine's words; one whose start failed was not."""
+    return str(found["State"].get("StartedAt", ""))
 
 
 def _dying(found: dict[str, Any], container: str, owner: Owner) -> bool:

@@ -89,4 +89,4 @@ def ran(
 def reap(engine: DockerClient, root: str) -> None:
     """Removes what a killed run left of this."""
     for left in engine.containers.list(all=True, filters={"label": f"{LABEL}={root}", "status": ["exited", "created"]}):
-        left.remove(force=True)
+        left.remove(v=True, force=True)

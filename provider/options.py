@@ -6,6 +6,7 @@ import re
 
 from provider.oneoff import created
 from provider.resource import EngineResource, Failure, Props, engine_client
+from provider.turns import turn
 
 # [ERROR] [MY-000067] [Server] unknown variable 'innodb_bufer_pool_size=256M'.
 ERROR = re.compile(r"\[ERROR\] \[MY-\d+\] \[\w+\] (?:\S+: )?(.+?)\.?$", re.MULTILINE)
@@ -38,6 +39,8 @@ def _try(props: Props) -> None:
     """
     command = [*props["options"], "--validate-config"]
     with (
+        # else who puts a killed run right takes it for one that was left
+        turn(props["database"], shared=True),
         engine_client(props["engine"]) as engine,
         created(engine, props["image"], props["database"], ["mysqld"], command, user="mysql") as container,
     ):
@@ -48,4 +51,6 @@ def _try(props: Props) -> None:
     # the first; what follows is that it ends, and why it can't go on
     found = ERROR.search(said)
     refused = found[1] if found else " ".join(said.splitlines()[-1:])
+    if refused.startswith("unknown "):
+        refused += " (one of a plugin that SQL installed is written loose_NAME)"
     raise Failure(f"options of database {props['database']}: mysqld refuses them: {refused}: mend databases[].options")

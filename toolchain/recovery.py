@@ -147,7 +147,7 @@ def _remove_oneoffs(docker: list[str], mark: str) -> None:
     with _turn(mark):
         listed = _call([*docker, "ps", "-aq", "--filter", f"label={ONEOFF}={mark}", *ended])
         if listed and listed.split():
-            _call([*docker, "rm", "-f", *listed.split()])
+            _call([*docker, "rm", "-fv", *listed.split()])
 
 
 def _turn(root: str) -> AbstractContextManager[None]:

@@ -109,9 +109,16 @@ def test_a_stop_of_an_earlier_hold_does_not_end_the_present_one(
     engine.containers.remove(mydb)
 
 
-@pytest.mark.parametrize("exclusive", ["true", "false"])
+@pytest.mark.parametrize(("exclusive", "answers"), [("true", True), ("false", True), ("true", False)])
 def test_what_uses_a_mount_that_went_with_the_plugin_is_started_anew(
-    driver: Driver, engine: FakeEngine, tmp_path: Path, world: World, folder: MemoryFolder, exclusive: str
+    driver: Driver,
+    engine: FakeEngine,
+    tmp_path: Path,
+    world: World,
+    folder: MemoryFolder,
+    monkeypatch: pytest.MonkeyPatch,
+    exclusive: str,
+    answers: bool,
 ) -> None:
     """Whoever disables a plugin by force takes its mounts away, and the containers' own are out of reach."""
     driver._protocols["local"] = OnShare(tmp_path / "root", Machine(world, folder, "one").store)
@@ -121,16 +128,19 @@ def test_what_uses_a_mount_that_went_with_the_plugin_is_started_anew(
     driver._restorer._memory.save(dataclasses.replace(lease, confirmed=liveness.clock()))
     mydb = FakeContainer("mydb", "dbs", restart="no")
     engine.containers.append(mydb)
+    if not answers:
+        # it is still ending what ran when it was killed
+        monkeypatch.setattr(driver._mounter._fence, "_running", lambda _: None)
     driver.restore()
     asyncio.run(driver._sweeper.round())
 
     def started() -> None:
         assert engine.started == ["mydb"]
 
-    if exclusive == "true":
+    if exclusive == "true" and answers:
         eventually(started, 10)
     else:
-        # nobody has to be kept from its files
+        # of what is not exclusive nobody has to be kept from its files
         assert mydb.process.poll() is None
         mydb.kill()
     engine.containers.remove(mydb)

@@ -370,6 +370,14 @@ def test_a_record_that_was_copied_with_the_data_to_another_share_holds_nothing(w
     other = SharedStore(restored, "check", clock=lambda: world.now)
     one.fence.claim(volume("check", share="check"), other, rejoin=False)
     one.leases.renew(lease)
+    # what the original's share says is nothing to this one
+    world.share_down = True
+    again = MemoryFolder(World())
+    again.files = dict(restored.files)
+    again.files.pop("id-one.azurefile.dbs.taken")
+    with pytest.raises(Held):
+        one.fence.claim(volume("again"), SharedStore(again, "again", clock=lambda: world.now), rejoin=False)
+    world.share_down = False
     # by another name it is the same share
     alias = SharedStore(there, "alias", clock=lambda: world.now)
     with pytest.raises(Held, match='"mydb"'):

@@ -69,7 +69,11 @@ def test_options_are_tried_by_the_servers_own_program(engine: OneOff) -> None:
 @pytest.mark.parametrize(
     ("said", "expected"),
     [
-        (SAID, "refuses them: unknown variable 'innodb_bufer_pool_size=256M': mend databases[].options"),
+        (
+            SAID,
+            "refuses them: unknown variable 'innodb_bufer_pool_size=256M' (one of a plugin that SQL installed is "
+            "written loose_NAME): mend databases[].options",
+        ),
         (
             "0 [ERROR] [MY-000077] [Server] /usr/sbin/mysqld: Error while setting value 'x' to 'sql_mode'.",
             "refuses them: Error while setting value 'x' to 'sql_mode': mend",
