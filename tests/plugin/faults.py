@@ -53,11 +53,17 @@ def upgrade_plugin(stage: Stage) -> None:
 
 
 def set_plugin(stage: Stage) -> None:
-    """It is disabled by force for another setting, while containers run: its mounts go, and theirs stay."""
-    machine = stage.machine
+    """It is disabled by force for another setting, while containers run: its mounts go, and theirs stay for a while."""
+    machine, since = stage.machine, stage.now()
     docker(machine, "plugin", "disable", "-f", NAME)
     docker(machine, "plugin", "set", NAME, "LOG_LEVEL=info")
     docker(machine, "plugin", "enable", "--timeout", "120", NAME)
+
+    def started_again() -> bool:
+        said = [line for line in stage.log(since) if 'msg="started again"' in line]
+        return all(any(f"volume={volume} " in line for line in said) for volume in stage.holders)
+
+    wait_until(started_again, START_SECONDS)
 
 
 def restart_engine(stage: Stage, *, live_restore: bool) -> None:
