@@ -60,7 +60,7 @@ def set_plugin(stage: Stage) -> None:
     docker(machine, "plugin", "enable", "--timeout", "120", NAME)
 
     def started_again() -> bool:
-        said = [line for line in stage.log(since) if 'msg="started again"' in line]
+        said = [line for line in stage.log(since) if "started again" in line and "not started" not in line]
         return all(any(f"volume={volume} " in line for line in said) for volume in stage.holders)
 
     wait_until(started_again, START_SECONDS)
