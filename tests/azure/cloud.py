@@ -22,6 +22,7 @@ from tests.azure.children import inline, left_out
 from tests.azure.compute_rules import made_as
 from tests.azure.faults import Faults
 from tests.azure.kinds import KINDS, Kind, kind_of
+from tests.azure.links import named
 from tests.azure.machines import MachineRoom, RecordingRoom
 from tests.azure.outputs import outputs
 from tests.azure.resource import Resource
@@ -195,7 +196,8 @@ class Cloud:
             if other.kind.token.startswith("azure-native:storage:"):
                 continue
             for path, reference in other.references():
-                if reference.lower() == resource_id.lower():
+                # a script that begins with an id uses nothing
+                if named(path) and reference.lower() == resource_id.lower():
                     yield other, path
         owner = target and target.facts.get("managedBy")
         if owner and (found := self.lookup(owner)):

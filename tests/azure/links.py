@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from tests.azure.errors import AzureError, bad_request, not_parsed
 from tests.azure.kinds import KINDS, kind_of
 from tests.azure.resource import Resource
-from tests.azure.values import strings
 
 # how a path ends, and the type that it names
 NAMED = {
@@ -24,13 +23,18 @@ NAMED = {
 }
 
 
+def named(path: str) -> str | None:
+    """Returns the type that an id at this path names, if the path is one of ids."""
+    return NAMED.get(".".join(re.sub(r"\[\d+\]", "[]", path).split(".")[-2:]))
+
+
 def link_refusals(new: Resource) -> Iterator[AzureError]:
     """Yields what is wrong with the ids that a resource names, whether what they name exists or not.
 
     https://github.com/Azure/avdaccelerator/issues/84
     """
-    for path, value in strings(new.inputs):
-        token = NAMED.get(".".join(re.sub(r"\[\d+\]", "[]", path).split(".")[-2:]))
+    for path, value in new.texts():
+        token = named(path)
         if token and not re.match("/(subscriptions|providers)/", value, re.IGNORECASE):
             yield bad_request(
                 "LinkedInvalidPropertyId",

@@ -8,7 +8,10 @@ from typing import Any
 
 from tests.azure.kinds import KINDS, Kind
 from tests.azure.limits import region
-from tests.azure.values import at, references
+from tests.azure.values import at, strings
+
+# properties whose texts say nothing to Azure, whatever they look like
+FREE = frozenset({"description", "metadata", "parameters", "protectedParameters", "tags"})
 
 
 @dataclass
@@ -39,9 +42,13 @@ class Resource:
         """Its region, empty for what is part of another resource."""
         return region(self.inputs.get("location", ""))
 
+    def texts(self) -> Iterator[tuple[str, str]]:
+        """Yields the texts of its inputs that Azure reads, each with the path that leads there."""
+        return strings({name: value for name, value in self.inputs.items() if name not in FREE})
+
     def references(self) -> Iterator[tuple[str, str]]:
         """Yields the ids that its inputs name, each with the path that leads there."""
-        return references(self.inputs)
+        return ((path, text) for path, text in self.texts() if text.lower().startswith("/subscriptions/"))
 
     def inputs_at(self, path: str) -> list[Any]:
         return [value for _, value in at(self.inputs, path)]

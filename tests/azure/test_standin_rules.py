@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,7 @@ from tests.azure.shares import RecordingShares
 
 VM = "compute:VirtualMachine"
 CARD = "network:NetworkInterface"
+COMMAND = "compute:VirtualMachineRunCommandByVirtualMachine"
 ACCOUNT = "storage:StorageAccount"
 GROUP = NETWORK.split("/providers/")[0]
 
@@ -71,6 +73,27 @@ def test_what_is_in_use_is_not_deleted(cloud: Cloud, resource_id: str, code: str
     assert caught.value.code == code
     assert message in caught.value.message
     assert cloud.lookup(resource_id)
+
+
+NIC = f"{NETWORK}/networkInterfaces/second"
+
+
+@pytest.mark.parametrize(
+    ("token", "change"),
+    [
+        ("compute:Disk", {"tags": {"nic": NIC}}),
+        (COMMAND, {"parameters": [{"name": "NIC", "value": NIC}]}),
+        (COMMAND, {"source__script": NIC}),
+    ],
+)
+def test_a_text_that_looks_like_an_id_uses_nothing(cloud: Cloud, token: str, change: dict[str, Any]) -> None:
+    configuration = {"name": "main", "subnet": {"id": f"{NETWORK}/virtualNetworks/net/subnets/hosts"}}
+    card = {"networkInterfaceName": "second", "ipConfigurations": [configuration]}
+    put(cloud, CARD, **card)
+    put(cloud, token, **change)
+    assert "virtualMachine" not in cloud.get(NIC)
+    put(cloud, CARD, **card, enableAcceleratedNetworking=True)
+    cloud.delete(NIC)
 
 
 def test_an_availability_set_stays_while_a_machine_is_in_it(cloud: Cloud) -> None:

@@ -12,6 +12,7 @@ from tests.azure.samples import NETWORK, furnish, put, room
 from tests.azure.values import one
 
 CARD = "network:NetworkInterface"
+COMMAND = "compute:VirtualMachineRunCommandByVirtualMachine"
 NET, RULE = "network:VirtualNetwork", "network:SecurityRule"
 SECOND, A = {"addressPrefixes": ["10.2.0.0/16"]}, "10.2.0.0/24"
 KEYS = "/home/datadocker/.ssh/authorized_keys"
@@ -36,6 +37,10 @@ TAKEN: list[tuple[str, dict[str, Any]]] = [
     ("network:PublicIPAddress", {"idleTimeoutInMinutes": 30}),
     ("network:NatGateway", {"idleTimeoutInMinutes": 120}),
     ("resources:ResourceGroup", {"tags": {"team": "data", "of microsoft": "no", "hidden-title": "demo"}}),
+    ("compute:Disk", {"tags": {"subnet.id": "hosts", "wiki": f"{NETWORK}/networkInterfaces/gone"}}),
+    ("storage:FileShare", {"metadata": {"subnet.id": "hosts"}}),
+    (RULE, {"description": f"{NETWORK}/networkInterfaces/gone"}),
+    (COMMAND, {"parameters": [{"name": "NIC", "value": f"{NETWORK}/networkInterfaces/gone"}]}),
     ("storage:FileServiceProperties", {"fileServicesName": "Default"}),
     ("compute:AvailabilitySet", {"platformFaultDomainCount": 2, "platformUpdateDomainCount": 5}),
     ("compute:AvailabilitySet", {"availabilitySetName": "other", "platformUpdateDomainCount": 20}),

@@ -33,11 +33,6 @@ def strings(properties: Any, path: str = "") -> Iterator[tuple[str, str]]:
             yield from strings(value, f"{path}[{index}]")
 
 
-def references(properties: Any) -> Iterator[tuple[str, str]]:
-    """Yields the ids of resources in properties, with the paths that lead to them."""
-    return ((path, text) for path, text in strings(properties) if text.lower().startswith("/subscriptions/"))
-
-
 def merged(old: Any, new: Any) -> Any:
     """Returns new properties over old ones: what the new ones leave out stays."""
     if not (isinstance(old, Mapping) and isinstance(new, Mapping)):
