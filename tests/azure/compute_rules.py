@@ -61,6 +61,14 @@ def what_a_machine_was_made_with_stays(cloud: Cloud, new: Resource) -> AzureErro
     return None
 
 
+@rule("compute:VirtualMachine", source="https://github.com/hashicorp/terraform/issues/11147")
+def a_disk_that_is_attached_is_named(cloud: Cloud, new: Resource) -> AzureError | None:
+    if made_as(new) == "Attach" and not one(new.inputs, "storageProfile.osDisk.managedDisk.id"):
+        # that it does is known, in which words is not
+        return invalid_parameter("Required parameter 'osDisk.managedDisk.id' is missing (null).")
+    return None
+
+
 @rule("compute:VirtualMachine", source="https://github.com/hashicorp/terraform-provider-azurerm/issues/3247")
 def a_disk_that_is_attached_has_its_logins(cloud: Cloud, new: Resource) -> AzureError | None:
     if made_as(new) == "Attach" and new.inputs.get("osProfile"):

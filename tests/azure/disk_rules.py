@@ -29,14 +29,6 @@ def a_disk_is_as_big_as_its_image(cloud: Cloud, new: Resource) -> AzureError | N
     return None
 
 
-@rule("compute:VirtualMachine", source="https://github.com/hashicorp/terraform/issues/11147")
-def a_disk_that_is_attached_is_named(cloud: Cloud, new: Resource) -> AzureError | None:
-    if made_as(new) == "Attach" and not one(new.inputs, "storageProfile.osDisk.managedDisk.id"):
-        # that it does is known, in which words is not
-        return invalid_parameter("Required parameter 'osDisk.managedDisk.id' is missing (null).")
-    return None
-
-
 @rule("compute:VirtualMachine", source="https://github.com/kubernetes-sigs/azuredisk-csi-driver/issues/1378")
 def a_disk_has_one_machine(cloud: Cloud, new: Resource) -> AzureError | None:
     disk = cloud.lookup(cloud.os_disk_id(new)) if made_as(new) == "Attach" else None

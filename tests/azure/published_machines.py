@@ -9,7 +9,7 @@ from typing import Any
 
 VM, DISK, SET = "compute:VirtualMachine", "compute:Disk", "compute:AvailabilitySet"
 IMAGE = "storageProfile__imageReference"
-STANDARD = {"storageAccountType": "Standard_LRS"}
+STANDARD, PREMIUM = {"storageAccountType": "Standard_LRS"}, {"storageAccountType": "Premium_LRS"}
 GENERATIONS = "https://github.com/microsoft/ga4gh-tes/issues/43"
 
 
@@ -98,6 +98,17 @@ PAYLOADS: list[tuple[str, dict[str, Any], str, str, str]] = [
             (VM, "vmName", "vmName", "_demo"),
         )
     ],
+    (
+        VM,
+        {
+            "hardwareProfile__vmSize": "Standard_D2_v3",
+            "osProfile": None,
+            "storageProfile": {"osDisk": {"createOption": "Attach", "managedDisk": PREMIUM}},
+        },
+        "InvalidParameter",
+        "Required parameter 'osDisk.managedDisk.id' is missing (null).",
+        "https://github.com/hashicorp/terraform/issues/11147",
+    ),
     (
         DISK,
         {"diskSizeGB": None},
