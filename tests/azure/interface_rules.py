@@ -153,6 +153,9 @@ def a_static_address_is_said(cloud: Cloud, new: Resource) -> AzureError | None:
 def a_static_address_is_one_of_its_subnets(cloud: Cloud, new: Resource) -> AzureError | None:
     for address, subnet in _static_addresses(cloud, new):
         ranges = [network(prefix) for prefix in prefixes(subnet.inputs)]
+        # which ranges a pool gives is the pool's to say
+        if not ranges:
+            continue
         inside = next((r for r in ranges if ipaddress.ip_address(address) in r), None)
         if inside is None:
             return bad_request(

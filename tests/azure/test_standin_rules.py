@@ -176,6 +176,20 @@ def test_a_static_address_is_had_and_held(cloud: Cloud) -> None:
     assert [f["privateIPAddress"] for f in found] == ["10.1.0.4", "10.1.0.9", "10.1.0.5"]
 
 
+def test_a_subnet_of_a_pool_has_any_static_address(cloud: Cloud) -> None:
+    pool = put(
+        cloud,
+        "network:Subnet",
+        subnetName="pool",
+        addressPrefix=None,
+        ipamPoolPrefixAllocations=[{"numberOfIpAddresses": "256"}],
+    )
+    asked = {"privateIPAddress": "10.1.9.9", "privateIPAllocationMethod": "Static"}
+    configuration = {"name": "main", "subnet": {"id": pool.id}, **asked}
+    made = put(cloud, CARD, networkInterfaceName="second", ipConfigurations=[configuration])
+    assert cloud.get(made.id)["ipConfigurations"][0]["privateIPAddress"] == "10.1.9.9"
+
+
 @pytest.mark.parametrize(
     ("token", "name", "property"),
     [
