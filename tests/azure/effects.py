@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import base64
 import datetime
-import ipaddress
 import os
 import threading
 import uuid
 from typing import TYPE_CHECKING
 
 from tests.azure import os_disk
+from tests.azure.addresses import network
 from tests.azure.errors import AzureError, PartialError, conflict
-from tests.azure.interface_rules import static_address
+from tests.azure.interface_rules import addresses, is_kept
 from tests.azure.machines import BootFailed, Order, Ran, claimed_address
 from tests.azure.network_rules import prefixes
 from tests.azure.reach import address_of, open_ports
@@ -237,24 +237,22 @@ def _release(cloud: Cloud, machine: Resource) -> None:
 
 
 def _give_private_addresses(cloud: Cloud, interface: Resource) -> None:
-    given = interface.facts.setdefault("addresses", {})
-    for path, subnet_id in at(interface.inputs, "ipConfigurations[].subnet.id"):
-        index = path.split("[")[1].split("]")[0]
-        subnet = cloud.lookup(subnet_id)
-        if asked := static_address(interface.inputs["ipConfigurations"][int(index)]):
-            given[index] = asked
-        if index in given or not subnet or not prefixes(subnet.inputs):
+    # what is asked for comes first, so that it is given to nobody else
+    given = addresses(interface)
+    others = (other for other in cloud.of_type(interface.kind.token) if other.key != interface.key)
+    taken = {a for other in others for a in other.facts.get("addresses", {}).values()}
+    for configuration in interface.inputs["ipConfigurations"]:
+        subnet = cloud.lookup(one(configuration, "subnet.id", ""))
+        if configuration["name"] in given or not subnet or not prefixes(subnet.inputs):
             continue
-        others = cloud.of_type(interface.kind.token)
-        taken = {a for o in others for a in o.facts.get("addresses", {}).values()}
-        hosts = ipaddress.ip_network(prefixes(subnet.inputs)[0]).hosts()
-        # the first three are Azure's own
-        free = (str(host) for number, host in enumerate(hosts) if number >= 3 and str(host) not in taken)
+        whole = network(prefixes(subnet.inputs)[0])
+        used = taken | set(given.values())
+        free = (str(host) for host in whole if not is_kept(host, whole) and str(host) not in used)
         if (address := next(free, None)) is None:
             raise AzureError(
                 400,
                 "SubnetIsFull",
-                f"Subnet {subnet.name} with address prefix {prefixes(subnet.inputs)[0]} does not have enough capacity "
-                "for 1 IP addresses.",
+                f"Subnet {subnet.name} with address prefix {whole} does not have enough capacity for 1 IP addresses.",
             )
-        given[index] = address
+        given[configuration["name"]] = address
+    interface.facts["addresses"] = given

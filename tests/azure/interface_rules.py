@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.azure.cloud import Cloud
     from tests.azure.resource import Resource
 
-# addresses of a subnet: the network's own, the gateway and two of Azure's name service
+# addresses at the start of a subnet: the network's own, the gateway and two of Azure's name service
 KEPT = 4
 
 
@@ -151,7 +151,7 @@ def a_static_address_is_said(cloud: Cloud, new: Resource) -> AzureError | None:
 
 @rule("network:NetworkInterface", source="https://github.com/hashicorp/terraform-provider-azurerm/issues/4225")
 def a_static_address_is_one_of_its_subnets(cloud: Cloud, new: Resource) -> AzureError | None:
-    for address, subnet in _static_addresses(cloud, new):
+    for _, address, subnet in _static_addresses(cloud, new):
         ranges = [network(prefix) for prefix in prefixes(subnet.inputs)]
         # which ranges a pool gives is the pool's to say
         if not ranges:
@@ -162,8 +162,7 @@ def a_static_address_is_one_of_its_subnets(cloud: Cloud, new: Resource) -> Azure
                 "PrivateIPAddressNotInSubnet",
                 f"Private static IP address {address} does not belong to the range of subnet prefix {ranges[0]}.",
             )
-        number = int(ipaddress.ip_address(address)) - int(inside.network_address)
-        if number < KEPT or number == inside.num_addresses - 1:
+        if is_kept(address, inside):
             return bad_request(
                 "PrivateIPAddressInReservedRange",
                 f"Private static IP address {address} falls within reserved IP range of subnet prefix {inside}.",
@@ -173,23 +172,39 @@ def a_static_address_is_one_of_its_subnets(cloud: Cloud, new: Resource) -> Azure
 
 @rule("network:NetworkInterface", source="https://github.com/daniel-rhoades/acs-engine-terraform/issues/10")
 def a_static_address_is_free(cloud: Cloud, new: Resource) -> AzureError | None:
-    for address, subnet in _static_addresses(cloud, new):
+    for name, address, subnet in _static_addresses(cloud, new):
+        owners = [f"{new.id}/ipConfigurations/{n}" for n, a in addresses(new).items() if n != name and a == address]
         for other in cloud.of_type(new.kind.token):
             near = subnet.key in (i.lower() for i in other.inputs_at("ipConfigurations[].subnet.id"))
             if other.key != new.key and near and address in other.facts.get("addresses", {}).values():
-                return bad_request(
-                    "PrivateIPAddressIsAllocated",
-                    f"IP configuration {cloud.inner_id(new, 'ipConfigurations[0]')} is using the private IP address "
-                    f"{address} which is already allocated to resource {other.id}.",
-                )
+                owners.append(other.id)
+        if owners:
+            return bad_request(
+                "PrivateIPAddressIsAllocated",
+                f"IP configuration {new.id}/ipConfigurations/{name} is using the private IP address {address} which is "
+                f"already allocated to resource {owners[0]}.",
+            )
     return None
 
 
-def _static_addresses(cloud: Cloud, interface: Resource) -> Iterator[tuple[str, Resource]]:
+def _static_addresses(cloud: Cloud, interface: Resource) -> Iterator[tuple[str, str, Resource]]:
     for configuration in interface.inputs["ipConfigurations"]:
         subnet = cloud.lookup(one(configuration, "subnet.id", ""))
         if subnet and (address := static_address(configuration)):
-            yield address, subnet
+            yield configuration["name"], address, subnet
+
+
+def addresses(interface: Resource) -> dict[str, str]:
+    """Returns the addresses of an interface's configurations, by name: those they ask for, and those they had."""
+    had = interface.facts.get("addresses", {})
+    found = {c["name"]: static_address(c) or had.get(c["name"]) for c in interface.inputs["ipConfigurations"]}
+    return {name: address for name, address in found.items() if address}
+
+
+def is_kept(address: Any, whole: Any) -> bool:
+    """Whether Azure keeps an address of a subnet's range to itself."""
+    number = int(ipaddress.ip_address(address)) - int(whole.network_address)
+    return number < KEPT or number == whole.num_addresses - 1
 
 
 def is_primary(item: Any, items: list[Any]) -> bool:

@@ -117,12 +117,13 @@ def a_subnet_has_one_endpoint_of_storage(cloud: Cloud, new: Resource) -> AzureEr
 
 
 @rule(
+    "network:NetworkInterface",
     "network:NetworkSecurityGroup",
     "network:VirtualNetwork",
     source="https://github.com/hashicorp/terraform-provider-azurerm/issues?q=DuplicateResourceName",
 )
 def children_have_names_of_their_own(cloud: Cloud, new: Resource) -> AzureError | None:
-    for inside in new.kind.inline:
+    for inside in (*new.kind.inline, "ipConfigurations"):
         names = [name.lower() for name in new.inputs_at(f"{inside}[].name")]
         for name in names:
             if names.count(name) > 1:

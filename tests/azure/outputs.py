@@ -102,9 +102,9 @@ def _(cloud: Cloud, address: Resource, out: Outputs) -> None:
 
 @_of("network:NetworkInterface")
 def _(cloud: Cloud, interface: Resource, out: Outputs) -> None:
-    for index, configuration in enumerate(out["ipConfigurations"]):
+    for configuration in out["ipConfigurations"]:
         configuration["id"] = f"{interface.id}/ipConfigurations/{configuration.get('name')}"
-        configuration.setdefault("privateIPAddress", interface.facts.get("addresses", {}).get(str(index)))
+        configuration.setdefault("privateIPAddress", interface.facts.get("addresses", {}).get(configuration["name"]))
         configuration.setdefault("privateIPAllocationMethod", "Dynamic")
         configuration.setdefault("privateIPAddressVersion", "IPv4")
         configuration["primary"] = is_primary(configuration, out["ipConfigurations"])

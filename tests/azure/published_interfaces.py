@@ -97,6 +97,13 @@ PAYLOADS: list[tuple[str, dict[str, Any], str, str, str]] = [
         "more than one of the IPConfigurations is specified as Primary.",
         "https://learn.microsoft.com/azure/virtual-network/ip-services/virtual-network-network-interface-addresses",
     ),
+    (
+        CARD,
+        second({**MAIN, "primary": True}, {**MAIN, "name": "Main"}),
+        "DuplicateResourceName",
+        f"Resource {SECOND} has two child resources with the same name (main).",
+        "https://github.com/hashicorp/terraform-provider-azurerm/issues?q=DuplicateResourceName",
+    ),
     *[
         (
             CARD,

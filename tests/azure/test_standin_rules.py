@@ -176,6 +176,26 @@ def test_a_static_address_is_had_and_held(cloud: Cloud) -> None:
     assert [f["privateIPAddress"] for f in found] == ["10.1.0.4", "10.1.0.9", "10.1.0.5"]
 
 
+def test_configurations_of_one_interface_have_addresses_of_their_own(cloud: Cloud) -> None:
+    subnet = {"id": f"{NETWORK}/virtualNetworks/net/subnets/hosts"}
+    main, fixed = {"name": "main", "primary": True, "subnet": subnet}, {"name": "fixed", "subnet": subnet}
+    fixed |= {"privateIPAddress": "10.1.0.5", "privateIPAllocationMethod": "Static"}
+
+    def addresses(*configurations: dict[str, Any]) -> list[str]:
+        made = put(cloud, CARD, networkInterfaceName="second", ipConfigurations=list(configurations))
+        return [found["privateIPAddress"] for found in cloud.get(made.id)["ipConfigurations"]]
+
+    assert addresses(main, fixed) == ["10.1.0.6", "10.1.0.5"]
+    # whichever comes first, each keeps its own
+    assert addresses(fixed, main) == ["10.1.0.5", "10.1.0.6"]
+    for other in ("10.1.0.5", "10.1.0.6"):
+        with pytest.raises(AzureError, match=f"private IP address {other} which is already allocated to resource"):
+            addresses(main, fixed, {**fixed, "name": "more", "privateIPAddress": other})
+    # what goes gives its address back
+    assert addresses(main) == ["10.1.0.6"]
+    assert addresses(main, {"name": "more", "subnet": subnet}) == ["10.1.0.6", "10.1.0.5"]
+
+
 def test_a_subnet_of_a_pool_has_any_static_address(cloud: Cloud) -> None:
     pool = put(
         cloud,
