@@ -18,7 +18,7 @@ DISK = KINDS["azure-native:compute:Disk"]
 
 
 def attach(cloud: Cloud, machine: Resource, now: str) -> None:
-    """Gives a machine its disk, made `now` if it is not there."""
+    """Gives a machine its disk, made `now` if it is not there, and takes away the one that it had."""
     resource_id = cloud.os_disk_id(machine)
     disk = cloud.lookup(resource_id)
     if disk is None:
@@ -26,6 +26,9 @@ def attach(cloud: Cloud, machine: Resource, now: str) -> None:
             DISK, resource_id, _inputs(cloud, machine), {"timeCreated": now, "resourceGuid": str(uuid.uuid4())}
         )
         cloud.resources[disk.key] = disk
+    for other in cloud.of_type(DISK.token):
+        if other.facts.get("managedBy", "").lower() == machine.key:
+            del other.facts["managedBy"]
     disk.facts["managedBy"] = machine.id
 
 

@@ -42,6 +42,16 @@ def test_a_machine_takes_up_the_disk_of_another_one(cloud: Cloud) -> None:
     assert cloud.get(f"{COMPUTE}/disks/vm-disk")["diskState"] == "Unattached"
 
 
+def test_a_disk_that_is_exchanged_is_free(cloud: Cloud) -> None:
+    cloud.delete(f"{COMPUTE}/virtualMachines/vm")
+    put(cloud, VM, storageProfile=ATTACHED, osProfile=None)
+    spare = {"osDisk": {"createOption": "Attach", "managedDisk": {"id": f"{COMPUTE}/disks/spare"}}}
+    put(cloud, VM, storageProfile=spare, osProfile=None)
+    assert cloud.get(f"{COMPUTE}/disks/spare")["diskState"] == "Attached"
+    assert cloud.get(f"{COMPUTE}/disks/vm-disk")["diskState"] == "Unattached"
+    cloud.delete(f"{COMPUTE}/disks/vm-disk")
+
+
 def test_a_disk_has_one_machine(cloud: Cloud) -> None:
     configuration = {"name": "main", "subnet": {"id": f"{NETWORK}/virtualNetworks/net/subnets/hosts"}}
     interface = put(
