@@ -57,9 +57,9 @@ def a_disk_is_made_once(cloud: Cloud, new: Resource) -> AzureError | None:
 @rule("compute:VirtualMachine", source="https://learn.microsoft.com/azure/virtual-machines/error-messages")
 def a_disk_grows_only_while_nobody_uses_it(cloud: Cloud, new: Resource) -> AzureError | None:
     old = cloud.lookup(new.id)
-    path = "storageProfile.osDisk.diskSizeGB"
-    wanted = one(new.inputs, path)
-    if old and wanted is not None and wanted != one(old.inputs, path, wanted):
+    disk = old and cloud.lookup(cloud.os_disk_id(new))
+    wanted = one(new.inputs, "storageProfile.osDisk.diskSizeGB")
+    if disk and wanted is not None and wanted != disk.inputs.get("diskSizeGB", wanted):
         return conflict("Conflict", "Disk resizing is allowed only when creating a VM or when the VM is deallocated.")
     return None
 
@@ -67,7 +67,7 @@ def a_disk_grows_only_while_nobody_uses_it(cloud: Cloud, new: Resource) -> Azure
 @rule("compute:VirtualMachine", source="https://github.com/hashicorp/terraform-provider-azurerm/issues/921")
 def a_machine_does_not_change_what_its_disk_is(cloud: Cloud, new: Resource) -> AzureError | None:
     old = cloud.lookup(new.id)
-    disk = old and cloud.lookup(cloud.os_disk_id(old))
+    disk = old and cloud.lookup(cloud.os_disk_id(new))
     wanted = one(new.inputs, "storageProfile.osDisk.managedDisk.storageAccountType")
     if disk and wanted not in (None, one(disk.inputs, "sku.name")):
         return conflict(

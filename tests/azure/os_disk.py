@@ -30,6 +30,10 @@ def attach(cloud: Cloud, machine: Resource, now: str) -> None:
         if other.facts.get("managedBy", "").lower() == machine.key:
             del other.facts["managedBy"]
     disk.facts["managedBy"] = machine.id
+    # the disk says it from now on, so that a later change compares with nothing else
+    asked = one(machine.inputs, "storageProfile.osDisk", {})
+    asked.pop("diskSizeGB", None)
+    asked.get("managedDisk", {}).pop("storageAccountType", None)
 
 
 def _inputs(cloud: Cloud, machine: Resource) -> dict[str, Any]:

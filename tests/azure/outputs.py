@@ -148,6 +148,8 @@ def _(cloud: Cloud, machine: Resource, out: Outputs) -> None:
     kind = one(kept.inputs, "sku.name") if kept else None
     disk["managedDisk"] = {"storageAccountType": kind or "Standard_LRS"} | disk.get("managedDisk", {})
     disk["managedDisk"]["id"] = cloud.os_disk_id(machine)
+    if kept and "diskSizeGB" in kept.inputs:
+        disk["diskSizeGB"] = kept.inputs["diskSizeGB"]
     image = out["storageProfile"].get("imageReference")
     if image and not image.get("id"):
         image["exactVersion"] = "12.20260901.1" if image.get("version") == "latest" else image.get("version")

@@ -60,7 +60,9 @@ def cores_are_within_the_quota(cloud: Cloud, new: Resource) -> AzureError | None
 
 @rule("compute:VirtualMachine", source="https://github.com/kubernetes/kubernetes/issues?q=storageAccountType")
 def a_premium_disk_wants_a_size_for_it(cloud: Cloud, new: Resource) -> AzureError | None:
-    kind = one(new.inputs, "storageProfile.osDisk.managedDisk.storageAccountType", "")
+    disk = cloud.lookup(cloud.os_disk_id(new))
+    usual = one(disk.inputs, "sku.name", "") if disk else ""
+    kind = one(new.inputs, "storageProfile.osDisk.managedDisk.storageAccountType", usual)
     size = one(new.inputs, "hardwareProfile.vmSize")
     if kind.startswith("Premium") and not SIZES[size].premium:
         return invalid_parameter(

@@ -87,6 +87,25 @@ def test_what_a_change_of_a_machine_leaves_out_stays(cloud: Cloud) -> None:
         put(cloud, VM, osProfile={"adminUsername": "other"})
 
 
+def test_a_machine_says_what_its_disk_is(cloud: Cloud) -> None:
+    """Which a change that says nothing of it leaves alone, whoever has changed the disk since."""
+    put(cloud, "compute:Disk", diskName="vm-disk", diskSizeGB=64, sku={"name": "Premium_LRS"})
+    unsaid = {"storageProfile__osDisk__diskSizeGB": None, "storageProfile__osDisk__managedDisk": None}
+    put(cloud, VM, **unsaid, tags={"team": "data"})
+    found = cloud.get(f"{COMPUTE}/virtualMachines/vm")["storageProfile"]["osDisk"]
+    assert (found["diskSizeGB"], found["managedDisk"]["storageAccountType"]) == (64, "Premium_LRS")
+    with pytest.raises(AzureError, match="does not support the storage account type Premium_LRS of disk 'vm-disk'"):
+        put(cloud, VM, **unsaid, hardwareProfile__vmSize="Standard_D2_v3")
+
+
+def test_a_disk_has_a_size_even_if_nobody_said_one(cloud: Cloud) -> None:
+    cloud.delete(f"{COMPUTE}/virtualMachines/vm")
+    put(cloud, VM, storageProfile__osDisk__name="b", storageProfile__osDisk__diskSizeGB=None)
+    with pytest.raises(AzureError, match="Disk resizing is allowed only when creating a VM or when"):
+        put(cloud, VM, storageProfile__osDisk__name="b", storageProfile__osDisk__diskSizeGB=64)
+    put(cloud, VM, storageProfile__osDisk__name="b", storageProfile__osDisk__diskSizeGB=30)
+
+
 def test_a_deleted_machine_takes_its_run_commands(cloud: Cloud) -> None:
     cloud.remove(f"{COMPUTE}/virtualMachines/vm")
     assert not cloud.of_type("compute:VirtualMachineRunCommandByVirtualMachine")
