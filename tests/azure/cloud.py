@@ -76,8 +76,9 @@ class Cloud:
             old = self.lookup(new.id)
             if old:
                 new.id, new.facts = old.id, copy.deepcopy(old.facts)
-                # azure-native writes back what it reads of them: maintainSubResourcePropertiesIfNotSet
-                new.inputs = {k: v for k, v in old.inputs.items() if k in kind.maintained} | new.inputs
+                # what is maintained azure-native writes back as it reads it: maintainSubResourcePropertiesIfNotSet
+                whole = kind.maintained | kind.kept_whole
+                new.inputs = {k: v for k, v in old.inputs.items() if k in whole} | new.inputs
                 new.inputs = merged({k: v for k, v in old.inputs.items() if k in kind.kept}, new.inputs)
             admit(self, new, old)
             children = inline(self.subscription, new)

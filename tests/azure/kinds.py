@@ -35,6 +35,8 @@ class Kind:
     """Properties that are left alone, too, and whose children the stand-in has not as resources."""
     kept: frozenset[str] = frozenset()
     """Properties of which Azure keeps what a change leaves out."""
+    kept_whole: frozenset[str] = frozenset()
+    """Properties that Azure keeps if a change leaves them out, and of which it keeps nothing otherwise."""
 
     @cached_property
     def azure_type(self) -> str:
@@ -134,7 +136,10 @@ KINDS = {
         Kind(
             "azure-native:compute:VirtualMachine",
             f"{COMPUTE}/virtualMachines/{{vmName}}",
-            kept=frozenset({"hardwareProfile", "networkProfile", "osProfile", "storageProfile"}),
+            kept=frozenset(
+                {"availabilitySet", "hardwareProfile", "networkProfile", "osProfile", "storageProfile", "zones"}
+            ),
+            kept_whole=frozenset({"identity"}),
         ),
         Kind(
             "azure-native:compute:VirtualMachineRunCommandByVirtualMachine",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.azure import effects
@@ -85,6 +87,34 @@ def test_what_a_change_of_a_machine_leaves_out_stays(cloud: Cloud) -> None:
         assert after[name] == before[name]
     with pytest.raises(AzureError, match=r"Changing property .osProfile.adminUsername. is not allowed"):
         put(cloud, VM, osProfile={"adminUsername": "other"})
+
+
+@pytest.mark.parametrize(
+    "place", [{"zones": ["1"]}, {"availabilitySet": {"id": f"{COMPUTE}/availabilitySets/set"}}], ids=["zone", "set"]
+)
+def test_a_machine_stays_where_it_is(cloud: Cloud, place: dict[str, Any]) -> None:
+    cloud.delete(f"{COMPUTE}/virtualMachines/vm")
+    put(cloud, VM, storageProfile__osDisk__name="b", **place)
+    put(cloud, VM, storageProfile__osDisk__name="b", tags={"team": "data"})
+    found = cloud.get(f"{COMPUTE}/virtualMachines/vm")
+    assert {name: found[name] for name in place} == place
+    put(cloud, VM, storageProfile__osDisk__name="b", **place)
+
+
+def test_a_machine_keeps_its_identity_until_another_one_is_asked_for(cloud: Cloud) -> None:
+    ours = "/subscriptions/x/resourceGroups/demo/providers/Microsoft.ManagedIdentity/userAssignedIdentities/ours"
+
+    def identity(**change: Any) -> dict[str, Any]:
+        return dict(cloud.get(put(cloud, VM, **change).id).get("identity", {}))
+
+    given = identity(identity={"type": "UserAssigned", "userAssignedIdentities": [ours]})
+    assert list(given["userAssignedIdentities"]) == [ours]
+    assert identity(tags={"team": "data"}) == given
+    other = identity(identity={"type": "SystemAssigned"})
+    assert other["type"] == "SystemAssigned"
+    assert "userAssignedIdentities" not in other
+    assert not identity(identity={"type": "None"})
+    assert not identity()
 
 
 def test_a_machine_says_what_its_disk_is(cloud: Cloud) -> None:
