@@ -91,6 +91,8 @@ class Cloud:
                     raise error
             new.facts["etag"] = f'W/"{uuid.uuid4()}"'
             new.facts.setdefault("resourceGuid", str(uuid.uuid4()))
+            # it may find no address: the last that can be refused
+            effects.settle(self, new)
             self.resources[new.key] = new
             if old is None:
                 self._lag[new.key] = self.faults.lag
@@ -102,7 +104,6 @@ class Cloud:
                 self.resources[child.key] = child
             for name in new.kind.inline:
                 new.inputs.pop(name, None)
-            effects.settle(self, new)
             self._save()
         if old is None:
             time.sleep(self.faults.delay(kind.token))

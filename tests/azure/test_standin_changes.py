@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import copy
 from typing import Any
 
 import pytest
@@ -167,6 +168,18 @@ def test_a_zone_is_for_good(cloud: Cloud, zones: list[str] | None) -> None:
     put(cloud, "network:PublicIPAddress", **zonal, zones=["1"], tags={"team": "data"})
     with pytest.raises(AzureError, match="has an existing availability zone constraint 1 and the request has"):
         put(cloud, "network:PublicIPAddress", **zonal, zones=zones)
+
+
+def test_an_interface_that_finds_no_address_is_not_made(cloud: Cloud) -> None:
+    # of its eight addresses Azure keeps five
+    subnet = {"id": put(cloud, "network:Subnet", subnetName="small", addressPrefix="10.1.7.0/29").id}
+    configurations = [{"name": f"c{i}", "subnet": subnet, "primary": i == 0} for i in range(4)]
+    put(cloud, CARD, networkInterfaceName="second", ipConfigurations=configurations[:2])
+    before = {key: copy.deepcopy(resource.to_json()) for key, resource in cloud.resources.items()}
+    for name, asked in (("second", configurations), ("third", configurations[:2])):
+        with pytest.raises(AzureError, match="does not have enough capacity for 1 IP addresses"):
+            put(cloud, CARD, networkInterfaceName=name, ipConfigurations=asked)
+        assert {key: resource.to_json() for key, resource in cloud.resources.items()} == before
 
 
 def test_a_machine_that_runs_keeps_its_one_interface(cloud: Cloud) -> None:
