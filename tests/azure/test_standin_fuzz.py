@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import random
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from tests.azure.cloud import Cloud
 from tests.azure.errors import AzureError, PartialError
 from tests.azure.kinds import KINDS
-from tests.azure.samples import COMPUTE, NETWORK, SAMPLES, Payload, furnish, payload
+from tests.azure.samples import COMPUTE, NETWORK, SAMPLES, Payload, furnish, payload, put
 
 RULE = "network:SecurityRule"
 HOSTS = {"id": f"{NETWORK}/virtualNetworks/net/subnets/hosts"}
@@ -80,10 +81,18 @@ def spoilt(asked: Payload, way: tuple[Any, ...], value: Any) -> Payload:
     return changed
 
 
-def furnished(before: str | None) -> Cloud:
+def furnished(number: int, there: bool) -> Cloud:
+    """Returns a cloud with what a payload needs, or with what it made, too; a sample has its users around it."""
+    token, change = ASKED[number]
     made = Cloud()
-    furnish(made, before)
+    furnish(made, None if there and not change else token)
+    if there:
+        put(made, token, **change)
     return made
+
+
+def stored(cloud: Cloud) -> str:
+    return json.dumps({key: resource.to_json() for key, resource in cloud.resources.items()})
 
 
 @pytest.mark.parametrize("there", [False, True], ids=["new", "change"])
@@ -92,19 +101,19 @@ def test_no_payload_is_too_strange_to_be_answered(number: int, there: bool) -> N
     token, change = ASKED[number]
     asked = payload(token, **change)
     chance = random.Random(number)
-    cloud = None
+    cloud = furnished(number, there)
     for way in places(asked):
         for value in (GONE, *chance.sample(VALUES, 2)):
-            # what is refused leaves all as it was
-            cloud = cloud or furnished(None if there else token)
+            before = stored(cloud)
             try:
                 cloud.put(KINDS[f"azure-native:{token}"], spoilt(asked, way, value))
                 for resource in list(cloud.resources.values()):
                     cloud.get(resource.id)
-                cloud = None
             except PartialError:
-                cloud = None
+                pass
             except AzureError:
+                assert stored(cloud) == before, "what is refused leaves all as it was"
                 continue
             except Exception as error:
                 raise AssertionError(f"{token} with {'nothing' if value is GONE else repr(value)} at {way}") from error
+            cloud = furnished(number, there)
