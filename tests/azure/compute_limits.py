@@ -10,7 +10,6 @@ from typing import Any
 from tests.azure.limits import Refused, matches
 from tests.azure.public_key import is_public_key
 
-VM_ERRORS = "https://learn.microsoft.com/azure/virtual-machines/error-messages"
 VM_CREATE = "https://learn.microsoft.com/rest/api/compute/virtual-machines/create-or-update"
 CUSTOM_DATA = "https://learn.microsoft.com/azure/virtual-machines/custom-data"
 SSH_KEY = "https://github.com/Azure/azure-quickstart-templates/issues/680"
@@ -21,8 +20,6 @@ administrator admin user user1 test user2 test1 user3 admin1 1 123 a actuser adm
 guest john owner root server sql support support_388945a0 sys test2 test3 user4 user5
 """
 DISALLOWED_USERS = frozenset(_USERS.split())
-HOST_NAME_FORBIDS = "` ~ ! @ # $ % ^ & * ( ) = + _ [ ] { } \\ | ; : ' \" , < > / ?."
-HOST_NAME = "[^~!@#$%^&*()=+_\\[\\]{}\\\\|;:'\",<>/?\\s]{1,64}"
 
 
 def is_custom_data(value: Any) -> bool:
@@ -56,14 +53,6 @@ REFUSED: dict[str, list[Refused]] = {
     "azure-native:compute:VirtualMachine": [
         _entity_name("vmName"),
         _entity_name("storageProfile.osDisk.name", "osDisk.name"),
-        Refused(
-            "osProfile.computerName",
-            VM_ERRORS,
-            matches(HOST_NAME),
-            "InvalidParameter",
-            "Linux host name cannot exceed 64 characters in length or contain the following characters: "
-            f"{HOST_NAME_FORBIDS}.",
-        ),
         Refused(
             "osProfile.adminUsername",
             VM_CREATE,

@@ -102,6 +102,22 @@ def keys_are_the_administrators(cloud: Cloud, new: Resource) -> AzureError | Non
     return None
 
 
+HOST_NAME_FORBIDS = "` ~ ! @ # $ % ^ & * ( ) = + _ [ ] { } \\ | ; : ' \" , < > / ?."
+HOST_NAME = "[^~!@#$%^&*()=+_\\[\\]{}\\\\|;:'\",<>/?\\s]{1,64}"
+
+
+@rule("compute:VirtualMachine", source="https://learn.microsoft.com/azure/virtual-machines/error-messages")
+def a_machine_has_a_host_name(cloud: Cloud, new: Resource) -> AzureError | None:
+    # what is not said is the machine's own name
+    name = one(new.inputs, "osProfile.computerName", new.name)
+    if made_as(new) == "FromImage" and not re.fullmatch(HOST_NAME, name):
+        return invalid_parameter(
+            "Linux host name cannot exceed 64 characters in length or contain the following characters: "
+            f"{HOST_NAME_FORBIDS}."
+        )
+    return None
+
+
 @rule("compute:VirtualMachine", source="https://github.com/hashicorp/packer/issues/10600")
 def an_image_exists(cloud: Cloud, new: Resource) -> AzureError | None:
     image = one(new.inputs, "storageProfile.imageReference")

@@ -91,13 +91,22 @@ PAYLOADS: list[tuple[str, dict[str, Any], str, str, str]] = [
         "Destination path for Ssh public keys is currently limited to its default value /home/datadocker/.ssh/",
         "https://learn.microsoft.com/azure/virtual-machines/error-messages",
     ),
-    (
-        VM,
-        {"osProfile__computerName": "demo_vm"},
-        "InvalidParameter",
-        "Linux host name cannot exceed 64 characters in length or contain the following characters: ` ~ ! @ # $",
-        "https://learn.microsoft.com/azure/virtual-machines/error-messages",
-    ),
+    *[
+        (
+            VM,
+            change,
+            "InvalidParameter",
+            "Linux host name cannot exceed 64 characters in length or contain the following characters: ` ~ ! @ # $",
+            "https://learn.microsoft.com/azure/virtual-machines/error-messages",
+        )
+        for change in (
+            {"osProfile__computerName": "demo_vm"},
+            {"osProfile__computerName": "v" * 65},
+            # what is not said is the machine's own name
+            {"vmName": "demo_vm", "osProfile__computerName": None},
+            {"vmName": "v" * 65, "osProfile__computerName": None},
+        )
+    ],
     (
         VM,
         {"storageProfile__imageReference": IMAGE},

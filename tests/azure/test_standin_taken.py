@@ -71,6 +71,8 @@ MACHINES: list[dict[str, Any]] = [
     {"hardwareProfile__vmSize": "Standard_D2s_v6"},
     {"hardwareProfile__vmSize": "Standard_B2s"},
     {"vmName": "demo_vm"},
+    {"vmName": "v" * 64, "osProfile__computerName": None},
+    {"vmName": "v" * 80},
     {"storageProfile__osDisk__name": "vm.disk_"},
     *[
         {"osProfile__linuxConfiguration__ssh__publicKeys": [{"path": KEYS, "keyData": key}]}
