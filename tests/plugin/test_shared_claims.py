@@ -1,12 +1,16 @@
-"""Claims of one folder of a share at the same moment, with and without the mutex."""
+"""Claims of a share at the same moment, and while it is away: with and without the mutex."""
 
+import contextlib
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
+from azurefile.errors import ShareError, ShareSilent
 from azurefile.held import Held
-from tests.plugin.shared import Machine, MemoryFolder
+from tests.plugin.shared import TAKEOVER, Machine, MemoryFolder, World
 
 
 def overtake(machine: Machine, monkeypatch: pytest.MonkeyPatch, step: Callable[[], object]) -> None:
@@ -71,3 +75,57 @@ def test_of_two_volumes_of_one_host_that_claim_at_once_only_one_gets_the_folder(
     assert one.leases.held() == ["b"]
     for name in ("c", "d"):
         one.claim(name, folder="y", exclusive="false")
+
+
+def test_many_claims_that_take_their_time_see_that_a_host_is_gone(world: World, one: Machine, two: Machine) -> None:
+    """Each looks at its record seldom, but the share answers all the time."""
+    world.ahead = -3600
+    for number in range(10):
+        one.claim(f"db{number}", folder=str(number))
+    granted: set[int] = set()
+    for _ in range(20):
+        for number in set(range(10)) - granted:
+            with contextlib.suppress(Held):
+                two.claim(f"db{number}", folder=str(number))
+                granted.add(number)
+            world.now += 1.5
+    assert granted == set(range(10))
+
+
+def test_while_the_share_is_away_nobody_is_silent(world: World, one: Machine, two: Machine) -> None:
+    one.claim()
+    world.now += TAKEOVER - 1
+    with pytest.raises(Held):
+        two.claim()
+    world.now += TAKEOVER
+    with pytest.raises(Held) as caught:
+        two.claim()
+    assert caught.value.wait > 0
+
+
+def test_a_record_that_is_being_written_is_waited_for(folder: MemoryFolder, one: Machine, two: Machine) -> None:
+    one.claim()
+    folder.files["id-one.azurefile.dbs.json"] = (b"", 0.0)
+    with pytest.raises(ShareSilent, match="is being written"):
+        two.claim()
+
+
+def test_claims_of_one_host_queue(folder: MemoryFolder, one: Machine) -> None:
+    """Those that poll for the mutex overtake each other."""
+    inside: list[int] = []
+
+    def claim(number: int) -> None:
+        with one.store.mutex() as alone:
+            inside.append(number)
+            time.sleep(0.1)
+            assert alone
+            assert inside[-1] == number
+
+    with ThreadPoolExecutor(15) as together:
+        list(together.map(claim, range(15)))
+
+
+def test_nothing_opens_a_share_again_that_no_volume_uses(one: Machine) -> None:
+    one.store.close()
+    with pytest.raises(ShareError, match="no volume uses it any more"):
+        one.store.read("key")

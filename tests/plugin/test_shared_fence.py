@@ -1,10 +1,7 @@
 """The fence between hosts: who gets a folder, and when."""
 
-import contextlib
 import json
 import os
-import time
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -13,7 +10,6 @@ from azurefile.errors import ShareError, ShareSilent
 from azurefile.held import Held
 from azurefile.lease import TakenOver
 from azurefile.owner import Container, Owner
-from azurefile.sharedstore import SharedStore
 from tests.plugin.shared import TAKEOVER, Machine, MemoryFolder, World, reboot, volume
 
 
@@ -191,20 +187,6 @@ def test_after_a_reboot_a_lock_that_is_still_held_is_waited_for(
     assert lease.lock is not None
 
 
-def test_a_copy_of_the_machine_is_another_holder(world: World, folder: MemoryFolder, one: Machine) -> None:
-    """Same identity, same boot: only the lock tells the two apart."""
-    lease = one.claim()
-    lease.owner.containers = [Container("c" * 64, "mydb", pid=2**22 + 1, ticks=1)]
-    one.leases.renew(lease)
-    copy = Machine(world, folder, "copy", identity="id-one")
-    with pytest.raises(Held, match="renewed 0 s ago"):
-        copy.claim()
-    world.now += TAKEOVER
-    copy.mount()
-    with pytest.raises(TakenOver, match="copy of this machine"):
-        one.leases.renew(lease)
-
-
 def test_a_living_holder_on_the_same_host_is_refused_without_asking_the_share(world: World, one: Machine) -> None:
     lease = one.claim()
     pid = os.getpid()
@@ -327,99 +309,3 @@ def test_last_writes_that_are_on_their_way_are_waited_for(one: Machine) -> None:
     assert caught.value.wait > 0
     one.leases.drop(lease)
     one.claim("other")
-
-
-def test_many_claims_that_take_their_time_see_that_a_host_is_gone(world: World, one: Machine, two: Machine) -> None:
-    """Each looks at its record seldom, but the share answers all the time."""
-    world.ahead = -3600
-    for number in range(10):
-        one.claim(f"db{number}", folder=str(number))
-    granted: set[int] = set()
-    for _ in range(20):
-        for number in set(range(10)) - granted:
-            with contextlib.suppress(Held):
-                two.claim(f"db{number}", folder=str(number))
-                granted.add(number)
-            world.now += 1.5
-    assert granted == set(range(10))
-
-
-def test_while_the_share_is_away_nobody_is_silent(world: World, one: Machine, two: Machine) -> None:
-    one.claim()
-    world.now += TAKEOVER - 1
-    with pytest.raises(Held):
-        two.claim()
-    world.now += TAKEOVER
-    with pytest.raises(Held) as caught:
-        two.claim()
-    assert caught.value.wait > 0
-
-
-def test_a_record_that_was_copied_with_the_data_to_another_share_holds_nothing(world: World, one: Machine) -> None:
-    """A backup that is looked at beside the original, on the same host."""
-    pid = os.getpid()
-    lease = one.claim()
-    lease.owner.containers = [Container("c" * 64, "mydb", pid=pid, ticks=liveness.start_ticks(pid))]
-    one.leases.renew(lease)
-    there = one.store._folder
-    assert isinstance(there, MemoryFolder)
-    restored = MemoryFolder(world)
-    restored.files = dict(there.files)
-    lease.owner.renewed -= 10
-    one.leases.renew(lease)
-    other = SharedStore(restored, "check", clock=lambda: world.now)
-    one.fence.claim(volume("check", share="check"), other, rejoin=False)
-    one.leases.renew(lease)
-    # what the original's share says is nothing to this one
-    world.share_down = True
-    again = MemoryFolder(World())
-    again.files = dict(restored.files)
-    again.files.pop("id-one.azurefile.dbs.taken")
-    with pytest.raises(Held):
-        one.fence.claim(volume("again"), SharedStore(again, "again", clock=lambda: world.now), rejoin=False)
-    world.share_down = False
-    # by another name it is the same share
-    alias = SharedStore(there, "alias", clock=lambda: world.now)
-    with pytest.raises(Held, match='"mydb"'):
-        one.fence.claim(volume("alias", share="alias"), alias, rejoin=False)
-
-
-def test_removing_a_volume_on_a_copy_of_the_machine_leaves_the_originals_record(
-    world: World, folder: MemoryFolder, one: Machine, two: Machine
-) -> None:
-    lease = one.claim()
-    copy = Machine(world, folder, "copy", identity="id-one")
-    copy.leases.forget(volume("dbs"), copy.store)
-    with pytest.raises(Held):
-        two.claim()
-    one.leases.renew(lease)
-    one.leases.forget(volume("dbs"), one.store)
-    assert [name for name in folder.files if "dbs" in name] == []
-
-
-def test_a_record_that_is_being_written_is_waited_for(folder: MemoryFolder, one: Machine, two: Machine) -> None:
-    one.claim()
-    folder.files["id-one.azurefile.dbs.json"] = (b"", 0.0)
-    with pytest.raises(ShareSilent, match="is being written"):
-        two.claim()
-
-
-def test_claims_of_one_host_queue(folder: MemoryFolder, one: Machine) -> None:
-    """Those that poll for the mutex overtake each other."""
-    inside: list[int] = []
-
-    def claim(number: int) -> None:
-        with one.store.mutex() as alone:
-            inside.append(number)
-            time.sleep(0.1)
-            assert alone
-            assert inside[-1] == number
-
-    with ThreadPoolExecutor(15) as together:
-        list(together.map(claim, range(15)))
-
-
-def test_nothing_opens_a_share_again_that_no_volume_uses(one: Machine) -> None:
-    one.store.close()
-    with pytest.raises(ShareError, match="no volume uses it any more"):
-        one.store.read("key")
