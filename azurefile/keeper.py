@@ -45,8 +45,6 @@ class Keeper:
             if id(store) not in self._stores:
                 self._stores[id(store)] = store
                 threading.Thread(target=self._renew, args=(store,), name="renew", daemon=True).start()
-        with self._leases.changes:
-            self._leases.changes.notify_all()
 
     def drop(self, store: LockStore) -> None:
         """Let go of a store that no volume uses any more."""

@@ -98,7 +98,9 @@ class Leases:
 
     def adopt(self, lease: Lease) -> None:
         """Go on with a lease of the plugin's last life."""
-        self._leases[lease.owner.volume] = lease
+        with self.changes:
+            self._leases[lease.owner.volume] = lease
+            self.changes.notify_all()
 
     def release(self, volume: str) -> None:
         """Give the volume's folder back at once."""

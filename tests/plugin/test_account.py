@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from azurefile.errors import ShareError
 from azurefile.protocols.smb import Smb
 from azurefile.sharedstore import SharedStore
 from azurefile.volumes import VolumeStore
@@ -46,3 +47,17 @@ def test_a_second_file_leaves_a_volume_on_its_account(tmp_path: Path) -> None:
     assert way.locks(replace(unnamed, account="another"), "").account == "first"
     named = volume("dbs", server="files.example", account="second")
     assert way.locks(replace(named, account="first"), "").account == "second"
+
+
+def test_a_hold_is_resumed_by_the_account_that_had_it(tmp_path: Path) -> None:
+    file = tmp_path / "credentials/second"
+    file.parent.mkdir()
+    file.write_text("key=x\n")
+    file.chmod(0o600)
+    way = Smb(tmp_path, TAKEOVER)
+    dbs = volume("dbs", server="127.0.0.1")
+    assert way.locks(dbs, "").account == "second"
+    assert way.locks(dbs, "first").account == "first"
+    # the data, too
+    with pytest.raises(ShareError, match=r"credentials/first in the plugin's root .* does not exist"):
+        way.refresh(dbs, tmp_path)

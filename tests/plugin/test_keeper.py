@@ -136,3 +136,17 @@ def test_a_host_without_a_thread_for_it_gives_a_lease_up_later(one: Machine, mon
     assert not lease.lost
     keeper.give_up(lease, "no renewal for 30 s")
     eventually(lambda: _assert_lost(lost, ["dbs"]))
+
+
+def test_a_hold_of_the_plugins_last_life_is_renewed_at_once_beside_others_of_its_share(one: Machine) -> None:
+    one.claim("a", folder="a")
+    Keeper(one.leases, 100 * RENEWALS, lambda _: None).keep(one.store)
+    lease = one.claim("b", folder="b")
+    one.world.now += 1
+    lease.changed = True
+    one.leases.adopt(lease)
+
+    def renewed() -> None:
+        assert lease.confirmed == one.world.now
+
+    eventually(renewed, 5)

@@ -13,16 +13,14 @@ import pytest
 
 from azurefile import files, liveness, mounts
 from azurefile.driver import Driver
-from azurefile.errors import ShareError
 from azurefile.flush import Flush
 from azurefile.held import Held
 from azurefile.lease import Lease
-from azurefile.protocols.smb import Smb
 from azurefile.stoppedmemory import StoppedMemory
 from tests.plugin.drivers import driver_in
 from tests.plugin.fake_engine import FakeContainer, FakeEngine
 from tests.plugin.harness import eventually
-from tests.plugin.shared import TAKEOVER, Machine, MemoryFolder, OnShare, World, reboot, volume
+from tests.plugin.shared import TAKEOVER, Machine, MemoryFolder, OnShare, World, reboot
 
 pytestmark = pytest.mark.root
 
@@ -54,7 +52,7 @@ def mounted(tmp_path: Path) -> Iterator[None]:
 async def _resume(driver: Driver, world: World, folder: MemoryFolder, **given: str) -> None:
     """What a life of the plugin leaves that ended while volume `dbs` was mounted."""
     await driver.create("dbs", {"share": "dbs", "exclusive": "true", **given})
-    lease = Machine(world, folder, "one").claim()
+    lease = Machine(world, folder, "one").claim(exclusive=given.get("exclusive", "true"))
     driver._attachments.of("dbs").add("a", 1.0)
     driver._restorer._memory.save(dataclasses.replace(lease, confirmed=liveness.clock()))
 
@@ -122,10 +120,7 @@ def test_what_uses_a_mount_that_went_with_the_plugin_is_started_anew(
 ) -> None:
     """Whoever disables a plugin by force takes its mounts away, and the containers' own are out of reach."""
     driver._protocols["local"] = OnShare(tmp_path / "root", Machine(world, folder, "one").store)
-    asyncio.run(driver.create("dbs", {"share": "dbs", "exclusive": exclusive}))
-    lease = Machine(world, folder, "one").claim(exclusive=exclusive)
-    driver._attachments.of("dbs").add("a", 1.0)
-    driver._restorer._memory.save(dataclasses.replace(lease, confirmed=liveness.clock()))
+    asyncio.run(_resume(driver, world, folder, exclusive=exclusive))
     mydb = FakeContainer("mydb", "dbs", restart="no")
     engine.containers.append(mydb)
     if not answers:
@@ -153,20 +148,6 @@ def test_a_restarted_plugin_asks_for_the_account_that_had_the_hold(driver: Drive
     way = driver._protocols["local"]
     assert isinstance(way, OnShare)
     assert way.accounts == ["first"]
-
-
-def test_a_hold_is_resumed_by_the_account_that_had_it(tmp_path: Path) -> None:
-    file = tmp_path / "credentials/second"
-    file.parent.mkdir()
-    file.write_text("key=x\n")
-    file.chmod(0o600)
-    way = Smb(tmp_path, TAKEOVER)
-    dbs = volume("dbs", server="127.0.0.1")
-    assert way.locks(dbs, "").account == "second"
-    assert way.locks(dbs, "first").account == "first"
-    # the data, too
-    with pytest.raises(ShareError, match=r"credentials/first in the plugin's root .* does not exist"):
-        way.refresh(dbs, tmp_path)
 
 
 def test_what_uses_a_volume_that_is_not_known_any_more_is_stopped(
