@@ -2,16 +2,14 @@
 
 import asyncio
 import dataclasses
-import errno
 import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from azurefile import files, liveness, mounts
+from azurefile import liveness, mounts
 from azurefile.driver import Driver
 from azurefile.flush import Flush
 from azurefile.held import Held
@@ -20,7 +18,8 @@ from azurefile.stoppedmemory import StoppedMemory
 from tests.plugin.drivers import driver_in
 from tests.plugin.fake_engine import FakeContainer, FakeEngine
 from tests.plugin.harness import eventually
-from tests.plugin.shared import TAKEOVER, Machine, MemoryFolder, OnShare, World, reboot
+from tests.plugin.last_life import leave_mounted
+from tests.plugin.shared import TAKEOVER, Machine, MemoryFolder, OnShare, World
 
 pytestmark = pytest.mark.root
 
@@ -47,14 +46,6 @@ def mounted(tmp_path: Path) -> Iterator[None]:
     mounts.bind(str(tmp_path), target)
     yield
     mounts.detach(target)
-
-
-async def _resume(driver: Driver, world: World, folder: MemoryFolder, **given: str) -> None:
-    """What a life of the plugin leaves that ended while volume `dbs` was mounted."""
-    await driver.create("dbs", {"share": "dbs", "exclusive": "true", **given})
-    lease = Machine(world, folder, "one").claim(exclusive=given.get("exclusive", "true"))
-    driver._attachments.of("dbs").add("a", 1.0)
-    driver._restorer._memory.save(dataclasses.replace(lease, confirmed=liveness.clock()))
 
 
 @pytest.mark.parametrize("resumed", [False, True])
@@ -120,7 +111,7 @@ def test_what_uses_a_mount_that_went_with_the_plugin_is_started_anew(
 ) -> None:
     """Whoever disables a plugin by force takes its mounts away, and the containers' own are out of reach."""
     driver._protocols["local"] = OnShare(tmp_path / "root", Machine(world, folder, "one").store)
-    asyncio.run(_resume(driver, world, folder, exclusive=exclusive))
+    asyncio.run(leave_mounted(driver, world, folder, exclusive=exclusive))
     mydb = FakeContainer("mydb", "dbs", restart="no")
     engine.containers.append(mydb)
     if not answers:
@@ -148,80 +139,6 @@ def test_a_restarted_plugin_asks_for_the_account_that_had_the_hold(driver: Drive
     way = driver._protocols["local"]
     assert isinstance(way, OnShare)
     assert way.accounts == ["first"]
-
-
-def test_what_uses_a_volume_that_is_not_known_any_more_is_stopped(
-    driver: Driver, engine: FakeEngine, tmp_path: Path, world: World, folder: MemoryFolder
-) -> None:
-    """A version of the plugin that was taken back does not know a newer one's options."""
-    asyncio.run(_resume(driver, world, folder))
-    mydb = FakeContainer("mydb", "dbs")
-    engine.containers.append(mydb)
-    file = tmp_path / "root/azurefile/volumes/dbs.json"
-    file.write_text(file.read_text().replace('"exclusive"', '"newer"'))
-    again = driver_in(tmp_path)
-    again.restore()
-    _await_stop(again, mydb)
-    engine.containers.remove(mydb)
-
-
-@pytest.mark.parametrize(
-    ("kept", "torn", "known"),
-    [
-        ("leases", b"{", True),
-        ("leases", b"[]", False),
-        ("leases", None, True),
-        ("mounts", b"\xff{", True),
-        ("mounts", b"", False),
-        ("mounts", None, True),
-    ],
-)
-def test_what_is_held_under_files_that_cant_be_read_is_stopped_and_given_to_nobody(
-    driver: Driver,
-    engine: FakeEngine,
-    tmp_path: Path,
-    world: World,
-    folder: MemoryFolder,
-    monkeypatch: pytest.MonkeyPatch,
-    kept: str,
-    torn: bytes | None,
-    known: bool,
-) -> None:
-    share = driver._protocols["local"] = OnShare(tmp_path / "root", Machine(world, folder, "one").store)
-    asyncio.run(_resume(driver, world, folder))
-    mydb = FakeContainer("mydb", "dbs")
-    engine.containers.append(mydb)
-    state = tmp_path / "root/azurefile"
-    _spoil(state / kept / "dbs.json", torn, monkeypatch)
-    if not known:
-        (state / "volumes/dbs.json").unlink()
-    again = driver_in(tmp_path)
-    again._protocols["local"] = share
-    again.restore()
-    _await_stop(again, mydb)
-    engine.containers.remove(mydb)
-    (record,) = (json.loads(data) for name, (data, _) in folder.files.items() if name.endswith(".json"))
-    assert record["released"] is None
-
-
-@pytest.mark.parametrize("torn", [b"", bytes(64)], ids=["empty", "zeros"])
-def test_a_lease_that_a_power_cut_tore_is_of_a_boot_that_is_over(
-    driver: Driver, engine: FakeEngine, tmp_path: Path, world: World, folder: MemoryFolder, torn: bytes
-) -> None:
-    """Within a boot it is replaced as a whole. The database that starts meanwhile is not for us to stop."""
-    share = driver._protocols["local"] = OnShare(tmp_path / "root", Machine(world, folder, "one").store)
-    asyncio.run(_resume(driver, world, folder))
-    mydb = FakeContainer("mydb", "dbs")
-    engine.containers.append(mydb)
-    reboot(folder)
-    (tmp_path / "root/azurefile/leases/dbs.json").write_bytes(torn)
-    again = driver_in(tmp_path)
-    again._protocols["local"] = share
-    again.restore()
-    assert again._leases.of("dbs") is None
-    assert mydb.process.poll() is None
-    mydb.kill()
-    engine.containers.remove(mydb)
 
 
 def test_after_a_clean_reboot_a_share_that_is_not_back_yet_is_waited_for(driver: Driver, one: Machine) -> None:
@@ -266,26 +183,11 @@ def test_a_last_unmount_that_was_cut_short_is_ended_before_the_folder_is_given_b
     two.claim("other", protocol="local")
 
 
-def _spoil(file: Path, text: bytes | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put another text into a file, or with None let its disk fail."""
-    read = files.read_json
-
-    def fails(path: Path) -> Any:
-        if path == file:
-            raise OSError(errno.EIO, "Input/output error")
-        return read(path)
-
-    if text is None:
-        monkeypatch.setattr(files, "read_json", fails)
-    else:
-        file.write_bytes(text)
-
-
 @pytest.mark.usefixtures("mounted")
 def test_a_newer_versions_facts_of_a_lease_are_in_nobodys_way(
     driver: Driver, tmp_path: Path, one: Machine, world: World, folder: MemoryFolder
 ) -> None:
-    asyncio.run(_resume(driver, world, folder))
+    asyncio.run(leave_mounted(driver, world, folder))
     file = tmp_path / "root/azurefile/leases/dbs.json"
     data = json.loads(file.read_text())
     data["owner"] |= {"generation": 3, "containers": [{"id": "x", "name": "mydb", "cgroup": "/"}]}
@@ -302,7 +204,7 @@ def test_a_restarted_plugin_knows_that_its_shares_were_well(
 ) -> None:
     """A machine's start may meet a share that is back a moment later."""
     driver._protocols["local"] = OnShare(tmp_path / "root", Machine(world, folder, "one").store)
-    asyncio.run(_resume(driver, world, folder))
+    asyncio.run(leave_mounted(driver, world, folder))
     driver._attachments.of("dbs").clear()
     driver.restore()
     assert driver._mounter.contact("dbs") is not None
@@ -312,7 +214,7 @@ def test_a_restarted_plugin_knows_that_its_shares_were_well(
 def test_a_lease_whose_account_is_unclear_is_resumed_and_given_up_in_time(
     driver: Driver, tmp_path: Path, world: World, folder: MemoryFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asyncio.run(_resume(driver, world, folder, protocol="smb", server="127.0.0.1", port="9"))
+    asyncio.run(leave_mounted(driver, world, folder, protocol="smb", server="127.0.0.1", port="9"))
     for account in ("first", "second"):
         path = tmp_path / "root/credentials" / account
         path.parent.mkdir(exist_ok=True)
@@ -329,30 +231,6 @@ def test_a_lease_whose_account_is_unclear_is_resumed_and_given_up_in_time(
     driver._keeper.look()
     eventually(lambda: _assert_stopped(lost, lease))
     assert lease.lost == "no renewal for 30 s"
-
-
-def test_what_uses_a_volume_that_cant_be_restored_is_stopped(
-    driver: Driver, engine: FakeEngine, world: World, folder: MemoryFolder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asyncio.run(_resume(driver, world, folder))
-    mydb = FakeContainer("mydb", "dbs")
-    engine.containers.append(mydb)
-
-    def broken(*_: object) -> None:
-        raise OSError(errno.EIO, "Input/output error")
-
-    monkeypatch.setattr(driver._protocols["local"], "locks", broken)
-    driver.restore()
-    _await_stop(driver, mydb)
-    engine.containers.remove(mydb)
-
-
-def _await_stop(driver: Driver, mydb: FakeContainer) -> None:
-    def stopped() -> None:
-        assert mydb.process.poll() is not None
-        assert driver._leases.of("dbs") is None
-
-    eventually(stopped, 10)
 
 
 def _assert_stopped(lost: list[Lease], lease: Lease) -> None:

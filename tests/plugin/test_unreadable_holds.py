@@ -1,0 +1,137 @@
+"""What a plugin that starts can't read of its life before, or does not know any more: its users are stopped."""
+
+import asyncio
+import errno
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from azurefile import files
+from azurefile.driver import Driver
+from tests.plugin.drivers import driver_in
+from tests.plugin.fake_engine import FakeContainer, FakeEngine
+from tests.plugin.harness import eventually
+from tests.plugin.last_life import leave_mounted
+from tests.plugin.shared import Machine, MemoryFolder, OnShare, World, reboot
+
+pytestmark = pytest.mark.root
+
+
+@pytest.fixture
+def driver(tmp_path: Path) -> Driver:
+    return driver_in(tmp_path)
+
+
+def test_what_uses_a_volume_that_is_not_known_any_more_is_stopped(
+    driver: Driver, engine: FakeEngine, tmp_path: Path, world: World, folder: MemoryFolder
+) -> None:
+    """A version of the plugin that was taken back does not know a newer one's options."""
+    asyncio.run(leave_mounted(driver, world, folder))
+    mydb = FakeContainer("mydb", "dbs")
+    engine.containers.append(mydb)
+    file = tmp_path / "root/azurefile/volumes/dbs.json"
+    file.write_text(file.read_text().replace('"exclusive"', '"newer"'))
+    again = driver_in(tmp_path)
+    again.restore()
+    _await_stop(again, mydb)
+    engine.containers.remove(mydb)
+
+
+@pytest.mark.parametrize(
+    ("kept", "torn", "known"),
+    [
+        ("leases", b"{", True),
+        ("leases", b"[]", False),
+        ("leases", None, True),
+        ("mounts", b"\xff{", True),
+        ("mounts", b"", False),
+        ("mounts", None, True),
+    ],
+)
+def test_what_is_held_under_files_that_cant_be_read_is_stopped_and_given_to_nobody(
+    driver: Driver,
+    engine: FakeEngine,
+    tmp_path: Path,
+    world: World,
+    folder: MemoryFolder,
+    monkeypatch: pytest.MonkeyPatch,
+    kept: str,
+    torn: bytes | None,
+    known: bool,
+) -> None:
+    share = driver._protocols["local"] = OnShare(tmp_path / "root", Machine(world, folder, "one").store)
+    asyncio.run(leave_mounted(driver, world, folder))
+    mydb = FakeContainer("mydb", "dbs")
+    engine.containers.append(mydb)
+    state = tmp_path / "root/azurefile"
+    _spoil(state / kept / "dbs.json", torn, monkeypatch)
+    if not known:
+        (state / "volumes/dbs.json").unlink()
+    again = driver_in(tmp_path)
+    again._protocols["local"] = share
+    again.restore()
+    _await_stop(again, mydb)
+    engine.containers.remove(mydb)
+    (record,) = (json.loads(data) for name, (data, _) in folder.files.items() if name.endswith(".json"))
+    assert record["released"] is None
+
+
+@pytest.mark.parametrize("torn", [b"", bytes(64)], ids=["empty", "zeros"])
+def test_a_lease_that_a_power_cut_tore_is_of_a_boot_that_is_over(
+    driver: Driver, engine: FakeEngine, tmp_path: Path, world: World, folder: MemoryFolder, torn: bytes
+) -> None:
+    """Within a boot it is replaced as a whole. The database that starts meanwhile is not for us to stop."""
+    share = driver._protocols["local"] = OnShare(tmp_path / "root", Machine(world, folder, "one").store)
+    asyncio.run(leave_mounted(driver, world, folder))
+    mydb = FakeContainer("mydb", "dbs")
+    engine.containers.append(mydb)
+    reboot(folder)
+    (tmp_path / "root/azurefile/leases/dbs.json").write_bytes(torn)
+    again = driver_in(tmp_path)
+    again._protocols["local"] = share
+    again.restore()
+    assert again._leases.of("dbs") is None
+    assert mydb.process.poll() is None
+    mydb.kill()
+    engine.containers.remove(mydb)
+
+
+def test_what_uses_a_volume_that_cant_be_restored_is_stopped(
+    driver: Driver, engine: FakeEngine, world: World, folder: MemoryFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asyncio.run(leave_mounted(driver, world, folder))
+    mydb = FakeContainer("mydb", "dbs")
+    engine.containers.append(mydb)
+
+    def broken(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(driver._protocols["local"], "locks", broken)
+    driver.restore()
+    _await_stop(driver, mydb)
+    engine.containers.remove(mydb)
+
+
+def _spoil(file: Path, text: bytes | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put another text into a file, or with None let its disk fail."""
+    read = files.read_json
+
+    def fails(path: Path) -> Any:
+        if path == file:
+            raise OSError(errno.EIO, "Input/output error")
+        return read(path)
+
+    if text is None:
+        monkeypatch.setattr(files, "read_json", fails)
+    else:
+        file.write_bytes(text)
+
+
+def _await_stop(driver: Driver, mydb: FakeContainer) -> None:
+    def stopped() -> None:
+        assert mydb.process.poll() is not None
+        assert driver._leases.of("dbs") is None
+
+    eventually(stopped, 10)
