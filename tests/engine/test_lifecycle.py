@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,9 @@ from pulumi import automation as auto
 from tests.engine.conftest import Project, changes, docker, free_port
 
 pytestmark = pytest.mark.engine
+
+# images are found by it, and a run that was killed leaves its own
+NAME = f"life-{os.getpid()}"
 
 
 class Database:
@@ -22,7 +26,7 @@ class Database:
 
     def up(self, **change: Any) -> dict[str, int]:
         self.config |= change
-        self.stack: auto.Stack = self.project.stack("life", self.config)
+        self.stack: auto.Stack = self.project.stack(NAME, self.config)
         return changes(self.stack.up())
 
     def sql(self, statement: str, database: str = "mydb") -> str:
@@ -81,10 +85,10 @@ def test_a_schema_and_an_account_are_made_on_a_used_database(life: Database) -> 
 def test_a_saved_plan_is_kept_to_where_a_password_is_made(life: Database) -> None:
     database = life.config["databases"][0]
     planned = {**database, "users": [*database.get("users", []), {"name": "planned"}]}
-    life.project.write("life", life.config | {"databases": [planned]})
+    life.project.write(NAME, life.config | {"databases": [planned]})
     plan = str(life.project.folder / "plan.json")
     for arguments in (["preview", "--save-plan", plan], ["up", "--plan", plan, "--yes", "--skip-preview"]):
-        done = life.project.cli(*arguments, "--stack", "life")
+        done = life.project.cli(*arguments, "--stack", NAME)
         assert done.returncode == 0, done.stdout
     assert "planned" in life.sql("SELECT user FROM mysql.user").split()
     life.up(databases=[database])
@@ -181,7 +185,7 @@ def test_destroy_leaves_nothing_but_the_data_and_up_finds_it(life: Database) -> 
     prefix = life.project.prefix
     assert docker("ps", "-aq", "--filter", f"name={prefix}") == ""
     assert docker("volume", "ls", "-q", "--filter", f"name={prefix}") == ""
-    assert docker("images", "-q", "--filter", "label=io.datadocker.stack=datadocker/life") == ""
+    assert docker("images", "-q", "--filter", f"label=io.datadocker.stack=datadocker/{NAME}") == ""
     assert life.project.driver not in docker("plugin", "ls")
     assert (life.project.root / "shares" / f"{prefix}dbs" / "ibdata1").exists()
     life.up()

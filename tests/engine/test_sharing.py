@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -16,7 +17,8 @@ from tests.engine.conftest import Project, _clean, changes, docker, free_port
 
 pytestmark = pytest.mark.engine
 
-NAME = "same"
+# images are found by it, and a run that was killed leaves its own
+NAME = f"same-{os.getpid()}"
 
 
 @pytest.fixture(scope="module")

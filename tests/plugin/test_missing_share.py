@@ -111,6 +111,7 @@ def test_what_an_older_version_mounted_and_still_runs_counts_as_seen(tmp_path: P
     later = plugin(tmp_path, server)
     later.restore()
     assert record(tmp_path)[1]["seen"] is True
+    asyncio.run(later.unmount("dbs", "a"))
 
 
 def test_a_volume_that_is_created_again_begins_with_an_empty_share(tmp_path: Path, server: Server) -> None:
