@@ -20,7 +20,8 @@ def turn(root: str, *, shared: bool = False) -> Iterator[None]:
     Raises:
         Failure: if the lock's file can't be made.
     """
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "datadocker")
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    cache = (Path(base) if Path(base).is_absolute() else Path.home() / ".cache") / "datadocker"
     file = cache / "locks" / f"plugin{root.replace('/', '-')}.lock"
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

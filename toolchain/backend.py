@@ -12,9 +12,12 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import unquote
 
 from toolchain import cache
+from toolchain.commandline import OPTION
 from toolchain.progress import ToolchainError, say
+from toolchain.stackfile import text_of
 from toolchain.statefiles import PROJECT, StateFiles
 
 DEFAULT_STACK = "dev"
@@ -22,6 +25,8 @@ DEFAULT_STACK = "dev"
 DEV_PASSPHRASE = "datadocker"  # noqa: S105
 PASSPHRASES = ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE")
 CLOUD = "https://api.pulumi.com"
+# these make the CLI compress states in files
+PACKED = ("PULUMI_DIY_BACKEND_GZIP", "PULUMI_DIY_BACKEND_ZSTD")
 
 
 class Backend:
@@ -38,7 +43,10 @@ class Backend:
         env["PULUMI_CREDENTIALS_PATH"] = str(self._credentials)
         self.url = env.get("PULUMI_BACKEND_URL") or self._of_project() or self._login()
         if not self.url:
-            self.url = env["PULUMI_BACKEND_URL"] = f"file://{self.state}"
+            self.url = env["PULUMI_BACKEND_URL"] = f"file://{_in_url(self.state)}"
+            # what a killed run left is found in states that are not packed
+            for packed in PACKED:
+                env.pop(packed, None)
         self.states = StateFiles(self._folder() / ".pulumi" if self.url.startswith("file://") else None)
 
     def _of_project(self) -> str:
@@ -60,7 +68,7 @@ class Backend:
 
     def _folder(self) -> Path:
         """The folder that a URL of files means, as the CLI understands it."""
-        path = self.url.removeprefix("file://").split("?")[0]
+        path = unquote(self.url.removeprefix("file://").split("?")[0].split("#")[0])
         if path.startswith("~"):
             return Path.home() / path[2:]
         return self.checkout / path
@@ -208,7 +216,7 @@ class Backend:
             return self.states.exists(name)
         listed = subprocess.run(
             [cli, "stack", "ls", "--json"],
-            env=self.env,
+            env=self._own_env(),
             cwd=self.checkout,
             capture_output=True,
             check=False,
@@ -233,10 +241,14 @@ class Backend:
         """
         return self._run(cli, args, errors=subprocess.PIPE)
 
+    def _own_env(self) -> dict[str, str]:
+        """Without the options that the user's command has by the environment."""
+        return {k: v for k, v in self.env.items() if not k.startswith(OPTION)}
+
     def _run(self, cli: Path, args: Sequence[str], *, errors: int) -> str:
         done = subprocess.run(
             [cli, *args, "--non-interactive"],
-            env=self.env,
+            env=self._own_env(),
             cwd=self.checkout,
             stdout=subprocess.PIPE,
             stderr=errors,
@@ -261,16 +273,6 @@ def _reported_error(printed: str) -> str:
     return " ".join(found.split()).removeprefix("error: ").removeprefix("Preview failed: ")
 
 
-def text_of(file: Path) -> str:
-    """Returns what is in a file of the user's, or nothing if there is none.
-
-    Raises:
-        ToolchainError: if it is no UTF-8.
-    """
-    try:
-        return file.read_text(encoding="utf-8")
-    except OSError:
-        return ""
-    except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        raise ToolchainError(f"{file.name} is not UTF-8 in line {line}: save it as UTF-8") from None
+def _in_url(path: Path) -> str:
+    # the CLI remembers selected stacks by the URL as it is written, so only what would be no path is written otherwise
+    return str(path).replace("%", "%25").replace("?", "%3F").replace("#", "%23")

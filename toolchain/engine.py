@@ -16,6 +16,8 @@ from toolchain.progress import ToolchainError, say
 SOCKET = "/var/run/docker.sock"
 LOG = Path("/var/log/dockerd.log")
 START_SECONDS = 90
+# a header of Podman's, by which its clients tell it from Docker's engine
+PODMAN = b"libpod-api-version:"
 # pid files of processes that a kill or a crash left behind keep the next engine from starting
 PID_FILES = {
     "dockerd": Path("/var/run/docker.pid"),
@@ -79,7 +81,7 @@ def _answers(path: str) -> bool:
         try:
             engine.connect(path)
             engine.sendall(b"GET /_ping HTTP/1.0\r\nHost: localhost\r\n\r\n")
-            return engine.recv(64).split(b" ")[1:2] == [b"200"]
+            answer = engine.recv(4096)
         except PermissionError:
             raise ToolchainError(
                 f"no permission to use the Docker engine's socket {path}: "
@@ -87,6 +89,12 @@ def _answers(path: str) -> bool:
             ) from None
         except OSError:
             return False
+    if PODMAN in answer.lower():
+        raise ToolchainError(
+            f"what answers at {path} is Podman, which has no volume plugins: this needs Docker's engine (DOCKER_HOST "
+            "names the socket of one)"
+        )
+    return answer.split(b" ")[1:2] == [b"200"]
 
 
 def _start() -> None:

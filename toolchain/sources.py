@@ -29,7 +29,7 @@ DYNAMIC_PROVIDER = "pulumi-resource-pulumi-python"
 FLAGS = ("-v", "-mod=readonly", "-buildvcs=false", "-trimpath")
 
 # What a user may have set for work of their own.
-INTERFERING = {"GOFLAGS", "GOOS", "GOARCH"}
+INTERFERING = {"GOFLAGS", "GOOS", "GOARCH", "GOROOT", "GOTOOLCHAIN", "GOEXPERIMENT", "GO111MODULE"}
 
 PACKAGES_BETWEEN_REPORTS = 100
 ERROR_TAIL_LINES = 20
@@ -56,7 +56,7 @@ def build_cli(go: Path, out: Path, say: Say) -> None:
     """
     version = f"github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v{PULUMI_VERSION}"
     target = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
-    with _copy(CLI) as module:
+    with _copy(CLI, out) as module:
         _go_build(go, module, target, out / "pulumi", say, ldflags=f"-s -w -X {version}")
 
 
@@ -71,7 +71,7 @@ def build_language_host(go: Path, out: Path, say: Say) -> None:
     Raises:
         BuildError: The build failed.
     """
-    with _copy(LANGUAGE_HOST) as module:
+    with _copy(LANGUAGE_HOST, out) as module:
         _go_build(go, module, ".", out / "pulumi-language-python", say)
         _install(module / DYNAMIC_PROVIDER, out / DYNAMIC_PROVIDER)
 
@@ -89,7 +89,7 @@ def build_docker_provider(go: Path, out: Path, say: Say) -> None:
         BuildError: The build failed.
     """
     name = "pulumi-resource-docker"
-    with _copy(DOCKER_PROVIDER) as module:
+    with _copy(DOCKER_PROVIDER, out) as module:
         # The provider embeds its schema, which a program of its own writes: outside the module,
         # where it finds no documentation to copy, so that the schema depends on the code alone.
         schema, generator, provider = module / "schema.json", module / "generator", module / name
@@ -137,9 +137,15 @@ def sources_key() -> str:
     return hashlib.sha256("".join(map(module_key, MODULES)).encode()).hexdigest()[:16]
 
 
+def go_environment() -> dict[str, str]:
+    """The environment without what would have Go build otherwise, or be another Go."""
+    return {name: value for name, value in os.environ.items() if name not in INTERFERING}
+
+
 @contextmanager
-def _copy(module: Path) -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="datadocker-build-") as temporary:
+def _copy(module: Path, out: Path) -> Iterator[Path]:
+    # beside what is made of it: there is room there, programs may run, and the next build removes what a kill left
+    with tempfile.TemporaryDirectory(prefix=".building-", dir=out) as temporary:
         copy = Path(temporary) / module.name
         shutil.copytree(module, copy)
         yield copy
@@ -170,8 +176,7 @@ def _go_build(
     say(f"building {out.name}")
     binary = module / f".{out.name}.built"
     flags = [*FLAGS, f"-tags={tags}", f"-ldflags={ldflags}"]
-    environment = {name: value for name, value in os.environ.items() if name not in INTERFERING}
-    environment |= {"CGO_ENABLED": "0", "GOWORK": "off"}
+    environment = go_environment() | {"CGO_ENABLED": "0", "GOWORK": "off", "GOTMPDIR": str(module.parent)}
     command = [str(go), "build", *flags, "-o", str(binary), target]
     compiled = 0
     tail: deque[str] = deque(maxlen=ERROR_TAIL_LINES)

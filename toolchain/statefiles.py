@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import shutil
@@ -82,10 +83,13 @@ class StateFiles:
         """The stack's state. Decoding it is spared where the text does not hold what is looked for."""
         if self.folder is None:
             return {}
-        try:
-            text = (self.folder / "stacks" / PROJECT / f"{stack}.json").read_text()
-        except OSError:
+        plain = self.folder / "stacks" / PROJECT / f"{stack}.json"
+        there = [file for file in (plain, plain.with_name(f"{plain.name}.gz")) if file.exists()]
+        if not there:
             return {}
+        # as the CLI does, where both are there
+        latest = max(there, key=lambda file: file.stat().st_mtime)
+        text = latest.read_text() if latest == plain else gzip.decompress(latest.read_bytes()).decode()
         return json.loads(text)["checkpoint"].get("latest") or {} if if_it_mentions in text else {}
 
 
@@ -103,8 +107,18 @@ def _is_json(file: Path) -> bool:
 
 
 def is_pulumi(pid: int) -> bool:
-    """Whether process `pid` is a Pulumi CLI."""
+    """Whether process `pid` is a Pulumi CLI; one of which this user may not see what it is may be one."""
     try:
         return b"pulumi" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0]
     except OSError:
+        return _lives(pid)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except (OSError, OverflowError):
         return False
+    return pid > 0

@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 from toolchain.backend import Backend
-from toolchain.options import BARE
+from toolchain.commandline import BARE
 from toolchain.progress import ToolchainError
 
 ACCOUNT = "azure-native:storage:StorageAccount"

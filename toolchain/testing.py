@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import subprocess
@@ -43,8 +44,9 @@ NAMED = {
 def main(arguments: list[str]) -> None:
     """Runs the parts that `arguments` name, those of PARTS if none; the rest goes to pytest. Does not return."""
     known = PARTS | NAMED
-    parts = [a for a in arguments if a in known] or list(PARTS)
-    rest = [a for a in arguments if a not in known]
+    # the first words alone: later ones may be values of pytest's options
+    named = list(itertools.takewhile(known.__contains__, arguments))
+    parts, rest = named or list(PARTS), arguments[len(named) :]
     try:
         sys.exit(_run(parts, rest))
     except (ToolchainError, BuildError) as error:

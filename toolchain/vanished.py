@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from toolchain.backend import Backend
-from toolchain.options import BARE, YES
+from toolchain.commandline import BARE, YES
 from toolchain.progress import ToolchainError, say
 
 MACHINE = "azure-native:compute:VirtualMachine"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -38,6 +39,22 @@ def test_without_a_login_state_is_in_the_checkout_and_closed_to_others(tmp_path:
     made = backend(tmp_path, env)
     assert env["PULUMI_BACKEND_URL"] == f"file://{tmp_path}/checkout/.state"
     assert made.state.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("name", ["c#", "100%", "what?", "a%20b", "ü b"])
+def test_a_checkouts_path_may_have_what_means_something_in_a_url(tmp_path: Path, name: str) -> None:
+    checkout = tmp_path / name
+    checkout.mkdir()
+    (checkout / "Pulumi.yaml").write_text("name: datadocker\nruntime: yaml\n")
+    # packed states would hide what a killed run left
+    env = {"PATH": "/bin", "PULUMI_CREDENTIALS_PATH": str(tmp_path), "PULUMI_DIY_BACKEND_GZIP": "true",
+           "PULUMI_CONFIG_PASSPHRASE": "x", "PULUMI_SKIP_UPDATE_CHECK": "true"}  # fmt: skip
+    made = Backend(checkout, env)
+    made.prepare(tmp_path / "plugins")
+    made.pulumi(Path(os.environ["DATADOCKER_TEST_TOOLCHAIN"], "pulumi"), "stack", "init", "one")
+    assert (checkout / ".state/.pulumi/stacks/datadocker/one.json").exists()
+    assert made.states.exists("one")
+    assert made.selected() == "organization/datadocker/one"
 
 
 def test_a_home_of_the_users_own_gets_the_plugins_that_it_lacks(tmp_path: Path, env: dict[str, str]) -> None:

@@ -116,3 +116,10 @@ def test_checkouts_that_agree_share_a_virtual_environment(tmp_path: Path) -> Non
     subprocess.run([first / "bin/python", "-c", ""], check=True)
     (tmp_path / "two/requirements.txt").write_text("# something else\n")
     assert virtualenv.ensure(tmp_path / "two").resolve() != first.resolve()
+
+
+def test_a_relative_folder_for_caches_is_ignored(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for ignored in ("cache", "./cache", ""):
+        monkeypatch.setenv("XDG_CACHE_HOME", ignored)
+        assert cache.root() == tmp_path / ".cache/datadocker"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.nobody import closed_socket, told_as_nobody
-from toolchain import targeted, wrapper
+from toolchain import commandline, targeted, testing, vanished, wrapper
 from toolchain.backend import DEV_PASSPHRASE, Backend
 from toolchain.progress import ToolchainError
 
@@ -56,7 +56,56 @@ server.stop(0)
     ],
 )
 def test_the_stack_that_is_named(arguments: list[str], stack: str | None) -> None:
-    assert wrapper._named_stack(arguments) == stack
+    assert commandline.named_stack(arguments) == stack
+
+
+@pytest.mark.parametrize(
+    ("arguments", "env", "stack", "refreshes", "part"),
+    [
+        (["up"], {"STACK": "x"}, "x", False, False),
+        (["up", "-s", "y"], {"STACK": "x"}, "y", False, False),
+        (["up"], {"STACK": ""}, None, False, False),
+        (["up"], {"REFRESH": "true"}, None, True, False),
+        (["up"], {"REFRESH": "false", "TARGET": "urn,urn2"}, None, False, True),
+        (["config", "set", "secret", "--", "-s3cret"], {}, None, False, False),
+        (["up", "--", "--refresh", "-t", "urn"], {}, None, False, False),
+    ],
+)
+def test_options_may_be_in_the_environment_and_end_with_two_dashes(
+    arguments: list[str], env: dict[str, str], stack: str | None, refreshes: bool, part: bool
+) -> None:
+    asked = commandline.understood(arguments, {"PATH": "/bin", **{f"PULUMI_OPTION_{k}": v for k, v in env.items()}})
+    assert commandline.named_stack(asked) == stack
+    assert commandline.command_of(asked) == arguments[0]
+    assert vanished.is_refresh(arguments[0], asked) is refreshes
+    assert targeted.is_part(arguments[0], asked) is part
+
+
+def test_what_the_wrapper_asks_of_the_cli_has_no_options_of_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PULUMI_OPTION_STACK", "x")
+    env = wrapper.environment(wrapper.CHECKOUT / ".toolchain")
+    assert "PULUMI_OPTION_STACK" in env
+    assert "PULUMI_OPTION_STACK" not in Backend(wrapper.CHECKOUT, env)._own_env()
+
+
+def test_from_elsewhere_it_goes_to_its_checkout_and_to_no_other_project(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkout = tmp_path / "checkout"
+    (checkout / "docs").mkdir(parents=True)
+    monkeypatch.setattr(wrapper, "CHECKOUT", checkout)
+    monkeypatch.chdir(tmp_path)
+    assert wrapper._folder(["up"]) == checkout
+    assert capsys.readouterr().err == f"pulumiw: this is for the stacks of {checkout}: going there\n"
+    # the CLI goes where it is told to itself
+    assert wrapper._folder(["-C", "checkout", "up"]) == tmp_path
+    # what concerns no stack is for where one is
+    assert wrapper._folder(["new", "python"]) == tmp_path
+    with pytest.raises(ToolchainError, match=rf"^\.\./x is not in {checkout}, whose stacks this is for: run pulumi"):
+        wrapper._folder(["up", "--cwd=../x"])
+    monkeypatch.chdir(checkout / "docs")
+    assert wrapper._folder(["up"]) == checkout / "docs"
+    assert capsys.readouterr().err == ""
 
 
 @pytest.fixture
@@ -178,26 +227,6 @@ def test_the_stack_decides_on_the_engine_and_no_context_of_dockers(monkeypatch: 
 
 
 @pytest.mark.parametrize(
-    ("text", "here"),
-    [
-        ("config:\n  datadocker:host: {kind: local}\n", True),
-        ("config:\n  datadocker:host: {address: h, kind: ssh}\n", False),
-        ("config:\n  datadocker:host:\n    address: h\n    kind: 'ssh' # remote\n  x: {kind: local}\n", False),
-        ("config:\n  datadocker:host:\n    kind: local\n  datadocker:other: {kind: ssh}\n", True),
-        ("config:\n  datadocker:host: {kind: local, socket: /run/user/1000/docker.sock}\n", False),
-        ("config:\n  datadocker:host: {kind: local, socket: null}\n", True),
-        ("config: {}\n", True),
-    ],
-)
-def test_whether_the_host_is_this_machine(
-    text: str, here: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(wrapper, "CHECKOUT", tmp_path)
-    (tmp_path / "Pulumi.x.yaml").write_text(text)
-    assert wrapper._runs_here("x") is here
-
-
-@pytest.mark.parametrize(
     ("arguments", "part"),
     [
         (["up", "--target", "urn"], True),
@@ -260,3 +289,43 @@ def test_a_checkout_that_another_user_has_used_is_one_line(
         assert said.startswith(f"pulumiw: no permission for {closed}")
         assert ("another user (by sudo?) has used this checkout" in said) == advised
         assert (f"(sudo chown -R $USER {closed})" in said) != advised
+
+
+def test_what_goes_wrong_with_a_file_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def ready(_: list[str]) -> None:
+        raise OSError(30, "Read-only file system", "/here/.state")
+
+    monkeypatch.setattr(wrapper, "_ready", ready)
+    with pytest.raises(SystemExit, match="1"):
+        wrapper.main(["version"])
+    assert capsys.readouterr().err.startswith("pulumiw: /here/.state: Read-only file system: ")
+
+
+@pytest.mark.parametrize("script", ["pulumiw", "test"])
+def test_an_older_python_is_said_at_once(script: str) -> None:
+    older = f"import sys; sys.version_info = (3, 10, 13); exec(open({script!r}).read())"
+    done = subprocess.run(
+        [sys.executable, "-c", older], cwd=wrapper.CHECKOUT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr == f"{script}: this needs Python 3.11 or newer, and this is 3.10: python3.11 ./{script} …\n"
+
+
+def test_the_words_of_pytests_own_options_are_no_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[tuple[list[str], list[str]]] = []
+
+    def run(parts: list[str], rest: list[str]) -> int:
+        ran.append((parts, rest))
+        return 0
+
+    monkeypatch.setattr(testing, "_run", run)
+    for words in (["unit", "-k", "plugin"], ["unit", "engine", "-q"], ["-k", "azure"]):
+        with pytest.raises(SystemExit, match="0"):
+            testing.main(words)
+    assert ran == [
+        (["unit"], ["-k", "plugin"]),
+        (["unit", "engine"], ["-q"]),
+        (list(testing.PARTS), ["-k", "azure"]),
+    ]

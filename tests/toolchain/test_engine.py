@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -136,3 +138,20 @@ def test_a_service_that_does_not_start_is_not_waited_for(monkeypatch: pytest.Mon
     monkeypatch.setattr(Path, "is_dir", lambda _: True)
     with pytest.raises(ToolchainError, match="the Docker engine does not start: journalctl -u docker says why"):
         engine._start()
+
+
+def test_podman_is_not_taken_for_an_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / "podman.sock"
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{path}")
+    with socket.create_server(str(path), family=socket.AF_UNIX) as server, ThreadPoolExecutor() as beside:
+
+        def answer() -> None:
+            with server.accept()[0] as asked:
+                asked.recv(4096)
+                asked.sendall(b"HTTP/1.0 200 OK\r\nApi-Version: 1.41\r\nLibpod-Api-Version: 4.3.1\r\n\r\nOK")
+
+        for ask in (engine.check_permission, engine.ensure):
+            answered = beside.submit(answer)
+            with pytest.raises(ToolchainError, match=r"^what answers at .*podman.sock is Podman, which has no volume"):
+                ask()
+            answered.result()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import socket
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from toolchain.statefiles import StateFiles
 
@@ -85,3 +88,32 @@ def test_a_stack_that_was_removed_does_not_come_back(tmp_path: Path) -> None:
     files.mend_files("dev")
     assert not (folder / "dev.json").exists()
     assert not files.exists("dev")
+
+
+def test_a_state_that_is_packed_is_read_where_it_is_the_latest(tmp_path: Path) -> None:
+    files = StateFiles(tmp_path)
+    plain = tmp_path / "stacks/datadocker/dev.json"
+    plain.parent.mkdir(parents=True)
+    packed = plain.with_name("dev.json.gz")
+    packed.write_bytes(gzip.compress(b'{"checkpoint": {"latest": {"pending_operations": [{"type": "creating"}]}}}'))
+    assert files.pending("dev") == [{"type": "creating"}]
+    plain.write_text('{"checkpoint": {"latest": {"pending_operations": []}}}')
+    os.utime(packed, (1, 1))
+    assert files.pending("dev") == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to have a process that others may not see")
+def test_a_process_that_this_user_may_not_see_may_be_a_pulumi(tmp_path: Path) -> None:
+    script = f"""
+        mount -t proc -o hidepid=2 none /proc
+        exec setpriv --reuid=65534 --regid=65534 --clear-groups {sys.executable} -c '
+import sys
+sys.path.insert(0, ".")
+from toolchain.statefiles import is_pulumi
+print(is_pulumi(1), is_pulumi(4194303))'
+    """
+    done = subprocess.run(
+        ["unshare", "-m", "--propagation", "private", "sh", "-ec", script],
+        cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stdout == "True False\n", done.stderr

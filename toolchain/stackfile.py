@@ -1,0 +1,59 @@
+"""What the wrapper has to know of a stack before there is a Python that could read its file as YAML."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from toolchain.progress import ToolchainError
+
+
+def runs_here(checkout: Path, stack: str) -> bool:
+    """Whether the stack's host is the engine that this machine has by default; in doubt it is."""
+    host = _setting(checkout, stack, "host")
+    # a socket of its own is somebody's own engine
+    return _kind(host) not in ("ssh", "azure") and not re.search(r"\bsocket[\"']?:\s*[\"']?/", host)
+
+
+def shares_on_azure(checkout: Path, stack: str) -> bool:
+    """Whether the stack's shares are Azure's."""
+    return _kind(_setting(checkout, stack, "shares")) == "azure"
+
+
+def text_of(file: Path) -> str:
+    """Returns what is in a file of the user's, or nothing if there is none.
+
+    Raises:
+        ToolchainError: if it is no UTF-8.
+    """
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError:
+        return ""
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ToolchainError(f"{file.name} is not UTF-8 in line {line}: save it as UTF-8") from None
+
+
+def _setting(checkout: Path, stack: str, name: str) -> str:
+    """What the stack's file has for a setting, as it is written there, without its comments' lines."""
+    text = text_of(checkout / f"Pulumi.{stack}.yaml")
+    lines = "\n".join(line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#"))
+    config = _below("", "config", lines)
+    # the project's name before a key may be left out
+    key = f"(?:datadocker:)?{name}"
+    if config.lstrip().startswith("{"):
+        found = re.search(rf"[{{,]\s*[\"']?{key}[\"']?:\s*({{[^}}]*}}|[^,}}]*)", config)
+        return found[1] if found else ""
+    indent = re.search(r"\n([ \t]+)", config)
+    return _below(indent[1], key, config) if indent else ""
+
+
+def _below(indent: str, key: str, text: str) -> str:
+    found = re.search(rf"^{indent}[\"']?{key}[\"']?:(.*(?:\n{indent}[ \t]+.*)*)", text, re.MULTILINE)
+    return found[1] if found else ""
+
+
+def _kind(setting: str) -> str:
+    found = re.search(r"\bkind[\"']?:\s*[\"']?(\w+)", setting)
+    return found[1] if found else ""
