@@ -59,7 +59,7 @@ class LogContainer(pulumi.ComponentResource):
             labels=[{"label": k, "value": v} for k, v in args["labels"].items()],
             destroy_grace_seconds=5,
             # its name is fixed, so the old one goes first
-            opts=args["host"].child(self, delete_before_replace=True),
+            opts=args["host"].container(self, delete_before_replace=True),
         )
         self.container = container.name
         self.register_outputs({"container": self.container})

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from provider import neighbours
 from provider.connection import connect
-from provider.owner import is_of, name_of, owner_of
+from provider.owner import is_of
 from provider.resource import EngineResource, Failure, Props
 
 
@@ -35,21 +36,10 @@ class VolumeGuard(EngineResource):
 
 
 def _refuse_if_used(props: Props, volumes: Iterable[str]) -> None:
-    used: dict[str, str] = {}
     names = sorted(volumes)
     if not names:
         return
     with connect(props["engine"]["url"], props["engine"]["ssh_opts"]) as engine:
         listed = engine.get("/containers/json", all=1, filters={"volume": names})
-    for container in listed:
-        if is_of(container["Labels"], props["labels"]):
-            continue
-        name = name_of(container)
-        has = sorted({m["Name"] for m in container["Mounts"] if m.get("Name") in names})
-        maker = owner_of(container["Labels"]) or "made by hand"
-        used[name] = f"{', '.join(has)} by {name} ({maker}, {container['State']})"
-    if used:
-        raise Failure(
-            f"volumes of this stack are in use: {'; '.join(used.values())}: "
-            f"remove what uses them (docker rm -f {' '.join(used)}) and say it again; none of them was deleted"
-        )
+    if reason := neighbours.in_use([c for c in listed if not is_of(c["Labels"], props["labels"])], names):
+        raise Failure(reason)

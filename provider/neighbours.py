@@ -1,8 +1,8 @@
-"""What an engine's plugins, as it lists them, have that another stack can't have too: a name, a folder."""
+"""What others on an engine have: names and folders of plugins, as it lists them, and volumes of a stack."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from provider import owner
@@ -71,3 +71,18 @@ def _held(driver: str, volumes: Iterable[Listed], containers: Iterable[Listed]) 
         for c in containers
         if any(is_driver(driver, mount.get("Driver")) for mount in c["Mounts"])
     ]
+
+
+def in_use(containers: Iterable[Any], names: Collection[str]) -> str:
+    """Why volumes of a stack can't go: who of `containers`, which an engine lists, has one; nothing if nobody does."""
+    used: dict[str, str] = {}
+    for container in containers:
+        if has := sorted({m["Name"] for m in container["Mounts"] if m.get("Name") in names}):
+            name, maker = owner.name_of(container), owner.owner_of(container["Labels"]) or "made by hand"
+            used[name] = f"{', '.join(has)} by {name} ({maker}, {container['State']})"
+    if not used:
+        return ""
+    return (
+        f"volumes of this stack are in use: {'; '.join(used.values())}: "
+        f"remove what uses them (docker rm -f {' '.join(used)}) and say it again; none of them was deleted"
+    )

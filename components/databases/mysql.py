@@ -148,7 +148,7 @@ class MySQLDatabase(pulumi.ComponentResource):
             labels=[{"label": k, "value": v} for k, v in labels.items()],
             destroy_grace_seconds=STOP_SECONDS,
             stop_timeout=STOP_SECONDS,
-            opts=host.child(
+            opts=host.container(
                 self,
                 # its name, port and volume can't be had twice, so the old one goes first
                 delete_before_replace=True,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NotRequired
 
@@ -18,7 +17,6 @@ from components.hosts.azure_bootstrap import cloud_config, custom_data, read_cus
 from components.hosts.azure_key import read_azure_public
 from components.hosts.azure_machine import AzureMachine
 from components.hosts.azure_network import SSH_PORT, AzureNetwork, NetworkSettings
-from components.hosts.claims import Claims, hand_over
 from components.hosts.docker_provider import DockerProvider
 from components.hosts.engine import Engine
 from components.hosts.host import DockerHost
@@ -199,9 +197,9 @@ class AzureHost(DockerHost):
             {"dockerHost": self.docker_host, "address": self.public_address, "group": group_name, "recipe": stands}
         )
 
-    def claim(self, claims: Claims) -> Mapping[str, pulumi.Input[str]]:
+    def standing(self) -> pulumi.Output[Engine]:
         """See `DockerHost`; a machine that is replaced is ready before."""
-        return hand_over(pulumi.Output.all(self.engine, self._settled.id).apply(lambda known: known[0]), claims)
+        return pulumi.Output.all(self.engine, self._settled.id).apply(lambda known: known[0])
 
     def resident(self, parent: pulumi.Resource, **more: Any) -> pulumi.ResourceOptions:
         """See `DockerHost`; nothing comes before the machine is ready."""

@@ -11,14 +11,13 @@ from typing import Any, TypedDict
 import pulumi
 
 from components.hosts.engine import Engine
-from components.hosts.holders import VOLUME, Server, Wanted, any_recorded, moved, ports_of, stop_holders
+from components.hosts.holders import VOLUME, Server, Wanted, any_recorded, moved, ports_of
 from components.state import recorded
 from provider import neighbours
 from provider.connection import EngineConnection, EngineError, connect
 from provider.owner import CHECKOUT_LABEL, IMAGE_LABEL, is_of, name_of, owner_of
 
 PLUGIN = "datadocker-engine:index:EnginePlugin"
-RUNNING = ("paused", "restarting", "running")
 
 
 class Plugin(TypedDict):
@@ -43,12 +42,12 @@ class Claims(Wanted):
     """The driver of its volumes."""
 
 
-def hand_over(engine: pulumi.Output[Engine], claims: Claims) -> Mapping[str, pulumi.Input[str]]:
-    """Returns the labels of `claims`, once the stack's containers that hold what another one gets were stopped.
+def checked(engine: pulumi.Output[Engine], claims: Claims) -> Mapping[str, pulumi.Input[str]]:
+    """Returns the labels of `claims`, for a remote engine, once nothing is known that keeps a change from it.
 
-    For a remote engine. What the state has tells whether anything has to be, so that most updates need no login for it;
-    nor is anything looked for there but what keeps a plugin from another name, or a container that stands from another
-    port.
+    What the state has tells whether anything is looked for, so that most updates need no login for it: what keeps a
+    plugin from another name, a container that stands from another port, or one that gets what another holds from its
+    name and its port.
     """
     if pulumi.runtime.is_dry_run():
         return claims["labels"]
@@ -56,15 +55,15 @@ def hand_over(engine: pulumi.Output[Engine], claims: Claims) -> Mapping[str, pul
     if not renamed and not moved(claims) and not any_recorded(claims):
         return claims["labels"]
 
-    async def clear(known: list[Any]) -> dict[str, str]:
-        await asyncio.to_thread(_clear_on, known[0], claims, known[1])
+    async def look(known: list[Any]) -> dict[str, str]:
+        await asyncio.to_thread(_check_on, known[0], claims, known[1])
         return dict(known[1])
 
-    done: pulumi.Output[dict[str, str]] = pulumi.Output.all(engine, claims["labels"]).apply(clear)
+    done: pulumi.Output[dict[str, str]] = pulumi.Output.all(engine, claims["labels"]).apply(look)
     return {label: done[label] for label in claims["labels"]}
 
 
-def _clear_on(engine: Engine, claims: Claims, labels: Mapping[str, str]) -> None:
+def _check_on(engine: Engine, claims: Claims, labels: Mapping[str, str]) -> None:
     try:
         with connect(engine["url"], engine["ssh_opts"]) as connection:
             volumes = connection.get("/volumes")["Volumes"] or []
@@ -72,19 +71,18 @@ def _clear_on(engine: Engine, claims: Claims, labels: Mapping[str, str]) -> None
                 raise pulumi.RunError(reason)
             listed = connection.get("/containers/json", all=1)
             others = [container for container in listed if not is_of(container["Labels"], labels)]
-            # a container that gets another port is removed before it is made again
-            if lines := _said(_taken_ports(moved(claims), others, labels)):
+            # a container that gets another port is removed before it is made again, and one that holds what another
+            # gets is stopped before
+            held = any_recorded(claims)
+            taken = [*_taken_ports(claims["servers"] if held else moved(claims), others, labels)]
+            if lines := _said([*(_taken_names(claims, others, labels) if held else ()), *taken]):
                 raise pulumi.RunError("\n".join(lines))
-            stop_holders(connection, claims, _running(listed, labels), volumes)
     except EngineError as error:
         raise pulumi.RunError(str(error)) from None
 
 
-def make_way(connection: EngineConnection, claims: Claims, labels: Mapping[str, str]) -> None:
-    """Checks that all of `claims` can be had, and stops containers that hold what another of the stack gets.
-
-    Pulumi makes what is new before it deletes what is old. So a database that was renamed, or gave its volume, files
-    or port to another, is stopped first: the fence and the port let go, and the new one can start.
+def check(connection: EngineConnection, claims: Claims, labels: Mapping[str, str]) -> None:
+    """Checks that all of `claims` can be had.
 
     Raises:
         pulumi.RunError: a line for each owner of what is taken, and for each port that something else listens on.
@@ -100,10 +98,10 @@ def make_way(connection: EngineConnection, claims: Claims, labels: Mapping[str, 
     lines += _busy(claims["servers"], listed)
     if reason := _plugin_taken(connection, claims["plugin"], volumes, labels):
         lines.append(reason)
+    if reason := neighbours.in_use(others, _recorded(VOLUME, "name") - {*claims["volumes"]}):
+        lines.append(reason)
     if lines:
         raise pulumi.RunError("\n".join(lines))
-    if not pulumi.runtime.is_dry_run():
-        stop_holders(connection, claims, _running(listed, labels), volumes)
 
 
 def _said(taken: Iterable[tuple[str, str]]) -> list[str]:
@@ -216,10 +214,6 @@ def _plugin_taken(connection: EngineConnection, plugin: Plugin, volumes: list[An
 def _recorded(typ: str, key: str) -> set[str]:
     """What the state has as `key` of the stack's resources of a type."""
     return {str(known.get(key)) for (of, _), known in recorded().items() if of == typ}
-
-
-def _running(listed: list[Any], labels: Mapping[str, str]) -> list[Any]:
-    return [container for container in listed if is_of(container["Labels"], labels) and container["State"] in RUNNING]
 
 
 def _free(port: int) -> bool:

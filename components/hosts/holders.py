@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypedDict
 
 import pulumi
 
 from components.folders import overlap
+from components.hosts.engine import Engine
 from components.state import recorded
-from provider.connection import STOP_SECONDS, EngineConnection
-from provider.owner import name_of
+from provider.connection import STOP_SECONDS, EngineConnection, EngineError, NotThereError, connect
+from provider.owner import is_of, name_of
 
 CONTAINER = "docker:index/container:Container"
 VOLUME = "docker:index/volume:Volume"
+RUNNING = ("paused", "restarting", "running")
 # a port of one of these is not to be had on 127.0.0.1; a container of the state has none
 LOCAL = ("", "0.0.0.0", "127.0.0.1")  # noqa: S104 - looked for, not listened on
 
@@ -60,6 +64,43 @@ def moved(wanted: Wanted) -> list[Server]:
     return [s for s in wanted["servers"] if s["port"] not in known.get(s["container"], {s["port"]})]
 
 
+def letting_go(
+    engine: pulumi.Output[Engine], wanted: Wanted, labels: Mapping[str, pulumi.Input[str]]
+) -> pulumi.ResourceHookBinding | None:
+    """What a container of the stack waits for before it is made: those that hold what it gets are stopped.
+
+    Pulumi makes what is new before it deletes what is old. So a database that was renamed, or gave its volume, files
+    or port to another, ends first: the fence and the port let go, and the new one can start. It ends as late as that,
+    since whatever else can fail comes before. The state tells whether there is one: most updates ask nobody.
+    """
+    if pulumi.runtime.is_dry_run() or not any_recorded(wanted):
+        return None
+    known = pulumi.Output.all(engine, labels)
+
+    async def stop(made: pulumi.ResourceHookArgs) -> None:
+        at, ours = await known.future() or []
+        name = str((made.new_inputs or {})["name"])
+        try:
+            await asyncio.to_thread(_stop_on, at, ours, _of(wanted, name))
+        except EngineError as error:
+            raise pulumi.RunError(f"what {name} gets is held by another container: {error}") from None
+
+    return pulumi.ResourceHookBinding(before_create=[pulumi.ResourceHook("letting-go", stop)])
+
+
+def _of(wanted: Wanted, container: str) -> Wanted:
+    """What one container gets of it."""
+    servers = [server for server in wanted["servers"] if server["container"] == container]
+    return Wanted(servers=servers, files=[] if servers else wanted["files"])
+
+
+def _stop_on(engine: Engine, labels: Mapping[str, str], wanted: Wanted) -> None:
+    with connect(engine["url"], engine["ssh_opts"]) as connection:
+        listed = connection.get("/containers/json", all=1)
+        ours = [c for c in listed if is_of(c["Labels"], labels) and c["State"] in RUNNING]
+        stop_holders(connection, wanted, ours, connection.get("/volumes")["Volumes"] or [])
+
+
 def stop_holders(connection: EngineConnection, wanted: Wanted, containers: list[Any], volumes: list[Any]) -> None:
     """Stops those of the stack's `containers` that hold what another gets; both lists are as the engine has them.
 
@@ -68,7 +109,9 @@ def stop_holders(connection: EngineConnection, wanted: Wanted, containers: list[
     """
     for container in _holders(wanted, containers, _options(volumes)):
         pulumi.log.info(f"stopping {name_of(container)}: what it holds goes to another container")
-        connection.post(f"/containers/{container['Id']}/stop?t={STOP_SECONDS}", timeout=STOP_SECONDS + 30)
+        # Pulumi may be removing it meanwhile
+        with contextlib.suppress(NotThereError):
+            connection.post(f"/containers/{container['Id']}/stop?t={STOP_SECONDS}", timeout=STOP_SECONDS + 30)
 
 
 def ports_of(container: Any) -> set[int]:

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 
 import pulumi
 
-from components.hosts.claims import Claims, hand_over
+from components.hosts.claims import Claims, checked
 from components.hosts.docker_provider import DockerProvider
 from components.hosts.engine import Engine
+from components.hosts.holders import letting_go
 
 
 class DockerHost(pulumi.ComponentResource):
@@ -30,12 +31,24 @@ class DockerHost(pulumi.ComponentResource):
     """A block for ~/.ssh/config by which other programs find a machine that nobody set up by hand."""
     alias: str = ""
     """The host's name in that block."""
+    letting_go: pulumi.ResourceHookBinding | None = None
+    """What happens before a container is made here: others of the stack let go of what it gets."""
     fate: Mapping[str, object] = {}
     """Options that tie what is on the host to its life: where it is replaced, they are made anew."""
 
     def claim(self, claims: Claims) -> Mapping[str, pulumi.Input[str]]:
         """Returns the labels of `claims`, known once what has them can be made here."""
-        return hand_over(self.engine, claims)
+        engine = self.standing()
+        self.letting_go = letting_go(engine, claims, claims["labels"])
+        return checked(engine, claims)
+
+    def standing(self) -> pulumi.Output[Engine]:
+        """How to reach the engine, once it is the one that containers are going to be on."""
+        return self.engine
+
+    def container(self, parent: pulumi.Resource, **more: object) -> pulumi.ResourceOptions:
+        """Options of a container on this host whose parent is `parent`."""
+        return self.child(parent, hooks=self.letting_go, **more)
 
     def child(self, parent: pulumi.Resource, **more: object) -> pulumi.ResourceOptions:
         """Options of a Docker resource on this host whose parent is `parent`."""

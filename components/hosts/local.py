@@ -8,9 +8,10 @@ from typing import NotRequired, TypedDict
 
 import pulumi
 
-from components.hosts.claims import Claims, make_way
+from components.hosts.claims import Claims, check
 from components.hosts.docker_provider import DockerProvider
 from components.hosts.engine import Engine
+from components.hosts.holders import letting_go
 from components.hosts.host import DockerHost
 from provider.connection import EngineConnection, EngineError
 
@@ -51,12 +52,13 @@ class LocalHost(DockerHost):
 
     def claim(self, claims: Claims) -> Mapping[str, pulumi.Output[str]]:
         """Returns the labels of `claims` once all of them can be had: what waits for its labels is not made before."""
-        checked = pulumi.Output.all(claims["labels"]).apply(lambda known: self._clear(claims, known[0]))
+        self.letting_go = letting_go(self.engine, claims, claims["labels"])
+        checked = pulumi.Output.all(claims["labels"]).apply(lambda known: self._check(claims, known[0]))
         return {label: checked[label] for label in claims["labels"]}
 
-    def _clear(self, claims: Claims, labels: dict[str, str]) -> dict[str, str]:
+    def _check(self, claims: Claims, labels: dict[str, str]) -> dict[str, str]:
         try:
-            make_way(self._connection, claims, labels)
+            check(self._connection, claims, labels)
         except EngineError as error:
             raise pulumi.RunError(str(error)) from None
         return labels

@@ -216,6 +216,28 @@ def test_a_plugin_that_others_keep_as_it_is_is_one_line(
         build(lambda: LocalHost("host", {"socket": engine.path}).claim(claims()) and None)
 
 
+@pytest.mark.parametrize(("volumes", "said"), [(["dbs"], True), (["dbs", "logs"], False)])
+def test_a_volume_that_somebody_uses_is_not_taken_out_and_nothing_is_changed_before_that_is_said(
+    build: Build,
+    recorder: Recorder,
+    engine: FakeEngine,
+    monkeypatch: pytest.MonkeyPatch,
+    volumes: list[str],
+    said: bool,
+) -> None:
+    known = {(VOLUME, f"{name}-volume"): {"name": name} for name in ("dbs", "logs")}
+    monkeypatch.setattr("components.hosts.claims.recorded", lambda: known)
+    engine.answers["/containers/json"] = [running("mydb", "dbs", 1), running("byhand", "logs", 2, {})]
+    wanted = claims() | {"volumes": volumes}
+    if said:
+        assert refused(build, recorder, engine, wanted) == (
+            "volumes of this stack are in use: logs by byhand (made by hand, running): remove what uses them (docker "
+            "rm -f byhand) and say it again; none of them was deleted"
+        )
+    else:
+        build(lambda: LocalHost("host", {"socket": engine.path}).claim(wanted) and None)
+
+
 def test_under_other_names_two_checkouts_stand_side_by_side(
     build: Build, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import pulumi
 import pytest
 
-from components.hosts import Claims, Folder, LocalHost, Server
-from components.hosts.holders import ports_of
+from components.hosts import Folder, Server
+from components.hosts.engine import Engine
+from components.hosts.holders import Wanted, _stop_on, ports_of
 from provider.owner import CHECKOUT_LABEL, STACK_LABEL
 from tests.unit.conftest import Build, Recorder
 from tests.unit.fake_engine import FakeEngine
 
 LABELS = {STACK_LABEL: "datadocker/unit", CHECKOUT_LABEL: "here:/one#1"}
-
-
-@pytest.fixture(autouse=True)
-def all_ports_are_free(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("components.hosts.claims._free", lambda _: True)
 
 
 def server(name: str, volume: str, port: int, share: str = "", path: str = "") -> Server:
@@ -38,11 +33,8 @@ def mapped(name: str, share: str, **options: str) -> dict[str, Any]:
 
 
 def stopped(build: Build, engine: FakeEngine, *servers: Server, files: list[Folder] | None = None) -> list[str]:
-    claims: Claims = {
-        "labels": LABELS, "containers": [], "volumes": [], "servers": list(servers), "files": files or [],
-        "plugin": {"driver": "azurefile", "root": "/r"},
-    }  # fmt: skip
-    build(lambda: LocalHost("host", {"socket": engine.path}).claim(claims) and None)
+    at, wanted = Engine(url=f"unix://{engine.path}", ssh_opts=[]), Wanted(servers=list(servers), files=files or [])
+    build(lambda: _stop_on(at, LABELS, wanted))
     return [path.removeprefix("/v1.41/containers/").removesuffix("-id/stop?t=60") for path in engine.posted]
 
 
@@ -136,19 +128,9 @@ def test_a_container_that_was_renamed_by_hand_is_still_the_one_of_the_state(
 
 
 @pytest.mark.parametrize(
-    ("state", "preview", "expected"),
-    [
-        ("running", False, True),
-        ("paused", False, True),
-        ("restarting", False, True),
-        ("exited", False, False),
-        ("created", False, False),
-        ("running", True, False),
-    ],
+    ("state", "expected"),
+    [("running", True), ("paused", True), ("restarting", True), ("exited", False), ("created", False)],
 )
-def test_whatever_may_hold_a_volume_is_stopped_and_by_a_preview_nobody(
-    build: Build, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch, state: str, preview: bool, expected: bool
-) -> None:
-    monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: preview)
+def test_whatever_may_hold_a_volume_is_stopped(build: Build, engine: FakeEngine, state: str, expected: bool) -> None:
     engine.answers["/containers/json"] = [running("mydb", "dbs", 1) | {"State": state}]
     assert stopped(build, engine, server("renamed", "dbs", 1)) == (["mydb"] if expected else [])

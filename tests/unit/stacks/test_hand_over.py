@@ -1,7 +1,8 @@
-"""On a host far away, too, a database whose volume or port goes to another is stopped first."""
+"""A database whose volume or port goes to another is stopped right before that one is made, on a host far away, too."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +18,7 @@ from stacks.build import build as build_stack
 from stacks.config import parse
 from stacks.hosts import docker_host
 from tests.unit.azure_parts import STOP, logged_in, settings_of
-from tests.unit.conftest import Build, Recorder
+from tests.unit.conftest import Build, Options, Recorder
 from tests.unit.fake_engine import FakeEngine, fake_engine, listed_plugin
 
 LABELS = {STACK_LABEL: "datadocker/unit", CHECKOUT_LABEL: "here:/one#1"}
@@ -73,9 +74,27 @@ def logins(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         made.append(url)
         yield EngineConnection(engine.path)
 
-    monkeypatch.setattr("components.hosts.claims.connect", login)
+    for module in ("claims", "holders"):
+        monkeypatch.setattr(f"components.hosts.{module}.connect", login)
     known_state(monkeypatch, STATE)
     return made
+
+
+@pytest.fixture(autouse=True)
+def hooks(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What was given to hooks to call, which mocks don't."""
+    made: list[Any] = []
+
+    def hook(_: str, call: Any) -> Any:
+        made.append(call)
+        return call
+
+    monkeypatch.setattr(pulumi, "ResourceHook", hook)
+    return made
+
+
+def before(container: str) -> pulumi.ResourceHookArgs:
+    return pulumi.ResourceHookArgs("urn", "", "", "", new_inputs={"name": container})
 
 
 @pytest.mark.parametrize(
@@ -94,6 +113,7 @@ def test_over_ssh_nobody_logs_in_without_need(
     engine: FakeEngine,
     logins: list[str],
     monkeypatch: pytest.MonkeyPatch,
+    hooks: list[Any],
     wanted: list[Server],
     stopped: list[str],
     preview: bool,
@@ -102,8 +122,55 @@ def test_over_ssh_nobody_logs_in_without_need(
     said = build(lambda: dict(SSHHost("host", {"address": "box.example"}).claim(claims(*wanted))))
     assert {label: said[label] for label in LABELS} == LABELS
     expected = [] if preview else stopped
-    assert engine.posted == [f"/v1.41/containers/{name}-id/stop?t=60" for name in expected]
+    # what else may fail comes first
+    assert engine.posted == []
     assert logins == (["ssh://root@box.example:22"] if expected else [])
+    assert len(hooks) == bool(expected)
+    for call in hooks:
+        for made in wanted:
+            asyncio.get_event_loop().run_until_complete(call(before(made["container"])))
+    assert sorted(engine.posted) == [f"/v1.41/containers/{name}-id/stop?t=60" for name in expected]
+
+
+@pytest.mark.usefixtures("logins")
+def test_only_what_the_container_gets_that_is_made_is_let_go(
+    build: Build, engine: FakeEngine, hooks: list[Any], options: Options
+) -> None:
+    wanted = claims(server("renamed", "dbs", 1), server("mydb", "new", 8), server("last", "more", 7))
+    build(lambda: SSHHost("host", {"address": "box.example"}).claim(wanted) and None)
+    for container, stopped in (("docker1", []), ("mydb", []), ("last", ["other"]), ("renamed", ["mydb"])):
+        engine.posted.clear()
+        asyncio.get_event_loop().run_until_complete(hooks[0](before(container)))
+        assert engine.posted == [f"/v1.41/containers/{name}-id/stop?t=60" for name in stopped], container
+
+
+def test_each_container_of_a_stack_has_its_hook_and_nothing_else_has(
+    build: Build, engine: FakeEngine, hooks: list[Any], options: Options, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known_state(monkeypatch, STATE)
+    monkeypatch.setattr("components.hosts.claims._free", lambda _: True)
+    monkeypatch.setattr("components.databases.readiness._wait", lambda *_: None)
+    engine.answers["/containers/json"] = []
+    raw: dict[str, Any] = {"host": {"kind": "local", "socket": engine.path}, "shares": {"kind": "local"}}
+    raw |= {"volumes": ["logs", "config", "dbs"], "databases": [{"name": "renamed", "volume": "dbs", "port": 1}]}
+
+    def program() -> None:
+        settings = parse(raw, file="Pulumi.dev.yaml")
+        build_stack(settings, *docker_host(settings))
+
+    build(program)
+    hooked = {name for (_, name), opts in options.items() if opts.hooks and opts.hooks.before_create == hooks}
+    assert hooked == {f"{name}-container" for name in ("docker1", "docker2", "docker3", "reader", "renamed")}
+    assert len([opts for opts in options.values() if opts.hooks and opts.hooks.before_create]) == len(hooked)
+
+
+def test_over_ssh_a_name_that_another_has_is_refused_before_a_database_is_stopped_for_it(
+    build: Build, engine: FakeEngine, logins: list[str], hooks: list[Any]
+) -> None:
+    wanted = claims(server("theirs", "dbs", 1)) | {"containers": ["theirs"]}
+    with pytest.raises(pulumi.RunError, match=r"^container theirs: taken on this engine by stack datadocker/unit "):
+        build(lambda: dict(SSHHost("host", {"address": "box.example"}).claim(wanted)))
+    assert len(logins) == 1
 
 
 def test_over_ssh_a_port_that_another_has_is_refused_before_the_container_goes(
@@ -153,9 +220,10 @@ def test_what_keeps_ssh_out_when_something_has_to_be_stopped_is_one_line(
 
 @pytest.mark.parametrize("moved", [True, False])
 def test_on_azure_it_waits_for_the_machine(
-    build: Build, logins: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, moved: bool
+    build: Build, engine: FakeEngine, logins: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, moved: bool
 ) -> None:
     recorder = logged_in(monkeypatch, tmp_path)
+    engine.answers["/containers/json"] = []
     made: list[str] = []
     register = Recorder.new_resource
 
