@@ -18,6 +18,10 @@ LARGE_PAIR = Pair(private="x" * 480, public="x" * 96)
 # apt takes its time on a small machine
 READY_SECONDS = 1800
 KINDS = {"#cloud-config": "text/cloud-config", "#!": "text/x-shellscript"}
+# Azure's agent waits half an hour for a host key, by default an RSA one, before it runs any command; of lines of one
+# name it takes the last (azurelinuxagent/common/conf.py), and the file may end without a newline
+AGENT_FILE = "/etc/waagent.conf"
+AGENT_KEY = "\nProvisioning.SshHostKeyPairType=ed25519\n"
 # what ends a line in YAML or may not stand there, and may be so in JSON
 NOT_IN_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
@@ -46,6 +50,8 @@ def cloud_config(user: str, host_key: Pair, more: str = "") -> str:
         "packages": ["docker.io", "cifs-utils", "nfs-common"],
         "ssh_deletekeys": True,
         "ssh_keys": {"ed25519_private": host_key["private"], "ed25519_public": host_key["public"]},
+        # as early in the boot as the keys, so before the agent starts
+        "write_files": [{"path": AGENT_FILE, "content": AGENT_KEY, "append": True}],
         "runcmd": [["usermod", "--append", "--groups", "docker", user]],
     }
     if not more:

@@ -55,6 +55,14 @@ systemctl -q enable --now own-ssh.service
 systemctl start --no-block cloud-config.service cloud-final.service
 test -e {SEED}/user-data
 """
+# as Debian's images have it
+AGENT = b"Provisioning.Agent=cloud-init\nProvisioning.SshHostKeyPairType=auto\n"
+# what Azure's agent waits for before it runs any command (azurelinuxagent/pa/provision/cloudinit.py, common/conf.py)
+AGENT_READY = """
+kind=$(sed -n 's/^Provisioning.SshHostKeyPairType=//p' /etc/waagent.conf | tail -n 1)
+[ "$kind" != auto ] || kind=rsa
+ls "/etc/ssh/ssh_host_${kind}_key.pub"
+"""
 
 
 class QemuRoom:
@@ -122,6 +130,9 @@ class QemuRoom:
 
     def run_command(self, machine: str, script: str, parameters: Mapping[str, str], seconds: float) -> Ran:
         running = self.machines[machine.lower()]
+        # for half an hour; what cloud-init makes is there since the start
+        if (agent := running.run(AGENT_READY, check=False)).code:
+            raise TimeoutError(f"the agent waits for a host key: {agent.text}")
         exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in parameters.items())
         way = f"exec {PLACE}/script" if script.startswith("#!") else f"exec bash {PLACE}/script"
         # in files: an argument is there for all to read
@@ -186,6 +197,7 @@ def _files(order: Order) -> dict[str, bytes]:
     # what Azure's data source tells cloud-init beside the custom data
     return {
         "/etc/cloud/cloud.cfg.d/99-azure.cfg": json.dumps(settings).encode(),
+        "/etc/waagent.conf": AGENT,
         "/etc/ssh/sshd_own": SSH_CONFIG.encode(),
         "/etc/systemd/system/own-ssh.service": SSH_SERVICE.encode(),
         f"{SEED}/meta-data": json.dumps(about).encode(),

@@ -13,6 +13,7 @@ import pytest
 
 from tests.azure import effects
 from tests.azure.cloud import Cloud
+from tests.azure.errors import PartialError
 from tests.azure.qemu import QemuRoom
 from tests.azure.samples import COMPUTE, NETWORK, SAMPLES, put
 from tests.azure.served import ServedShares
@@ -22,6 +23,7 @@ CUSTOM = """#cloud-config
 ssh_keys: {host_keys}
 write_files:
   - {path: /root/written, content: by cloud-init}
+  - {path: /etc/waagent.conf, content: "Provisioning.SshHostKeyPairType=ed25519\\n", append: true}
 runcmd:
   - [sh, -c, "echo done >/root/ran"]
 """
@@ -110,6 +112,11 @@ def test_a_machine_from_its_creation_to_its_deletion(tmp_path: Path, room: QemuR
     mount = "mount -t nfs4 -o vers=4.1,sec=sys,proto=tcp demonfs1.file.core.windows.net:/demonfs1/two /srv"
     put(cloud, command, runCommandName="nfs", source={"script": f"{mount} && echo there >/srv/file"})
     assert (shares.exports["demonfs1"].exports["demonfs1/two"] / "file").read_text() == "there\n"
+    # the agent runs nothing where the host key that it waits for is not made
+    (machine,) = room.machines.values()
+    machine.run("sed -i '$d' /etc/waagent.conf")
+    with pytest.raises(PartialError, match="has timed out"):
+        put(cloud, command, runCommandName="early", source={"script": "true"})
     # another size is another boot of the same disk
     put(cloud, VM, **custom, hardwareProfile__vmSize="Standard_D2s_v5")
     assert subprocess.run([*login, "true"], timeout=120, check=False).returncode == 0

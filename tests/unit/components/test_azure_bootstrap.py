@@ -114,6 +114,18 @@ def test_a_machine_has_the_one_host_key_that_it_was_given() -> None:
     assert config["ssh_deletekeys"] is True
 
 
+@pytest.mark.parametrize("image", ["{}=auto\n", "{}=rsa", "#{}=auto\n", "Provisioning.Agent=auto"])
+def test_azures_agent_waits_for_the_host_key_that_is_made(image: str) -> None:
+    """It runs no command before, and what it takes from its file is the last line of a name."""
+    config = yaml.safe_load(cloud_config("me", PAIR))
+    (entry,) = config["write_files"]
+    assert (entry["path"], entry["append"]) == ("/etc/waagent.conf", True)
+    setting = "Provisioning.SshHostKeyPairType"
+    text = image.format(setting) + entry["content"]
+    kind = re.findall(f"^{setting}=(.*)$", text, re.MULTILINE)[-1]
+    assert f"{kind}_public" in config["ssh_keys"]
+
+
 def test_a_pair_is_made_by_ssh_keygen() -> None:
     made = keys.make_pair()
     assert made["private"].startswith("-----BEGIN OPENSSH PRIVATE KEY-----\n")
