@@ -27,9 +27,6 @@ FIXED = [
     "osProfile.linuxConfiguration.ssh",
     "storageProfile.imageReference",
     "storageProfile.osDisk.createOption",
-    # on a machine that runs
-    "storageProfile.osDisk.diskSizeGB",
-    "storageProfile.osDisk.managedDisk.storageAccountType",
     "zones",
 ]
 
@@ -108,6 +105,8 @@ class AzureMachine(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(
                 parent=self,
                 replace_on_changes=FIXED,
+                # nor on a machine that runs; of one that is deallocated Azure says neither, and a refresh drops both
+                replacement_trigger=[args["disk_gib"], args["disk_type"]],
                 # its name and its interface can't be had twice
                 delete_before_replace=True,
             ),

@@ -48,6 +48,8 @@ class Faults:
     """Eventual consistency: this many reads after a creation find nothing."""
     never_ready: bool = False
     """New machines boot and are never done with it."""
+    deallocated: bool = False
+    """All machines were stopped: what their disks are is not said, and they take no run command."""
     bootstrap: Ran | None = None
     """What every run command comes to, instead of being run."""
     queue: list[Fault] = field(default_factory=list)
@@ -103,6 +105,9 @@ class Faults:
                 f"backend storage limit. Please try again after '{found.seconds:g}' seconds.",
                 retry_after=found.seconds,
             )
+        if self.deallocated and token.endswith(":VirtualMachineRunCommandByVirtualMachine"):
+            words = "Cannot modify extensions in the VM when the VM is not running."
+            raise AzureError(409, "OperationNotAllowed", words)
         if self._next("conflict", token):
             raise AzureError(
                 409,

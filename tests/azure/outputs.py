@@ -154,6 +154,10 @@ def _(cloud: Cloud, machine: Resource, out: Outputs) -> None:
     if image and not image.get("id"):
         image["exactVersion"] = "12.20260901.1" if image.get("version") == "latest" else image.get("version")
         disk.setdefault("diskSizeGB", IMAGES[platform_image(machine)])
+    if cloud.faults.deallocated:
+        # by design: https://github.com/Azure/azure-powershell/issues/13213
+        del disk["managedDisk"]["storageAccountType"]
+        disk.pop("diskSizeGB", None)
     out["storageProfile"].setdefault("dataDisks", [])
     if out.get("identity", {}).get("type") == "None":
         del out["identity"]

@@ -111,6 +111,34 @@ def test_what_others_may_change_on_a_machine_makes_no_new_one(clone: Clone, azur
     assert azure.cloud.get(machine.id)["vmId"] == life
 
 
+def test_a_machine_that_was_stopped_is_the_same_one_when_it_runs_again(clone: Clone, azure: StandIn) -> None:
+    clone.change("up")
+    life = azure.cloud.only("compute:VirtualMachine").facts["vmId"]
+    azure.faults.deallocated = True
+    clone.change("refresh")
+    azure.faults.deallocated = False
+    clone.change("up")
+    assert azure.cloud.only("compute:VirtualMachine").facts["vmId"] == life
+    clone.pulumi("up", "--yes", "--skip-preview", "--refresh", "--expect-no-changes")
+
+
+@pytest.mark.parametrize(("setting", "value"), [("disk.size", "64"), ("disk.type", "Premium_LRS")])
+def test_another_disk_comes_with_another_machine(clone: Clone, azure: StandIn, setting: str, value: str) -> None:
+    set_host(clone, "size", "Standard_D2s_v5")
+    clone.change("up")
+    life = azure.cloud.only("compute:VirtualMachine").facts["vmId"]
+    # whatever a refresh of a stopped one has left of it
+    azure.faults.deallocated = True
+    clone.change("refresh")
+    azure.faults.deallocated = False
+    set_host(clone, setting, value)
+    printed = clone.change("up")
+    assert azure.cloud.only("compute:VirtualMachine").facts["vmId"] != life
+    # its containers are stopped first
+    assert 0 < printed.find("host-stop deleted original") < printed.find("host-machine-vm deleting original")
+    clone.pulumi("up", "--yes", "--skip-preview", "--expect-no-changes")
+
+
 def test_a_disk_that_somebody_kept_is_in_nobodys_way(clone: Clone, azure: StandIn) -> None:
     clone.change("up")
     machine = azure.cloud.only("compute:VirtualMachine")
