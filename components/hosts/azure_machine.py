@@ -130,6 +130,8 @@ class AzureMachine(pulumi.ComponentResource):
                 parent=self,
                 # a machine that does not answer would not let it go
                 deleted_with=self.machine,
+                # and one that is stopped would let none be changed
+                ignore_changes=["tags"],
                 import_=_left(args, name),
                 replacement_trigger=self.life,
                 delete_before_replace=True,

@@ -26,6 +26,7 @@ from stacks.hosts import docker_host
 docker_host(read_settings())
 """
 GROUP = "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/identities"
+RUN = "compute:VirtualMachineRunCommandByVirtualMachine"
 JUMP = {"resourceGroupName": "jump", "location": "westeurope"}
 BASTION = {
     "resourceGroupName": "datadocker-staging",
@@ -120,6 +121,20 @@ def test_a_machine_that_was_stopped_is_the_same_one_when_it_runs_again(clone: Cl
     clone.change("up")
     assert azure.cloud.only("compute:VirtualMachine").facts["vmId"] == life
     clone.pulumi("up", "--yes", "--skip-preview", "--refresh", "--expect-no-changes")
+
+
+def test_a_machine_that_was_stopped_can_be_tagged(clone: Clone, azure: StandIn) -> None:
+    clone.change("up")
+    azure.faults.deallocated = True
+    clone.pulumi("config", "set", "--path", "datadocker:host.tags.team", "data")
+    clone.change("up")
+    assert azure.cloud.only("compute:VirtualMachine").inputs["tags"] == {"team": "data"}
+    clone.pulumi("up", "--yes", "--skip-preview", "--expect-no-changes")
+    # what is made anew has them
+    azure.faults.deallocated = False
+    set_host(clone, "disk.size", "64")
+    clone.change("up")
+    assert azure.cloud.only(RUN).inputs["tags"] == {"team": "data"}
 
 
 @pytest.mark.parametrize(("setting", "value"), [("disk.size", "64"), ("disk.type", "Premium_LRS")])
