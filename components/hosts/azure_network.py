@@ -72,7 +72,7 @@ class AzureNetwork(pulumi.ComponentResource):
     interface_id: pulumi.Output[str]
     """Id of the network interface."""
     subnet_id: pulumi.Output[str]
-    """Id of the subnet, which a storage account lets in."""
+    """Id of the subnet, which a storage account lets in, known once the interface is in it."""
     life: pulumi.Output[str] | None = None
     """Which network of that name it is; None where the subnet is given."""
     public_address: pulumi.Output[str] | None
@@ -96,7 +96,7 @@ class AzureNetwork(pulumi.ComponentResource):
             tags=args["tags"],
             opts=self._child,
         )
-        self.subnet_id = self._subnet()
+        subnet_id = self._subnet()
         address = self._address("ip", args.get("dns_label")) if args["public_ip"] else None
         private_ip = args.get("private_ip")
         interface = network.NetworkInterface(
@@ -110,7 +110,7 @@ class AzureNetwork(pulumi.ComponentResource):
                 {
                     "name": "primary",
                     "primary": True,
-                    "subnet": {"id": self.subnet_id},
+                    "subnet": {"id": subnet_id},
                     "private_ip_address": private_ip,
                     "private_ip_allocation_method": "Static" if private_ip else "Dynamic",
                     "public_ip_address": {"id": address.id} if address else None,
@@ -125,6 +125,8 @@ class AzureNetwork(pulumi.ComponentResource):
             ),
         )
         self.interface_id = interface.id
+        # an account is refused a subnet that Azure is still changing; the URN, other than the id, a preview knows, too
+        self.subnet_id = pulumi.Output.all(subnet_id, interface.urn).apply(lambda known: str(known[0]))
         self.public_address = address.ip_address.apply(str) if address else None
         self.private_address = interface.ip_configurations.apply(lambda found: str(found[0].private_ip_address))  # type: ignore[index]
         self.register_outputs({"subnetId": self.subnet_id})

@@ -52,6 +52,8 @@ class Cloud:
         self.client: str | None = None
         """Where security groups see their clients come from; None is an address that every rule's range holds."""
         self.resources: dict[str, Resource] = {}
+        self.making: set[str] = set()
+        """Keys of those whose creation takes its time."""
         self._lag: dict[str, int] = {}
         self._file = state
         self._lock = threading.RLock()
@@ -96,6 +98,7 @@ class Cloud:
             self.resources[new.key] = new
             if old is None:
                 self._lag[new.key] = self.faults.lag
+                self.making.add(new.key)
             for child in gone:
                 del self.resources[child.key]
                 effects.shut_out(self, child)
@@ -107,6 +110,7 @@ class Cloud:
             self._save()
         if old is None:
             time.sleep(self.faults.delay(kind.token))
+            self.making.discard(new.key)
         try:
             effects.carry_out(self, new, old)
         finally:

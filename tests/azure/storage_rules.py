@@ -106,6 +106,19 @@ def a_subnet_that_is_let_in_has_an_endpoint(cloud: Cloud, new: Resource) -> Azur
     return None
 
 
+@rule("storage:StorageAccount", source="https://github.com/Azure/azure-rest-api-specs/issues/11143")
+def a_subnet_that_changes_is_let_in_nowhere(cloud: Cloud, new: Resource) -> AzureError | None:
+    for reference in new.inputs_at("networkRuleSet.virtualNetworkRules[].virtualNetworkResourceId"):
+        if any(user.key in cloud.making for user, _ in cloud.users(reference)):
+            network, _, name = reference.partition("/subnets/")
+            return bad_request(
+                "NetworkAclsValidationFailure",
+                "Validation of network acls failure: SubnetsNotProvisioned:Cannot proceed with operation because "
+                f"subnets {name} of the virtual network {network} are not provisioned. They are in Updating state..",
+            )
+    return None
+
+
 @rule("storage:StorageAccount", source="https://github.com/Azure/azure-cli/issues/13828")
 def addresses_that_are_let_in_are_the_worlds(cloud: Cloud, new: Resource) -> AzureError | None:
     given = [str(address) for address in new.inputs_at("networkRuleSet.ipRules[].iPAddressOrRange")]

@@ -52,6 +52,16 @@ def test_shares_that_are_provisioned_anew_have_other_limits(cloud: Cloud, sku: s
         put(cloud, "storage:FileShare", accountName="premium1", shareName="second", shareQuota=32)
 
 
+def test_a_subnet_is_let_in_once_nothing_joins_it(cloud: Cloud) -> None:
+    cloud.making.add(cloud.only("network:NetworkInterface").key)
+    with pytest.raises(
+        AzureError, match="SubnetsNotProvisioned:Cannot proceed with operation because subnets hosts of"
+    ):
+        put(cloud, ACCOUNT)
+    cloud.making.clear()
+    put(cloud, ACCOUNT)
+
+
 def test_nfs_is_for_shares_on_ssds(cloud: Cloud) -> None:
     for name, sku in (("hard1", "StandardV2_LRS"), ("fast1", "PremiumV2_LRS")):
         put(cloud, ACCOUNT, accountName=name, kind="FileStorage", sku={"name": sku})
