@@ -224,6 +224,20 @@ def test_another_size_is_waited_for(clone: Clone, azure: StandIn) -> None:
     clone.pulumi("up", "--yes", "--skip-preview", "--expect-no-changes")
 
 
+def test_a_machine_is_made_anew_with_another_size_where_it_can_not_be_resized(clone: Clone, azure: StandIn) -> None:
+    clone.change("up")
+    life = azure.cloud.only("compute:VirtualMachine").facts["vmId"]
+    set_host(clone, "size", "Standard_D2s_v6")
+    # as docs/azure.md says it
+    printed = clone.change("up", "--replace", "**azure-native:compute:VirtualMachine::**")
+    machine = azure.cloud.only("compute:VirtualMachine")
+    assert machine.facts["vmId"] != life
+    assert machine.inputs["hardwareProfile"] == {"vmSize": "Standard_D2s_v6"}
+    # its containers are stopped first
+    assert 0 < printed.find("host-stop deleted original") < printed.find("host-machine-vm deleting original")
+    clone.pulumi("up", "--yes", "--skip-preview", "--expect-no-changes")
+
+
 def changed(clone: Clone, setting: str, value: str) -> tuple[int, str]:
     """Code and text of an `up` with a setting that is taken back afterwards."""
     clone.pulumi("config", "set", "--path", f"datadocker:host.{setting}", value)
