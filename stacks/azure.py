@@ -126,8 +126,16 @@ class AzureHostSettings(Section):
     custom_data: Annotated[str, Field(min_length=1)] | None = Field(
         default=None, description="A cloud-config or script file that runs besides ours."
     )
-    system_identity: bool = Field(default=False, description="Give the machine a managed identity of its own.")
-    identities: list[IdentityId] = Field(default=[], description="Ids of user-assigned identities for the machine.")
+    system_identity: bool = Field(
+        default=False,
+        description="Give the machine a managed identity of its own. Containers on Docker's bridge can get its token, "
+        "too, from 169.254.169.254.",
+    )
+    identities: list[IdentityId] = Field(
+        default=[],
+        description="Ids of user-assigned identities for the machine. Containers on Docker's bridge can get their "
+        "tokens, too, from 169.254.169.254.",
+    )
     tags: HostTags = Field(default={}, description="On everything that is made.")
 
     @property
