@@ -136,6 +136,20 @@ def test_a_renamed_database_finds_its_data(life: Database) -> None:
     assert life.sql("SELECT n FROM talk.t") == "42"
 
 
+def test_an_update_that_fails_or_is_about_something_else_leaves_running_what_goes_to_another(life: Database) -> None:
+    database, before = life.config["databases"][0], docker("ps", "-q", "--no-trunc", "--filter", "name=mydb")
+    renamed = {**database, "name": "renamed"}
+    with pytest.raises(auto.CommandError, match=r"mysqld refuses them: .*max_conections"):
+        life.up(databases=[{**renamed, "options": {"max_conections": 5}}])
+    assert docker("ps", "-q", "--no-trunc", "--filter", "name=mydb") == before
+    life.project.write(NAME, life.config | {"databases": [renamed]})
+    with pytest.raises(auto.CommandError, match="was not specified in --target"):
+        life.stack.up(target=["**LocalHost**"])
+    assert docker("ps", "-q", "--no-trunc", "--filter", "name=mydb") == before
+    assert life.sql("SELECT n FROM talk.t") == "42"
+    assert life.up(databases=[database]) == {}
+
+
 def test_two_databases_swap_volumes_and_ports(life: Database) -> None:
     first = life.config["databases"][0]
     second = {"name": "second", "volume": "more", "port": free_port()}
