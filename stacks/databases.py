@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pulumi
 from pydantic import SecretStr
 
-from components.databases import MySQLDatabase, MySQLUser
+from components.databases import MySQLDatabase, MySQLOptions, MySQLUser
 from components.hosts import DockerHost
 from components.images import BaseImage, ContextImage, PulledImage
 from components.plugin import AzureFilePlugin
@@ -52,8 +52,10 @@ def databases(settings: Settings, host: DockerHost, labels: Labels) -> Foundatio
     # 3. and volumes mapped onto shares
     volumes = _volumes(settings, host, plugin, labels)
 
-    image = _mysql_image(settings, host, built) if settings.databases else None
-    servers = {d.name: _database(d, settings, host, volumes, image, labels) for d in settings.databases}
+    image = _mysql_image(settings, host, built) if settings.databases else ""
+    # all of them before any server: a refusal ends the update, also where another has just been taken away
+    options = _server_options(settings, host, image)
+    servers = {d.name: _database(d, settings, host, volumes, image, options, labels) for d in settings.databases}
 
     pulumi.export("dockerHost", host.docker_host)
     pulumi.export("volumes", {name: volume.volume for name, volume in volumes.items()})
@@ -100,12 +102,30 @@ def _mysql_image(settings: Settings, host: DockerHost, labels: Labels) -> pulumi
     ).built
 
 
+def _server_options(settings: Settings, host: DockerHost, image: pulumi.Input[str]) -> dict[str, MySQLOptions]:
+    """Registers the options of those databases that have some."""
+    return {
+        database.name: MySQLOptions(
+            database.name,
+            {
+                "host": host,
+                "image": image,
+                "container": settings.prefix + database.name,
+                "options": {k: _text(v) for k, v in database.options.items()},
+            },
+        )
+        for database in settings.databases
+        if database.options
+    }
+
+
 def _database(
     database: DatabaseSettings,
     settings: Settings,
     host: DockerHost,
     volumes: dict[str, MappedVolume],
-    image: pulumi.Input[str] | None,
+    image: pulumi.Input[str],
+    options: dict[str, MySQLOptions],
     labels: Labels,
 ) -> MySQLDatabase:
     users = [
@@ -121,18 +141,18 @@ def _database(
         database.name,
         {
             "host": host,
-            "image": image or "",
+            "image": image,
             "official": settings.images.mysql is not None,
             "container": settings.prefix + database.name,
             "volume": volumes[database.volume],
-            "after": list(volumes.values()),
+            "after": [*volumes.values(), *options.values()],
             "port": database.port,
             "open": bool(database.allow_from),
             "root_password": _open(database.root_password),
             "schemas": database.schemas,
             "users": users,
             "memory": database.memory,
-            "options": {k: _text(v) for k, v in database.options.items()},
+            "options": options.get(database.name),
             "labels": labels,
         },
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NotRequired, TypedDict
 from urllib.parse import quote
@@ -10,8 +10,8 @@ from urllib.parse import quote
 import pulumi
 
 from components import docker
-from components.custom import ServerOptions
 from components.databases.hashes import caching_sha2
+from components.databases.options import MySQLOptions
 from components.databases.passwords import Password
 from components.databases.readiness import ready
 from components.databases.statements import Account, reconcile
@@ -57,8 +57,8 @@ class MySQLDatabaseArgs(TypedDict):
     """Name of the container, and of the database for those who attach to it."""
     volume: MappedVolume
     """Where its data is; the volume has to be exclusive."""
-    after: NotRequired[list[MappedVolume]]
-    """Volumes that this database may have had before: they are as they should be before it is re-created."""
+    after: NotRequired[Sequence[pulumi.Resource]]
+    """What is as it should be before this one is re-created: volumes that it may have had, options of all databases."""
     port: pulumi.Input[int]
     """Port on 127.0.0.1 of the host."""
     open: NotRequired[bool]
@@ -71,7 +71,7 @@ class MySQLDatabaseArgs(TypedDict):
     """Accounts made and kept as written; others are left alone."""
     memory: NotRequired[pulumi.Input[int] | None]
     """Memory limit in MiB."""
-    options: NotRequired[dict[str, pulumi.Input[str]]]
+    options: NotRequired[MySQLOptions | None]
     """Options of mysqld."""
     labels: Mapping[str, pulumi.Input[str]]
     """Labels of the container."""
@@ -112,19 +112,16 @@ class MySQLDatabase(pulumi.ComponentResource):
         if args.get("official"):
             uploads += [_program(ENTRYPOINT), _program(HEALTH)]
         labels = {**args["labels"], "io.datadocker.database": args["container"]}
-        options = [pulumi.Output.concat(f"--{name}=", value) for name, value in (args.get("options") or {}).items()]
-        before: list[pulumi.Resource] = [*(args.get("after") or [])]
-        if options:
-            # a server that ends at once because of one would be found out when the old one is gone
-            tried = {"engine": host.engine, "image": args["image"], "database": args["container"], "options": options}
-            before.append(ServerOptions(f"{name}-options", tried, host.resident(self)))
+        before, options = [*(args.get("after") or [])], args.get("options")
+        if options and options not in before:
+            before.append(options)
         container = docker.Container(
             f"{name}-container",
             name=args["container"],
             hostname=args["container"],
             image=args["image"],
             entrypoints=[ENTRYPOINT],
-            command=["mysqld", *options],
+            command=["mysqld", *(options.arguments if options else [])],
             # an engine that finds it running after its own sudden end stops it, and counts that as somebody's wish
             restart="always",
             network_mode="bridge",

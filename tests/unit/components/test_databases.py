@@ -8,7 +8,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from components.databases import MySQLDatabase, MySQLDatabaseArgs, readiness
+from components.databases import MySQLDatabase, MySQLDatabaseArgs, MySQLOptions, MySQLOptionsArgs, readiness
 from components.databases.hashes import caching_sha2
 from components.databases.statements import Account, literal, pattern, reconcile
 from components.hosts import SSHHost
@@ -35,6 +35,9 @@ def database(**change: Any) -> tuple[SSHHost, MappedVolume, MySQLDatabase]:
         "port": 6603,
         "labels": LABELS,
     }
+    if given := change.pop("options", None):
+        asked = {"host": host, "image": args["image"], "container": "mydb", "options": given}
+        args["options"] = MySQLOptions("mydb", MySQLOptionsArgs(**asked))  # type: ignore[typeddict-item]
     return host, mapped, MySQLDatabase("mydb", MySQLDatabaseArgs(**(args | change)))  # type: ignore[typeddict-item]
 
 
@@ -56,7 +59,7 @@ def test_options_are_tried_before_the_container_goes(build: Build, recorder: Rec
     tried = recorder.one("datadocker-engine:index:ServerOptions", "mydb-options")
     assert tried["options"] == ["--innodb_buffer_pool_size=256M"]
     assert (tried["image"], tried["database"]) == ("datadocker/mysql:1", "mydb")
-    assert waited_for(options[CONTAINER, "mydb-container"]) == ["mydb-options"]
+    assert waited_for(options[CONTAINER, "mydb-container"]) == ["mydb"]
 
 
 def test_without_options_none_are_tried(build: Build, recorder: Recorder) -> None:

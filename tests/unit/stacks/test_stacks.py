@@ -102,6 +102,29 @@ def test_a_database_is_made_after_every_volume_that_it_may_have_had(
     assert waited_for(options[CONTAINER, "mydb-container"]) == sorted(TALK["volumes"])
 
 
+def test_no_server_is_touched_before_the_options_of_all_have_been_tried(
+    build: Build, recorder: Recorder, engine: FakeEngine, exported: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A refusal ends the update: another's container would be deleted by then, and not made again."""
+    make, made = Recorder.new_resource, threading.Event()
+
+    def refusing(self: Recorder, args: pulumi.runtime.MockResourceArgs) -> Any:
+        if args.name == "mydb-container":
+            made.set()
+        if args.name == "other-options":
+            # there is time for all that does not wait for this
+            made.wait(0.5)
+            raise ValueError("refused")
+        return make(self, args)
+
+    monkeypatch.setattr(Recorder, "new_resource", refusing)
+    other = {"name": "other", "volume": "more", "port": 2, "options": {"max_conections": 5}}
+    with pytest.raises(Exception, match="refused"):
+        stand(build, engine, exported, volumes=[*TALK["volumes"], "more"], databases=[*TALK["databases"], other])
+    assert not made.is_set()
+    assert "mydb-container" not in recorder.all(CONTAINER)
+
+
 def test_options_that_are_true_or_false_are_written_as_their_readers_spell_them(
     build: Build, recorder: Recorder, engine: FakeEngine, exported: dict[str, Any]
 ) -> None:
