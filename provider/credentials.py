@@ -28,6 +28,7 @@ class AccountKey(EngineResource):
 
     replaced_by = ("root", "account")
     updated_by = ("engine", "image", "server", "key")
+    halfway = True
 
     def create(self, props: Props) -> str:
         _write(props)

@@ -36,6 +36,7 @@ class EnginePlugin(EngineResource):
 
     replaced_by = ("driver",)
     updated_by = ("engine", "config", "root", "socket", "defaults", "enabled")
+    halfway = True
 
     def check(self, before: Props, props: Props) -> str:
         if before["root"] == props["root"]:
@@ -59,10 +60,12 @@ class EnginePlugin(EngineResource):
     def read(self, identity: str, props: Props) -> Props | None:
         with engine_client(props["engine"]) as engine:
             found = _find(engine, identity)
-        if found is None:
-            return None
+            if found is None:
+                return None
+            # a run that was killed leaves them so beside a plugin that has nothing wrong
+            waiting = found["Enabled"] and pause.stopped(engine, identity)
         seen = dict(props)
-        if not found["Enabled"]:
+        if not found["Enabled"] or waiting:
             seen["enabled"] = False
         if not _is_build(found, props["config"]):
             seen["config"] = f"another build: {found['Config']['Description']}"

@@ -26,6 +26,6 @@ def _enter_bare(*names: str) -> None:
 if "pulumi" not in sys.modules:
     _enter_bare("pulumi", "pulumi.runtime")
 
-from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc  # noqa: E402
+from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2  # noqa: E402
 
-__all__ = ["plugin_pb2", "provider_pb2", "provider_pb2_grpc"]
+__all__ = ["plugin_pb2", "provider_pb2", "provider_pb2_grpc", "status_pb2"]

@@ -30,6 +30,8 @@ class EngineResource:
     """Properties whose change is brought about in place."""
     told_apart_by: ClassVar[tuple[str, ...]] = ()
     """If one of these changes, old and new can exist side by side: the new one is created first."""
+    halfway: ClassVar[bool] = False
+    """Whether an update that failed may leave it between old and new: then the next one comes, whatever differs."""
 
     def check(self, before: Props, props: Props) -> str:
         """Returns why `props` can't be had, or nothing; they were `before`."""

@@ -18,7 +18,7 @@ from provider.guard import VolumeGuard
 from provider.image import ImportedImage
 from provider.options import ServerOptions
 from provider.plugin import EnginePlugin
-from provider.protocol import plugin_pb2, provider_pb2, provider_pb2_grpc
+from provider.protocol import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
 from provider.resource import EngineResource, Failure, Props
 from provider.share import ShareFolder
 from provider.stop import GracefulStop
@@ -86,8 +86,9 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             return provider_pb2.ReadResponse(id=request.id, properties=_struct(found), inputs=request.inputs)
 
     def Update(self, request: Any, context: grpc.ServicerContext) -> Any:
-        with _Reported(context):
-            _resource(request.urn).update(request.id, _plain(request.news), _plain(request.olds))
+        resource = _resource(request.urn)
+        with _Reported(context, request if resource.halfway else None):
+            resource.update(request.id, _plain(request.news), _plain(request.olds))
             return provider_pb2.UpdateResponse(properties=request.news)
 
     def Delete(self, request: Any, context: grpc.ServicerContext) -> Any:
@@ -107,15 +108,28 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 class _Reported:
     """Turns a failure into the one line that Pulumi shows; a defect of ours keeps its traceback."""
 
-    def __init__(self, context: grpc.ServicerContext) -> None:
-        self.context = context
+    def __init__(self, context: grpc.ServicerContext, update: Any = None) -> None:
+        """`update`: the request for one that may leave the resource halfway."""
+        self.context, self.update = context, update
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
         if isinstance(error, Failure | EngineError):
+            if self.update:
+                self.context.set_trailing_metadata((("grpc-status-details-bin", _halfway(self.update, str(error))),))
             self.context.abort(grpc.StatusCode.UNKNOWN, str(error))
+
+
+def _halfway(update: Any, reason: str) -> bytes:
+    """The detail of a status by which Pulumi updates the resource once more, also where the settings are put back."""
+    status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=reason)
+    # what it was: with its new properties it would pass for what it has not become
+    status.details.add().Pack(
+        provider_pb2.ErrorResourceInitFailed(id=update.id, properties=update.olds, reasons=[reason])
+    )
+    return status.SerializeToString()
 
 
 def _resource(urn: str) -> EngineResource:

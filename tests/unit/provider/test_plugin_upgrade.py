@@ -13,7 +13,7 @@ from provider import pause
 from provider.plugin import EnginePlugin
 from provider.resource import Failure, Props, engine_client
 from tests.unit.fake_engine import served
-from tests.unit.plugin_engine import PluginEngine, in_order, newer, on_another_machine, props
+from tests.unit.plugin_engine import OURS, PluginEngine, in_order, newer, on_another_machine, props
 
 
 @pytest.fixture
@@ -137,6 +137,21 @@ def test_a_failed_upgrade_says_what_to_do_and_the_next_one_starts_what_it_stoppe
     assert engine.volumes == {}
 
 
+@pytest.mark.parametrize("step", ["POST /plugins/create", "plugins/azurefile/enable", "containers/mydb/start"])
+def test_a_failed_upgrade_is_taken_back_by_who_has_the_build_before(engine: PluginEngine, step: str) -> None:
+    engine.has()
+    engine.runs("mydb")
+    engine.broken = step
+    with pytest.raises(Failure):
+        upgrade(engine)
+    engine.broken = ""
+    EnginePlugin().update("azurefile", props(engine), props(engine))
+    assert engine.plugin is not None
+    assert (engine.plugin["Config"]["Description"], engine.plugin["Enabled"]) == (OURS, True)
+    assert engine.running() == ["mydb"]
+    assert engine.volumes == {}
+
+
 class Killed(BaseException):
     """Nothing catches it, as nothing catches SIGKILL."""
 
@@ -167,6 +182,18 @@ def test_after_an_upgrade_that_was_killed_the_next_one_finishes_it(
     upgrade(engine)
     assert engine.running() == ["docker1", "mydb"]
     assert engine.volumes == {}
+
+
+def test_a_refresh_after_an_upgrade_that_was_killed_finds_what_it_stopped(engine: PluginEngine) -> None:
+    engine.has()
+    engine.runs("mydb")
+    pause_and_die(engine)
+    found = EnginePlugin().read("azurefile", props(engine))
+    assert found == props(engine, enabled=False)
+    # also where the settings are those of before
+    EnginePlugin().update("azurefile", props(engine), found)
+    assert engine.running() == ["mydb"]
+    assert EnginePlugin().read("azurefile", props(engine)) == props(engine)
 
 
 def test_what_was_stopped_and_is_gone_is_not_missed(engine: PluginEngine) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +12,7 @@ import grpc
 import pytest
 from docker.errors import NotFound
 from google.protobuf import json_format, struct_pb2
-from pulumi.runtime.proto import provider_pb2
+from pulumi.runtime.proto import provider_pb2, status_pb2
 
 from components.custom import start_provider
 from components.images.context import context_digest
@@ -136,6 +136,12 @@ def test_the_provider_is_started_ahead_by_a_call_that_it_answers(monkeypatch: py
 
 
 class Context:
+    def __init__(self) -> None:
+        self.metadata: dict[str, bytes] = {}
+
+    def set_trailing_metadata(self, pairs: Iterable[tuple[str, bytes]]) -> None:
+        self.metadata |= dict(pairs)
+
     def abort(self, code: grpc.StatusCode, details: str) -> None:
         raise RuntimeError(f"{code.name}: {details}")
 
@@ -143,6 +149,28 @@ class Context:
 def test_a_failure_is_its_one_line() -> None:
     with pytest.raises(RuntimeError, match=r"^UNKNOWN: do this$"), server._Reported(Context()):  # type: ignore[arg-type]
         raise Failure("do this")
+
+
+@pytest.mark.parametrize(("kind", "halfway"), [("EnginePlugin", True), ("AccountKey", True), ("ServerOptions", False)])
+def test_an_update_that_may_have_ended_halfway_is_made_once_more_also_with_the_settings_of_before(
+    monkeypatch: pytest.MonkeyPatch, kind: str, halfway: bool
+) -> None:
+    def update(*_: object) -> None:
+        raise Failure("do this")
+
+    monkeypatch.setattr(type(server.RESOURCES[f"datadocker-engine:index:{kind}"]), "update", update)
+    context, olds = Context(), {"config": "1"}
+    request = provider_pb2.UpdateRequest(urn=URN.format(kind), id="x", olds=struct(olds), news=struct({"config": "2"}))
+    with pytest.raises(RuntimeError, match=r"^UNKNOWN: do this$"):
+        server.Servicer().Update(request, context)  # type: ignore[arg-type]
+    assert bool(context.metadata) == halfway
+    if halfway:
+        status = status_pb2.Status.FromString(context.metadata["grpc-status-details-bin"])
+        left = provider_pb2.ErrorResourceInitFailed()
+        assert status.details[0].Unpack(left)
+        assert (status.code, status.message, list(left.reasons)) == (2, "do this", ["do this"])
+        # Pulumi keeps the inputs of before beside them
+        assert (left.id, json_format.MessageToDict(left.properties)) == ("x", olds)
 
 
 def test_a_share_to_keep_is_never_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
