@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from provider.connection import STOP_SECONDS
 from provider.neighbours import is_driver
-from provider.owner import STACK_LABEL, name_of
+from provider.owner import name_of, owner_of
 from provider.resource import Failure
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def stop_users(engine: DockerClient, driver: str) -> None:
         for c in engine.api.containers()
         if any(is_driver(driver, mount.get("Driver")) for mount in c["Mounts"])
     }
-    others = [name for name, c in running.items() if STACK_LABEL not in c["Labels"]]
+    others = [name for name, c in running.items() if not owner_of(c["Labels"])]
     if others:
         raise Failure(
             f"plugin {driver} has to be upgraded, but containers that no stack owns use its volumes: "

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from provider.connection import STOP_SECONDS, EngineError
-from provider.owner import STACK_LABEL
+from provider.owner import STACK_LABEL, owner_of
 from provider.resource import EngineResource, Failure, Props, engine_client
 
 if TYPE_CHECKING:
@@ -63,4 +63,5 @@ def _stop(engine: Props, stack: str) -> None:
 def _end_one(container: Container) -> None:
     container.stop(timeout=STOP_SECONDS)
     # a destroy's state has forgotten them by now: should the machine stay, the next up would find their names taken
-    container.remove(force=True)
+    if owner_of(container.labels):
+        container.remove(force=True)

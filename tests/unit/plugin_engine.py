@@ -15,11 +15,14 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from provider.connection import EngineConnection
+from provider.owner import CHECKOUT_LABEL, IMAGE_LABEL, STACK_LABEL
 from provider.resource import Props
 from tests.unit.fake_engine import FakeEngine
 
 OURS = "datadocker/azurefile:1"
-STACK = {"io.datadocker.stack": "datadocker/dev"}
+STACK = {STACK_LABEL: "datadocker/dev", CHECKOUT_LABEL: "here:/one#1"}
+# what a container by hand inherits from our image
+INHERITED = {STACK_LABEL: "datadocker/dev", IMAGE_LABEL: "here:/one#1"}
 
 
 def json_answer(value: Any, status: int = 200) -> tuple[int, bytes]:

@@ -22,6 +22,7 @@ from provider.credentials import AccountKey
 from provider.resource import Failure
 from provider.server import RESOURCES
 from provider.stop import GracefulStop
+from tests.unit.plugin_engine import INHERITED, STACK
 
 PROPS: dict[str, Any] = {
     "engine": {"url": "unix:///x", "ssh_opts": []},
@@ -156,11 +157,14 @@ def test_deleting_twice_is_no_error(made: Asked, tmp_path: Path) -> None:
 STOP: dict[str, Any] = {"engine": PROPS["engine"], "key": "", "machine": "m", "stack": "p/s"}
 
 
+@pytest.mark.parametrize(("labels", "removed"), [(STACK, ["gone"]), (INHERITED, [])])
 def test_its_deletion_stops_the_stacks_containers_with_a_grace_and_removes_them(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, labels: dict[str, str], removed: list[str]
 ) -> None:
     asked: list[Any] = []
-    container = SimpleNamespace(stop=lambda timeout: asked.append(timeout), remove=lambda force: asked.append("gone"))
+    container = SimpleNamespace(
+        labels=labels, stop=lambda timeout: asked.append(timeout), remove=lambda force: asked.append("gone")
+    )
 
     @contextlib.contextmanager
     def client(engine: Any) -> Iterator[Any]:
@@ -172,8 +176,8 @@ def test_its_deletion_stops_the_stacks_containers_with_a_grace_and_removes_them(
 
     monkeypatch.setattr(stop, "engine_client", client)
     GracefulStop().delete("m", STOP)
-    # also those that run no more: their names are taken all the same
-    assert asked == [(True, {"label": "io.datadocker.stack=p/s"}), 60, "gone"]
+    # also those that run no more: their names are taken all the same; one by hand ends, and who made it may want it
+    assert asked == [(True, {"label": "io.datadocker.stack=p/s"}), 60, *removed]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from provider import pause
 from provider.plugin import EnginePlugin
 from provider.resource import Failure, Props, engine_client
 from tests.unit.fake_engine import served
-from tests.unit.plugin_engine import OURS, PluginEngine, in_order, newer, on_another_machine, props
+from tests.unit.plugin_engine import INHERITED, OURS, PluginEngine, in_order, newer, on_another_machine, props
 
 
 @pytest.fixture
@@ -95,10 +95,13 @@ def test_an_upgrade_stops_our_containers_on_its_volumes_and_starts_them_again(en
     assert engine.volumes == {}
 
 
-def test_an_upgrade_is_refused_while_containers_of_nobodys_stack_use_its_volumes(engine: PluginEngine) -> None:
+@pytest.mark.parametrize("labels", [{}, INHERITED])
+def test_an_upgrade_is_refused_while_containers_of_nobodys_stack_use_its_volumes(
+    engine: PluginEngine, labels: dict[str, str]
+) -> None:
     engine.has()
     engine.runs("mydb")
-    engine.runs("byhand", labels={})
+    engine.runs("byhand", labels=labels)
     with pytest.raises(Failure, match=r"^plugin azurefile has to be upgraded, but .*: stop byhand first$"):
         upgrade(engine)
     assert engine.running() == ["byhand", "mydb"]
