@@ -12,8 +12,10 @@ import pulumi
 
 from components import docker
 from components.hosts import DockerHost
+from components.state import recorded
 from provider.connection import EngineConnection, EngineError, NotThereError
 
+IMAGE = "docker:index/remoteImage:RemoteImage"
 # names of images that no registry has begin so
 OWN = "datadocker/"
 # what building all of ours takes for a while, in bytes
@@ -49,9 +51,12 @@ class ContextImage(pulumi.ComponentResource):
         reference = pulumi.Output.all(args["base"], labels).apply(
             lambda known: f"{OWN}{Path(folder).name}:{_tag(self.digest, *known)}"
         )
+        missing: list[EngineConnection] = []
         image = docker.RemoteImage(
-            f"{name}-image",
-            name=pulumi.Output.all(reference, args["host"].engine, args["base"]).apply(_can_be_built),
+            _resource_name(f"{name}-image", self.digest),
+            name=pulumi.Output.all(reference, args["host"].engine, args["base"]).apply(
+                lambda known: _can_be_built(known, missing)
+            ),
             build={
                 "context": folder,
                 "build_args": {"BASE": args["base"]},
@@ -67,7 +72,7 @@ class ContextImage(pulumi.ComponentResource):
             force_remove=True,
             opts=args["host"].child(self),
         )
-        self.built = image.name
+        self.built = image.name.apply(lambda name: _not_lost(name, missing))
         self.register_outputs({"built": self.built})
 
 
@@ -89,8 +94,23 @@ def context_digest(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def _can_be_built(known: list[Any]) -> str:
+def _resource_name(name: str, digest: str) -> str:
+    """Returns a name that tells one content of the folder from another.
+
+    An image that was replaced would be deleted by its tag, at the end of the first update that succeeds. That may be an
+    older checkout's, which has built this very tag again.
+    """
+    known = recorded().get((IMAGE, name), {})
+    build = known.get("build") or {}
+    tag = _tag(digest, str(build.get("buildArgs", {}).get("BASE")), build.get("label") or {})
+    # a stack may have it from before names had a digest; under another one its tag would be deleted
+    return name if str(known.get("name")).endswith(f":{tag}") else f"{name}-{digest[:8]}"
+
+
+def _can_be_built(known: list[Any], missing: list[EngineConnection]) -> str:
     """Returns the reference if it is there, or has base and room to be built. On a full disk apt may hang, not fail.
+
+    Where it is not there, the engine is put into `missing`.
 
     Raises:
         pulumi.RunError: if an engine of this machine has not what it is built on, or too little left on its disk.
@@ -102,6 +122,7 @@ def _can_be_built(known: list[Any]) -> str:
     try:
         connection.get(f"/images/{reference}/json")
     except NotThereError:
+        missing.append(connection)
         _have_base(connection, base)
         root = connection.get("/info")["DockerRootDir"]
         # the engine may have a machine, and so a disk, of its own
@@ -114,6 +135,24 @@ def _can_be_built(known: list[Any]) -> str:
     except EngineError as error:
         raise pulumi.RunError(str(error)) from None
     return str(reference)
+
+
+def _not_lost(reference: str, missing: list[EngineConnection]) -> str:
+    """Returns the reference if Pulumi has built it since, and not found it unchanged.
+
+    Raises:
+        pulumi.RunError: if it is gone: Pulumi would take a container away, and find nothing to make the next one of.
+    """
+    if missing and not pulumi.runtime.is_dry_run():
+        try:
+            missing[0].get(f"/images/{reference}/json")
+        except NotThereError:
+            raise pulumi.RunError(
+                f"the image {reference} is gone (docker rmi -f takes it): pulumi up --refresh makes it again"
+            ) from None
+        except EngineError as error:
+            raise pulumi.RunError(str(error)) from None
+    return reference
 
 
 def _have_base(connection: EngineConnection, base: str) -> None:

@@ -6,13 +6,18 @@ import shutil
 from collections import namedtuple
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pulumi
 import pytest
 
+from components.hosts import LocalHost
 from components.hosts.engine import Engine
-from components.images.context import ROOM, _can_be_built
+from components.images.context import IMAGE as REMOTE_IMAGE
+from components.images.context import ROOM, ContextImage, _can_be_built
+from tests.unit.conftest import Build, Recorder
 from tests.unit.fake_engine import FakeEngine, fake_engine
+from tests.unit.parts import LABELS, host
 
 IMAGE, BASE = "datadocker/writer:1", "datadocker/base-bookworm:1"
 Usage = namedtuple("Usage", "free")
@@ -26,12 +31,19 @@ def engine(tmp_path: Path) -> Iterator[FakeEngine]:
 
 
 @pytest.fixture(autouse=True)
+def state(monkeypatch: pytest.MonkeyPatch) -> dict[tuple[str, str], dict[str, Any]]:
+    known: dict[tuple[str, str], dict[str, Any]] = {}
+    monkeypatch.setattr("components.images.context.recorded", lambda: known)
+    return known
+
+
+@pytest.fixture(autouse=True)
 def _full(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(free=ROOM - (100 << 20)))
 
 
 def room(url: str) -> str:
-    return _can_be_built([IMAGE, Engine(url=url, ssh_opts=[]), BASE])
+    return _can_be_built([IMAGE, Engine(url=url, ssh_opts=[]), BASE], [])
 
 
 def test_a_full_disk_is_said_before_a_build(engine: FakeEngine, tmp_path: Path) -> None:
@@ -70,3 +82,55 @@ def test_an_image_whose_base_was_pruned_is_one_line_that_says_what_brings_it_bac
     monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: False)
     with pytest.raises(pulumi.RunError, match=rf"^the image {BASE}, .* is gone .*: pulumi up --refresh"):
         room(f"unix://{engine.path}")
+
+
+@pytest.mark.parametrize(("built", "preview"), [(True, False), (False, True), (False, False)])
+def test_an_image_that_the_engine_has_lost_costs_no_container(
+    build: Build, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, built: bool, preview: bool
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(free=ROOM))
+    monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: preview)
+    engine.answers["/_ping"] = "OK"
+    register = Recorder.new_resource
+
+    def make(self: Recorder, args: pulumi.runtime.MockResourceArgs) -> Any:
+        if built and args.typ == REMOTE_IMAGE:
+            engine.answers[f"/images/{args.inputs['name']}/json"] = {}
+        return register(self, args)
+
+    def program() -> dict[str, Any]:
+        on = LocalHost("host", {"socket": engine.path})
+        args = {"context": str(tmp_path), "base": BASE, "labels": LABELS}
+        return {"built": ContextImage("writer", {"host": on, **args}).built}  # type: ignore[typeddict-item]
+
+    monkeypatch.setattr(Recorder, "new_resource", make)
+    if built or preview:
+        assert build(program)["built"].startswith("datadocker/")
+        return
+    # to Pulumi it is what it was
+    with pytest.raises(pulumi.RunError, match=r"^the image datadocker/\S+ is gone .*: pulumi up --refresh makes it"):
+        build(program)
+
+
+def test_other_files_are_another_resource_and_one_of_before_that_stays_keeps_its_name(
+    build: Build, recorder: Recorder, state: dict[tuple[str, str], dict[str, Any]], tmp_path: Path
+) -> None:
+    """Pulumi deletes by a tag what it replaces, at the end, and an older checkout may have made that tag again."""
+
+    def made(file: str) -> tuple[str, dict[str, Any]]:
+        (tmp_path / "Dockerfile").write_text(file)
+        recorder.made.clear()
+        args = {"context": str(tmp_path), "base": BASE, "labels": LABELS}
+        build(lambda: ContextImage("writer", {"host": host(), **args}) and None)  # type: ignore[typeddict-item]
+        ((name, inputs),) = recorder.all(REMOTE_IMAGE).items()
+        return name, inputs
+
+    (one, inputs), (other, _) = made("1"), made("2")
+    assert len({one, other, "writer-image"}) == 3
+    assert one.startswith("writer-image-")
+    # before names had a digest
+    state[REMOTE_IMAGE, "writer-image"] = inputs
+    assert [made(file)[0] for file in ("1", "2")] == ["writer-image", other]
+    # what somebody put into the state by hand is not looked into
+    state[REMOTE_IMAGE, "writer-image"] = {"name": inputs["name"]}
+    assert made("1")[0] == one

@@ -65,7 +65,7 @@ def test_the_plugin_is_described_by_the_hash_of_its_sources(build: Build, record
 
 def test_the_plugin_is_built_on_the_engine_that_the_host_is(build: Build, recorder: Recorder) -> None:
     build(lambda: plugin(host()) and None)
-    image = recorder.one("docker:index/remoteImage:RemoteImage", "azurefile-image")
+    (image,) = recorder.all("docker:index/remoteImage:RemoteImage").values()
     assert image["build"]["useLegacyBuilder"] is True
     assert image["build"]["buildArgs"] == {"BASE": "datadocker/base:1"}
     assert image["name"].startswith("datadocker/azurefile:")

@@ -231,7 +231,7 @@ def test_an_official_image_is_used_as_it_is(
 ) -> None:
     stand(build, engine, exported, images={"mysql": "mysql:9.7.0"})
     assert recorder.one(CONTAINER, "mydb-container")["image"] == "mysql:9.7.0"
-    assert "mysql-image" not in recorder.all(IMAGE)
+    assert not any(name.startswith("mysql-image") for name in recorder.all(IMAGE))
     # before the container that waits for it is touched; and it is not ours to remove
     pulled = recorder.one(IMAGE, "mysql-pull")
     assert (pulled["name"], pulled["keepLocally"]) == ("mysql:9.7.0", True)
@@ -278,6 +278,7 @@ def test_root_filesystems_are_imported_under_a_tag_of_what_went_into_them(
         recorder.made.clear()
         stand(build, engine, exported)
         tags.append(recorder.one("datadocker-engine:index:ImportedImage", "sid-import")["reference"])
-        assert recorder.one(IMAGE, "mysql-image")["build"]["buildArgs"]["BASE"] == tags[-1]
+        bases = {made["build"]["buildArgs"]["BASE"] for name, made in recorder.all(IMAGE).items() if "mysql" in name}
+        assert bases == {tags[-1]}
     assert tags[0] != tags[1]
     assert all(tag.startswith("datadocker/base-sid:") for tag in tags)
