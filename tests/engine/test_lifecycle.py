@@ -195,6 +195,34 @@ def test_an_upgrade_of_the_plugin_stops_and_starts_the_databases(life: Database)
     assert f'container "{life.project.prefix}mydb"' in said
 
 
+def test_an_upgrade_that_fails_is_taken_back_by_the_older_checkout(life: Database) -> None:
+    config, more = (life.project.folder / "azurefile" / name for name in ("config.json", "FAILS"))
+    before, inspect = config.read_text(), ("plugin", "inspect", life.project.driver, "-f")
+    build = docker(*inspect, "{{.Config.Description}}")
+    config.write_text(before.replace('"-m", "azurefile"', '"-m", "nothing"'))
+    more.write_text("another image\n")
+    with pytest.raises(auto.CommandError, match=r"plugin .* was not installed: .*it also starts .*mydb"):
+        life.up()
+    config.write_text(before)
+    more.unlink()
+    life.up()
+    assert docker(*inspect, "{{.Enabled}} {{.Config.Description}}") == f"true {build}"
+    assert life.sql("SELECT n FROM talk.t") == "42"
+    # nor has the engine lost an image, as it would one that was replaced and is there again
+    assert life.up() == {}
+
+
+def test_an_image_that_was_removed_by_hand_costs_no_container(life: Database) -> None:
+    name, database = f"{life.project.prefix}mydb", life.config["databases"][0]
+    before = docker("inspect", "-f", "{{.Id}}", name)
+    docker("rmi", "-f", docker("inspect", "-f", "{{.Config.Image}}", name))
+    with pytest.raises(auto.CommandError, match=r"the image datadocker/mysql:\w+ is gone .*: pulumi up --refresh"):
+        life.up(databases=[database | {"port": free_port()}])
+    assert docker("inspect", "-f", "{{.Id}}", name) == before
+    life.stack.up(refresh=True)
+    assert life.sql("SELECT n FROM talk.t") == "42"
+
+
 def test_destroy_leaves_nothing_but_the_data_and_up_finds_it(life: Database) -> None:
     life.stack.destroy()
     prefix = life.project.prefix
