@@ -68,7 +68,8 @@ def set_plugin(stage: Stage) -> None:
 
 def restart_engine(stage: Stage, *, live_restore: bool) -> None:
     stage.machine.put(json.dumps({"live-restore": live_restore}).encode(), "/etc/docker/daemon.json")
-    stage.machine.run("systemctl reload docker && sleep 1 && systemctl restart docker", timeout=180)
+    restart = "systemctl restart docker || { journalctl -u docker -u containerd -n 60 --no-pager >&2; exit 1; }"
+    stage.machine.run(f"systemctl reload docker && sleep 1 && {restart}", timeout=180)
 
 
 def cut_power(stage: Stage) -> None:

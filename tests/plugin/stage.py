@@ -80,7 +80,8 @@ class Stage:
         assert not self.lines.missing(self.site.folder("lines") / "rows")
         assert self.rows is None or not self.rows.missing()
         assert hashlib.sha256((self.site.folder("lines") / "blob").read_bytes()).hexdigest() == self._blob
-        self.machine.run("echo 3 >/proc/sys/vm/drop_caches")
+        # it waits for each mount that is being given up, and so for connections that end
+        self.machine.run("echo 3 >/proc/sys/vm/drop_caches", timeout=180)
         assert docker(self.machine, "exec", "lines", "sha256sum", "/v/blob").out.split()[0] == self._blob
         for volume, container in self.holders.items():
             shown = status(self.machine, volume)
