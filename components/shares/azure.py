@@ -188,8 +188,9 @@ class AzureShare(FileShare):
         """Registers the share."""
         super().__init__("datadocker:index:AzureShare", name, {}, opts)
         files, nfs = args["files"], args["files"].args["nfs"]
-        # the service's settings count for what is made afterwards
-        options = files.options(f"{name}-files", depends_on=[files.service])
+        # the service's settings count for what is made afterwards; of a standard share Azure does not say its protocol,
+        # which is no reason to replace it (github.com/pulumi/pulumi-azure-native/issues/1751)
+        options = files.options(f"{name}-files", depends_on=[files.service], ignore_changes=["enabledProtocols"])
         options.parent = self
         made = storage.FileShare(
             f"{name}-files",

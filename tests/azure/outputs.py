@@ -239,8 +239,12 @@ def _(cloud: Cloud, share: Resource, out: Outputs) -> None:
     # a standard one starts small, however large it may become
     out.setdefault("shareQuota", most if account.inputs["kind"] == "FileStorage" else 5120)
     out.setdefault("accessTier", "Premium" if account.inputs["kind"] == "FileStorage" else "TransactionOptimized")
-    out.setdefault("enabledProtocols", "SMB")
-    if out["enabledProtocols"] == "NFS":
+    if account.inputs["kind"] == "FileStorage":
+        out.setdefault("enabledProtocols", "SMB")
+    else:
+        # said of accounts that know another one alone (github.com/pulumi/pulumi-azure-native/issues/1751)
+        out.pop("enabledProtocols", None)
+    if out.get("enabledProtocols") == "NFS":
         out.setdefault("rootSquash", "NoRootSquash")
     out["lastModifiedTime"] = share.facts["lastModifiedTime"]
     out["accessTierChangeTime"] = share.facts["lastModifiedTime"]

@@ -20,6 +20,15 @@ from stacks.shares import file_shares
 file_shares(read_settings(), None, None)
 """
 
+# nor do those of SMB, but for a file with their account's key
+SMB = """
+from types import SimpleNamespace
+
+from components.shares.azure import AzureFileShares
+
+AzureFileShares._key_on_host = lambda self, name: SimpleNamespace(account=self.account)
+"""
+
 
 @pytest.fixture
 def clone(tmp_path: Path, azure: StandIn) -> Clone:
@@ -51,6 +60,21 @@ def test_an_account_that_was_left_is_taken_back(clone: Clone, azure: StandIn) ->
     assert clone.pulumi("up", "--yes", "--skip-preview", "--expect-no-changes")
     clone.change("destroy")
     assert accounts(azure) == {"first": 4, "second": 4}
+
+
+def test_shares_of_smb_are_taken_back(clone: Clone, azure: StandIn) -> None:
+    """Azure does not say that a standard share is one of SMB, which is no reason to replace it."""
+    (clone.checkout / "__main__.py").write_text(SMB + SHARES)
+    set_shares(clone, "protocol", "smb")
+    set_shares(clone, "performance", "standard")
+    clone.change("up")
+    made = accounts(azure)
+    clone.change("destroy")
+    clone.change("up")
+    assert list(made.values()) == [4]
+    assert accounts(azure) == made
+    clone.change("refresh")
+    clone.pulumi("up", "--yes", "--skip-preview", "--expect-no-changes")
 
 
 @pytest.mark.parametrize("retain", ["true", "false"])
