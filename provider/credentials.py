@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 FOLDER = "credentials"
 # in the container that writes it to the host
 HANDED = "/credentials"
-# under a name that the plugin passes over, then renamed: it reads the old file or the new one
-WRITE = 'mkdir -p -m 700 "$1" && install -m 600 "$0" "$1/.$2" && mv -f "$1/.$2" "$1/$2"'
+# under a name that the plugin passes over, then renamed: it reads the old file or the new one, also after a power cut
+WRITE = """
+mkdir -p -m 700 "$1" && install -m 600 "$0" "$1/.$2" && sync "$1/.$2" && mv -f "$1/.$2" "$1/$2" && sync "$1" "$1/.."
+"""
 
 
 class AccountKey(EngineResource):

@@ -28,3 +28,10 @@ ukwest westindia westus
 chinaeast chinaeast2 chinanorth chinanorth2
 """
 WITHOUT_ZONES = frozenset(_WITHOUT_ZONES.split())
+
+# learn.microsoft.com: region pairs and nonpaired regions
+_WITHOUT_PAIR = """
+austriaeast belgiumcentral chilecentral indonesiacentral israelcentral italynorth malaysiawest mexicocentral
+newzealandnorth polandcentral qatarcentral spaincentral
+"""
+WITHOUT_PAIR = frozenset(_WITHOUT_PAIR.split())

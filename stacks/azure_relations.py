@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from stacks.azure import AzureHostSettings, AzureSharesSettings
 from stacks.azure_names import MACHINE_NAME
+from stacks.azure_regions import WITHOUT_PAIR, WITHOUT_ZONES
 from stacks.azure_sections import PREMIUM_TOTAL, check_host, check_shares
 from stacks.relations import Complaint, Places
 from stacks.settings import Settings
@@ -25,6 +26,8 @@ def check_azure(settings: Settings, at: Places, base: str) -> Iterable[Complaint
         yield from check_host(host)
     if isinstance(shares, AzureSharesSettings):
         yield from check_shares(shares)
+        region = shares.location or (host.location if isinstance(host, AzureHostSettings) else None)
+        yield from _check_redundancy(shares, region)
         count = len({settings.share_of(volume) for volume in settings.volumes})
         # one that is too large by itself is said there
         if shares.performance == "premium" and shares.gib <= PREMIUM_TOTAL < shares.gib * count:
@@ -86,4 +89,17 @@ def check_azure(settings: Settings, at: Places, base: str) -> Iterable[Complaint
                 f"{shares.group(base)!r} is the host's, and a group is deleted with all that is in it: "
                 "give each one of its own",
                 ("host.name", "host.resourceGroup", "host.existingResourceGroup", "shares.resourceGroup"),
+            )
+
+
+def _check_redundancy(shares: AzureSharesSettings, region: str | None) -> Iterable[Complaint]:
+    for copies, regions, missing in (
+        ("ZRS", WITHOUT_ZONES, "has no availability zones"),
+        ("G", WITHOUT_PAIR, "is paired with no other one"),
+    ):
+        if copies in shares.redundancy and region in regions:
+            yield Complaint(
+                "shares.redundancy",
+                f"{shares.redundancy}: region {region} {missing}: take another redundancy, or another region",
+                ("host.location", "shares.location", "shares.redundancy"),
             )

@@ -121,7 +121,9 @@ class DatabaseSettings(Section):
     root_password: Secret | None = Field(
         default=None, description="Set it with --secret. Default: generated and kept in the state."
     )
-    schemas: list[SchemaName] = Field(default=[], description="Schemas made if missing.")
+    schemas: list[SchemaName] = Field(
+        default=[], description="Schemas made if missing, in no binary log: a replica is given the same ones."
+    )
     users: list[UserSettings] = Field(default=[], description="Accounts made and kept as written.")
     memory: Annotated[int, Field(ge=256)] | None = Field(
         default=None, description="Memory limit of the container in MiB."

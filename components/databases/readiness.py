@@ -13,6 +13,8 @@ from components.hosts.engine import Engine
 from provider.connection import EngineConnection, EngineError, NotThereError, SilenceError, connect
 
 HEALTHY = "healthy"
+# a start mounts, for which the engine waits two minutes; who looks at the container meanwhile waits, too
+START_SECONDS = 150
 # what the health check says of a server that waiting does not mend
 LASTING = ("offline: ", "Access denied", "password has expired")
 
@@ -55,7 +57,7 @@ def _until_healthy(connection: EngineConnection, container: str, name: str, seco
                 return
             if not state["Running"] and not state["Restarting"]:
                 # stopped by hand, or by a run that was killed: unchanged for Pulumi, but no database
-                connection.post(f"/containers/{container}/start")
+                connection.post(f"/containers/{container}/start", timeout=START_SECONDS)
             else:
                 why = _hopeless(state, name)
             while not why and time.monotonic() < end:
@@ -65,7 +67,9 @@ def _until_healthy(connection: EngineConnection, container: str, name: str, seco
                 else:
                     why = _verdict(event) or _hopeless(_state(connection, container), name)
     except SilenceError:
-        pass
+        # of a call, that is; the events may be silent as long as the database has
+        if time.monotonic() < end:
+            raise
     if why != HEALTHY:
         said = connection.log(container, tail=40).splitlines()
         wrong = [line for line in said if "ERROR" in line or "datadocker-mysql:" in line] or said
@@ -75,7 +79,7 @@ def _until_healthy(connection: EngineConnection, container: str, name: str, seco
 
 
 def _state(connection: EngineConnection, container: str) -> dict[str, Any]:
-    state: dict[str, Any] = connection.get(f"/containers/{container}/json")["State"]
+    state: dict[str, Any] = connection.get(f"/containers/{container}/json", timeout=START_SECONDS)["State"]
     return state
 
 

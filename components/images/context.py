@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -18,6 +19,8 @@ from provider.connection import EngineConnection, EngineError, NotThereError
 IMAGE = "docker:index/remoteImage:RemoteImage"
 # names of images that no registry has begin so
 OWN = "datadocker/"
+# what editors and file managers leave beside the files that they show
+STRAY = (".*", "*~")
 # what building all of ours takes for a while, in bytes
 ROOM = 1 << 30
 
@@ -80,13 +83,13 @@ def context_digest(folder: Path) -> str:
     """Returns a hash over the names, contents and x bits of all files that are sent to the engine.
 
     The other modes are the checkout's umask: what is built does not depend on it, since the Dockerfiles set them.
-    Of .dockerignore, plain names are understood, at any depth; it decides what a plugin's identity is.
+    Of .dockerignore, names are understood, at any depth; it decides what a plugin's identity is.
     """
     ignored = folder / ".dockerignore"
-    patterns = [line.removeprefix("**/") for line in ignored.read_text().split()] if ignored.exists() else []
+    names = [line.removeprefix("**/") for line in ignored.read_text().split()] if ignored.exists() else []
     digest = hashlib.sha256()
     for file in sorted(p for p in folder.rglob("*") if p.is_file()):
-        if any(part in patterns for part in file.relative_to(folder).parts):
+        if any(fnmatchcase(part, name) for part in file.relative_to(folder).parts for name in (*STRAY, *names)):
             continue
         executable = file.stat().st_mode & 0o100
         content = hashlib.sha256(file.read_bytes()).hexdigest()

@@ -125,6 +125,13 @@ PAYLOADS: list[tuple[str, dict[str, Any], str, str, str]] = [
     ),
     (
         "storage:StorageAccount",
+        {"location": "polandcentral", "sku": {"name": "Standard_GRS"}},
+        "RedundancyConfigurationNotAvailableInRegion",
+        "Sku: Standard_GRS, Kind: StorageV2 - not available in selected Region - polandcentral.",
+        "https://learn.microsoft.com/azure/reliability/regions-paired",
+    ),
+    (
+        "storage:StorageAccount",
         {"networkRuleSet__bypass": "Logging, Everything"},
         "InvalidRequestPropertyValue",
         "The value 'Logging, Everything' is not allowed for property networkRuleSet.bypass.",

@@ -68,6 +68,7 @@ qatarcentral southafricanorth southcentralus southeastasia spaincentral swedence
 uksouth westeurope westus2 westus3
 """
 ZONED = frozenset(_ZONED.split())
+UNPAIRED = frozenset(["israelcentral", "italynorth", "mexicocentral", "polandcentral", "qatarcentral", "spaincentral"])
 
 # publisher:offer:sku in lower case, and the size of its disk in GB, from `az vm image list --all`
 IMAGES: dict[str, int] = {

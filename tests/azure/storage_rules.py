@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tests.azure.errors import AzureError, bad_request, conflict
 from tests.azure.rules import rule
-from tests.azure.sizes import ZONED
+from tests.azure.sizes import UNPAIRED, ZONED
 from tests.azure.values import one
 
 if TYPE_CHECKING:
@@ -133,9 +133,10 @@ def addresses_that_are_let_in_are_the_worlds(cloud: Cloud, new: Resource) -> Azu
 
 
 @rule("storage:StorageAccount", source="https://github.com/Esri/arcgis-gitops/issues/160")
-def three_zones_are_where_there_are_three(cloud: Cloud, new: Resource) -> AzureError | None:
+def copies_are_where_azure_has_room_for_them(cloud: Cloud, new: Resource) -> AzureError | None:
     kind, sku = new.inputs["kind"], str(one(new.inputs, "sku.name"))
-    if "ZRS" in sku and new.location not in ZONED:
+    # another region's copy: https://learn.microsoft.com/azure/reliability/regions-paired
+    if ("ZRS" in sku and new.location not in ZONED) or ("_G" in sku and new.location in UNPAIRED):
         return bad_request(
             "RedundancyConfigurationNotAvailableInRegion",
             f"The storage account failed to create due to redundancy configuration - Sku: {sku}, Kind: {kind} - not "

@@ -126,6 +126,20 @@ def test_chown_that_fails_is_not_needed(engine: Engine, mysql_image: str, tmp_pa
     server(engine, mysql_image, volume, flags=shim).wait_ready()
 
 
+def test_a_start_that_was_killed_while_it_changed_owners_is_gone_on_with(
+    engine: Engine, mysql_image: str, tmp_path: Path
+) -> None:
+    """By the directory's owner the next start sees that there is something to do, so it comes last."""
+    volume = filled(engine, mysql_image)
+    in_volume(mysql_image, volume, f"chown -R 107:107 {DATA}")
+    telling = tmp_path / "chown"
+    telling.write_text('#!/bin/sh\nfor last; do :; done\necho "the last one is $last"\n')
+    telling.chmod(0o755)
+    container = server(engine, mysql_image, volume, flags=("-v", f"{telling}:/usr/local/bin/chown:ro"))
+    container.exit_code()
+    assert f"the last one is {DATA}\n" in container.logs()
+
+
 def test_second_server_meets_innodbs_own_lock_and_harms_nothing(engine: Engine, mysql_image: str) -> None:
     volume = engine.volume()
     first = server(engine, mysql_image, volume)

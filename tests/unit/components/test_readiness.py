@@ -10,7 +10,7 @@ import pytest
 
 from components.databases.readiness import _wait
 from components.hosts.engine import Engine
-from tests.unit.fake_engine import FakeEngine
+from tests.unit.fake_engine import FakeEngine, served
 
 HEALTHY = {"Action": "health_status: healthy", "Actor": {"Attributes": {}}}
 DIED = {"Action": "die", "Actor": {"Attributes": {"exitCode": "1"}}}
@@ -72,6 +72,25 @@ def test_one_that_never_gets_ready_fails_the_update(engine: FakeEngine) -> None:
     engine.log = b"waiting\n"
     with pytest.raises(pulumi.RunError, match="not healthy after 1 s; its log says: waiting"):
         wait(engine, seconds=1)
+
+
+class MountingEngine(FakeEngine):
+    """Starts a container as long as `silent` is not set."""
+
+    def respond(self, method: str, path: str, body: bytes) -> tuple[int, bytes] | None:
+        if method == "POST":
+            self.silent.wait(10)
+        return None
+
+
+def test_a_start_that_takes_too_long_is_not_called_a_database_that_never_gets_ready(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("components.databases.readiness.START_SECONDS", 1)
+    with served(MountingEngine(tmp_path / "docker.sock")) as engine:
+        engine.answers["/containers/c1/json"] = {"State": {"Running": False, "Restarting": False}}
+        with pytest.raises(pulumi.RunError, match=r"the Docker engine .* did not answer within 1 s"):
+            wait(engine, seconds=60)
 
 
 CHECKED = {"Action": "exec_die", "Actor": {"Attributes": {"exitCode": "1"}}}

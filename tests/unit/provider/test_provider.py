@@ -231,6 +231,9 @@ def test_what_is_not_sent_to_the_engine_is_not_part_of_a_plugins_identity(tmp_pa
     (tmp_path / "README.md").write_text("words")
     (tmp_path / "__pycache__").mkdir()
     (tmp_path / "__pycache__/program.pyc").write_text("x")
+    # of an editor that has the program open
+    (tmp_path / ".program.py.swp").write_text("x")
+    (tmp_path / "program.py~").write_text("x")
     assert context_digest(tmp_path) == before
     (tmp_path / "program.py").write_text("2")
     assert context_digest(tmp_path) != before

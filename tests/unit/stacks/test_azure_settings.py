@@ -15,11 +15,11 @@ from components.shares.azure import NETWORK_TAG
 from stacks import schema
 from stacks.azure import AzureHostSettings, AzureSharesSettings
 from stacks.azure_names import OWN_TAGS
-from stacks.azure_regions import REGIONS, WITHOUT_ZONES
+from stacks.azure_regions import REGIONS, WITHOUT_PAIR, WITHOUT_ZONES
 from stacks.azure_sections import ARM, ONLY_GENERATION_1, ONLY_GENERATION_2, WITHOUT_PREMIUM
 from stacks.config import parse
 from stacks.settings import Settings
-from tests.azure.sizes import SIZES, ZONED
+from tests.azure.sizes import SIZES, UNPAIRED, ZONED
 from tests.unit.azure_parts import SUBNET, SUBSCRIPTION, settings_of
 from tests.unit.azure_raw import HOST, IDENTITY, INSIDE, LOCAL, MYDB, OTHER, RAW, SHARES, complaints
 
@@ -37,6 +37,7 @@ def test_the_committed_stacks_are_right(stack: str) -> None:
 def test_what_is_said_of_regions_and_sizes_is_true_of_the_stand_ins() -> None:
     assert WITHOUT_ZONES <= REGIONS
     assert not WITHOUT_ZONES & ZONED
+    assert UNPAIRED <= WITHOUT_PAIR <= REGIONS - WITHOUT_ZONES
     assert {name for name, size in SIZES.items() if not size.premium} == {
         name for name in SIZES if re.fullmatch(WITHOUT_PREMIUM, name)
     }
@@ -184,6 +185,8 @@ def test_a_host_that_azure_would_refuse(change: dict[str, Any], expected: str) -
         ({"performance": "premium", "quota": 102401}, "quota: 102401: should be 100 to 102400 GiB for premium shares"),
         ({"performance": "premium", "quota": 60000}, "shares.quota: 3 shares of 60000 GiB are more than the 102400"),
         ({"performance": "premium", "redundancy": "GRS"}, "redundancy: GRS is not for premium files: LRS or ZRS"),
+        ({"location": "westus", "redundancy": "ZRS"}, "ZRS: region westus has no availability zones: take another"),
+        ({"location": "italynorth", "redundancy": "GRS"}, "GRS: region italynorth is paired with no other one"),
         ({"performance": "premium", "tier": "Hot"}, "tier: Hot is of standard shares"),
         ({"tier": "Cold"}, "shares.tier: 'Cold': should be TransactionOptimized or Hot or Cool"),
         ({"key": "key3"}, "shares.key: 'key3': should be key1 or key2"),
