@@ -120,18 +120,20 @@ class Keeper:
                 changed = self._leases.changes.wait_for(lambda: self._changed(store), max(0.0, due - time.monotonic()))
             # A round may take seconds, which must not be added to each period.
             began = time.monotonic()
+            # Whatever changes meanwhile, and however often: what is due is renewed.
+            whole = not changed or began >= due
             try:
-                confirmed = self.renew(store, all_of_it=not changed)
+                confirmed = self.renew(store, all_of_it=whole)
             except Exception:
                 log.exception("renewal failed")
                 confirmed = False
             if not confirmed:
                 # Half of the takeover time is what an outage may last, not what is left of it after a period.
                 due = began + self._retry
-            elif changed:
-                due = min(due, began + self._pace(store))
-            else:
+            elif whole:
                 due = began + self._pace(store)
+            else:
+                due = min(due, began + self._pace(store))
 
     def _pace(self, store: LockStore) -> float:
         """How often to renew; a hold of the plugin's last life may have a shorter takeover time than is set now."""

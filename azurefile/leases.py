@@ -130,6 +130,11 @@ class Leases:
         """Seconds since the share last confirmed a lease."""
         return lease.silence(self._clock())
 
+    def over(self, lease: Lease, seconds: float) -> bool:
+        """Wait until a lease is dropped; says whether it was in time."""
+        with self.changes:
+            return self.changes.wait_for(lambda: self._leases.get(lease.owner.volume) is not lease, seconds)
+
     def renew(self, lease: Lease) -> None:
         """Confirm one lease with its share. Raises ShareError or TakenOver."""
         if lease.store.shared:
@@ -165,6 +170,8 @@ class Leases:
             dropped = self._leases.get(lease.owner.volume) is lease
             if dropped:
                 del self._leases[lease.owner.volume]
+        with self.changes:
+            self.changes.notify_all()
         if dropped and lease.store.shared:
             self._memory.forget(lease.owner.volume)
 

@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 _FLUSH_SECONDS = 20.0
 # A share that answers, but is slow to take the last writes, is waited for as long as this.
 _SLOW_SECONDS = 80.0
+# What the containers of a lost hold and its mount are given to end.
+_STOP_SECONDS = 20.0
 _GONE = "its mount is gone: the plugin was disabled, or the engine started again"
 
 
@@ -130,8 +132,9 @@ class Mounter:
         except BaseException:
             if attachment.ids:
                 self._holders.unmounted(volume.name, len(attachment.ids))
-            elif lease is None or not lease.lost:
+            elif lease is None or not lease.lost or self._leases.of(volume.name) is not lease:
                 # Else who stops its containers does that: given to another now, its mount would be cut for the old one.
+                # Once they are stopped nobody does.
                 try:
                     mounts.detach(attachment.target)
                 finally:
@@ -153,6 +156,12 @@ class Mounter:
     def remove(self, volume: Volume) -> None:
         """Unmount and forget what a volume has here and on its share, unless it is in use."""
         self._await_end(volume.name)
+        lease = self._leases.of(volume.name)
+        if lease is not None and lease.lost and not self._leases.over(lease, _STOP_SECONDS):
+            # Who stops them knows them by the volume's name, and would stop those of the next one of that name.
+            raise InUse(
+                f'volume "{volume.name}": what used it is being stopped ({lease.lost}); try again in some seconds'
+            )
         attachment = self._attachments.of(volume.name)
         if attachment.ids and self._fence.alive(volume.name):
             lease = self._leases.of(volume.name)

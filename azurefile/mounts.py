@@ -26,6 +26,10 @@ _FORCE_SECONDS = 0.5
 _ADDRESS = re.compile(r"(?:^|,)addr=([0-9a-fA-F.:]+)")
 _OCTAL = re.compile(r"\\([0-7]{3})")
 
+# What still asks a server that does not answer, by target and device: no more of them for the same one.
+_asking: dict[tuple[str, ...], threading.Event] = {}
+_guard = threading.Lock()
+
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -90,15 +94,25 @@ def _with_others(target: Path) -> bool:
 
 def answers(target: Path, seconds: float) -> bool:
     """Whether a mounted share's server answers the kernel within `seconds`."""
-    answered = threading.Event()
-
-    def ask() -> None:
-        with contextlib.suppress(OSError):
-            os.statvfs(target)
-            answered.set()
-
-    threading.Thread(target=ask, name="ask", daemon=True).start()
+    asked = str(target), *(entry.device for entry in read_mountinfo() if entry.target == str(target))
+    with _guard:
+        answered = _asking.get(asked)
+        if answered is None:
+            answered = threading.Event()
+            threading.Thread(target=_ask, args=(target, asked, answered), name="ask", daemon=True).start()
+            _asking[asked] = answered
     return answered.wait(seconds)
+
+
+def _ask(target: Path, asked: tuple[str, ...], answered: threading.Event) -> None:
+    try:
+        os.statvfs(target)
+        answered.set()
+    except OSError:
+        pass
+    finally:
+        with _guard:
+            _asking.pop(asked, None)
 
 
 @dataclass(frozen=True)

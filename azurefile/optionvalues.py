@@ -11,8 +11,8 @@ _FOLDER_BYTES = 1024
 _NAME_BYTES = 255
 # Azure refuses these in file names, so a folder that has one could never move to a real share.
 _FOLDER_FORBIDDEN = re.compile(r'[\\:*?"<>|]')
-# A Windows server gives each long name such a second one.
-_SHORT_NAME = re.compile(r"~[0-9]")
+# A Windows server gives each long name such a second one, and an older Samba one that ends in any digit or letter.
+_SHORT_NAME = re.compile(r"~[0-9]|^.{6}~[0-9A-Za-z](\.|$)")
 # RFC 1123, section 2.1.
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _SERVER_LENGTH = 253

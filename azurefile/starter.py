@@ -56,10 +56,17 @@ class Starter:
             self._tasks[volume] = asyncio.create_task(self._bring_back(volume))
 
     async def _bring_back(self, volume: str) -> None:
+        over, level = False, logging.ERROR
         try:
-            await self._wait_and_start(volume)
-        except Exception:
-            log.exception("not started again", extra={"volume": volume})
+            while not over:
+                await asyncio.sleep(_PERIOD_SECONDS)
+                self._missed.discard(volume)
+                try:
+                    over = await self._start_what_waits(volume)
+                except Exception:
+                    # Whatever passes, such as a disk that fails for a moment, leaves no container down.
+                    log.log(level, "not started again yet", extra={"volume": volume}, exc_info=True)
+                    level = logging.DEBUG
         finally:
             del self._tasks[volume]
 
@@ -70,22 +77,21 @@ class Starter:
             if any(self._waits_for(volume, container) for container in ended):
                 self.missed(volume)
 
-    async def _wait_and_start(self, volume: str) -> None:
-        """A start that fails in the same way is found again, one that fails in another way is not."""
-        while True:
-            await asyncio.sleep(_PERIOD_SECONDS)
-            self._missed.discard(volume)
-            if not await self._back(volume):
-                continue
-            ended = await self._ended()
-            if ended is None:
-                continue
-            waiting = [container for container in ended if self._waits_for(volume, container)]
-            if not waiting and volume not in self._missed:
-                return
-            for container in waiting:
-                if await self._startable(volume, container):
-                    await self._start(volume, container)
+    async def _start_what_waits(self, volume: str) -> bool:
+        """Whether nothing does any more.
+
+        A start that fails in the same way is found again, one that fails in another way is not.
+        """
+        if not await self._back(volume):
+            return False
+        ended = await self._ended()
+        if ended is None:
+            return False
+        waiting = [container for container in ended if self._waits_for(volume, container)]
+        for container in waiting:
+            if await self._startable(volume, container):
+                await self._start(volume, container)
+        return not waiting and volume not in self._missed
 
     def _waits_for(self, volume: str, container: Ended) -> bool:
         """Whether a container was left down for this volume, as far as the engine tells."""

@@ -58,6 +58,28 @@ class Stopper:
         """Kill, unmount, forget; the caller's thread then waits for the share."""
         started = time.monotonic()
         owner = lease.owner
+        while True:
+            try:
+                killed, stopped = self._end(lease)
+                break
+            except Exception:
+                # Such as a host without a thread left: nobody else stops what writes under a lost lease.
+                log.exception("not stopped, it is tried again", extra=facts(owner))
+                time.sleep(_RETRY_SECONDS)
+        log.error(
+            "stopped",
+            extra=facts(owner) | {"reason": lease.lost, "ms": round((time.monotonic() - started) * 1000)},
+        )
+        if lease.taken or not killed:
+            self._memory.forget(owner.volume)
+        else:
+            stopped = dataclasses.replace(stopped, started=self._starts(killed))
+            self._memory.keep(stopped)
+            self._start_again(stopped, lease.store)
+
+    def _end(self, lease: Lease) -> tuple[set[str], Stopped]:
+        """Kill, unmount, forget; returns the ids of what was killed, and what is remembered of it."""
+        owner = lease.owner
         killed = {c.id for c in owner.containers if not c.dead()}
         before = self._memory.load(owner.volume)
         if before is not None and (before.owner.lease == owner.lease or not owner.exclusive):
@@ -74,16 +96,7 @@ class Stopper:
         over.set()
         stopped = self._memory.save(lease, killed)
         self._forget(lease)
-        log.error(
-            "stopped",
-            extra=facts(owner) | {"reason": lease.lost, "ms": round((time.monotonic() - started) * 1000)},
-        )
-        if lease.taken or not killed:
-            self._memory.forget(owner.volume)
-        else:
-            stopped = dataclasses.replace(stopped, started=self._starts(killed))
-            self._memory.keep(stopped)
-            self._start_again(stopped, lease.store)
+        return killed, stopped
 
     def interrupted(self, volume: str) -> Stopped | None:
         """What the plugin was about to stop, or had not started again, when its last life ended."""

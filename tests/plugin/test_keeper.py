@@ -93,6 +93,30 @@ def test_a_renewal_that_takes_long_does_not_delay_the_next(one: Machine, monkeyp
     assert times[1] - times[0] < 1.0
 
 
+def test_changes_of_one_hold_put_no_others_renewal_off(one: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where short containers come and go on a volume of the share: a database beside them was stopped for it."""
+    busy, quiet = one.claim("busy", folder="busy"), one.claim("quiet", folder="quiet")
+    renewed: list[str] = []
+
+    def renew(lease: Lease) -> None:
+        renewed.append(lease.owner.volume)
+        # the next change comes before this round is over
+        with one.leases.changes:
+            busy.changed = True
+            one.leases.changes.notify_all()
+        time.sleep(0.05)
+
+    monkeypatch.setattr(one.leases, "renew", renew)
+    Keeper(one.leases, 0.3 * RENEWALS, lambda _: None).keep(one.store)
+    busy.changed = True
+
+    def both() -> None:
+        assert renewed.count(quiet.owner.volume) >= 2
+
+    eventually(both, 5)
+    assert renewed.count(busy.owner.volume) > renewed.count(quiet.owner.volume)
+
+
 def _assert_lost(lost: list[Lease], volumes: list[str]) -> None:
     assert [lease.owner.volume for lease in lost] == volumes
 

@@ -1,12 +1,14 @@
 """Reaching a server before the kernel tries: quick, and in words that help."""
 
 import socket
+import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from azurefile import network
+from azurefile import mounts, network
 from azurefile.errors import ShareError
 
 
@@ -14,6 +16,22 @@ from azurefile.errors import ShareError
 def listener() -> Iterator[socket.socket]:
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server
+
+
+def test_a_server_that_hangs_is_asked_by_one_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each sweep asks again, for hours maybe."""
+    back, asked = threading.Event(), []
+
+    def hangs(target: Path) -> None:
+        asked.append(target)
+        back.wait(10)
+
+    monkeypatch.setattr("os.statvfs", hangs)
+    assert [mounts.answers(tmp_path, 0.05) for _ in range(3)] == [False] * 3
+    assert asked == [tmp_path]
+    threading.Timer(0.1, back.set).start()
+    assert mounts.answers(tmp_path, 5)
+    assert mounts.answers(tmp_path, 5)
 
 
 def test_a_server_that_answers_has_an_address(listener: socket.socket) -> None:

@@ -117,6 +117,8 @@ BAD = [
     (SMB | {"create": "true", "quota": "0"}, "from 1 to 262144"),
     (SMB | {"folder": ".AzureFile"}, "fence"),
     (SMB | {"folder": "a/AZUREF~1"}, "short for another folder's name"),
+    (SMB | {"folder": "MGUKR2~E"}, "short for another folder's name"),
+    (SMB | {"folder": "a/MGUKR2~Z.SQL"}, "short for another folder's name"),
     (SMB | {"remotepath": "/DATABA~2.DIR"}, "short for another folder's name"),
     (SMB | {"vers": "4.1"}, "2.1, 3.0"),
     (SMB | {"vers": "1.0"}, "one of 2.1"),

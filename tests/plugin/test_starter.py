@@ -1,6 +1,7 @@
 """Containers that the engine left down because their share was away, and what starts them again."""
 
 import asyncio
+import errno
 import subprocess
 import time
 from pathlib import Path
@@ -11,6 +12,7 @@ from azurefile import driver as driver_module
 from azurefile.engine import Ended
 from azurefile.errors import COMES_BACK, ShareError, ShareSilent
 from azurefile.held import Held
+from azurefile.volumes import Volume
 from tests.plugin.outage import Outage
 from tests.plugin.shared import Machine, MemoryFolder, OnShare
 
@@ -95,6 +97,25 @@ def test_a_start_that_fails_for_another_reason_ends_it(outage: Outage) -> None:
         await asyncio.sleep(0.4)
         assert outage.engine.started == []
         assert plugin._starter._tasks == {}
+
+    asyncio.run(calls())
+
+
+def test_an_error_of_the_disk_leaves_no_container_down(outage: Outage, monkeypatch: pytest.MonkeyPatch) -> None:
+    plugin, mydb = outage.plugin(), outage.container("mydb")
+    look, failures = plugin._starter._answers, [OSError(errno.EIO, "Input/output error")] * 2
+
+    def fails(volume: Volume) -> bool:
+        if failures:
+            raise failures.pop()
+        return look(volume)
+
+    async def calls() -> None:
+        await outage.create(plugin)
+        await outage.mount(plugin, mydb)
+        monkeypatch.setattr(plugin._starter, "_answers", fails)
+        outage.world.share_down = False
+        await outage.until_started("mydb")
 
     asyncio.run(calls())
 

@@ -99,6 +99,21 @@ def test_a_process_is_killed_although_the_engine_does_not_answer(site: Site) -> 
     assert site.forgotten == [site.lease]
 
 
+def test_a_host_that_is_short_of_threads_is_tried_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    mydb, kill, failures = site.run("mydb", restart="no"), Stopper._kill, [RuntimeError("can't start new thread")] * 2
+
+    def short(self: Stopper, containers: set[str]) -> list[threading.Thread]:
+        if failures:
+            raise failures.pop()
+        return kill(self, containers)
+
+    monkeypatch.setattr(Stopper, "_kill", short)
+    site.lose().join(10)
+    assert mydb.process.poll() is not None
+    assert not (site.mounts / "dbs").exists()
+    assert site.forgotten == [site.lease]
+
+
 def test_what_an_engine_lists_slowly_is_killed_too(site: Site) -> None:
     mydb = site.run("mydb")
     site.engine.slow = 0.8
