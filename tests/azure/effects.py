@@ -15,7 +15,7 @@ from tests.azure.errors import AzureError, PartialError, conflict
 from tests.azure.interface_rules import addresses, is_kept
 from tests.azure.machines import BootFailed, Order, Ran, claimed_address
 from tests.azure.network_rules import prefixes
-from tests.azure.reach import address_of, open_ports
+from tests.azure.reach import address_of, open_ports, subnets_of
 from tests.azure.resource import Resource
 from tests.azure.values import at, one
 
@@ -71,7 +71,9 @@ def carry_out(cloud: Cloud, new: Resource, old: Resource | None) -> None:
             new.name,
             (new.facts["keys"][0], new.facts["keys"][1]),
             bool(new.inputs.get("enableHttpsTrafficOnly", True)),
-            tuple(new.inputs_at("networkRuleSet.virtualNetworkRules[].virtualNetworkResourceId")),
+            tuple(new.inputs_at("networkRuleSet.virtualNetworkRules[].virtualNetworkResourceId"))
+            if one(new.inputs, "networkRuleSet.defaultAction") == "Deny"
+            else None,
         )
     elif token == "azure-native:storage:FileShare":
         protocol = new.inputs.get("enabledProtocols", "SMB")
@@ -158,6 +160,7 @@ def _boot(cloud: Cloud, machine: Resource) -> None:
                 str(profile.get("adminUsername", "")),
                 tuple(v for _, v in at(profile, "linuxConfiguration.ssh.publicKeys[].keyData")),
                 *reach,
+                subnets_of(cloud, machine),
             )
         )
     except BootFailed as error:

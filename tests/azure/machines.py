@@ -25,6 +25,8 @@ class Order:
     """A loopback address of its own, 127.0.1.N, if it has a public one."""
     ports: frozenset[int] = frozenset()
     """The TCP ports that its security groups let in from outside."""
+    subnets: frozenset[str] = frozenset()
+    """Ids of the subnets that it is in, in lower case."""
 
 
 @dataclass(frozen=True)

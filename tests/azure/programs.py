@@ -97,7 +97,7 @@ account = storage.StorageAccount(
 )
 share = storage.FileShare(
     "logs", resource_group_name=group.name, account_name=account.name, share_name="logs", share_quota=100,
-    enabled_protocols="SMB", {opts("logs")}
+    {opts("logs")}
 )
 keys = storage.list_storage_account_keys_output(account_name=account.name, resource_group_name=group.name)
 pulumi.export("key", pulumi.Output.secret(keys.keys[0].value))

@@ -19,6 +19,8 @@ BOOT_SECONDS = 300
 CLAIM_PORT = 7877
 MOST_PORTS = 200
 LIKELY = frozenset({22, 80, 443, 2375, 2376, 3306, *range(6600, 6620)})
+CLOSED = 9
+"""A port of this machine at which nobody answers."""
 SSH_PORT = 2222
 """Where the machine's own SSH server is: port 22 is the tests' way in, whose host key is pinned."""
 SSH_SERVICE = f"""
@@ -74,7 +76,8 @@ class QemuRoom:
         self.before = ""
         """A shell line that is run in each new machine before cloud-init."""
         self._open: dict[str, set[tuple[str, int]]] = {}
-        self._names: dict[tuple[str, int], tuple[str, int]] = {}
+        self._names: dict[tuple[str, int], tuple[str, int, frozenset[str] | None]] = {}
+        self._subnets: dict[str, frozenset[str]] = {}
         self._claims: dict[str, socket.socket] = {}
         self._lock = threading.Lock()
 
@@ -86,10 +89,9 @@ class QemuRoom:
         with self._lock:
             self.machines[order.id.lower()] = machine
             self._open[order.id.lower()] = set()
-            names = dict(self._names)
+            self._subnets[order.id.lower()] = order.subnets
         self.forward(order.id, order.address, order.ports)
-        for (name, usual), (address, port) in names.items():
-            _tell(machine, name, address, usual, port)
+        self._tell_names(order.id)
         for path, content in _files(order).items():
             machine.put(content, path, 0o600)
         ran = machine.run(f"{self.before}\n{START}", check=False, timeout=BOOT_SECONDS)
@@ -152,24 +154,37 @@ class QemuRoom:
             again, self._open[machine.lower()] = self._open[machine.lower()], set()
         for address in {host for host, _ in again}:
             self.forward(machine, address, frozenset(port for host, port in again if host == address))
+        self._tell_names(machine)
 
     def delete(self, machine: str) -> None:
         with self._lock:
             running = self.machines.pop(machine.lower(), None)
             self._open.pop(machine.lower(), None)
+            self._subnets.pop(machine.lower(), None)
         if running:
             running.close()
 
-    def serve(self, name: str, address: str, usual: int, port: int) -> None:
-        """Lets every machine find a server of this one under a name, at its usual port.
+    def _tell_names(self, machine: str) -> None:
+        with self._lock:
+            running, inside = self.machines[machine.lower()], self._subnets[machine.lower()]
+            names = dict(self._names)
+        for (name, usual), (address, port, subnets) in names.items():
+            _tell(running, name, address, usual, port if _let_in(inside, subnets) else CLOSED)
 
-        `address` is one that nobody else has; `port` is where the server listens on 127.0.0.1.
+    def serve(self, name: str, address: str, usual: int, port: int, subnets: frozenset[str] | None) -> None:
+        """Lets the machines in these subnets, or all, find a server of this one under a name, at its usual port.
+
+        `address` is one that nobody else has; `port` is where the server listens on 127.0.0.1. Other machines find
+        nobody there.
         """
         with self._lock:
-            self._names[name, usual] = (address, port)
-            running = list(self.machines.values())
-        for machine in running:
-            _tell(machine, name, address, usual, port)
+            served = address, port, subnets
+            if self._names.get((name, usual)) == served:
+                return
+            self._names[name, usual] = served
+            running = [(machine, self._subnets[key]) for key, machine in self.machines.items()]
+        for machine, inside in running:
+            _tell(machine, name, address, usual, port if _let_in(inside, subnets) else CLOSED)
 
     def close(self) -> None:
         """Ends all machines."""
@@ -211,11 +226,17 @@ def _few(ports: frozenset[int]) -> frozenset[int]:
     return ports if len(ports) <= MOST_PORTS else ports & LIKELY
 
 
+def _let_in(inside: frozenset[str], subnets: frozenset[str] | None) -> bool:
+    return subnets is None or bool(inside & subnets)
+
+
 def _tell(machine: Machine, name: str, address: str, usual: int, port: int) -> None:
-    rule = f"OUTPUT -d {address} -p tcp --dport {usual} -j DNAT --to-destination {machine.share_address}:{port}"
+    rule = f"OUTPUT -d {address}/32 -p tcp -m tcp --dport {usual} -j DNAT --to-destination"
     machine.run(
         f"grep -q ' {name}$' /etc/hosts || echo '{address} {name}' >>/etc/hosts; "
-        f"iptables -w -t nat -C {rule} 2>/dev/null || iptables -w -t nat -A {rule}"
+        # what it was told before goes
+        f"iptables -w -t nat -S OUTPUT | grep -F -- '-A {rule} ' | sed 's/^-A/iptables -w -t nat -D/' | sh -e; "
+        f"iptables -w -t nat -A {rule} {machine.share_address}:{port}"
     )
 
 

@@ -27,6 +27,12 @@ def address_of(cloud: Cloud, machine: Resource) -> str | None:
     return None
 
 
+def subnets_of(cloud: Cloud, machine: Resource) -> frozenset[str]:
+    """Returns the ids of the subnets that a machine is in, in lower case."""
+    interfaces = _interfaces(cloud, machine)
+    return frozenset(str(i).lower() for found in interfaces for i in found.inputs_at("ipConfigurations[].subnet.id"))
+
+
 def open_ports(cloud: Cloud, machine: Resource) -> frozenset[int]:
     """Returns the TCP ports that are open from outside.
 

@@ -11,6 +11,7 @@ from tests.machines.samba import SambaServer
 NETWORK = "198.18.0"
 """Of RFC 2544: nobody else's."""
 SMB_PORT, NFS_PORT = 445, 2049
+NOBODY: frozenset[str] = frozenset()
 
 
 class ServedShares:
@@ -27,14 +28,19 @@ class ServedShares:
         self.key = key
         self._machines = machines
         self._addresses: dict[str, str] = {}
+        self._let_in: dict[str, tuple[bool, frozenset[str] | None]] = {}
         self._lock = threading.Lock()
 
-    def set_account(self, account: str, keys: tuple[str, str], https_only: bool, subnets: tuple[str, ...]) -> None:
+    def set_account(
+        self, account: str, keys: tuple[str, str], https_only: bool, subnets: tuple[str, ...] | None
+    ) -> None:
         with self._lock:
             server = self.servers.get(account)
             if server is None:
                 server = self.servers[account] = SambaServer(account)
-                self._machines.serve(_name(account), self._address(account), SMB_PORT, server.port)
+            named = None if subnets is None else frozenset(subnet.lower() for subnet in subnets)
+            self._let_in[account] = https_only, named
+            self._serve(account)
             if server.key != keys[self.key]:
                 server.set_key(keys[self.key])
 
@@ -56,8 +62,16 @@ class ServedShares:
             self.exports[account].add_export(path)
             return
         # every share is there before a machine has mounted the first, so nobody has locks to reclaim
-        made = self.exports[account] = GaneshaServer(path, graceless=True)
-        self._machines.serve(_name(account), self._address(account), NFS_PORT, made.port)
+        self.exports[account] = GaneshaServer(path, graceless=True)
+        self._serve(account)
+
+    def _serve(self, account: str) -> None:
+        https_only, subnets = self._let_in[account]
+        where = f"{account}.file.core.windows.net", self._address(account)
+        self._machines.serve(*where, SMB_PORT, self.servers[account].port, subnets)
+        if account in self.exports:
+            # NFS has no encryption that an account could ask for
+            self._machines.serve(*where, NFS_PORT, self.exports[account].port, NOBODY if https_only else subnets)
 
     def delete_share(self, account: str, share: str) -> None:
         with self._lock:
@@ -81,7 +95,3 @@ class ServedShares:
 
     def _address(self, account: str) -> str:
         return self._addresses.setdefault(account, f"{NETWORK}.{len(self._addresses) + 1}")
-
-
-def _name(account: str) -> str:
-    return f"{account}.file.core.windows.net"

@@ -13,8 +13,13 @@ class ShareRoom(Protocol):
     What is in a share stays when the account's settings change, and goes when the share is deleted.
     """
 
-    def set_account(self, account: str, keys: tuple[str, str], https_only: bool, subnets: tuple[str, ...]) -> None:
-        """Makes an account or changes it: each of the keys lets in, NFS only without `https_only`."""
+    def set_account(
+        self, account: str, keys: tuple[str, str], https_only: bool, subnets: tuple[str, ...] | None
+    ) -> None:
+        """Makes an account or changes it: each of the keys lets in, NFS only without `https_only`.
+
+        Machines reach it from these subnets, or from all.
+        """
 
     def add_share(self, account: str, share: str, protocol: str, quota: int) -> None:
         """Makes a share or changes it. `protocol` is SMB or NFS, `quota` in GiB."""
@@ -30,11 +35,13 @@ class RecordingShares:
 
     accounts: dict[str, tuple[str, str]] = field(default_factory=dict)
     shares: dict[tuple[str, str], tuple[str, int]] = field(default_factory=dict)
-    let_in: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    let_in: dict[str, tuple[str, ...] | None] = field(default_factory=dict)
     """Account → ids of the subnets that reach it."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def set_account(self, account: str, keys: tuple[str, str], https_only: bool, subnets: tuple[str, ...]) -> None:
+    def set_account(
+        self, account: str, keys: tuple[str, str], https_only: bool, subnets: tuple[str, ...] | None
+    ) -> None:
         with self._lock:
             self.accounts[account] = keys
             self.let_in[account] = subnets

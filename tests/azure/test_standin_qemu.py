@@ -112,6 +112,16 @@ def test_a_machine_from_its_creation_to_its_deletion(tmp_path: Path, room: QemuR
     mount = "mount -t nfs4 -o vers=4.1,sec=sys,proto=tcp demonfs1.file.core.windows.net:/demonfs1/two /srv"
     put(cloud, command, runCommandName="nfs", source={"script": f"{mount} && echo there >/srv/file"})
     assert (shares.exports["demonfs1"].exports["demonfs1/two"] / "file").read_text() == "there\n"
+    # whom the account does not let in finds nobody, nor does who mounts NFS where transfers have to be secure
+    probe = "timeout 5 bash -c '</dev/tcp/{}.file.core.windows.net/{}'"
+    by_smb, by_nfs = probe.format("demodata1", 445), probe.format("demonfs1", 2049)
+    assert [machine_run(room, line) for line in (by_smb, by_nfs)] == [0, 0]
+    put(cloud, "storage:StorageAccount", networkRuleSet={"defaultAction": "Deny"})
+    put(cloud, "storage:StorageAccount", **premium, enableHttpsTrafficOnly=True)
+    assert [machine_run(room, line) for line in (by_smb, by_nfs)] == [1, 1]
+    inside = {"virtualNetworkResourceId": cloud.only("network:Subnet").id}
+    put(cloud, "storage:StorageAccount", networkRuleSet={"defaultAction": "Deny", "virtualNetworkRules": [inside]})
+    assert machine_run(room, by_smb) == 0
     # the agent runs nothing where the host key that it waits for is not made
     (machine,) = room.machines.values()
     machine.run("sed -i '$d' /etc/waagent.conf")
@@ -120,6 +130,7 @@ def test_a_machine_from_its_creation_to_its_deletion(tmp_path: Path, room: QemuR
     # another size is another boot of the same disk
     put(cloud, VM, **custom, hardwareProfile__vmSize="Standard_D2s_v5")
     assert subprocess.run([*login, "true"], timeout=120, check=False).returncode == 0
+    assert machine_run(room, by_smb) == 0
     # the security group decides
     rule = f"{NETWORK}/networkSecurityGroups/security/securityRules/ssh"
     cloud.delete(rule)
@@ -131,6 +142,12 @@ def test_a_machine_from_its_creation_to_its_deletion(tmp_path: Path, room: QemuR
     assert not answers(address, 22)
     cloud.delete(f"{COMPUTE}/virtualMachines/vm")
     assert not room.machines
+
+
+def machine_run(room: QemuRoom, line: str) -> int:
+    """Exit code of a shell line in the only machine."""
+    (machine,) = room.machines.values()
+    return machine.run(line, check=False).code
 
 
 def test_two_stand_ins_on_one_machine_have_addresses_of_their_own(room: QemuRoom) -> None:
