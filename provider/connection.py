@@ -21,6 +21,8 @@ API = "1.41"
 ANSWER_SECONDS = 30
 # a database flushes what is dirty before it stops
 STOP_SECONDS = 60
+# what ssh says of a jump host that lets nobody through, beside that one's own line
+BEHIND_JUMP = ("UNKNOWN port 65535", "kex_exchange_identification: ")
 
 
 class EngineError(Exception):
@@ -221,4 +223,5 @@ def connect(url: str, ssh_opts: list[str]) -> Iterator[EngineConnection]:
 
 
 def _last_line(file: Path, start: int = 0) -> str:
-    return (file.read_bytes()[start:].decode(errors="replace").strip().splitlines() or [""])[-1]
+    lines = file.read_bytes()[start:].decode(errors="replace").strip().splitlines() or [""]
+    return next((line for line in reversed(lines) if not any(w in line for w in BEHIND_JUMP)), lines[-1])

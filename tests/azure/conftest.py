@@ -8,16 +8,33 @@ from pathlib import Path
 import pytest
 from _pytest.runner import CallInfo
 
+from tests.azure.clone import Clone
 from tests.azure.cloud import Cloud
 from tests.azure.project import Project
 from tests.azure.samples import furnish
 from tests.azure.standin import StandIn
+
+# the stack's host without what stands on it, since no machine boots
+HOST = """
+from stacks.config import read_settings
+from stacks.hosts import docker_host
+
+docker_host(read_settings())
+"""
 
 
 @pytest.fixture
 def azure() -> Iterator[StandIn]:
     with StandIn() as standin:
         yield standin
+
+
+@pytest.fixture
+def clone(tmp_path: Path, azure: StandIn) -> Clone:
+    """Stack staging with its host alone."""
+    made = Clone(tmp_path, azure, "staging")
+    (made.checkout / "__main__.py").write_text(HOST)
+    return made
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What a user of a fresh clone meets before anything is made."""
+"""What a user of a fresh clone meets before a machine answers."""
 
 from __future__ import annotations
 
@@ -30,3 +30,14 @@ def test_who_is_not_logged_in_hears_in_one_line_what_to_do(tmp_path: Path) -> No
     assert "Traceback" not in said
     # with a new stack, and other things running beside it
     assert time.monotonic() - started < 20
+
+
+def test_an_up_that_no_jump_host_lets_in_has_made_azures_part_and_says_so(tmp_path: Path, azure: StandIn) -> None:
+    clone = Clone(tmp_path, azure, "prod")
+    # nobody listens there
+    clone.pulumi("config", "set", "--path", "datadocker:host.jumpHost", "jump@127.0.0.1:9")
+    code, said = clone.run("up", "--yes", "--skip-preview")
+    assert code
+    assert "ssh to datadocker@10.60.1.4 failed: ssh: connect to host 127.0.0.1 port 9: Connection refused; mend" in said
+    assert azure.cloud.only("compute:VirtualMachineRunCommandByVirtualMachine")
+    assert clone.seconds[-1][1] < 120

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,13 +17,6 @@ from tests.azure.machines import RecordingRoom
 from tests.azure.resource import Resource
 from tests.azure.standin import StandIn
 
-# the stack's host without what stands on it, since no machine boots
-HOST = """
-from stacks.config import read_settings
-from stacks.hosts import docker_host
-
-docker_host(read_settings())
-"""
 GROUP = "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/identities"
 RUN = "compute:VirtualMachineRunCommandByVirtualMachine"
 JUMP = {"resourceGroupName": "jump", "location": "westeurope"}
@@ -34,13 +26,6 @@ BASTION = {
     "subnetName": "AzureBastionSubnet",
     "addressPrefix": "10.60.200.0/26",
 }
-
-
-@pytest.fixture
-def clone(tmp_path: Path, azure: StandIn) -> Clone:
-    made = Clone(tmp_path, azure, "staging")
-    (made.checkout / "__main__.py").write_text(HOST)
-    return made
 
 
 def test_a_subnet_that_others_add_stays(clone: Clone, azure: StandIn) -> None:

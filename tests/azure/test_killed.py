@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from pathlib import Path
 
 import pytest
 
@@ -13,14 +12,6 @@ from tests.azure.kinds import KINDS
 from tests.azure.machines import RecordingRoom
 from tests.azure.standin import StandIn
 
-# the stack's host without what stands on it, since no machine boots
-HOST = """
-import pulumi
-from stacks.config import read_settings
-from stacks.hosts import docker_host
-
-docker_host(read_settings())
-"""
 SECONDS = 120
 
 
@@ -46,13 +37,6 @@ class Moment:
             self.begun.set()
             self.ends.wait(SECONDS)
         return 0.0
-
-
-@pytest.fixture
-def clone(tmp_path: Path, azure: StandIn) -> Clone:
-    made = Clone(tmp_path, azure, "staging")
-    (made.checkout / "__main__.py").write_text(HOST)
-    return made
 
 
 @pytest.mark.parametrize(
