@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.azure import effects
 from tests.azure.staging import SAID, VM, WRITERS, Staging
 
 # what `retain` names: data's group, account and shares
@@ -42,6 +43,23 @@ def test_up_ends_with_the_talks_demo_running(staging: Staging) -> None:
 def test_a_second_up_and_a_refresh_change_nothing(staging: Staging) -> None:
     staging.change("up", "--expect-no-changes")
     staging.change("refresh", "--expect-no-changes")
+
+
+def test_the_other_key_changes_its_file_alone_and_all_goes_on_with_it(staging: Staging) -> None:
+    staging.pulumi("config", "set", "--path", "datadocker:shares.key", "key2")
+    said = staging.change("up")
+    assert "AccountKey files-key updated" in said
+    assert "~ 1 updated" in said
+    assert "replaced" not in said
+    # the first one is made anew, and what it had opened ends
+    staging.shares.key = 1
+    (account,) = staging.shares.servers
+    effects.regenerate_key(staging.cloud, account, 0)
+    staging.server.disconnect()
+    staging.assert_demo_runs()
+    # which waits for the database
+    staging.change("up", "--expect-no-changes")
+    assert staging.rows() == [SAID]
 
 
 def test_destroy_leaves_what_is_retained_and_nothing_else(staging: Staging) -> None:
