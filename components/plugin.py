@@ -31,6 +31,8 @@ class AzureFilePluginArgs(TypedDict):
     """Folder on the host for its state, credentials and local shares."""
     defaults: dict[str, str]
     """Volume options that count where a volume names none, such as `protocol`."""
+    volumes: list[str]
+    """Names of volumes that the stack is going to have: what `root` knows of them from an engine that is gone goes."""
     labels: Mapping[str, pulumi.Input[str]]
     """Labels of its image."""
 
@@ -68,6 +70,7 @@ class AzureFilePlugin(pulumi.ComponentResource):
                 "root": args["root"],
                 "socket": args["host"].engine.apply(_socket_on_host),
                 "defaults": ",".join(f"{k}={v}" for k, v in sorted(args["defaults"].items())),
+                "volumes": args["volumes"],
             },
             args["host"].resident(self),
         )

@@ -32,7 +32,10 @@ DECIDED_BY = {"root.source": "root", "engine.source": "socket", "ENGINE": "socke
 
 
 class EnginePlugin(EngineResource):
-    """Props: `engine`, `driver` (its name), `image`, `config` (JSON), `root`, `socket`, `defaults`, `enabled`."""
+    """Props: `engine`, `driver` (its name), `image`, `config` (JSON), `root`, `socket`, `defaults`, `enabled`.
+
+    And `volumes`, names that the stack is going to have.
+    """
 
     replaced_by = ("driver",)
     updated_by = ("engine", "config", "root", "socket", "defaults", "enabled")
@@ -113,6 +116,8 @@ def _bring_about(engine: DockerClient, props: Props, running: list[Listed]) -> N
                 if found is None:
                     _remove_half_made(engine, driver)
                 raise _not_installed(engine, driver, error) from error
+        if found is None:
+            _forget_left(engine, driver, props.get("volumes") or [])
     elif other := _other_settings(found, props):
         if "root.source" in other:
             _prepare(engine, props)
@@ -257,6 +262,18 @@ def _remove_half_made(engine: DockerClient, driver: str) -> None:
     with suppress(DockerException):
         if _find(engine, driver):
             _remove(engine, driver)
+
+
+def _forget_left(engine: DockerClient, driver: str, names: list[str]) -> None:
+    """Removes what the plugin's folder knows of volumes that the engine does not, before the stack makes them.
+
+    An engine that was made anew takes one that its driver has for the one that it is asked for, whatever that maps.
+    What is on shares stays, and so does what a container has.
+    """
+    used = {mount.get("Name") for container in engine.api.containers(all=True) for mount in container["Mounts"]}
+    for volume in _volumes(engine, driver):
+        if volume["Name"] in names and volume["Name"] not in used and not (volume["Labels"] or volume["Options"]):
+            engine.api.remove_volume(volume["Name"])
 
 
 def _volumes(engine: DockerClient, driver: str) -> list[dict[str, Any]]:

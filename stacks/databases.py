@@ -45,6 +45,7 @@ def databases(settings: Settings, host: DockerHost, labels: Labels) -> Foundatio
             "driver": settings.plugin.name,
             "root": settings.plugin.root,
             "defaults": driver_defaults(settings),
+            "volumes": [settings.prefix + volume.name for volume in settings.volumes],
             "labels": built,
         },
     )

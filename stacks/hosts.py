@@ -7,8 +7,10 @@ import os
 import pulumi
 
 from components.hosts import Claims, DockerHost, Folder, LocalHost, Server, SSHHost
+from components.hosts.holders import CONTAINER, VOLUME
 from components.hosts.identity_file import private_key
 from components.hosts.local import socket_path
+from components.state import recorded
 from provider.owner import CHECKOUT_LABEL
 from stacks.azure import AzureHostSettings, AzureSharesSettings
 from stacks.azure_host import azure_host
@@ -36,6 +38,7 @@ def docker_host(settings: Settings) -> tuple[DockerHost, Labels]:
         insist_on(place)
         insist_on_name()
         insist_on_data(settings)
+    _insist_on_resources(settings)
     host = _host(settings, pulumi.Output.from_input(labels[CHECKOUT_LABEL]))
     return host, host.claim(_claims(settings, labels))
 
@@ -80,6 +83,28 @@ def _ssh(remote: SSHHostSettings, here: pulumi.Output[str]) -> DockerHost:
             "host_key": remote.host_key,
         },
     )
+
+
+def _insist_on_resources(settings: Settings) -> None:
+    """Checks that what has a name on the engine is to Pulumi what it was.
+
+    Raises:
+        pulumi.RunError: if `prefix` and a name exchanged a part: Pulumi would make the new one beside the old one.
+    """
+    containers = [*(DEMO_CONTAINERS if settings.stack == "demo" else ()), *(d.name for d in settings.databases)]
+    for typ, kind, names in (
+        (CONTAINER, "container", containers),
+        (VOLUME, "volume", [volume.name for volume in settings.volumes]),
+    ):
+        wanted = {settings.prefix + name: f"{name}-{kind}" for name in names}
+        for (of, resource), known in recorded().items():
+            name = str(known.get("name"))
+            if of == typ and wanted.get(name, resource) != resource:
+                raise pulumi.RunError(
+                    f"{kind} {name} stands as {resource}, and would be {wanted[name]} from now on, which can't be made "
+                    f"while the first is there: take it out of the settings, say pulumi up, and put it back under its "
+                    "new name (shares keep their data)"
+                )
 
 
 def _claims(settings: Settings, labels: Labels) -> Claims:

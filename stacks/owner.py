@@ -95,7 +95,7 @@ def _owner(first: Any, place: Place) -> str:
             "stays there), or set datadocker:host or DOCKER_HOST back"
         )
     # in another subscription its data is not there, and the state would forget what is in this one
-    there = str(first.get("subscription") or place["subscription"])
+    there = str(first.get("subscription") or _recorded_subscription() or place["subscription"])
     if place["subscription"] and there.lower() != place["subscription"].lower():
         raise pulumi.RunError(
             f"this stack stands in the subscription {there}: to move it to {place['subscription']} destroy it first "
@@ -103,6 +103,12 @@ def _owner(first: Any, place: Place) -> str:
             "ARM_SUBSCRIPTION_ID or azure-native:subscriptionId)"
         )
     return str(first["owner"])
+
+
+def _recorded_subscription() -> str:
+    """The subscription of the data, of a stack that began without any."""
+    ids = (str(recorded().get(known, {}).get("id") or "") for known in TAGGED)
+    return next((parts[2] for parts in (i.split("/") for i in ids) if parts[1:2] == ["subscriptions"]), "")
 
 
 def image_labels(labels: Labels) -> Labels:

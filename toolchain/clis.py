@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
 import subprocess
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -60,12 +62,20 @@ def _probe() -> str:
     from http.client import HTTPException
     from urllib.request import build_opener
 
-    try:
+    answered: list[bool] = []
+
+    def ask() -> None:
         # by the proxy that the environment names, if any, as the downloads will be
-        build_opener().open(PROBED, timeout=PROBE_SECONDS).close()
-        way, why = "official", "is reachable"
-    except (OSError, HTTPException, ValueError):
-        way, why = "source", "is not reachable"
+        with contextlib.suppress(OSError, HTTPException, ValueError):
+            build_opener().open(PROBED, timeout=PROBE_SECONDS).close()
+            answered.append(True)
+
+    say(f"looking whether {HOST} is reachable …")
+    # a name that nobody resolves takes longer than any limit of a connection
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(2 * PROBE_SECONDS)
+    way, why = ("official", "is reachable") if answered else ("source", "is not reachable")
     say(f"{HOST} {why}: toolchain {way} ({CHOICE}=official|source decides otherwise)")
     return way
 
@@ -76,7 +86,11 @@ def _download(folder: Path, venv: Path) -> None:
     run(
         [venv / "bin/python", "-c", INSTALL, folder, sources.PULUMI_VERSION],
         f"downloading the Pulumi CLI {sources.PULUMI_VERSION}",
+        # it is run from there and unpacked there, for which /tmp may be too strict or too small
+        {**os.environ, "TMPDIR": str(folder)},
     )
+    # what the CLI downloads when it is used is there for all checkouts
+    (folder / "plugins").mkdir()
 
 
 def _build(folder: Path, venv: Path) -> None:

@@ -140,9 +140,8 @@ def environment(toolchain: Path) -> dict[str, str]:
     env.pop("PWD", None)
     # set on some machines, it makes each command compile the program anew
     env.pop("PYTHONDONTWRITEBYTECODE", None)
-    if "source-" in toolchain.resolve().name:
-        # where it can't be downloaded, a missing plugin is said at once instead of after several tries
-        env.setdefault("PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION", "true")
+    # else every command asks for the plugins of all SDKs that are installed, Azure's for dev: now who uses one does
+    env.setdefault("PULUMI_OPTION_SKIP_PLUGIN_PRE_INSTALL", "true")
     return env
 
 

@@ -157,7 +157,7 @@ class MySQLDatabase(pulumi.ComponentResource):
                 replace_on_changes=["memory", "memorySwap"] if args.get("memory") is None else None,
             ),
         )
-        accepts = ready(host.engine, container.id, args["container"], READY_SECONDS)
+        accepts = ready(host, container.id, args["container"], args["labels"], READY_SECONDS)
         self.container = container.name
         self.host = host.public_address if args.get("open") else host.address
         self.port = pulumi.Output.from_input(args["port"])

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
 import pulumi
 
+from components.hosts import DockerHost
 from components.hosts.engine import Engine
 from provider.connection import EngineConnection, EngineError, NotThereError, SilenceError, connect
 
@@ -19,25 +21,42 @@ START_SECONDS = 150
 LASTING = ("offline: ", "Access denied", "password has expired")
 
 
-def ready(engine: pulumi.Output[Engine], container: pulumi.Output[str], name: str, seconds: int) -> pulumi.Output[bool]:
+# makes way for a container that is started, on a connection to its engine
+MakeWay = Callable[[EngineConnection], None]
+
+
+def ready(
+    host: DockerHost,
+    container: pulumi.Output[str],
+    name: str,
+    labels: Mapping[str, pulumi.Input[str]],
+    seconds: int,
+) -> pulumi.Output[bool]:
     """Returns true once `container` (an id) is healthy; each `up` asks, also where nothing changed.
+
+    One that stopped is started, once those of the stack's containers, which have `labels`, are stopped that hold what
+    it gets: an earlier update may have ended between the two.
 
     The update fails if the container stops, is paused, says what waiting does not mend, or is not healthy within
     `seconds`.
     """
 
     async def wait(known: list[Any]) -> bool:
+        def make_way(connection: EngineConnection) -> None:
+            if host.letting_go:
+                host.letting_go.stop(connection, known[2], name)
+
         if not pulumi.runtime.is_dry_run():
-            await asyncio.to_thread(_wait, known[0], str(known[1]), name, seconds)
+            await asyncio.to_thread(_wait, known[0], str(known[1]), name, seconds, make_way)
         return True
 
-    return pulumi.Output.all(engine, container).apply(wait)
+    return pulumi.Output.all(host.engine, container, labels).apply(wait)
 
 
-def _wait(engine: Engine, container: str, name: str, seconds: int) -> None:
+def _wait(engine: Engine, container: str, name: str, seconds: int, make_way: MakeWay) -> None:
     try:
         with connect(engine["url"], engine["ssh_opts"]) as connection:
-            _until_healthy(connection, container, name, seconds)
+            _until_healthy(connection, container, name, seconds, make_way)
     except NotThereError:
         raise pulumi.RunError(
             f"the container of database {name} was removed behind Pulumi's back: pulumi up --refresh makes it again"
@@ -46,7 +65,7 @@ def _wait(engine: Engine, container: str, name: str, seconds: int) -> None:
         raise pulumi.RunError(f"database {name} does not accept logins: {error}") from None
 
 
-def _until_healthy(connection: EngineConnection, container: str, name: str, seconds: int) -> None:
+def _until_healthy(connection: EngineConnection, container: str, name: str, seconds: int, make_way: MakeWay) -> None:
     end, why = time.monotonic() + seconds, None
     try:
         # listening begins before the look, so that nothing that happens between is missed; a health check is an exec
@@ -57,6 +76,7 @@ def _until_healthy(connection: EngineConnection, container: str, name: str, seco
                 return
             if not state["Running"] and not state["Restarting"]:
                 # stopped by hand, or by a run that was killed: unchanged for Pulumi, but no database
+                make_way(connection)
                 connection.post(f"/containers/{container}/start", timeout=START_SECONDS)
             else:
                 why = _hopeless(state, name)

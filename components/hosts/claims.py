@@ -11,7 +11,7 @@ from typing import Any, TypedDict
 import pulumi
 
 from components.hosts.engine import Engine
-from components.hosts.holders import VOLUME, Server, Wanted, any_recorded, moved, ports_of
+from components.hosts.holders import CONTAINER, VOLUME, Server, Wanted, any_recorded, moved, ports_of
 from components.state import recorded
 from provider import neighbours
 from provider.connection import EngineConnection, EngineError, connect
@@ -96,6 +96,7 @@ def check(connection: EngineConnection, claims: Claims, labels: Mapping[str, str
     names, ports = _taken_names(claims, others, labels), _taken_ports(claims["servers"], others, labels)
     lines = _said([*names, *ports, *_taken_volumes(claims, theirs, ours, labels)])
     lines += _busy(claims["servers"], listed)
+    lines += _unknown(claims, ours)
     if reason := _plugin_taken(connection, claims["plugin"], volumes, labels):
         lines.append(reason)
     if reason := neighbours.in_use(others, _recorded(VOLUME, "name") - {*claims["volumes"]}):
@@ -155,6 +156,17 @@ def _taken_volumes(
             )
             owner = f"a volume made by hand: remove it first (docker volume rm {name}; {data})"
         yield owner, f"volume {name}"
+
+
+def _unknown(claims: Claims, ours: Iterable[Any]) -> Iterator[str]:
+    """What is to be said of containers of the stack that its state does not know."""
+    known = _recorded(CONTAINER, "id")
+    for container in ours:
+        if container["Id"] not in known and (name := name_of(container)) in claims["containers"]:
+            yield (
+                f"container {name} is this stack's, and its state does not know it (an older one, or pulumi state "
+                f"delete took it out): docker rm -f {name} (shares keep their data), then say it again"
+            )
 
 
 def _is_found_again(volume: Any, driver: str, containers: list[Any]) -> bool:

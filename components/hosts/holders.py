@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypedDict
 
 import pulumi
@@ -64,28 +64,73 @@ def moved(wanted: Wanted) -> list[Server]:
     return [s for s in wanted["servers"] if s["port"] not in known.get(s["container"], {s["port"]})]
 
 
-def letting_go(
-    engine: pulumi.Output[Engine], wanted: Wanted, labels: Mapping[str, pulumi.Input[str]]
-) -> pulumi.ResourceHookBinding | None:
-    """What a container of the stack waits for before it is made: those that hold what it gets are stopped.
+class LettingGo:
+    """What comes before a container of the stack is made or started: those that hold what it gets are stopped.
 
     Pulumi makes what is new before it deletes what is old. So a database that was renamed, or gave its volume, files
     or port to another, ends first: the fence and the port let go, and the new one can start. It ends as late as that,
-    since whatever else can fail comes before. The state tells whether there is one: most updates ask nobody.
+    since whatever else can fail comes before.
     """
-    if pulumi.runtime.is_dry_run() or not any_recorded(wanted):
-        return None
-    known = pulumi.Output.all(engine, labels)
 
-    async def stop(made: pulumi.ResourceHookArgs) -> None:
-        at, ours = await known.future() or []
-        name = str((made.new_inputs or {})["name"])
+    def __init__(self, engine: pulumi.Output[Engine], wanted: Wanted, labels: Mapping[str, pulumi.Input[str]]) -> None:
+        self._wanted = wanted
+        self._known = pulumi.Output.all(engine, labels)
+        self.hook = pulumi.ResourceHookBinding(before_create=[pulumi.ResourceHook("letting-go", self._before)])
+        """What calls it before a container is made."""
+
+    def stop(self, connection: EngineConnection, labels: Mapping[str, str], container: str) -> None:
+        """Stops what holds what `container` gets; the stack's containers have `labels`.
+
+        Raises:
+            EngineError: if the engine does not stop one.
+        """
+        stop_holders(connection, _of(self._wanted, container), labels)
+
+    async def _before(self, made: pulumi.ResourceHookArgs) -> None:
+        engine, labels = await self._known.future() or []
+        inputs = made.new_inputs or {}
+        await asyncio.to_thread(self._make_way, engine, labels, str(inputs["name"]), inputs.get("volumes") or [])
+
+    def _make_way(self, engine: Engine, labels: Mapping[str, str], name: str, mounted: list[Any]) -> None:
         try:
-            await asyncio.to_thread(_stop_on, at, ours, _of(wanted, name))
+            with connect(engine["url"], engine["ssh_opts"]) as connection:
+                volumes = connection.get("/volumes")["Volumes"] or []
+                if reason := gone({str(mount["volumeName"]) for mount in mounted if "volumeName" in mount}, volumes):
+                    raise pulumi.RunError(reason)
+                self.stop(connection, labels, name)
         except EngineError as error:
             raise pulumi.RunError(f"what {name} gets is held by another container: {error}") from None
 
-    return pulumi.ResourceHookBinding(before_create=[pulumi.ResourceHook("letting-go", stop)])
+
+def letting_go(
+    engine: pulumi.Output[Engine],
+    wanted: Wanted,
+    labels: Mapping[str, pulumi.Input[str]],
+    volumes: Callable[[], list[Any]] | None = None,
+) -> LettingGo | None:
+    """What comes before a container of the stack is made, if the state tells that there is anything to do.
+
+    Most updates ask nobody. `volumes`: what the engine has, where it is quick to ask.
+    """
+    if pulumi.runtime.is_dry_run():
+        return None
+    known = {str(has.get("name")) for (typ, _), has in recorded().items() if typ == VOLUME}
+    lost = known and (volumes is None or gone(known, volumes()))
+    return LettingGo(engine, wanted, labels) if lost or any_recorded(wanted) else None
+
+
+def gone(names: set[str], volumes: list[Any]) -> str:
+    """Why containers can't have volumes of these names: an engine makes what it has not, empty and without a share.
+
+    `volumes`: what the engine has.
+    """
+    missing = sorted(names - {str(volume["Name"]) for volume in volumes})
+    if not missing:
+        return ""
+    return (
+        f"volume {', '.join(missing)}: gone from the engine, or its plugin is (docker volume prune takes the one, "
+        "docker plugin rm or disable the other); the share keeps the data: pulumi up --refresh makes it again"
+    )
 
 
 def _of(wanted: Wanted, container: str) -> Wanted:
@@ -94,20 +139,15 @@ def _of(wanted: Wanted, container: str) -> Wanted:
     return Wanted(servers=servers, files=[] if servers else wanted["files"])
 
 
-def _stop_on(engine: Engine, labels: Mapping[str, str], wanted: Wanted) -> None:
-    with connect(engine["url"], engine["ssh_opts"]) as connection:
-        listed = connection.get("/containers/json", all=1)
-        ours = [c for c in listed if is_of(c["Labels"], labels) and c["State"] in RUNNING]
-        stop_holders(connection, wanted, ours, connection.get("/volumes")["Volumes"] or [])
-
-
-def stop_holders(connection: EngineConnection, wanted: Wanted, containers: list[Any], volumes: list[Any]) -> None:
-    """Stops those of the stack's `containers` that hold what another gets; both lists are as the engine has them.
+def stop_holders(connection: EngineConnection, wanted: Wanted, labels: Mapping[str, str]) -> None:
+    """Stops those of the stack's containers, which have `labels`, that hold what another gets.
 
     Raises:
         EngineError: if the engine does not stop one.
     """
-    for container in _holders(wanted, containers, _options(volumes)):
+    listed = connection.get("/containers/json", all=1)
+    ours = [c for c in listed if is_of(c["Labels"], labels) and c["State"] in RUNNING]
+    for container in _holders(wanted, ours, _options(connection.get("/volumes")["Volumes"] or [])):
         pulumi.log.info(f"stopping {name_of(container)}: what it holds goes to another container")
         # Pulumi may be removing it meanwhile
         with contextlib.suppress(NotThereError):

@@ -9,7 +9,7 @@ import pulumi
 from components.hosts.claims import Claims, checked
 from components.hosts.docker_provider import DockerProvider
 from components.hosts.engine import Engine
-from components.hosts.holders import letting_go
+from components.hosts.holders import LettingGo, letting_go
 
 
 class DockerHost(pulumi.ComponentResource):
@@ -31,7 +31,7 @@ class DockerHost(pulumi.ComponentResource):
     """A block for ~/.ssh/config by which other programs find a machine that nobody set up by hand."""
     alias: str = ""
     """The host's name in that block."""
-    letting_go: pulumi.ResourceHookBinding | None = None
+    letting_go: LettingGo | None = None
     """What happens before a container is made here: others of the stack let go of what it gets."""
     fate: Mapping[str, object] = {}
     """Options that tie what is on the host to its life: where it is replaced, they are made anew."""
@@ -48,7 +48,7 @@ class DockerHost(pulumi.ComponentResource):
 
     def container(self, parent: pulumi.Resource, **more: object) -> pulumi.ResourceOptions:
         """Options of a container on this host whose parent is `parent`."""
-        return self.child(parent, hooks=self.letting_go, **more)
+        return self.child(parent, hooks=self.letting_go and self.letting_go.hook, **more)
 
     def child(self, parent: pulumi.Resource, **more: object) -> pulumi.ResourceOptions:
         """Options of a Docker resource on this host whose parent is `parent`."""

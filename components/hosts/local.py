@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import pulumi
 
@@ -51,10 +51,20 @@ class LocalHost(DockerHost):
         self.register_outputs({"dockerHost": self.docker_host, "address": self.address})
 
     def claim(self, claims: Claims) -> Mapping[str, pulumi.Output[str]]:
-        """Returns the labels of `claims` once all of them can be had: what waits for its labels is not made before."""
-        self.letting_go = letting_go(self.engine, claims, claims["labels"])
+        """Returns the labels of `claims` once all of them can be had: what waits for its labels is not made before.
+
+        Raises:
+            pulumi.RunError: if the engine does not answer.
+        """
+        self.letting_go = letting_go(self.engine, claims, claims["labels"], self._volumes)
         checked = pulumi.Output.all(claims["labels"]).apply(lambda known: self._check(claims, known[0]))
         return {label: checked[label] for label in claims["labels"]}
+
+    def _volumes(self) -> list[Any]:
+        try:
+            return self._connection.get("/volumes")["Volumes"] or []
+        except EngineError as error:
+            raise pulumi.RunError(str(error)) from None
 
     def _check(self, claims: Claims, labels: dict[str, str]) -> dict[str, str]:
         try:

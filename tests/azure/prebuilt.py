@@ -46,7 +46,7 @@ for context, suite in {CONTEXTS!r}.items():
     name = context.rsplit("/", 1)[-1]
     ContextImage(name, {{"host": host, "context": context, "base": bases[suite], "labels": labels}})
 more = {{"driver": "{PLUGIN}", "root": "{ROOT}", "defaults": {{"protocol": "smb", "account": "{ACCOUNT}"}}}}
-AzureFilePlugin("{PLUGIN}", {{"host": host, "base": bases["bookworm"], "labels": labels, **more}})
+AzureFilePlugin("{PLUGIN}", {{"host": host, "base": bases["bookworm"], "labels": labels, "volumes": [], **more}})
 """
 # as it is on the machine, once it is enabled there
 SETTINGS = ("engine.source=/var/run", "ENGINE=/run/engine/docker.sock")

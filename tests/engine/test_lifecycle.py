@@ -228,6 +228,30 @@ def test_an_image_that_was_removed_by_hand_costs_no_container(life: Database) ->
     assert life.sql("SELECT n FROM talk.t") == "42"
 
 
+def test_a_volume_that_was_removed_by_hand_gives_no_empty_database(life: Database) -> None:
+    """The engine makes a volume that a container names and it has not, on its own disk."""
+    prefix, database = life.project.prefix, life.config["databases"][0]
+    docker("rm", "-f", f"{prefix}mydb")
+    docker("volume", "rm", f"{prefix}dbs")
+    with pytest.raises(auto.CommandError, match=rf"volume {prefix}dbs: gone from the engine, .*: pulumi up --refresh"):
+        life.up(databases=[database | {"port": free_port()}])
+    assert docker("volume", "ls", "-q", "--filter", f"name={prefix}dbs") == ""
+    life.stack.up(refresh=True)
+    assert life.sql("SELECT n FROM talk.t") == "42"
+
+
+def test_a_rename_that_ended_half_way_is_set_back(life: Database) -> None:
+    first, volumes = life.config["databases"][0], life.config["volumes"]
+    life.up(volumes=[*volumes, "odd"])
+    (life.project.root / "shares" / f"{life.project.prefix}odd" / "thesis.txt").write_text("no database")
+    odd = {"name": "odd", "volume": "odd", "port": free_port()}
+    with pytest.raises(auto.CommandError, match="holds files that are not a MySQL data directory"):
+        life.up(databases=[first | {"name": "renamed"}, odd])
+    assert docker("inspect", "-f", "{{.State.Running}}", f"{life.project.prefix}mydb") == "false"
+    life.up(databases=[first], volumes=volumes)
+    assert life.sql("SELECT n FROM talk.t") == "42"
+
+
 def test_destroy_leaves_nothing_but_the_data_and_up_finds_it(life: Database) -> None:
     life.stack.destroy()
     prefix = life.project.prefix

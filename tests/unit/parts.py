@@ -23,6 +23,7 @@ def plugin(on: SSHHost) -> AzureFilePlugin:
             "driver": "azurefile",
             "root": "/var/lib/datadocker",
             "defaults": {"protocol": "local"},
+            "volumes": [],
             "labels": LABELS,
         },
     )

@@ -16,7 +16,7 @@ from provider.owner import CHECKOUT_LABEL, STACK_LABEL
 from tests.unit.conftest import Build, Recorder
 from tests.unit.fake_engine import FakeEngine, listed_plugin
 
-VOLUME = "docker:index/volume:Volume"
+CONTAINER, VOLUME = "docker:index/container:Container", "docker:index/volume:Volume"
 
 
 def server(name: str, volume: str, port: int) -> Server:
@@ -71,7 +71,10 @@ def test_a_port_that_is_not_for_us_is_free_as_far_as_one_can_tell(
     build(lambda: LocalHost("host", {"socket": engine.path}).claim(claims(server("mydb", "dbs", 306))) and None)
 
 
-def test_a_port_that_we_publish_ourselves_is_free(build: Build, engine: FakeEngine, listening: int) -> None:
+def test_a_port_that_we_publish_ourselves_is_free(
+    build: Build, recorder: Recorder, engine: FakeEngine, listening: int
+) -> None:
+    recorder.in_state[CONTAINER, "mydb-container"] = {"id": "mydb-id", "name": "mydb"}
     engine.answers["/containers/json"] = [running("mydb", "dbs", listening)]
 
     def program() -> None:
@@ -127,6 +130,17 @@ def test_a_container_by_hand_that_has_a_name_of_ours_is_one_line(
     )
 
 
+def test_a_container_of_ours_that_the_state_does_not_know_is_one_line(
+    build: Build, recorder: Recorder, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("components.hosts.claims._free", lambda _: True)
+    recorder.in_state[CONTAINER, "mydb-container"] = {"id": "an earlier one", "name": "mydb"}
+    engine.answers["/containers/json"] = [running("mydb", "dbs", 1), running("another", "x", 3)]
+    said = refused(build, recorder, engine, claims(server("mydb", "dbs", 1)))
+    assert said.startswith("container mydb is this stack's, and its state does not know it")
+    assert "docker rm -f mydb (shares keep their data), then say it again" in said
+
+
 @pytest.mark.parametrize(
     ("there", "data"),
     [
@@ -152,6 +166,7 @@ def test_a_volume_by_hand_that_has_a_name_of_ours_is_one_line(
     known = {
         ("datadocker-engine:index:EnginePlugin", "azurefile-plugin"): {"driver": "before"},
         (VOLUME, "known-volume"): {"name": "known"},
+        (CONTAINER, "mydb-container"): {"id": "mydb-id"},
     }
     monkeypatch.setattr("components.hosts.claims.recorded", lambda: known)
     monkeypatch.setattr("components.hosts.claims._free", lambda _: True)

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from components.hosts import Folder, Server
-from components.hosts.engine import Engine
-from components.hosts.holders import Wanted, _stop_on, ports_of
+from components.hosts.holders import Wanted, ports_of, stop_holders
+from provider.connection import EngineConnection
 from provider.owner import CHECKOUT_LABEL, STACK_LABEL
 from tests.unit.conftest import Build, Recorder
 from tests.unit.fake_engine import FakeEngine
@@ -33,8 +33,8 @@ def mapped(name: str, share: str, **options: str) -> dict[str, Any]:
 
 
 def stopped(build: Build, engine: FakeEngine, *servers: Server, files: list[Folder] | None = None) -> list[str]:
-    at, wanted = Engine(url=f"unix://{engine.path}", ssh_opts=[]), Wanted(servers=list(servers), files=files or [])
-    build(lambda: _stop_on(at, LABELS, wanted))
+    connection, wanted = EngineConnection(engine.path), Wanted(servers=list(servers), files=files or [])
+    build(lambda: stop_holders(connection, wanted, LABELS))
     return [path.removeprefix("/v1.41/containers/").removesuffix("-id/stop?t=60") for path in engine.posted]
 
 

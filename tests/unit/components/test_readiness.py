@@ -17,7 +17,7 @@ DIED = {"Action": "die", "Actor": {"Attributes": {"exitCode": "1"}}}
 
 
 def wait(engine: FakeEngine, seconds: int = 5) -> None:
-    _wait(Engine(url=f"unix://{engine.path}", ssh_opts=[]), "c1", "mydb", seconds)
+    _wait(Engine(url=f"unix://{engine.path}", ssh_opts=[]), "c1", "mydb", seconds, lambda connection: None)
 
 
 def state(status: str) -> dict[str, Any]:
@@ -29,6 +29,14 @@ def test_a_stopped_one_is_started(engine: FakeEngine) -> None:
     engine.events = [HEALTHY]
     wait(engine)
     assert engine.posted == ["/v1.41/containers/c1/start"]
+
+
+def test_what_holds_what_a_stopped_one_gets_makes_way_first(engine: FakeEngine) -> None:
+    """An update that ended between a new name's container and the old one's removal left both."""
+    engine.answers["/containers/c1/json"] = {"State": {"Running": False, "Restarting": False}}
+    engine.events = [HEALTHY]
+    _wait(Engine(url=f"unix://{engine.path}", ssh_opts=[]), "c1", "mydb", 5, lambda c: c.post("/containers/c2/stop"))
+    assert engine.posted == ["/v1.41/containers/c2/stop", "/v1.41/containers/c1/start"]
 
 
 def test_one_that_was_started_is_not_judged_by_what_it_said_before(engine: FakeEngine) -> None:
@@ -138,4 +146,4 @@ def test_health_checks_alone_are_not_waited_for_for_ever(engine: FakeEngine) -> 
 
 def test_an_engine_that_is_gone_fails_the_update(tmp_path: Path) -> None:
     with pytest.raises(pulumi.RunError, match="no Docker engine answers"):
-        _wait(Engine(url=f"unix://{tmp_path}/none", ssh_opts=[]), "c1", "mydb", 1)
+        _wait(Engine(url=f"unix://{tmp_path}/none", ssh_opts=[]), "c1", "mydb", 1, lambda connection: None)

@@ -37,6 +37,21 @@ def test_where_there_is_none_it_is_made_and_enabled(engine: PluginEngine) -> Non
     assert "POST /plugins/azurefile/set" in engine.done
 
 
+def test_what_its_folder_knows_of_the_stacks_volumes_from_an_engine_that_is_gone_goes(engine: PluginEngine) -> None:
+    """The engine would take it for the one that is asked for, whatever it maps."""
+    left = {"Driver": "azurefile:latest", "Labels": None, "Options": None}
+    engine.volumes = {
+        "logs": {"Name": "logs", **left},
+        "mine": {"Name": "mine", **left},
+        "config": {"Name": "config", **left, "Options": {"share": "config"}},
+        "dbs": {"Name": "dbs", **left},
+    }
+    engine.runs("mydb")
+    engine.containers["mydb"]["State"] = "exited"
+    EnginePlugin().create(props(engine) | {"volumes": ["logs", "config", "dbs"]})
+    assert sorted(engine.volumes) == ["config", "dbs", "mine"]
+
+
 @pytest.fixture
 def there(engine: PluginEngine, monkeypatch: pytest.MonkeyPatch) -> Props:
     return on_another_machine(engine, monkeypatch)

@@ -11,7 +11,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from components.hosts import Claims, Plugin, Server, SSHHost
+from components.hosts import Claims, LocalHost, Plugin, Server, SSHHost
 from provider.connection import EngineConnection, EngineError
 from provider.owner import CHECKOUT_LABEL, STACK_LABEL
 from stacks.build import build as build_stack
@@ -93,8 +93,9 @@ def hooks(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return made
 
 
-def before(container: str) -> pulumi.ResourceHookArgs:
-    return pulumi.ResourceHookArgs("urn", "", "", "", new_inputs={"name": container})
+def before(container: str, *volumes: str) -> pulumi.ResourceHookArgs:
+    inputs = {"name": container, "volumes": [{"volumeName": volume} for volume in volumes]}
+    return pulumi.ResourceHookArgs("urn", "", "", "", new_inputs=inputs)
 
 
 @pytest.mark.parametrize(
@@ -125,11 +126,40 @@ def test_over_ssh_nobody_logs_in_without_need(
     # what else may fail comes first
     assert engine.posted == []
     assert logins == (["ssh://root@box.example:22"] if expected else [])
-    assert len(hooks) == bool(expected)
+    # that volumes are still there is asked when a container is made
+    assert len(hooks) == (not preview)
     for call in hooks:
         for made in wanted:
             asyncio.get_event_loop().run_until_complete(call(before(made["container"])))
     assert sorted(engine.posted) == [f"/v1.41/containers/{name}-id/stop?t=60" for name in expected]
+
+
+@pytest.mark.usefixtures("logins")
+def test_no_container_is_made_on_a_volume_that_is_gone(build: Build, engine: FakeEngine, hooks: list[Any]) -> None:
+    """The engine would make one of that name, empty and on its own disk, and the server fill it."""
+    build(lambda: SSHHost("host", {"address": "box.example"}).claim(claims(server("mydb", "dbs", 1))) and None)
+    engine.answers["/volumes"] = {"Volumes": [{"Name": "more", "Driver": "azurefile:latest", "Labels": LABELS}]}
+    loop = asyncio.get_event_loop()
+    with pytest.raises(pulumi.RunError, match=r"^volume dbs: gone from the engine, .*: pulumi up --refresh makes it"):
+        loop.run_until_complete(hooks[0](before("mydb", "dbs", "more")))
+    loop.run_until_complete(hooks[0](before("docker1", "more")))
+
+
+@pytest.mark.parametrize(("there", "watched"), [(["dbs", "more"], False), (["more"], True)])
+def test_on_this_machine_a_volume_that_is_gone_is_seen_at_once(
+    build: Build,
+    engine: FakeEngine,
+    monkeypatch: pytest.MonkeyPatch,
+    hooks: list[Any],
+    there: list[str],
+    watched: bool,
+) -> None:
+    known_state(monkeypatch, STATE)
+    engine.answers["/containers/json"] = []
+    engine.answers["/volumes"] = {"Volumes": [{"Name": n, "Driver": "azurefile", "Labels": LABELS} for n in there]}
+    wanted = claims(server("mydb", "dbs", 1), server("other", "more", 2))
+    build(lambda: LocalHost("host", {"socket": engine.path}).claim(wanted) and None)
+    assert len(hooks) == watched
 
 
 @pytest.mark.usefixtures("logins")

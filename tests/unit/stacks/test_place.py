@@ -15,7 +15,7 @@ from stacks.build import build as build_stack
 from stacks.config import parse
 from stacks.hosts import docker_host
 from stacks.owner import TAGGED
-from tests.unit.azure_parts import HOST, SUBSCRIPTION, VM, logged_in, settings_of
+from tests.unit.azure_parts import GROUP, HOST, SUBSCRIPTION, VM, logged_in, settings_of
 from tests.unit.conftest import Build, Recorder
 from tests.unit.fake_engine import FakeEngine
 
@@ -141,6 +141,18 @@ def test_shares_on_azure_stay_in_their_subscription(
 ) -> None:
     azure = logged_in(monkeypatch, tmp_path)
     azure.in_state[STASH, "checkout"] = {"output": kept("ssh://box:2222") | {"subscription": "the-first"}}
+    shares = {"kind": "azure", "location": "westeurope", "allowFrom": ["52.174.3.80"]}
+    with pytest.raises(pulumi.RunError, match="stands in the subscription the-first"):
+        stand(build, {"host": SSH, "shares": shares, "stack": "databases"})
+    assert {m.typ for m in azure.made} == {STASH}
+
+
+def test_shares_that_came_to_azure_later_stay_in_their_subscription(
+    build: Build, recorder: Recorder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    azure = logged_in(monkeypatch, tmp_path)
+    azure.in_state[STASH, "checkout"] = {"output": kept("ssh://box:2222") | {"subscription": ""}}
+    azure.in_state[GROUP, "files-group"] = {"id": "/subscriptions/the-first/resourceGroups/data"}
     shares = {"kind": "azure", "location": "westeurope", "allowFrom": ["52.174.3.80"]}
     with pytest.raises(pulumi.RunError, match="stands in the subscription the-first"):
         stand(build, {"host": SSH, "shares": shares, "stack": "databases"})

@@ -95,6 +95,26 @@ def test_a_writer_that_ends_by_no_signal_is_not_waited_for_long(
     assert {made[name] for name in ("docker1", "docker2", "docker3", "reader")} == {5}
 
 
+@pytest.mark.parametrize(
+    ("typ", "name", "kind"), [(CONTAINER, "shop-mydb", "container"), (VOLUME, "shop-dbs", "volume")]
+)
+def test_a_name_that_would_be_another_resource_from_now_on_is_refused(
+    build: Build,
+    recorder: Recorder,
+    engine: FakeEngine,
+    exported: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    typ: str,
+    name: str,
+    kind: str,
+) -> None:
+    """Pulumi would make the new one beside the old one, and the old one's deletion take it or wait for it for ever."""
+    monkeypatch.setattr("stacks.hosts.recorded", lambda: {(typ, f"{name}-{kind}"): {"name": name}})
+    stand(build, engine, exported, databases=[])
+    with pytest.raises(pulumi.RunError, match=rf"^{kind} {name} stands as {name}-{kind}, and would be \w+-{kind} from"):
+        stand(build, engine, exported, prefix="shop-")
+
+
 def test_a_database_is_made_after_every_volume_that_it_may_have_had(
     build: Build, engine: FakeEngine, exported: dict[str, Any], options: Options
 ) -> None:
