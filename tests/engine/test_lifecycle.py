@@ -243,7 +243,9 @@ def test_a_volume_that_was_removed_by_hand_gives_no_empty_database(life: Databas
 def test_a_rename_that_ended_half_way_is_set_back(life: Database) -> None:
     first, volumes = life.config["databases"][0], life.config["volumes"]
     life.up(volumes=[*volumes, "odd"])
-    (life.project.root / "shares" / f"{life.project.prefix}odd" / "thesis.txt").write_text("no database")
+    folder = life.project.root / "shares" / f"{life.project.prefix}odd"
+    folder.mkdir(exist_ok=True)
+    (folder / "thesis.txt").write_text("no database")
     odd = {"name": "odd", "volume": "odd", "port": free_port()}
     with pytest.raises(auto.CommandError, match="holds files that are not a MySQL data directory"):
         life.up(databases=[first | {"name": "renamed"}, odd])
