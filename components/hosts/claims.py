@@ -81,8 +81,8 @@ def _check_on(engine: Engine, claims: Claims, labels: Mapping[str, str]) -> None
         raise pulumi.RunError(str(error)) from None
 
 
-def check(connection: EngineConnection, claims: Claims, labels: Mapping[str, str]) -> None:
-    """Checks that all of `claims` can be had.
+def check(connection: EngineConnection, claims: Claims, labels: Mapping[str, str], volumes: list[Any]) -> None:
+    """Checks that all of `claims` can be had of an engine that has `volumes`.
 
     Raises:
         pulumi.RunError: a line for each owner of what is taken, and for each port that something else listens on.
@@ -90,7 +90,6 @@ def check(connection: EngineConnection, claims: Claims, labels: Mapping[str, str
     """
     listed = connection.get("/containers/json", all=1)
     others = [container for container in listed if not is_of(container["Labels"], labels)]
-    volumes = connection.get("/volumes")["Volumes"] or []
     theirs = [volume for volume in volumes if not is_of(volume["Labels"], labels)]
     ours = [container for container in listed if is_of(container["Labels"], labels)]
     names, ports = _taken_names(claims, others, labels), _taken_ports(claims["servers"], others, labels)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, NotRequired, TypedDict
 
 import pulumi
@@ -56,11 +57,13 @@ class LocalHost(DockerHost):
         Raises:
             pulumi.RunError: if the engine does not answer.
         """
-        self.letting_go = letting_go(self.engine, claims, claims["labels"], self._volumes)
+        self.letting_go = letting_go(self.engine, claims, claims["labels"], lambda: self._volumes)
         checked = pulumi.Output.all(claims["labels"]).apply(lambda known: self._check(claims, known[0]))
         return {label: checked[label] for label in claims["labels"]}
 
+    @cached_property
     def _volumes(self) -> list[Any]:
+        # asked once: an engine waits for every driver that it ever had, of which one may be gone
         try:
             return self._connection.get("/volumes")["Volumes"] or []
         except EngineError as error:
@@ -68,7 +71,7 @@ class LocalHost(DockerHost):
 
     def _check(self, claims: Claims, labels: dict[str, str]) -> dict[str, str]:
         try:
-            check(self._connection, claims, labels)
+            check(self._connection, claims, labels, self._volumes)
         except EngineError as error:
             raise pulumi.RunError(str(error)) from None
         return labels
