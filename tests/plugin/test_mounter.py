@@ -5,7 +5,6 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,106 +12,22 @@ import pytest
 
 from azurefile import driver as driver_module
 from azurefile import files, mounts
-from azurefile import mounter as mounter_module
 from azurefile.driver import Driver
-from azurefile.errors import DiskFull, InUse, ShareError, ShareMissing, ShareSilent, StaleMount
+from azurefile.errors import DiskFull, ShareError, ShareMissing, ShareSilent, StaleMount
 from azurefile.held import Held
-from azurefile.protocols.local import Local
 from azurefile.protocols.nfs import Nfs
 from azurefile.protocols.smb import Smb
 from azurefile.sharedstore import SharedStore
 from azurefile.volumes import Volume
-from tests.plugin.drivers import driver_in
+from tests.plugin.prompted import make, prompted, share
 from tests.plugin.shared import TAKEOVER, Machine, MemoryFolder, OnShare, World, volume
 
 pytestmark = pytest.mark.root
 
 
-class Prompted(Local):
-    """Folders of the host, and something that happens once one is mounted."""
-
-    def __init__(self, root: Path) -> None:
-        super().__init__(root)
-        self.then: Callable[[], None] = lambda: None
-
-    def mount(self, volume: Volume, target: Path) -> None:
-        super().mount(volume, target)
-        self.then()
-
-
 @pytest.fixture
 def driver(tmp_path: Path) -> Driver:
-    made = driver_in(tmp_path)
-    made._protocols["local"] = Prompted(tmp_path / "root")
-    return made
-
-
-def share(driver: Driver) -> Prompted:
-    found = driver._protocols["local"]
-    assert isinstance(found, Prompted)
-    return found
-
-
-async def make(driver: Driver, name: str) -> None:
-    await driver.create(name, {"share": "dbs", "exclusive": "true"})
-
-
-def test_a_lease_that_is_lost_in_a_mount_is_left_to_who_stops_its_containers(driver: Driver) -> None:
-    """Given to another before that is over, its mount would be cut and its IDs forgotten with the old ones."""
-
-    def lose() -> None:
-        lease = driver._leases.of("dbs")
-        assert lease is not None
-        lease.lost = "no renewal"
-
-    asyncio.run(make(driver, "dbs"))
-    share(driver).then = lose
-    # both as what passes: the Mount goes on waiting, and a container that it fails for all the same is started later
-    for said in (r"the hold was lost while the share was mounted \(no renewal\)", r"is being stopped \(no renewal\)"):
-        with pytest.raises(ShareSilent, match=said):
-            driver._mounter.mount(driver._volume("dbs"), "a")
-    lease = driver._leases.of("dbs")
-    assert lease is not None
-    driver._stopped(lease)
-    assert driver._leases.of("dbs") is None
-    driver._attachments.of("dbs").void()
-
-
-def test_a_mount_that_ends_after_its_containers_were_stopped_is_taken_off(driver: Driver) -> None:
-    def stopped() -> None:
-        lease = driver._leases.of("dbs")
-        assert lease is not None
-        lease.lost = "no renewal"
-        driver._stopped(lease)
-
-    asyncio.run(make(driver, "dbs"))
-    share(driver).then = stopped
-    with pytest.raises(ShareSilent, match="the hold was lost while the share was mounted"):
-        driver._mounter.mount(driver._volume("dbs"), "a")
-    assert not mounts.is_mounted(Path(driver.path("dbs")))
-
-
-def test_a_volume_is_removed_once_what_used_it_is_stopped(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who stops it knows its mount and IDs by the volume's name, which is free for another one then."""
-    monkeypatch.setattr(mounter_module, "_STOP_SECONDS", 0.2)
-
-    async def calls() -> None:
-        await make(driver, "dbs")
-        await driver.mount("dbs", "a")
-        lease = driver._leases.of("dbs")
-        assert lease is not None
-        lease.lost = "no renewal"
-        with pytest.raises(InUse, match=r"what used it is being stopped \(no renewal\)"):
-            await driver.remove("dbs")
-        monkeypatch.setattr(mounter_module, "_STOP_SECONDS", 20)
-        removal = asyncio.create_task(driver.remove("dbs"))
-        await asyncio.sleep(0.2)
-        assert not removal.done()
-        mounts.detach(Path(driver.path("dbs")))
-        driver._stopped(lease)
-        await asyncio.wait_for(removal, 5)
-
-    asyncio.run(calls())
+    return prompted(tmp_path)
 
 
 def test_a_full_disk_leaves_no_hold_behind(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
