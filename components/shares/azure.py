@@ -192,8 +192,6 @@ class AzureShare(FileShare):
         # which is no reason to replace it (github.com/pulumi/pulumi-azure-native/issues/1751)
         options = files.options(f"{name}-files", depends_on=[files.service], ignore_changes=["enabledProtocols"])
         options.parent = self
-        # what is kept need not be protected: one that is taken out of the settings is forgotten, not refused
-        options.protect = files.args["protect"] and not files.args["retain"]
         made = storage.FileShare(
             f"{name}-files",
             share_name=args["share"],

@@ -151,8 +151,7 @@ def test_what_is_kept_and_protected(
     data = {(GROUP, "files-group"), (ACCOUNT, "files-account"), (SERVICE, "files-service"), (SHARE, "dbs-share-files")}
     for kept in data:
         assert options[kept].retain_on_delete is retain, kept
-        # a share that is kept may be taken out of the settings
-        assert options[kept].protect is (protect and not (retain and kept[0] == SHARE)), kept
+        assert options[kept].protect is protect, kept
     # the key's file on the host is none of the data
     assert options[KEY, "files-key"].retain_on_delete is None
 

@@ -55,7 +55,7 @@ def test_the_data_of_production_is_protected_unless_the_settings_say_otherwise(
     protected: bool,
 ) -> None:
     stand(build, staging(**shares), production=production)
-    for data in ((GROUP, "files-group"), (ACCOUNT, "files-account")):
+    for data in ((GROUP, "files-group"), (ACCOUNT, "files-account"), (SHARE, "dbs-share-files")):
         assert options[data].protect is protected, data
 
 

@@ -79,7 +79,7 @@ def test_what_is_made_kept_protected_and_secret(stack: str, environment: Environ
     assert made - {name for name in made if name.endswith("-kept")} - {"checkout"} == set(MADE[stack])
     assert {name for (_, name), given in options.items() if given and given.retain_on_delete} == set(KEPT[stack])
     protected = {name for (_, name), given in options.items() if given and given.protect}
-    assert protected == ({"files-group", "files-account", "files-service"} if stack == "prod" else set())
+    assert protected == (set(KEPT[stack]) if stack == "prod" else set())
     secret = {
         f"{m.name}.{key}"
         for m in recorder.made
