@@ -8,6 +8,7 @@ import shutil
 import socket
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -81,6 +82,19 @@ def test_where_nobody_answers_it_is_built(proxy: Proxy, monkeypatch: pytest.Monk
     assert not proxy.asked
 
 
+def test_a_name_that_nobody_resolves_is_waited_for_a_moment_only(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    over = threading.Event()
+    monkeypatch.setattr(clis, "PROBE_SECONDS", 0.1)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [][: over.wait(10)])
+    started = time.monotonic()
+    assert clis._probe() == "source"
+    assert time.monotonic() - started < 5
+    over.set()
+    assert "looking whether get.pulumi.com is reachable" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("said", "taken"),
     [("go1.26.1", True), ("go1.27rc1", True), ("go1.25.9", False), ("devel go1.27", False), ("", False)],
@@ -117,9 +131,19 @@ def test_the_official_installer_comes_with_what_it_calls(monkeypatch: pytest.Mon
     monkeypatch.setenv(clis.CHOICE, "official")
     monkeypatch.setattr(shutil, "which", lambda program: None if program == "curl" else program)
     monkeypatch.setattr(packages, "install", lambda names, _: done.append(names))
-    monkeypatch.setattr(clis, "run", lambda command, _: done.append([str(command[0])]))
-    clis.ensure(tmp_path, tmp_path / ".venv")
+    places: list[str] = []
+
+    def told(command: list[object], _: str, env: dict[str, str]) -> None:
+        done.append([str(command[0])])
+        places.append(env["TMPDIR"])
+
+    monkeypatch.setattr(clis, "run", told)
+    made = clis.ensure(tmp_path, tmp_path / ".venv")
     assert done == [["curl", "ca-certificates", "tar"], [f"{tmp_path}/.venv/bin/python"]]
+    # it unpacks where there is room, and programs may be run from
+    assert places[0].startswith(str(tmp_path))
+    # where the CLI puts what it downloads, for all checkouts
+    assert (made / "plugins").is_dir()
 
 
 def test_what_the_official_installer_says_is_told(tmp_path: Path) -> None:

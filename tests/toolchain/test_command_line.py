@@ -195,6 +195,15 @@ def test_a_checkout_behind_a_symbolic_link_is_the_same_one(monkeypatch: pytest.M
     assert "PWD" not in wrapper.environment(tmp_path)
 
 
+def test_a_plugin_is_fetched_when_a_resource_asks_for_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Azure's by dev never, and by a stack on Azure also where the rest was built from source."""
+    monkeypatch.delenv("PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION", raising=False)
+    (tmp_path / "source-1").mkdir()
+    env = wrapper.environment(tmp_path / "source-1")
+    assert env["PULUMI_OPTION_SKIP_PLUGIN_PRE_INSTALL"] == "true"
+    assert "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION" not in env
+
+
 @pytest.mark.parametrize(
     ("given", "kept"),
     [({}, ""), ({"no_proxy": "*"}, "*,"), ({"no_proxy": "a", "no_grpc_proxy": "b.example,c"}, "b.example,c,")],
