@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from provider import pause
 from provider.neighbours import Listed, in_the_way, is_driver, is_ours, source_of
 from provider.oneoff import ran, reap
+from provider.owner import owner_of
 from provider.resource import EngineResource, Failure, Props, engine_client
 from provider.turns import turn
 
@@ -58,7 +59,7 @@ class EnginePlugin(EngineResource):
     def update(self, identity: str, props: Props, before: Props) -> None:
         with turn(props["root"]), engine_client(props["engine"]) as engine:
             # this stack has it already: what runs on it is no reason to leave it where somebody's hand put it
-            _bring_about(engine, props, [])
+            _bring_about(engine, props | {"volumes": [*_names(props), *_names(before)]}, [])
 
     def read(self, identity: str, props: Props) -> Props | None:
         with engine_client(props["engine"]) as engine:
@@ -67,12 +68,13 @@ class EnginePlugin(EngineResource):
                 return None
             # a run that was killed leaves them so beside a plugin that has nothing wrong
             waiting = found["Enabled"] and pause.stopped(engine, identity)
+            others = _other_settings(engine, found, props)
         seen = dict(props)
         if not found["Enabled"] or waiting:
             seen["enabled"] = False
         if not _is_build(found, props["config"]):
             seen["config"] = f"another build: {found['Config']['Description']}"
-        for setting, value in _other_settings(found, props).items():
+        for setting, value in others.items():
             seen[DECIDED_BY[setting]] = f"set by hand: {setting}={value}"
         return seen
 
@@ -117,8 +119,8 @@ def _bring_about(engine: DockerClient, props: Props, running: list[Listed]) -> N
                     _remove_half_made(engine, driver)
                 raise _not_installed(engine, driver, error) from error
         if found is None:
-            _forget_left(engine, driver, props.get("volumes") or [])
-    elif other := _other_settings(found, props):
+            _forget_left(engine, driver, _names(props))
+    elif other := _other_settings(engine, found, props):
         if "root.source" in other:
             _prepare(engine, props)
         pause.stop_users(engine, driver)
@@ -219,14 +221,28 @@ def _wanted(props: Props) -> dict[str, str]:
     }
 
 
-def _other_settings(found: dict[str, Any], props: Props) -> dict[str, str]:
-    """What it has set that is not as wanted."""
+def _names(props: Props) -> list[str]:
+    # a stack of an older state names none
+    return [*(props.get("volumes") or [])]
+
+
+def _other_settings(engine: DockerClient, found: dict[str, Any], props: Props) -> dict[str, str]:
+    """What it has set that is not as wanted.
+
+    The defaults are the first stack's. They are for volumes that are made by hand; two stacks that set them in turn
+    would stop each other's databases for it.
+    """
     has, wanted = _settings(found), _wanted(props)
     folder = "engine.source"
     # /var/run is a link to /run: another spelling is no reason to stop what uses the plugin
     if os.path.realpath(has[folder]) == os.path.realpath(wanted[folder]):
         has[folder] = wanted[folder]
-    return {k: v for k, v in has.items() if v != wanted[k]}
+    other = {k: v for k, v in has.items() if v != wanted[k]}
+    if [*other] == ["DEFAULTS"]:
+        ours = _names(props)
+        if any(owner_of(v["Labels"]) and v["Name"] not in ours for v in _volumes(engine, props["driver"])):
+            return {}
+    return other
 
 
 def _settings(found: Listed) -> dict[str, str]:

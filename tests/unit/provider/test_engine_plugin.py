@@ -16,7 +16,7 @@ from provider.plugin import EnginePlugin, _pack
 from provider.resource import Failure, Props
 from provider.turns import turn
 from tests.unit.fake_engine import served
-from tests.unit.plugin_engine import PluginEngine, in_order, on_another_machine, props
+from tests.unit.plugin_engine import STACK, PluginEngine, in_order, on_another_machine, props
 
 
 @pytest.fixture
@@ -50,6 +50,25 @@ def test_what_its_folder_knows_of_the_stacks_volumes_from_an_engine_that_is_gone
     engine.containers["mydb"]["State"] = "exited"
     EnginePlugin().create(props(engine) | {"volumes": ["logs", "config", "dbs"]})
     assert sorted(engine.volumes) == ["config", "dbs", "mine"]
+
+
+@pytest.mark.parametrize(
+    ("name", "labels", "left"),
+    [("shop-dbs", STACK, True), ("shop-dbs", None, False), ("dbs", STACK, False), ("before", STACK, False)],
+)
+def test_defaults_that_another_stack_set_stay_as_long_as_it_has_volumes(
+    engine: PluginEngine, name: str, labels: dict[str, str] | None, left: bool
+) -> None:
+    """Else the two stop each other's databases in turn."""
+    engine.has(defaults="protocol=smb")
+    engine.runs("mydb")
+    engine.volumes = {name: {"Name": name, "Driver": "azurefile:latest", "Labels": labels, "Options": {"share": "x"}}}
+    wanted = props(engine) | {"volumes": ["dbs"]}
+    found = EnginePlugin().read("azurefile", wanted)
+    assert found is not None
+    assert (found["defaults"] == wanted["defaults"]) == (left or name == "before")
+    EnginePlugin().update("azurefile", wanted, wanted | {"volumes": ["before"]})
+    assert ("POST /containers/mydb/stop" in engine.done) == (not left)
 
 
 @pytest.fixture
