@@ -215,7 +215,7 @@ def test_nothing_at_all_but_the_demos_volumes_is_right() -> None:
         ({"images": {"mysql": "Not An Image"}}, "images.mysql: 'Not An Image'"),
         ({"plugin": {"root": "/var/../etc"}}, "plugin.root: '/var/../etc'"),
         ({"volumes": [*VOLUMES, {"name": "v2", "folder": "a:b"}]}, "no part that begins or ends with a dot or space"),
-        ({"databases": [MYDB | {"memory": 12}]}, "memory: 12: should be at least 256"),
+        ({"databases": [MYDB | {"memory": 256}]}, "memory: 256: should be at least 384"),
         ({"prefix": "A b"}, "prefix: 'A b'"),
         ({"stack": "dmeo"}, "stack: 'dmeo': should be demo or databases"),
         ({"plugin": {"root": "relative"}}, "plugin.root: 'relative'"),
