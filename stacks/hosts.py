@@ -38,8 +38,9 @@ def docker_host(settings: Settings) -> tuple[DockerHost, Labels]:
         insist_on(place)
         insist_on_name()
         insist_on_data(settings)
-    _insist_on_resources(settings)
     host = _host(settings, pulumi.Output.from_input(labels[CHECKOUT_LABEL]))
+    # after the host: to read the state takes time, in which its Docker provider starts
+    _insist_on_resources(settings)
     return host, host.claim(_claims(settings, labels))
 
 
@@ -91,9 +92,8 @@ def _insist_on_resources(settings: Settings) -> None:
     Raises:
         pulumi.RunError: if `prefix` and a name exchanged a part: Pulumi would make the new one beside the old one.
     """
-    containers = [*(DEMO_CONTAINERS if settings.stack == "demo" else ()), *(d.name for d in settings.databases)]
     for typ, kind, names in (
-        (CONTAINER, "container", containers),
+        (CONTAINER, "container", _containers(settings)),
         (VOLUME, "volume", [volume.name for volume in settings.volumes]),
     ):
         wanted = {settings.prefix + name: f"{name}-{kind}" for name in names}
@@ -109,10 +109,9 @@ def _insist_on_resources(settings: Settings) -> None:
 
 def _claims(settings: Settings, labels: Labels) -> Claims:
     prefix = settings.prefix
-    demo = DEMO_CONTAINERS if settings.stack == "demo" else ()
     return {
         "labels": labels,
-        "containers": [prefix + name for name in (*demo, *(d.name for d in settings.databases))],
+        "containers": [prefix + name for name in _containers(settings)],
         "volumes": [prefix + volume.name for volume in settings.volumes],
         "servers": [
             Server(
@@ -126,6 +125,11 @@ def _claims(settings: Settings, labels: Labels) -> Claims:
         "files": [_folder(settings, name) for name in WRITTEN_BY_DEMO] if settings.stack == "demo" else [],
         "plugin": {"driver": settings.plugin.name, "root": settings.plugin.root},
     }
+
+
+def _containers(settings: Settings) -> list[str]:
+    """Names of the stack's containers, without the prefix."""
+    return [*(DEMO_CONTAINERS if settings.stack == "demo" else ()), *(d.name for d in settings.databases)]
 
 
 def _folder(settings: Settings, volume: str) -> Folder:

@@ -84,7 +84,8 @@ class LettingGo:
         Raises:
             EngineError: if the engine does not stop one.
         """
-        stop_holders(connection, _of(self._wanted, container), labels)
+        volumes = connection.get("/volumes")["Volumes"] or []
+        stop_holders(connection, _of(self._wanted, container), labels, volumes)
 
     async def _before(self, made: pulumi.ResourceHookArgs) -> None:
         engine, labels = await self._known.future() or []
@@ -97,7 +98,7 @@ class LettingGo:
                 volumes = connection.get("/volumes")["Volumes"] or []
                 if reason := gone({str(mount["volumeName"]) for mount in mounted if "volumeName" in mount}, volumes):
                     raise pulumi.RunError(reason)
-                self.stop(connection, labels, name)
+                stop_holders(connection, _of(self._wanted, name), labels, volumes)
         except EngineError as error:
             raise pulumi.RunError(f"what {name} gets is held by another container: {error}") from None
 
@@ -139,15 +140,15 @@ def _of(wanted: Wanted, container: str) -> Wanted:
     return Wanted(servers=servers, files=[] if servers else wanted["files"])
 
 
-def stop_holders(connection: EngineConnection, wanted: Wanted, labels: Mapping[str, str]) -> None:
-    """Stops those of the stack's containers, which have `labels`, that hold what another gets.
+def stop_holders(connection: EngineConnection, wanted: Wanted, labels: Mapping[str, str], volumes: list[Any]) -> None:
+    """Stops those of the stack's containers, which have `labels`, that hold what another gets on an engine's `volumes`.
 
     Raises:
         EngineError: if the engine does not stop one.
     """
     listed = connection.get("/containers/json", all=1)
     ours = [c for c in listed if is_of(c["Labels"], labels) and c["State"] in RUNNING]
-    for container in _holders(wanted, ours, _options(connection.get("/volumes")["Volumes"] or [])):
+    for container in _holders(wanted, ours, _options(volumes)):
         pulumi.log.info(f"stopping {name_of(container)}: what it holds goes to another container")
         # Pulumi may be removing it meanwhile
         with contextlib.suppress(NotThereError):

@@ -34,7 +34,7 @@ def mapped(name: str, share: str, **options: str) -> dict[str, Any]:
 
 def stopped(build: Build, engine: FakeEngine, *servers: Server, files: list[Folder] | None = None) -> list[str]:
     connection, wanted = EngineConnection(engine.path), Wanted(servers=list(servers), files=files or [])
-    build(lambda: stop_holders(connection, wanted, LABELS))
+    build(lambda: stop_holders(connection, wanted, LABELS, connection.get("/volumes")["Volumes"] or []))
     return [path.removeprefix("/v1.41/containers/").removesuffix("-id/stop?t=60") for path in engine.posted]
 
 
