@@ -16,6 +16,8 @@ from typing import TextIO
 from azurefile import logs
 from azurefile.errors import PluginError, ShareSilent
 
+log = logging.getLogger("azurefile")
+
 _REMOVED_SECONDS = 1.0
 # A claim waits for it within the two minutes that the engine gives a Mount; a holder needs half of it to stop.
 _TAKEOVER = (20, 90)
@@ -169,14 +171,19 @@ def _end_when_removed() -> None:
     """
     while os.path.exists(__file__):
         time.sleep(_REMOVED_SECONDS)
-    logging.getLogger("azurefile").warning("the plugin was removed from the engine: its process ends")
+    log.warning("the plugin was removed from the engine: its process ends")
     os._exit(0)
 
 
 def _only_one(state: Path) -> TextIO:
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     lock = (state / "plugin.lock").open("w")
-    fcntl.flock(lock, fcntl.LOCK_EX)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        # The engine may give this one up meanwhile, and its own words name no reason.
+        log.warning("another plugin runs with this STATE: its end is waited for", extra={"state": state.name})
+        fcntl.flock(lock, fcntl.LOCK_EX)
     return lock
 
 

@@ -14,7 +14,7 @@ from azurefile import fence, identity, options, protocols, room
 from azurefile.attachments import Attachments
 from azurefile.caller import Caller
 from azurefile.engine import Engine
-from azurefile.errors import COMES_BACK, DiskFull, NoSuchVolume, OptionError, ShareError, ShareSilent
+from azurefile.errors import COMES_BACK, NoSuchVolume, OptionError, ShareError, ShareSilent
 from azurefile.fence import Fence
 from azurefile.held import Held
 from azurefile.holders import Holders
@@ -81,7 +81,7 @@ class Driver:
             self._volumes, self._attachments, leases, memory, self._mounter, self._keeper, stopper
         )
         self._sweeper = Sweeper(self._volumes, self._leases, self._mounter, self._lanes)
-        self._starter = Starter(engine, self._volumes, self._lanes, self._mounter.answers)
+        self._starter = Starter(engine, self._volumes, self._lanes, self._mounter.usable)
 
     def restore(self) -> None:
         """Take the locks of running containers back and clear what a killed plugin left."""
@@ -217,8 +217,6 @@ class Driver:
 
     def _failed(self, name: str, started: float, error: ShareError) -> ShareError:
         log.warning("mount failed", extra=_facts(self._volume(name), started) | {"error": error})
-        if not isinstance(error, ShareSilent | DiskFull):
-            return ShareError(f'volume "{name}": {error}')
         self._starter.missed(name)
         return type(error)(f'volume "{name}": {error}; once that is over, {COMES_BACK}')
 

@@ -14,7 +14,7 @@ PluginError
 └── TakenOver       a hold that another plugin voided (lease.py)
 """
 
-# The end of a refusal that passes by itself: by it starter.py knows a container that the engine left down for it.
+# The end of a refusal that may pass: by it starter.py knows a container that the engine left down for it.
 COMES_BACK = "what ran before and has a restart policy is started again"
 # The path that the plugin sees is on the host perhaps that of another plugin.
 ROOT = "the plugin's root (on the host /var/lib/datadocker, unless root.source says otherwise)"

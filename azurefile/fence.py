@@ -86,8 +86,7 @@ class Fence:
         Returns False if an earlier hold of this volume was void, and so are its mount IDs.
         """
         options = volume.options
-        if store.shared:
-            self._refuse_from_memory(volume, store, rejoin=rejoin)
+        self._refuse_from_memory(volume, store, rejoin=rejoin)
         with store.mutex():
             lease = self._leases.of(volume.name)
             if lease is not None and lease.lost:

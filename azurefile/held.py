@@ -36,7 +36,11 @@ def _refusal(volume: Volume, owner: Owner, silent: float | None, wait: float) ->
     stop = f"docker stop {named[0].name}" if named and named[0].name else "see docker ps"
     if silent is not None:
         stop += f" on {owner.host}"
-    gone = f"; if that host is gone, the folder is free in {wait:.0f} s; once it is, {COMES_BACK}" if wait else ""
+    gone = ""
+    if wait:
+        gone = f"; if that host is gone, the folder is free in {wait:.0f} s; once it is, {COMES_BACK}"
+    elif silent is not None and owner.takeover > silent:
+        gone = f"; if that host is gone, try again in {owner.takeover - silent:.0f} s"
     return (
         f'volume "{volume.name}": {place} {reason} and is held by {holder} ({", ".join(about)}) '
         f"since {iso_time(owner.since)[:19]}Z. Two servers on the same files would corrupt them: "

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from azurefile import liveness
 from azurefile.errors import PluginError, ShareError, ShareSilent
-from azurefile.owner import Owner
+from azurefile.owner import Owner, collide
 from azurefile.store import Lock, LockStore
 
 
@@ -60,7 +60,7 @@ class Lease:
             if self.owner.released is not None or self.lost:
                 return
             started = clock()
-            self._check()
+            known = self._check()
             if self.lock is None or not self.lock.confirm():
                 self._close()
                 self.lock = self.store.lock(self.owner.key)
@@ -69,6 +69,8 @@ class Lease:
             self._write()
             # Who takes the folder marks it before looking at the record again: one of the two sees the other.
             self._check()
+            if not known:
+                self._look_around()
             self.confirmed = started
         with self.changes:
             self.changes.notify_all()
@@ -102,14 +104,22 @@ class Lease:
             else:
                 return
 
-    def _check(self) -> None:
+    def _check(self) -> bool:
+        """Say whether the share has the record. Raises TakenOver if it is another's, or void."""
         record = self.store.read(self.owner.key)
         if record is None:
-            return
+            return False
         if record.taken_by:
             raise TakenOver(f"taken over by {record.taken_by}")
         if record.owner.lease != self.owner.lease:
             raise TakenOver(f"taken over by {record.owner.host}, a copy of this machine")
+        return True
+
+    def _look_around(self) -> None:
+        """Give way to who was let in while the record was not there: somebody deleted it."""
+        for record in self.store.records(but=[self.owner.key]):
+            if record.in_force and collide(self.owner, record.owner):
+                raise TakenOver(f"its record was deleted from the share, and {record.owner.host} was let in")
 
     def _close(self) -> None:
         if self.lock is not None:

@@ -10,7 +10,7 @@ from typing import Any
 from azurefile import mounts, protocols, room
 from azurefile.attachments import Attachments
 from azurefile.chosenstores import ChosenStores
-from azurefile.errors import DiskFull, InUse, ShareError, ShareMissing, ShareSilent, StaleMount
+from azurefile.errors import InUse, ShareError, ShareMissing, ShareSilent, StaleMount
 from azurefile.fence import Fence
 from azurefile.flush import Flush
 from azurefile.holders import Holders
@@ -201,16 +201,16 @@ class Mounter:
             # The container has it still, out of reach: nobody could cut it for another host, or give it a new key.
             self._keeper.give_up(lease, _GONE, restart=True)
 
-    def answers(self, volume: Volume) -> bool:
-        """Whether a mount could be noted and the share be asked; one that refuses to be used answers too."""
+    def usable(self, volume: Volume) -> bool:
+        """Whether a mount could be noted, and the share lets its fence be used."""
         store = self._stores.of(volume)
         try:
             self._attachments.check_room()
             store.read(self._leases.key(volume.name, store))
-        except (ShareSilent, DiskFull):
-            return False
         except ShareError as error:
-            log.info("share answers", extra={"volume": volume.name, "error": error})
+            # One that a Mount would make is as good.
+            if not isinstance(error, ShareMissing) or volume.seen or volume.options.create is not True:
+                return False
         # What is started now finds it, or waits for it if it is going up and down still.
         self._contact[volume.name] = time.monotonic()
         return True

@@ -101,6 +101,11 @@ def conflict(owner: Owner, options: Options) -> bool:
     return overlapping and (owner.exclusive or options.exclusive)
 
 
+def collide(one: Owner, other: Owner) -> bool:
+    """Whether two holds of one store exclude each other, by names as SMB has them: a record tells of no protocol."""
+    return overlap(_folded(one.folder), _folded(other.folder)) and (one.exclusive or other.exclusive)
+
+
 def overlap(one: str, other: str) -> bool:
     """Whether two folders of a share are equal or one contains the other."""
     first, second = _parts(one), _parts(other)

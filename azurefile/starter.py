@@ -1,7 +1,8 @@
 """Starts containers that the engine left down because their volumes could not be had when it mounted for them.
 
-The share was away, the host's disk full, or the plugin itself not there. The engine mounts once for a container that
-it starts by its restart policy, and leaves it down after an error: for good, although all may be well a minute later.
+The share was away or refused the key, the host's disk was full, or the plugin itself not there. The engine mounts once
+for a container that it starts by its restart policy, and leaves it down after an error: for good, although all may be
+well a minute later.
 What is to be started stands in the engine itself, as the error of the container's last start, so nothing is kept here
 for the plugin's next life.
 """
@@ -20,6 +21,8 @@ from azurefile.volumes import Volume, VolumeStore
 log = logging.getLogger(__name__)
 
 _PERIOD_SECONDS = 5.0
+# Between two starts of what fails although its share can be used, as with a kernel that can't mount it.
+_LONGEST_SECONDS = 300.0
 # An engine that enables the plugin calls it disabled for some seconds yet, and one that found no socket tries on.
 _ENABLED_SECONDS = 40.0
 _REFUSED = re.compile(rf'VolumeDriver\.Mount: volume "([^"]+)": .*{re.escape(COMES_BACK)}')
@@ -33,12 +36,12 @@ _BUILT_IN = "local"
 class Starter:
     """One task for each volume whose share is waited for. All calls are made on one event loop."""
 
-    def __init__(self, engine: Engine, volumes: VolumeStore, lanes: Lanes, answers: Callable[[Volume], bool]) -> None:
-        """Start through `engine` once the share `answers`, which may block."""
+    def __init__(self, engine: Engine, volumes: VolumeStore, lanes: Lanes, usable: Callable[[Volume], bool]) -> None:
+        """Start through `engine` once the share is `usable`; to ask that may block."""
         self._engine = engine
         self._volumes = volumes
         self._lanes = lanes
-        self._answers = answers
+        self._usable = usable
         self._tasks: dict[str, asyncio.Task[None]] = {}
         # The volumes that were missed since the engine was last asked: it may not have noted the error yet.
         self._missed: set[str] = set()
@@ -50,19 +53,21 @@ class Starter:
         await self._look()
 
     def missed(self, volume: str) -> None:
-        """The share of a volume was not there for a Mount."""
+        """The share of a volume could not be had for a Mount."""
         self._missed.add(volume)
         if volume not in self._tasks:
             self._tasks[volume] = asyncio.create_task(self._bring_back(volume))
 
     async def _bring_back(self, volume: str) -> None:
-        over, level = False, logging.ERROR
+        tried: int | None = 0
+        pause, level = _PERIOD_SECONDS, logging.ERROR
         try:
-            while not over:
-                await asyncio.sleep(_PERIOD_SECONDS)
+            while tried is not None:
+                await asyncio.sleep(pause)
                 self._missed.discard(volume)
                 try:
-                    over = await self._start_what_waits(volume)
+                    tried = await self._start_what_waits(volume)
+                    pause = min(pause * 2, _LONGEST_SECONDS) if tried else _PERIOD_SECONDS
                 except Exception:
                     # Whatever passes, such as a disk that fails for a moment, leaves no container down.
                     log.log(level, "not started again yet", extra={"volume": volume}, exc_info=True)
@@ -77,21 +82,23 @@ class Starter:
             if any(self._waits_for(volume, container) for container in ended):
                 self.missed(volume)
 
-    async def _start_what_waits(self, volume: str) -> bool:
-        """Whether nothing does any more.
+    async def _start_what_waits(self, volume: str) -> int | None:
+        """How many starts were tried; None once nothing waits any more.
 
         A start that fails in the same way is found again, one that fails in another way is not.
         """
         if not await self._back(volume):
-            return False
+            return 0
         ended = await self._ended()
         if ended is None:
-            return False
+            return 0
         waiting = [container for container in ended if self._waits_for(volume, container)]
-        for container in waiting:
-            if await self._startable(volume, container):
-                await self._start(volume, container)
-        return not waiting and volume not in self._missed
+        if not waiting and volume not in self._missed:
+            return None
+        startable = [container for container in waiting if await self._startable(volume, container)]
+        for container in startable:
+            await self._start(volume, container)
+        return len(startable)
 
     def _waits_for(self, volume: str, container: Ended) -> bool:
         """Whether a container was left down for this volume, as far as the engine tells."""
@@ -127,7 +134,7 @@ class Starter:
         return {volume.name for volume in self._volumes.all()}
 
     async def _back(self, name: str) -> bool:
-        """Whether the share answers; as good as that is that the volume is gone."""
+        """Whether the share can be used; as good as that is that the volume is gone."""
         async with self._lanes.lock(name):
             volume = self._volumes.get(name)
-            return volume is None or await self._lanes.in_thread(partial(self._answers, volume))
+            return volume is None or await self._lanes.in_thread(partial(self._usable, volume))

@@ -74,9 +74,13 @@ class VolumeStore:
 
 
 def _from_json(data: Any) -> Volume:
+    known = {field.name for field in dataclasses.fields(Options)}
+    if newer := data["options"].keys() - known:
+        # Without its volumes an older version would stop what runs on them.
+        log.warning("options of a newer version left out", extra={"volume": data["name"], "options": sorted(newer)})
     return Volume(
         name=data["name"],
-        options=Options(**data["options"]),
+        options=Options(**{name: value for name, value in data["options"].items() if name in known}),
         given=dict(data["given"]),
         created=data["created"],
         # An older version did not keep these.

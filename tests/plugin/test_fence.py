@@ -262,3 +262,16 @@ def test_a_mount_that_fails_holds_nothing(plugin: PluginProcess) -> None:
     with pytest.raises(Refused, match="does not exist"):
         plugin.mount("dbs", "a")
     plugin.mount("all", "b")
+
+
+def test_a_plugin_knows_what_it_holds_although_the_record_was_deleted(
+    watched: PluginProcess, engine: FakeEngine
+) -> None:
+    watched.create("dbs", share="dbs", exclusive="true")
+    watched.create("other", share="dbs", exclusive="true")
+    watched.mount("dbs", "a")
+    engine.run("mydb", "dbs")
+    holder_is(watched, "dbs", "mydb")
+    (watched.root / "fence/dbs/azurefile.dbs.json").unlink()
+    with pytest.raises(Refused, match='share "dbs" is exclusive and is held by container "mydb"'):
+        watched.mount("other", "b")

@@ -1,6 +1,7 @@
 """Small files and the volumes kept in them, while several threads are at work."""
 
 import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -119,3 +120,15 @@ def test_volumes_are_listed_while_others_come_and_go(tmp_path: Path) -> None:
         store.remove("passing")
 
     assert beside(lambda: store.all().clear(), come_and_go, 500) == []
+
+
+def test_a_volume_of_a_newer_version_is_still_there_for_an_older_one(tmp_path: Path) -> None:
+    """Which else would take what runs on it for a container without a volume, and stop it."""
+    given = {"share": "dbs", "protocol": "local", "exclusive": "true"}
+    VolumeStore(tmp_path).add(Volume("dbs", options.parse("dbs", given, {}), given, "2026"))
+    path = tmp_path / "dbs.json"
+    data = json.loads(path.read_text())
+    path.write_text(json.dumps(data | {"options": data["options"] | {"novelty": "x"}, "newer": 1}))
+    found = VolumeStore(tmp_path).get("dbs")
+    assert found is not None
+    assert found.options.exclusive is True

@@ -215,3 +215,31 @@ def test_a_lease_that_two_threads_drop_is_dropped_once(one: Machine, monkeypatch
     monkeypatch.setattr(lease, "release", meanwhile)
     one.leases.drop(lease)
     assert one.leases.of("dbs") is None
+
+
+def test_a_holder_whose_record_was_deleted_gives_way_to_who_was_let_in(
+    folder: MemoryFolder, one: Machine, two: Machine
+) -> None:
+    lease = one.claim(folder="a")
+    one.claim("other", folder="c")
+    _delete_records(folder)
+    heir = two.claim(folder="A/b")
+    with pytest.raises(TakenOver, match="its record was deleted from the share, and two was let in"):
+        one.leases.renew(lease)
+    two.leases.renew(heir)
+
+
+def test_a_record_that_was_deleted_is_written_again_where_nobody_was_let_in(
+    folder: MemoryFolder, one: Machine, two: Machine
+) -> None:
+    lease = one.claim()
+    _delete_records(folder)
+    one.leases.renew(lease)
+    with pytest.raises(Held):
+        two.claim()
+
+
+def _delete_records(folder: MemoryFolder) -> None:
+    """As somebody does who tidies the share."""
+    for name in [name for name in folder.files if name.endswith(".json")]:
+        del folder.files[name]

@@ -98,8 +98,8 @@ def test_what_another_plugin_left_down_is_not_started(
 def test_every_share_of_a_container_is_asked_before_it_is_started(outage: Outage) -> None:
     plugin, mydb = outage.plugin(), outage.container("mydb")
     mydb.others = {"conf": PLUGIN}
-    answers, away = plugin._starter._answers, {"dbs", "conf"}
-    plugin._starter._answers = lambda volume: volume.name not in away and answers(volume)
+    usable, away = plugin._starter._usable, {"dbs", "conf"}
+    plugin._starter._usable = lambda volume: volume.name not in away and usable(volume)
 
     async def calls() -> None:
         await outage.create(plugin)

@@ -127,6 +127,7 @@ def test_a_second_process_on_the_same_state_waits(start_plugin: StartPlugin) -> 
         starting = pool.submit(other.start)
         time.sleep(0.6)
         assert not starting.done()
+        assert 'another plugin runs with this STATE: its end is waited for" state=azurefile' in other.log.read_text()
         plugin.kill()
         starting.result().close()
 

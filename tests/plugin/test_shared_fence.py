@@ -21,6 +21,7 @@ def test_another_hosts_holder_is_refused_at_once_and_named(world: World, one: Ma
     with pytest.raises(Held) as caught:
         two.claim()
     assert caught.value.wait == 0
+    assert str(caught.value).endswith("; if that host is gone, try again in 57 s")
     assert 'container "mydb" (database orders, volume "dbs", host one, renewed 3 s ago)' in str(caught.value)
     assert "docker stop mydb on one" in str(caught.value)
 

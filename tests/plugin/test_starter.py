@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import itertools
 import subprocess
 import time
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from azurefile import driver as driver_module
 from azurefile.engine import Ended
-from azurefile.errors import COMES_BACK, ShareError, ShareSilent
+from azurefile.errors import COMES_BACK, ShareError, ShareMissing, ShareSilent
 from azurefile.held import Held
 from azurefile.volumes import Volume
 from tests.plugin.outage import Outage
@@ -103,7 +104,7 @@ def test_a_start_that_fails_for_another_reason_ends_it(outage: Outage) -> None:
 
 def test_an_error_of_the_disk_leaves_no_container_down(outage: Outage, monkeypatch: pytest.MonkeyPatch) -> None:
     plugin, mydb = outage.plugin(), outage.container("mydb")
-    look, failures = plugin._starter._answers, [OSError(errno.EIO, "Input/output error")] * 2
+    look, failures = plugin._starter._usable, [OSError(errno.EIO, "Input/output error")] * 2
 
     def fails(volume: Volume) -> bool:
         if failures:
@@ -113,7 +114,7 @@ def test_an_error_of_the_disk_leaves_no_container_down(outage: Outage, monkeypat
     async def calls() -> None:
         await outage.create(plugin)
         await outage.mount(plugin, mydb)
-        monkeypatch.setattr(plugin._starter, "_answers", fails)
+        monkeypatch.setattr(plugin._starter, "_usable", fails)
         outage.world.share_down = False
         await outage.until_started("mydb")
 
@@ -175,19 +176,73 @@ def test_nobody_waits_for_the_share_of_a_volume_that_was_removed(outage: Outage)
     asyncio.run(calls())
 
 
-def test_a_share_that_refuses_is_no_reason_to_wait(outage: Outage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_refused_key_kept_down_is_started_once_it_is_taken(
+    outage: Outage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     plugin, mydb = outage.plugin(), outage.container("mydb")
+    outage.world.share_down = False
 
     def refuse(_: MemoryFolder) -> None:
         raise ShareError("the key is refused")
 
     async def calls() -> None:
         await outage.create(plugin)
-        monkeypatch.setattr(MemoryFolder, "ask", refuse)
-        assert "is started again" not in await outage.mount(plugin, mydb)
-        assert plugin._starter._tasks == {}
+        with monkeypatch.context() as patch:
+            patch.setattr(MemoryFolder, "ask", refuse)
+            said = await outage.mount(plugin, mydb)
+            assert said.endswith(
+                "the key is refused; once that is over, what ran before and has a restart policy is started again"
+            )
+            await asyncio.sleep(0.5)
+            assert outage.engine.started == []
+            assert plugin._starter._tasks.keys() == {"dbs"}
+        await outage.until_started("mydb")
 
     asyncio.run(calls())
+
+
+def test_a_share_that_a_mount_makes_is_no_reason_to_wait(outage: Outage, monkeypatch: pytest.MonkeyPatch) -> None:
+    plugin = outage.plugin()
+
+    def missing(_: MemoryFolder) -> None:
+        raise ShareMissing("there is no such share")
+
+    monkeypatch.setattr(MemoryFolder, "ask", missing)
+
+    async def calls() -> None:
+        for name, create in (("made", "true"), ("gone", "false")):
+            await plugin.create(name, {"share": "dbs", "folder": name, "create": create})
+        usable = plugin._mounter.usable
+        assert [usable(plugin._volume(name)) for name in ("made", "gone")] == [True, False]
+        plugin._volumes.mounted(plugin._volume("made"), "")
+        assert not usable(plugin._volume("made"))
+
+    asyncio.run(calls())
+
+
+def test_starts_that_fail_although_the_share_can_be_used_become_rare(
+    outage: Outage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a host whose kernel can't mount it: each one fills the engine's log."""
+    plugin, mydb = outage.plugin(), outage.container("mydb")
+    tried: list[float] = []
+
+    async def fails(_: str, container: Ended) -> None:
+        tried.append(time.monotonic())
+
+    monkeypatch.setattr(plugin._starter, "_start", fails)
+
+    async def calls() -> None:
+        await outage.create(plugin)
+        await outage.mount(plugin, mydb)
+        outage.world.share_down = False
+        while len(tried) < 4:
+            await asyncio.sleep(0.02)
+
+    asyncio.run(calls())
+    pauses = [later - earlier for earlier, later in itertools.pairwise(tried)]
+    assert pauses == sorted(pauses)
+    assert pauses[-1] > 3 * pauses[0]
 
 
 def test_a_folder_that_was_not_free_in_time_is_waited_for(outage: Outage, monkeypatch: pytest.MonkeyPatch) -> None:
