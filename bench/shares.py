@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import shlex
 import tempfile
@@ -152,8 +153,13 @@ def _attach(machine: Machine) -> float:
 
 
 def _detach(machine: Machine) -> None:
-    body = shlex.quote('{"Name":"files","ID":"t1"}')
-    machine.run(f"curl -s --unix-socket /run/docker/plugins/*/azurefile.sock -d {body} http://x/VolumeDriver.Unmount")
+    """Has the plugin unmount what `_attach` mounted."""
+    # the ID of a first of `mount_calls`
+    body = shlex.quote('{"Name":"files","ID":"t0"}')
+    call = f"curl -sS --unix-socket /run/docker/plugins/*/azurefile.sock -d {body} http://x/VolumeDriver.Unmount"
+    answer = json.loads(machine.run(call).out)
+    if answer.get("Err") or "/propagated-mount/files " in machine.run("cat /proc/mounts").out:
+        raise BenchError(f"the plugin does not unmount the share: {answer}")
 
 
 def _mounting(machine: Machine, by_hand: str, name: str, rounds: int, began: float) -> Comparison:
