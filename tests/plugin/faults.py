@@ -27,7 +27,7 @@ class Fault:
     says: str
     """What the plugin logs for it, in one line for each volume; nothing if nobody had to be stopped or mounted."""
     away: bool = False
-    """Whether the plugin is away meanwhile: the engine asks it again after 1, 2, 4 and 8 s and lists nothing before."""
+    """Whether the plugin is away meanwhile, and with it its volumes."""
 
 
 def kill_plugin(stage: Stage) -> None:

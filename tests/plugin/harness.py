@@ -42,10 +42,12 @@ class PluginProcess:
         engine: Path | None = None,
         defaults: str = "protocol=local",
         program: Path = REPOSITORY,
+        module: str = "azurefile",
     ) -> None:
-        """`program` is the folder in which its package is."""
+        """`program` is the folder in which its package is, `module` what of it is run."""
         self.folder = folder
         self._program = program
+        self._module = module
         folder.mkdir(parents=True, exist_ok=True)
         self.root = root or folder / "root"
         self.socket = folder / "plugin.sock"
@@ -73,7 +75,7 @@ class PluginProcess:
         }
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "azurefile"] + [f"--{name}={value}" for name, value in arguments.items()],
+                [sys.executable, "-m", self._module] + [f"--{name}={value}" for name, value in arguments.items()],
                 cwd=self._program,
                 stderr=log,
                 stdout=log,

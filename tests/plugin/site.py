@@ -192,9 +192,11 @@ def plugin_log(machine: Machine) -> str:
     return machine.run("journalctl --merge -u docker --no-pager | grep plugin=", check=False).out
 
 
-# A list is measured to the tenth of a second where nothing is emulated (test_late_mounts.py). Here it is told from one
-# that waits for a share, which takes 5 s and more.
+# That a list takes less than a second is seen where nothing is emulated (test_engine.py). Here it is told from one that
+# waits for a share, which takes 5 s and more.
 LIST_SECONDS = 3
+# The engine asks a plugin that is away again after 1, 2, 4 and 8 s, and lists nothing before.
+AWAY_SECONDS = 18
 
 
 class ListWatch:
@@ -205,9 +207,12 @@ class ListWatch:
     slowest ping took is taken off. An engine that is down has no answer.
     """
 
-    def __init__(self, machine: Machine) -> None:
-        self.slowest = 0.0
-        self.answers = 0
+    def __init__(self, machine: Machine, *volumes: str) -> None:
+        """Each list has to have the `volumes`."""
+        self._slowest = 0.0
+        self._full = 0
+        self._short: list[str] = []
+        self._volumes = set(volumes)
         self._machine = machine
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -218,32 +223,49 @@ class ListWatch:
 
     def __exit__(self, *_: object) -> None:
         self._end.set()
-        self._thread.join(60)
+        self._thread.join(100)
+        assert not self._thread.is_alive()
+
+    def check(self, *, away: bool = False) -> None:
+        """Asserts that the lists came at once and were complete, as they can't be while the plugin is `away`."""
+        assert self._full
+        assert self._slowest < (AWAY_SECONDS if away else LIST_SECONDS)
+        assert away or not self._short
 
     def _run(self) -> None:
         with ThreadPoolExecutor(1) as pool:
             while not self._end.wait(0.5):
                 answered = threading.Event()
                 pings = pool.submit(self._ping_until, answered)
-                seconds = self._ask("/volumes")
+                seconds, answer = self._ask("/volumes")
                 answered.set()
-                if seconds is not None:
-                    self.slowest = max(self.slowest, seconds - pings.result())
-                    self.answers += 1
+                self._slowest = max(self._slowest, seconds - pings.result())
+                if answer is None:
+                    continue
+                listed = {volume["Name"] for volume in answer.get("Volumes") or []}
+                if self._volumes <= listed:
+                    self._full += 1
+                else:
+                    self._short.append(str(answer)[:500])
 
     def _ping_until(self, answered: threading.Event) -> float:
         slowest = 0.0
         while not answered.wait(0.05):
-            slowest = max(slowest, self._ask("/_ping") or 0)
+            slowest = max(slowest, self._ask("/_ping")[0])
         return slowest
 
-    def _ask(self, path: str) -> float | None:
-        """Seconds until the engine answered, if it did."""
+    def _ask(self, path: str) -> tuple[float, dict[str, Any] | None]:
+        """Seconds until the engine answered, and its answer if it did: one that is down is no slow one."""
         started = time.monotonic()
         connection = UnixConnection(self._machine.docker_socket)
-        with contextlib.suppress(OSError, http.client.HTTPException), contextlib.closing(connection):
-            connection.request("GET", path)
-            response = connection.getresponse()
-            response.read()
-            return time.monotonic() - started if response.status == http.client.OK else None
-        return None
+        with contextlib.closing(connection):
+            try:
+                connection.request("GET", path)
+                response = connection.getresponse()
+                body = response.read()
+            except TimeoutError:
+                return time.monotonic() - started, None
+            except (OSError, http.client.HTTPException):
+                return 0.0, None
+        answer = json.loads(body) if body.startswith(b"{") else {"said": body.decode(errors="replace")}
+        return time.monotonic() - started, answer

@@ -2,9 +2,11 @@
 
 import os
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -99,6 +101,29 @@ def test_the_second_server_is_refused_with_the_holders_name(managed: ManagedPlug
         docker("rm", "-f", "ddtest-af-mydb2")
     docker("rm", "-f", "ddtest-af-mydb")
     run(docker, "ddtest-af-mydb2", "ddtest-af-again", image)
+
+
+def test_a_share_that_hangs_delays_no_list(managed: ManagedPlugin, docker: Docker, image: str) -> None:
+    key = managed.root / "credentials/ddtest"
+    key.touch(mode=0o600)
+    key.write_text("key=secret\n")
+    seconds = []
+    # it takes connections, and says nothing
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as pool:
+        port = str(server.getsockname()[1])
+        share = {"share": "dbs", "protocol": "smb", "server": "127.0.0.1", "port": port, "account": "ddtest"}
+        managed.create("ddtest-af-hangs", **share)
+        managed.create("ddtest-af-good", share="good")
+        hanging = pool.submit(run, docker, "ddtest-af-waits", "ddtest-af-hangs", image)
+        while not hanging.done():
+            started = time.monotonic()
+            listed = docker("volume", "ls", "-q").split()
+            seconds.append(time.monotonic() - started)
+            assert {"ddtest-af-hangs", "ddtest-af-good"} <= set(listed)
+        with pytest.raises(DockerError, match=r'volume "ddtest-af-hangs": .* is started again'):
+            hanging.result()
+    assert len(seconds) > 5
+    assert max(seconds) < 1
 
 
 def test_a_killed_container_comes_back_under_its_fence(managed: ManagedPlugin, docker: Docker, image: str) -> None:

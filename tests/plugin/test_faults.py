@@ -10,7 +10,6 @@ from tests.machines.plugin import MachinePlugin
 from tests.machines.samba import SambaServer
 from tests.plugin.faults import BOTH, LOST, SMB
 from tests.plugin.site import (
-    LIST_SECONDS,
     TAKEOVER,
     WRITER,
     ListWatch,
@@ -57,13 +56,13 @@ def test_a_share_deleted_under_its_users_harms_no_other(stages: Stages) -> None:
         run(machine, "writer", "doomed", WRITER, "--restart=unless-stopped")
         wait_for_holder(machine, "doomed", "writer")
         since = stage.now()
-        with ListWatch(machine) as lists:
+        with ListWatch(machine, *stage.holders) as lists:
             server.delete_share("doomed")
             wait_until(lambda: not running(machine, "writer"), TAKEOVER)
             stage.goes_on()
             docker(machine, "rm", "-f", "writer")
             docker(machine, "volume", "rm", "doomed")
-        assert lists.slowest < LIST_SECONDS
+        lists.check()
         stage.check()
         assert "/doomed " not in machine.run("cat /proc/1/mountinfo").out
         log = stage.log(since)
@@ -76,12 +75,12 @@ def test_nothing_is_lost(stages: Stages, kind: str, name: str) -> None:
     fault = (SMB | BOTH)[name]
     with stages.use(kind) as stage:
         since = stage.now()
-        with ListWatch(stage.machine) as lists:
+        with ListWatch(stage.machine, *stage.holders) as lists:
             fault.strike(stage)
             stage.goes_on()
         stage.check()
         log = stage.log(since)
         said = [line for line in log if (fault.says or LOST) in line]
         told = sorted(volume for line in said for volume in re.findall(r"volume=(\w+)", line))
-        assert fault.away or lists.slowest < LIST_SECONDS
+        lists.check(away=fault.away)
         assert told == (sorted(stage.holders) if fault.says else []), "\n".join(log)
