@@ -69,7 +69,7 @@ class LettingGo:
 
     Pulumi makes what is new before it deletes what is old. So a database that was renamed, or gave its volume, files
     or port to another, ends first: the fence and the port let go, and the new one can start. It ends as late as that,
-    since whatever else can fail comes before.
+    since whatever else can fail comes before. A container one of whose volumes is gone is refused.
     """
 
     def __init__(self, engine: pulumi.Output[Engine], wanted: Wanted, labels: Mapping[str, pulumi.Input[str]]) -> None:
@@ -77,6 +77,24 @@ class LettingGo:
         self._known = pulumi.Output.all(engine, labels)
         self.hook = pulumi.ResourceHookBinding(before_create=[pulumi.ResourceHook("letting-go", self._before)])
         """What calls it before a container is made."""
+
+    @classmethod
+    def if_needed(
+        cls,
+        engine: pulumi.Output[Engine],
+        wanted: Wanted,
+        labels: Mapping[str, pulumi.Input[str]],
+        volumes: Callable[[], list[Any]] | None = None,
+    ) -> LettingGo | None:
+        """Returns one if the state tells that there is anything to do: most updates ask nobody.
+
+        `volumes`: what the engine has, where it is quick to ask.
+        """
+        if pulumi.runtime.is_dry_run():
+            return None
+        known = {str(has.get("name")) for (typ, _), has in recorded().items() if typ == VOLUME}
+        lost = known and (volumes is None or gone(known, volumes()))
+        return cls(engine, wanted, labels) if lost or any_recorded(wanted) else None
 
     def stop(self, connection: EngineConnection, labels: Mapping[str, str], container: str) -> None:
         """Stops what holds what `container` gets; the stack's containers have `labels`.
@@ -100,24 +118,7 @@ class LettingGo:
                     raise pulumi.RunError(reason)
                 stop_holders(connection, _of(self._wanted, name), labels, volumes)
         except EngineError as error:
-            raise pulumi.RunError(f"what {name} gets is held by another container: {error}") from None
-
-
-def letting_go(
-    engine: pulumi.Output[Engine],
-    wanted: Wanted,
-    labels: Mapping[str, pulumi.Input[str]],
-    volumes: Callable[[], list[Any]] | None = None,
-) -> LettingGo | None:
-    """What comes before a container of the stack is made, if the state tells that there is anything to do.
-
-    Most updates ask nobody. `volumes`: what the engine has, where it is quick to ask.
-    """
-    if pulumi.runtime.is_dry_run():
-        return None
-    known = {str(has.get("name")) for (typ, _), has in recorded().items() if typ == VOLUME}
-    lost = known and (volumes is None or gone(known, volumes()))
-    return LettingGo(engine, wanted, labels) if lost or any_recorded(wanted) else None
+            raise pulumi.RunError(f"container {name} can't be made: {error}") from None
 
 
 def gone(names: set[str], volumes: list[Any]) -> str:

@@ -9,7 +9,7 @@ import pulumi
 from components.hosts.claims import Claims, checked
 from components.hosts.docker_provider import DockerProvider
 from components.hosts.engine import Engine
-from components.hosts.holders import LettingGo, letting_go
+from components.hosts.holders import LettingGo
 
 
 class DockerHost(pulumi.ComponentResource):
@@ -39,7 +39,7 @@ class DockerHost(pulumi.ComponentResource):
     def claim(self, claims: Claims) -> Mapping[str, pulumi.Input[str]]:
         """Returns the labels of `claims`, known once what has them can be made here."""
         engine = self.standing()
-        self.letting_go = letting_go(engine, claims, claims["labels"])
+        self.letting_go = LettingGo.if_needed(engine, claims, claims["labels"])
         return checked(engine, claims)
 
     def standing(self) -> pulumi.Output[Engine]:

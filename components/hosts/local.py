@@ -12,7 +12,7 @@ import pulumi
 from components.hosts.claims import Claims, check
 from components.hosts.docker_provider import DockerProvider
 from components.hosts.engine import Engine
-from components.hosts.holders import letting_go
+from components.hosts.holders import LettingGo
 from components.hosts.host import DockerHost
 from provider.connection import EngineConnection, EngineError
 
@@ -57,7 +57,7 @@ class LocalHost(DockerHost):
         Raises:
             pulumi.RunError: if the engine does not answer.
         """
-        self.letting_go = letting_go(self.engine, claims, claims["labels"], lambda: self._volumes)
+        self.letting_go = LettingGo.if_needed(self.engine, claims, claims["labels"], lambda: self._volumes)
         checked = pulumi.Output.all(claims["labels"]).apply(lambda known: self._check(claims, known[0]))
         return {label: checked[label] for label in claims["labels"]}
 

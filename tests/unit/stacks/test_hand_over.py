@@ -248,6 +248,20 @@ def test_what_keeps_ssh_out_when_something_has_to_be_stopped_is_one_line(
         build(lambda: dict(SSHHost("host", {"address": "box.example"}).claim(wanted)))
 
 
+@pytest.mark.usefixtures("logins")
+def test_what_keeps_ssh_out_when_a_container_is_made_is_one_line(
+    build: Build, monkeypatch: pytest.MonkeyPatch, hooks: list[Any]
+) -> None:
+    def login(*_: object) -> None:
+        raise EngineError("ssh to root@box.example failed: no route")
+
+    build(lambda: SSHHost("host", {"address": "box.example"}).claim(claims(server("mydb", "dbs", 1))) and None)
+    monkeypatch.setattr("components.hosts.holders.connect", login)
+    refused = r"^container mydb can't be made: ssh to root@box.example failed: no route$"
+    with pytest.raises(pulumi.RunError, match=refused):
+        asyncio.get_event_loop().run_until_complete(hooks[0](before("mydb", "dbs")))
+
+
 @pytest.mark.parametrize("moved", [True, False])
 def test_on_azure_it_waits_for_the_machine(
     build: Build, engine: FakeEngine, logins: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, moved: bool
