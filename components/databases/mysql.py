@@ -25,6 +25,8 @@ PROGRAMS = Path("images/mysql")
 ENTRYPOINT = "/usr/local/bin/datadocker-mysql"
 HEALTH = "/usr/local/bin/datadocker-mysql-health"
 
+# by it the plugin names the database that has a volume which another container asks for
+LABEL = "io.datadocker.database"
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - only where a firewall names who reaches it
 
 # recovery after a crash, or the first start of an official image
@@ -111,7 +113,7 @@ class MySQLDatabase(pulumi.ComponentResource):
             uploads.append(_secret_file("init.sql", self._statements(args)))
         if args.get("official"):
             uploads += [_program(ENTRYPOINT), _program(HEALTH)]
-        labels = {**args["labels"], "io.datadocker.database": args["container"]}
+        labels = {**args["labels"], LABEL: args["container"]}
         before, options = [*(args.get("after") or [])], args.get("options")
         if options and options not in before:
             before.append(options)
