@@ -12,8 +12,8 @@ from provider.resource import Failure
 
 
 @contextlib.contextmanager
-def turn(root: str, *, shared: bool = False) -> Iterator[None]:
-    """Waits until no other run is at the plugin whose folder on the host is `root`; `shared` ones don't exclude others.
+def turn(what: str, *, shared: bool = False) -> Iterator[None]:
+    """Waits until no other run is at `what`, a plugin's folder or a database; `shared` ones don't exclude each other.
 
     The lock is the kernel's, so that a killed run holds none.
 
@@ -22,7 +22,7 @@ def turn(root: str, *, shared: bool = False) -> Iterator[None]:
     """
     base = os.environ.get("XDG_CACHE_HOME", "")
     cache = (Path(base) if Path(base).is_absolute() else Path.home() / ".cache") / "datadocker"
-    file = cache / "locks" / f"plugin{root.replace('/', '-')}.lock"
+    file = cache / "locks" / f"plugin{what.replace('/', '-')}.lock"
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         opened = file.open("a")

@@ -150,9 +150,9 @@ def _remove_oneoffs(docker: list[str], mark: str) -> None:
             _call([*docker, "rm", "-fv", *listed.split()])
 
 
-def _turn(root: str) -> AbstractContextManager[None]:
-    """Waits for other stacks of this machine that are at the plugin of this folder, by the lock of `provider.turns`."""
-    return cache.lock(f"plugin{root.replace('/', '-')}")
+def _turn(what: str) -> AbstractContextManager[None]:
+    """Waits for other stacks of this machine that are at `what`, by the lock of `provider.turns`."""
+    return cache.lock(f"plugin{what.replace('/', '-')}")
 
 
 def _remove_half_installed(engines: list[list[str]], operations: list[Operation]) -> bool:

@@ -141,7 +141,7 @@ def _owner(container: Any, ours: Mapping[str, str]) -> str:
 def _taken_volumes(
     claims: Claims, volumes: list[Any], containers: list[Any], ours: Mapping[str, str]
 ) -> Iterator[tuple[str, str]]:
-    """Yields those of `volumes` that the stack can't have, as `_taken` does; `containers` are the stack's."""
+    """Yields those of `volumes` that the stack can't have, as `_taken_names` does; `containers` are the stack's."""
     for volume in volumes:
         name, driver = volume["Name"], claims["plugin"]["driver"]
         if name not in claims["volumes"]:

@@ -1,4 +1,4 @@
-"""What a stack claims on an engine: whether it can be had, and who is stopped for it."""
+"""What a stack claims on an engine: whether it can be had, and what is said where it can't be."""
 
 from __future__ import annotations
 
