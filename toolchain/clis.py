@@ -102,7 +102,7 @@ def _build(folder: Path, venv: Path) -> None:
         # each is kept by a key of its own: a changed one is built alone, an interrupted run goes on
         part = cache.entry(
             f"{module.name}-{sources.module_key(module)}",
-            lambda out, b=build: b(go, out, say),  # type: ignore[misc]
+            lambda out, b=build: b(go, out),  # type: ignore[misc]
         )
         for file in part.iterdir():
             os.link(file, programs / file.name)

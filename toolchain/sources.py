@@ -1,7 +1,9 @@
-"""How the binaries that no package registry offers are built from the Go module proxy.
+"""Builds of the programs that no package registry offers, from the Go module proxy.
 
-Each build works on a copy of its module, so that it never changes a tracked file.
+Each works on a copy of its module, so that no tracked file is ever changed.
 """
+
+from __future__ import annotations
 
 import hashlib
 import os
@@ -15,6 +17,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from toolchain.progress import ToolchainError, say
+
 PULUMI_VERSION = "3.259.0"
 DOCKER_VERSION = "5.2.0"
 
@@ -25,77 +29,46 @@ DOCKER_PROVIDER = SOURCES / "docker"
 DOCKER_ARCHIVE = f"pulumi-resource-docker-v{DOCKER_VERSION}.tgz"
 DYNAMIC_PROVIDER = "pulumi-resource-pulumi-python"
 
-# -v: the packages are counted; -mod=readonly: exactly the modules that go.sum names.
+# -v: the packages are counted; -mod=readonly: exactly the modules that go.sum names
 FLAGS = ("-v", "-mod=readonly", "-buildvcs=false", "-trimpath")
-
-# What a user may have set for work of their own.
+# what a user may have set for work of their own
 INTERFERING = {"GOFLAGS", "GOOS", "GOARCH", "GOROOT", "GOTOOLCHAIN", "GOEXPERIMENT", "GO111MODULE"}
 
 PACKAGES_BETWEEN_REPORTS = 100
 ERROR_TAIL_LINES = 20
-# What `go build -v` prints for a package that it compiles: an import path, and nothing else.
+# what `go build -v` prints for a package that it compiles: an import path, and nothing else
 COMPILED_PACKAGE = re.compile(r"[\w.~/-]+")
 
-Say = Callable[[str], None]
 
-
-class BuildError(Exception):
-    """A build failed; the message ends with what the compiler said last."""
-
-
-def build_cli(go: Path, out: Path, say: Say) -> None:
-    """Build the Pulumi CLI.
-
-    Args:
-        go: The go command.
-        out: Existing folder that receives ``pulumi``.
-        say: Takes a line about the progress.
+def build_cli(go: Path, out: Path) -> None:
+    """Builds the Pulumi CLI by the command `go` and puts it into the folder `out`.
 
     Raises:
-        BuildError: The build failed.
+        ToolchainError: if that fails, with the end of what the compiler said.
     """
     version = f"github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v{PULUMI_VERSION}"
     target = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
     with _copy(CLI, out) as module:
-        _go_build(go, module, target, out / "pulumi", say, ldflags=f"-s -w -X {version}")
+        _go_build(go, module, target, out / "pulumi", ldflags=f"-s -w -X {version}")
 
 
-def build_language_host(go: Path, out: Path, say: Say) -> None:
-    """Build the language host for Python, with the provider of dynamic resources beside it.
-
-    Args:
-        go: The go command.
-        out: Existing folder that receives ``pulumi-language-python`` and `DYNAMIC_PROVIDER`.
-        say: Takes a line about the progress.
-
-    Raises:
-        BuildError: The build failed.
-    """
+def build_language_host(go: Path, out: Path) -> None:
+    """Builds the language host for Python, with the provider of dynamic resources beside it, as `build_cli` does."""
     with _copy(LANGUAGE_HOST, out) as module:
-        _go_build(go, module, ".", out / "pulumi-language-python", say)
+        _go_build(go, module, ".", out / "pulumi-language-python")
         _install(module / DYNAMIC_PROVIDER, out / DYNAMIC_PROVIDER)
 
 
-def build_docker_provider(go: Path, out: Path, say: Say) -> None:
-    """Build the Docker provider.
-
-    Args:
-        go: The go command.
-        out: Existing folder that receives ``schema.json`` and `DOCKER_ARCHIVE`, a plugin for
-            ``pulumi plugin install --file``.
-        say: Takes a line about the progress.
-
-    Raises:
-        BuildError: The build failed.
-    """
+def build_docker_provider(go: Path, out: Path) -> None:
+    """Builds the Docker provider as `build_cli` does: its schema.json, and an archive for `pulumi plugin install`."""
     name = "pulumi-resource-docker"
     with _copy(DOCKER_PROVIDER, out) as module:
-        # The provider embeds its schema, which a program of its own writes: outside the module,
-        # where it finds no documentation to copy, so that the schema depends on the code alone.
+        # the provider embeds its schema, which a program of its own writes: outside the module, where it finds no
+        # documentation to copy, so that the schema depends on the code alone
         schema, generator, provider = module / "schema.json", module / "generator", module / name
-        _go_build(go, module, "./generate", generator, say, tags="no_compose")
-        schema.write_bytes(_run([str(generator)], module.parent))
-        _go_build(go, module, ".", provider, say, tags="no_compose")
+        _go_build(go, module, "./generate", generator, tags="no_compose")
+        schema.write_bytes(_output(generator, module.parent))
+        _go_build(go, module, ".", provider, tags="no_compose")
         say(f"packing {DOCKER_ARCHIVE}")
         archive = module / DOCKER_ARCHIVE
         with tarfile.open(archive, "w:gz", compresslevel=1) as plugin:
@@ -104,8 +77,8 @@ def build_docker_provider(go: Path, out: Path, say: Say) -> None:
         _install(archive, out / DOCKER_ARCHIVE)
 
 
-# What to build from each module.
-MODULES: dict[Path, Callable[[Path, Path, Say], None]] = {
+# what is built of each module
+MODULES: dict[Path, Callable[[Path, Path], None]] = {
     LANGUAGE_HOST: build_language_host,
     CLI: build_cli,
     DOCKER_PROVIDER: build_docker_provider,
@@ -113,14 +86,7 @@ MODULES: dict[Path, Callable[[Path, Path, Say], None]] = {
 
 
 def module_key(module: Path) -> str:
-    """Give a short hash of everything that a module's build depends on, for a cache of binaries.
-
-    Args:
-        module: One of `MODULES`.
-
-    Returns:
-        Sixteen hexadecimal digits.
-    """
+    """Returns a short hash of all that the build of one of MODULES depends on."""
     key = hashlib.sha256(repr((PULUMI_VERSION, DOCKER_VERSION, FLAGS)).encode())
     for file in sorted(file for file in module.rglob("*") if file.is_file()):
         content = file.read_bytes()
@@ -129,11 +95,7 @@ def module_key(module: Path) -> str:
 
 
 def sources_key() -> str:
-    """Give a short hash of everything that all builds depend on.
-
-    Returns:
-        Sixteen hexadecimal digits.
-    """
+    """Returns a short hash of all that all builds depend on."""
     return hashlib.sha256("".join(map(module_key, MODULES)).encode()).hexdigest()[:16]
 
 
@@ -152,27 +114,14 @@ def _copy(module: Path, out: Path) -> Iterator[Path]:
 
 
 def _install(source: Path, target: Path) -> None:
-    # By renaming: a process that runs the old file keeps it, and nobody sees half of the new one.
+    # by renaming: a process that runs the old file keeps it, and nobody sees half of the new one
     partial = target.with_name(f".{target.name}.partial")
     shutil.copy2(source, partial)
     partial.replace(target)
 
 
-def _go_build(
-    go: Path,
-    module: Path,
-    target: str,
-    out: Path,
-    say: Say,
-    *,
-    ldflags: str = "-s -w",
-    tags: str = "",
-) -> None:
-    """Build one main package, reporting how many packages were compiled so far.
-
-    Raises:
-        BuildError: The build failed.
-    """
+def _go_build(go: Path, module: Path, target: str, out: Path, *, ldflags: str = "-s -w", tags: str = "") -> None:
+    """Builds one main package and says how many packages were compiled so far."""
     say(f"building {out.name}")
     binary = module / f".{out.name}.built"
     flags = [*FLAGS, f"-tags={tags}", f"-ldflags={ldflags}"]
@@ -196,15 +145,14 @@ def _go_build(
             elif not line.startswith("go: downloading "):
                 tail.append(line)
     if build.returncode != 0:
-        msg = "\n".join([f"building {out.name} failed (exit status {build.returncode}):", *tail])
-        raise BuildError(msg)
+        raise ToolchainError("\n  ".join([f"building {out.name} failed (exit code {build.returncode}):", *tail]))
     _install(binary, out)
 
 
-def _run(command: list[str], folder: Path) -> bytes:
-    done = subprocess.run(command, cwd=folder, capture_output=True, check=False)
+def _output(program: Path, folder: Path) -> bytes:
+    """What `program` printed, run in `folder`."""
+    done = subprocess.run([program], cwd=folder, capture_output=True, check=False)
     if done.returncode != 0:
         tail = done.stderr.decode(errors="replace").splitlines()[-ERROR_TAIL_LINES:]
-        msg = "\n".join([f"{command[0]} failed (exit status {done.returncode}):", *tail])
-        raise BuildError(msg)
+        raise ToolchainError("\n  ".join([f"{program.name} failed (exit code {done.returncode}):", *tail]))
     return done.stdout

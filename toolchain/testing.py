@@ -12,7 +12,6 @@ from pathlib import Path
 
 from toolchain import clis, engine, packages, virtualenv
 from toolchain.progress import ToolchainError, run, say
-from toolchain.sources import BuildError
 from toolchain.wrapper import environment
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -49,7 +48,7 @@ def main(arguments: list[str]) -> None:
     parts, rest = named or list(PARTS), arguments[len(named) :]
     try:
         sys.exit(_run(parts, rest))
-    except (ToolchainError, BuildError) as error:
+    except ToolchainError as error:
         say(str(error))
         sys.exit(1)
     except KeyboardInterrupt:

@@ -11,7 +11,6 @@ from toolchain.backend import DEFAULT_STACK, Backend
 from toolchain.commandline import LIST, NEW, OPERATIONS, REMOVE, STACKLESS
 from toolchain.progress import ToolchainError, say
 from toolchain.recovery import recover
-from toolchain.sources import BuildError
 from toolchain.statefiles import PROJECT
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -32,7 +31,7 @@ def main(arguments: list[str]) -> None:
     try:
         folder = _folder(asked)
         cli, env = _ready(asked)
-    except (ToolchainError, BuildError) as error:
+    except ToolchainError as error:
         say(str(error))
         sys.exit(1)
     except PermissionError as error:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from toolchain import sources
+from toolchain.progress import ToolchainError
 
 # stands for Go: tells where it works and what it was given, and makes what it is to make
 GO = """#!{python}
@@ -28,10 +29,19 @@ def test_a_build_has_no_settings_of_other_work_and_stays_beside_what_it_makes(
         monkeypatch.setenv(variable, "of other work")
     monkeypatch.setenv("GOPROXY", "https://proxy.example")
     monkeypatch.setenv("TMPDIR", "/nowhere")
-    sources.build_cli(go, out, print)
+    sources.build_cli(go, out)
     made = (out / "pulumi").read_text()
     assert "of other work" not in made
     assert "https://proxy.example" in made
     for place in ("HERE", "GOTMPDIR"):
         assert f'"{place}": "{out}/.building-' in made
     assert [file.name for file in out.iterdir()] == ["pulumi"]
+
+
+def test_what_the_compiler_said_last_is_told(tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    go.write_text("#!/bin/sh\necho go: downloading example.com/x v1\necho main.go:1: no such thing >&2\nexit 1\n")
+    go.chmod(0o755)
+    with pytest.raises(ToolchainError) as error:
+        sources.build_cli(go, tmp_path)
+    assert str(error.value) == "building pulumi failed (exit code 1):\n  main.go:1: no such thing"
