@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from toolchain import cache
-from toolchain.commandline import OPTION
+from toolchain.commandline import OPTION, bare_name
 from toolchain.progress import ToolchainError, say
 from toolchain.stackfile import text_of
 from toolchain.statefiles import PROJECT, StateFiles
@@ -32,9 +32,10 @@ PACKED = ("PULUMI_DIY_BACKEND_GZIP", "PULUMI_DIY_BACKEND_ZSTD")
 class Backend:
     """The backend that the user names or is logged in to, or else files in the checkout's `.state`."""
 
-    def __init__(self, checkout: Path, env: dict[str, str]) -> None:
-        """Decides on the backend and completes `env` for it."""
+    def __init__(self, checkout: Path, env: dict[str, str], cli: Path) -> None:
+        """Decides on the backend and completes `env` for it, in which `cli` is run."""
         self.checkout = checkout
+        self.cli = cli
         self.state = checkout / ".state"
         self.env = env
         # the home is the wrapper's own unless the user set one, and no login is looked for there
@@ -170,25 +171,25 @@ class Backend:
         url = self.url.rstrip("/") if self.url.startswith("http") else self.url
         return by_backend.get(url) or settings.get("stack") or None
 
-    def ensure_stack(self, cli: Path, stack: str, *, select: bool) -> None:
+    def ensure_stack(self, stack: str, *, select: bool) -> None:
         """Creates `stack` if it does not exist and Pulumi.<stack>.yaml does; selects it if asked to."""
-        name = stack.rsplit("/", 1)[-1]
-        if not self._exists(cli, name):
+        name = bare_name(stack)
+        if not self._exists(name):
             if not (self.checkout / f"Pulumi.{name}.yaml").exists():
                 say(f"there is no stack {name}: write Pulumi.{name}.yaml, and it is created")
                 return
             with cache.lock("stack"):
                 # another run may have made it meanwhile
-                if not self._exists(cli, name):
+                if not self._exists(name):
                     say(f"creating stack {name}")
-                    self._init(cli, stack, name)
+                    self._init(stack, name)
                     self._tell_of_salt(name)
         if select:
-            self.pulumi(cli, "stack", "select", stack)
+            self.pulumi("stack", "select", stack)
 
-    def _init(self, cli: Path, stack: str, name: str) -> None:
+    def _init(self, stack: str, name: str) -> None:
         try:
-            self.pulumi(cli, "stack", "init", stack, "--no-select")
+            self.pulumi("stack", "init", stack, "--no-select")
         except ToolchainError as error:
             if "incorrect passphrase" not in str(error):
                 raise
@@ -211,43 +212,51 @@ class Backend:
                 "commits, or share passphrase and state first (docs/azure.md, Teams)"
             )
 
-    def _exists(self, cli: Path, name: str) -> bool:
+    def _exists(self, name: str) -> bool:
         if self.states.folder is not None:
             return self.states.exists(name)
         listed = subprocess.run(
-            [cli, "stack", "ls", "--json"],
+            [self.cli, "stack", "ls", "--json"],
             env=self._own_env(),
             cwd=self.checkout,
             capture_output=True,
             check=False,
         )
         stacks = json.loads(listed.stdout or b"[]")
-        return any(s["name"].rsplit("/", 1)[-1] == name for s in stacks)
+        return any(bare_name(s["name"]) == name for s in stacks)
 
-    def pulumi(self, cli: Path, *args: str) -> None:
+    def pulumi(self, *args: str) -> None:
         """Runs the CLI.
 
         Raises:
             ToolchainError: if it fails, with the end of what it printed.
         """
-        self._run(cli, args, errors=subprocess.STDOUT)
+        self._run(args, errors=subprocess.STDOUT)
 
-    def output(self, cli: Path, *args: str) -> str:
+    def output(self, *args: str) -> str:
         """Runs the CLI and returns what it wrote to its standard output.
 
         Raises:
             ToolchainError: if it fails, with the end of what it printed, or with --json the error that it reports, in
                 one line.
         """
-        return self._run(cli, args, errors=subprocess.PIPE)
+        return self._run(args, errors=subprocess.PIPE)
+
+    def export(self, stack: str) -> str:
+        """Returns the state of `stack` as the CLI exports it, JSON.
+
+        Raises:
+            ToolchainError: as `output` does.
+        """
+        return self.output("stack", "export", "--stack", stack)
 
     def _own_env(self) -> dict[str, str]:
         """Without the options that the user's command has by the environment."""
         return {k: v for k, v in self.env.items() if not k.startswith(OPTION)}
 
-    def _run(self, cli: Path, args: Sequence[str], *, errors: int) -> str:
+    def _run(self, args: Sequence[str], *, errors: int) -> str:
         done = subprocess.run(
-            [cli, *args, "--non-interactive"],
+            [self.cli, *args, "--non-interactive"],
             env=self._own_env(),
             cwd=self.checkout,
             stdout=subprocess.PIPE,

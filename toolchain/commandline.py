@@ -59,6 +59,11 @@ def named_stack(arguments: Sequence[str]) -> str | None:
     return value_of(arguments, "stack", "s") or (name or None if about in NEW | REMOVE | {"select"} else None)
 
 
+def bare_name(stack: str) -> str:
+    """A stack's own name, without those of its organisation and project."""
+    return stack.rsplit("/", 1)[-1]
+
+
 def about_stack(arguments: Sequence[str]) -> tuple[str, str]:
     """What is done by `stack`, and the first word after it; nothing where there is none."""
     words = _words(arguments)

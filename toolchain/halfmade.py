@@ -39,7 +39,7 @@ IDS = {
 Resource = dict[str, Any]
 
 
-def take_in(backend: Backend, cli: Path, stack: str, pending: list[dict[str, Any]]) -> dict[str, Resource]:
+def take_in(backend: Backend, stack: str, pending: list[dict[str, Any]]) -> dict[str, Resource]:
     """Puts what was being made on Azure into the state; returns it by its URN. The caller refreshes then.
 
     Raises:
@@ -48,7 +48,7 @@ def take_in(backend: Backend, cli: Path, stack: str, pending: list[dict[str, Any
     begun = [o["resource"] for o in pending if o["type"] == "creating" and o["resource"]["type"] in IDS]
     if not begun:
         return {}
-    exported = _export(backend, cli, stack)
+    exported = json.loads(backend.export(stack))
     resources: list[Resource] = exported["deployment"].get("resources") or []
     subscription = _subscription(resources)
     if not subscription:
@@ -69,11 +69,11 @@ def take_in(backend: Backend, cli: Path, stack: str, pending: list[dict[str, Any
     exported["deployment"]["resources"] = [taken.get(r["urn"], r) for r in resources] + [
         r for urn, r in taken.items() if urn not in places
     ]
-    _import(backend, cli, stack, exported)
+    _import(backend, stack, exported)
     return taken
 
 
-def ask_again(backend: Backend, cli: Path, stack: str, taken: dict[str, Resource]) -> None:
+def ask_again(backend: Backend, stack: str, taken: dict[str, Resource]) -> None:
     """Marks what is left of `taken`, since the refresh calls it sound; so the next `up` makes it what it is to be.
 
     Raises:
@@ -81,7 +81,7 @@ def ask_again(backend: Backend, cli: Path, stack: str, taken: dict[str, Resource
     """
     if not taken:
         return
-    exported = _export(backend, cli, stack)
+    exported = json.loads(backend.export(stack))
     found: list[Resource] = exported["deployment"].get("resources") or []
     exported["deployment"]["resources"] = found = [
         r for r in found if not (r["urn"] in taken and _is_anothers(r, taken[r["urn"]]))
@@ -91,7 +91,7 @@ def ask_again(backend: Backend, cli: Path, stack: str, taken: dict[str, Resource
             # without what Azure added to them, which would be a change
             resource |= {key: taken[resource["urn"]][key] for key in ("inputs", "initErrors")}
             say(f"{resource['id']} is there, or on its way: the next up finishes it")
-    _import(backend, cli, stack, exported)
+    _import(backend, stack, exported)
 
 
 def _is_anothers(found: Resource, begun: Resource) -> bool:
@@ -123,13 +123,8 @@ def _default_subscription() -> str:
     return next((str(s["id"]) for s in [*(s for s in known if s.get("isDefault")), *known]), "")
 
 
-def _export(backend: Backend, cli: Path, stack: str) -> dict[str, Any]:
-    exported: dict[str, Any] = json.loads(backend.output(cli, "stack", "export", "--stack", stack))
-    return exported
-
-
-def _import(backend: Backend, cli: Path, stack: str, exported: dict[str, Any]) -> None:
+def _import(backend: Backend, stack: str, exported: dict[str, Any]) -> None:
     with tempfile.NamedTemporaryFile("w", prefix="datadocker-") as file:
         json.dump(exported, file)
         file.flush()
-        backend.pulumi(cli, "stack", "import", "--file", file.name, "--stack", stack)
+        backend.pulumi("stack", "import", "--file", file.name, "--stack", stack)

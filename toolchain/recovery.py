@@ -31,7 +31,7 @@ REMOVED = (CONTAINER, VOLUME, PLUGIN)
 Operation = dict[str, Any]
 
 
-def recover(backend: Backend, cli: Path, stack: str) -> None:
+def recover(backend: Backend, stack: str) -> None:
     """Ends what a killed run started, removes what it half made, and makes the state say what is there.
 
     Raises:
@@ -49,7 +49,7 @@ def recover(backend: Backend, cli: Path, stack: str) -> None:
     _end_orphans(backend.checkout)
     if any(host.startswith("ssh:") for host in backend.states.engines(stack)):
         # nobody would answer for what was on a machine that is gone
-        vanished.forget(backend, cli, stack)
+        vanished.forget(backend, stack)
     containers, volumes, plugins = ([p for p in pending if p["resource"]["type"] == t] for t in REMOVED)
     # a component has no inputs
     inputs = [p["resource"].get("inputs") or {} for p in pending]
@@ -64,16 +64,16 @@ def recover(backend: Backend, cli: Path, stack: str) -> None:
         for mark in marks:
             _remove_oneoffs(docker, mark)
     _remove_half_installed(engines, plugins)
-    taken = halfmade.take_in(backend, cli, stack, pending)
+    taken = halfmade.take_in(backend, stack, pending)
     refresh = ["refresh", "--yes", "--skip-preview", "--clear-pending-creates", "--stack", stack]
     try:
-        backend.pulumi(cli, *refresh)
+        backend.pulumi(*refresh)
     except ToolchainError:
         # the engine may have gone on with what the killed run asked of it, and have a plugin off since
         if not _remove_half_installed(engines, plugins):
             raise
-        backend.pulumi(cli, *refresh)
-    halfmade.ask_again(backend, cli, stack, taken)
+        backend.pulumi(*refresh)
+    halfmade.ask_again(backend, stack, taken)
 
 
 def _end_orphans(checkout: Path) -> None:

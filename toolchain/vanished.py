@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from toolchain.backend import Backend
@@ -28,26 +27,26 @@ def is_refresh(command: str, arguments: list[str]) -> bool:
     return changes and (command == "refresh" or asked)
 
 
-def forget(backend: Backend, cli: Path, stack: str) -> None:
+def forget(backend: Backend, stack: str) -> None:
     """Makes the state forget each virtual machine that is gone, with what was on it; others are only looked at.
 
     Raises:
         ToolchainError: if Azure can't be asked, as where nobody is logged in, or the state can't be changed.
     """
-    exported = backend.output(cli, "stack", "export", "--stack", stack)
+    exported = backend.export(stack)
     if MACHINE not in exported:
         return
     resources = json.loads(exported)["deployment"].get("resources") or []
     for urn in (str(r["urn"]) for r in resources if r["type"] == MACHINE):
         name = urn.rsplit("::", 1)[1]
         try:
-            looked = backend.output(cli, "refresh", "--preview-only", "--json", "--target", urn, "--stack", stack)
+            looked = backend.output("refresh", "--preview-only", "--json", "--target", urn, "--stack", stack)
         except ToolchainError as error:
             raise ToolchainError(f"whether virtual machine {name} is there can't be asked of Azure: {error}") from None
         if any(step.get("op") == "delete" and step.get("urn") == urn for step in _steps(looked)):
             say(f"virtual machine {name} is gone: the state forgets what was on it")
             # what depends on it is what is on it, or is made anew from what the state keeps
-            backend.pulumi(cli, "state", "delete", urn, "--target-dependents", "--force", "--yes", "--stack", stack)
+            backend.pulumi("state", "delete", urn, "--target-dependents", "--force", "--yes", "--stack", stack)
 
 
 def _steps(text: str) -> Iterator[dict[str, Any]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from toolchain import clis, commandline, engine, stackfile, targeted, vanished, virtualenv
 from toolchain.backend import DEFAULT_STACK, Backend
-from toolchain.commandline import LIST, NEW, OPERATIONS, REMOVE, STACKLESS
+from toolchain.commandline import LIST, NEW, OPERATIONS, REMOVE, STACKLESS, bare_name
 from toolchain.progress import ToolchainError, say
 from toolchain.recovery import recover
 from toolchain.statefiles import PROJECT
@@ -85,7 +85,7 @@ def _ready(arguments: list[str]) -> tuple[Path, dict[str, str]]:
     toolchain = clis.ensure(CHECKOUT, venv)
     env = environment(toolchain)
     cli = toolchain / "bin/pulumi"
-    backend = Backend(CHECKOUT, env)
+    backend = Backend(CHECKOUT, env, cli)
     backend.prepare(toolchain / "plugins")
     if command in ("login", "logout"):
         env.pop("PULUMI_BACKEND_URL", None)
@@ -97,10 +97,10 @@ def _ready(arguments: list[str]) -> tuple[Path, dict[str, str]]:
         return cli, env
     selected = backend.selected()
     stack = named or selected or DEFAULT_STACK
-    name = stack.rsplit("/", 1)[-1]
+    name = bare_name(stack)
     about, word = commandline.about_stack(arguments)
     if about == "rename":
-        _check_rename(name, word.rsplit("/", 1)[-1])
+        _check_rename(name, bare_name(word))
     # the CLI asks for a name itself, and may make a stack of it
     asks = about in NEW | {"select"} and not named
     backend.choose_passphrase(NAMELESS if asks else name)
@@ -109,18 +109,18 @@ def _ready(arguments: list[str]) -> tuple[Path, dict[str, str]]:
     if command in PROGRAMLESS:
         engine.require(backend.states.engines(name))
     if command in CHANGES:
-        recover(backend, cli, name)
+        recover(backend, name)
     else:
         backend.states.break_dead_locks(name)
         backend.states.mend_files(name)
     if about not in NEW | REMOVE | LIST and not asks:
-        backend.ensure_stack(cli, stack, select=not named and not selected)
+        backend.ensure_stack(stack, select=not named and not selected)
     if about == "rename":
-        _check_bare(backend, cli, stack, word.rsplit("/", 1)[-1])
+        _check_bare(backend, stack, bare_name(word))
     if targeted.is_part(command, arguments) and stackfile.shares_on_azure(CHECKOUT, name):
-        targeted.check(backend, cli, stack)
+        targeted.check(backend, stack)
     if vanished.is_refresh(command, arguments) and not stackfile.runs_here(CHECKOUT, name):
-        vanished.forget(backend, cli, stack)
+        vanished.forget(backend, stack)
     return cli, env
 
 
@@ -157,14 +157,14 @@ def _check_rename(stack: str, new: str) -> None:
         )
 
 
-def _check_bare(backend: Backend, cli: Path, stack: str, new: str) -> None:
+def _check_bare(backend: Backend, stack: str, new: str) -> None:
     """Refuses another name for a stack that stands: its own containers would be somebody else's to it.
 
     Raises:
         ToolchainError: if what it has carries its name, and nothing the new one.
     """
-    state = backend.output(cli, "stack", "export", "--stack", stack)
-    now, then = (f'"{PROJECT}/{name}"' in state for name in (stack.rsplit("/", 1)[-1], new))
+    state = backend.export(stack)
+    now, then = (f'"{PROJECT}/{name}"' in state for name in (bare_name(stack), new))
     if now and not then:
         raise ToolchainError(
             f"stack {stack} can't be renamed while it stands: labels, and names on Azure, are made of its name: "

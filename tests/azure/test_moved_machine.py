@@ -84,9 +84,11 @@ def test_a_stack_that_was_renamed_keeps_what_it_has_and_can_go_back(clone: Clone
     assert "stack staging can't be renamed while it stands" in said
     # the CLI alone does it
     env = environment(clone.checkout / ".toolchain") | {"PULUMI_CREDENTIALS_PATH": str(clone.folder / "credentials")}
-    Backend(clone.checkout, env).choose_passphrase("staging")
-    rename = [str(clone.checkout / ".toolchain/bin/pulumi"), "stack", "rename", "qa", "--stack", "staging"]
-    subprocess.run(rename, cwd=clone.checkout, env=env, check=True, timeout=60)
+    cli = clone.checkout / ".toolchain/bin/pulumi"
+    Backend(clone.checkout, env, cli).choose_passphrase("staging")
+    subprocess.run(
+        [cli, "stack", "rename", "qa", "--stack", "staging"], cwd=clone.checkout, env=env, check=True, timeout=60
+    )
     clone.stack = "qa"
     code, said = clone.run("up", "--yes", "--skip-preview")
     assert code

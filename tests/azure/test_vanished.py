@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import pytest
 
@@ -24,7 +23,7 @@ later = pulumi.Stash("later", input="x", opts=pulumi.ResourceOptions(depends_on=
 def forget(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in project.env().items():
         monkeypatch.setenv(name, value)
-    vanished.forget(Backend(project.folder, dict(os.environ)), TOOLCHAIN / "pulumi", "test")
+    vanished.forget(Backend(project.folder, dict(os.environ), TOOLCHAIN / "pulumi"), "test")
 
 
 def test_what_was_on_it_is_forgotten_and_what_was_not_stays(
@@ -96,9 +95,9 @@ def test_a_state_without_machines_asks_nobody(project: Project, monkeypatch: pyt
     asked: list[tuple[str, ...]] = []
     output = Backend.output
 
-    def noted(backend: Backend, cli: Path, *arguments: str) -> str:
+    def noted(backend: Backend, *arguments: str) -> str:
         asked.append(arguments)
-        return output(backend, cli, *arguments)
+        return output(backend, *arguments)
 
     monkeypatch.setattr(Backend, "output", noted)
     forget(project, monkeypatch)

@@ -25,7 +25,7 @@ def env(tmp_path: Path) -> dict[str, str]:
 
 def backend(tmp_path: Path, env: dict[str, str]) -> Backend:
     (tmp_path / "checkout").mkdir(exist_ok=True)
-    made = Backend(tmp_path / "checkout", env)
+    made = Backend(tmp_path / "checkout", env, tmp_path / "pulumi")
     made.prepare(tmp_path / "plugins")
     return made
 
@@ -49,9 +49,9 @@ def test_a_checkouts_path_may_have_what_means_something_in_a_url(tmp_path: Path,
     # packed states would hide what a killed run left
     env = {"PATH": "/bin", "PULUMI_CREDENTIALS_PATH": str(tmp_path), "PULUMI_DIY_BACKEND_GZIP": "true",
            "PULUMI_CONFIG_PASSPHRASE": "x", "PULUMI_SKIP_UPDATE_CHECK": "true"}  # fmt: skip
-    made = Backend(checkout, env)
+    made = Backend(checkout, env, Path(os.environ["DATADOCKER_TEST_TOOLCHAIN"], "pulumi"))
     made.prepare(tmp_path / "plugins")
-    made.pulumi(Path(os.environ["DATADOCKER_TEST_TOOLCHAIN"], "pulumi"), "stack", "init", "one")
+    made.pulumi("stack", "init", "one")
     assert (checkout / ".state/.pulumi/stacks/datadocker/one.json").exists()
     assert made.states.exists("one")
     assert made.selected() == "organization/datadocker/one"
@@ -264,11 +264,10 @@ def test_two_runs_that_would_make_a_stack_make_it_once(
     state = made.states.folder / "stacks/datadocker/mine.json"
     state.parent.mkdir(parents=True)
     (made.checkout / "Pulumi.mine.yaml").touch()
-    cli = tmp_path / "pulumi"
-    cli.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/called\n[ $2 = select ] || (sleep 0.3; touch {state})\n')
-    cli.chmod(0o755)
+    made.cli.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/called\n[ $2 = select ] || (sleep 0.3; touch {state})\n')
+    made.cli.chmod(0o755)
     with ThreadPoolExecutor() as both:
-        for done in [both.submit(made.ensure_stack, cli, "mine", select=True) for _ in range(2)]:
+        for done in [both.submit(made.ensure_stack, "mine", select=True) for _ in range(2)]:
             done.result()
     called = (tmp_path / "called").read_text().splitlines()
     assert called.count("stack init mine --no-select --non-interactive") == 1
@@ -280,19 +279,17 @@ def test_a_file_with_the_salt_of_another_passphrase_is_said_with_what_to_do(
 ) -> None:
     made = backend(tmp_path, env)
     (made.checkout / "Pulumi.mine.yaml").write_text("encryptionsalt: v1:x\n")
-    cli = tmp_path / "pulumi"
-    cli.write_text("#!/bin/sh\necho 'error: could not create secrets manager: incorrect passphrase'\nexit 255\n")
-    cli.chmod(0o755)
+    made.cli.write_text("#!/bin/sh\necho 'error: could not create secrets manager: incorrect passphrase'\nexit 255\n")
+    made.cli.chmod(0o755)
     with pytest.raises(ToolchainError, match=r"encryptionsalt in Pulumi.mine.yaml .* copy .state/passphrase of the"):
-        made.ensure_stack(cli, "mine", select=False)
+        made.ensure_stack("mine", select=False)
 
 
 def test_another_passphrase_than_devs_is_said_with_what_to_do(tmp_path: Path, env: dict[str, str]) -> None:
     env["PULUMI_CONFIG_PASSPHRASE"] = ""
     made = backend(tmp_path, env)
     (made.checkout / "Pulumi.dev.yaml").write_text("encryptionsalt: v1:x\n")
-    cli = tmp_path / "pulumi"
-    cli.write_text("#!/bin/sh\necho 'error: could not create secrets manager: incorrect passphrase'\nexit 255\n")
-    cli.chmod(0o755)
+    made.cli.write_text("#!/bin/sh\necho 'error: could not create secrets manager: incorrect passphrase'\nexit 255\n")
+    made.cli.chmod(0o755)
     with pytest.raises(ToolchainError, match=r"^PULUMI_CONFIG_PASSPHRASE is not the passphrase of dev, .*: unset it$"):
-        made.ensure_stack(cli, "dev", select=False)
+        made.ensure_stack("dev", select=False)

@@ -43,11 +43,11 @@ class Killed:
 
     def __init__(self, folder: Path) -> None:
         (folder / "checkout").mkdir()
-        self.cli = folder / "pulumi"
+        cli = folder / "pulumi"
         self.called = folder / "called"
-        self.cli.write_text(f'#!/bin/sh\necho "$@" >> {self.called}\n')
-        self.cli.chmod(0o755)
-        self.backend = Backend(folder / "checkout", {"PULUMI_CREDENTIALS_PATH": str(folder / "credentials")})
+        cli.write_text(f'#!/bin/sh\necho "$@" >> {self.called}\n')
+        cli.chmod(0o755)
+        self.backend = Backend(folder / "checkout", {"PULUMI_CREDENTIALS_PATH": str(folder / "credentials")}, cli)
         self.backend.prepare(folder / "plugins")
         assert self.backend.states.folder is not None
         gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
@@ -69,7 +69,7 @@ class Killed:
         self.state.write_text(json.dumps({"checkpoint": {"latest": latest}}))
 
     def recover(self) -> None:
-        recover(self.backend, self.cli, "one")
+        recover(self.backend, "one")
 
 
 @pytest.fixture
@@ -179,7 +179,7 @@ def plugin_folder(folder: Path, description: str) -> str:
 def test_a_plugin_that_is_off_only_when_the_state_is_read_is_removed_then(killed: Killed, tmp_path: Path) -> None:
     name, folder = f"{TAG}late", plugin_folder(tmp_path, "Azure Files (datadocker/azurefile:1)")
     first = f"if mkdir {tmp_path}/first; then docker plugin create {name} {folder}; exit 1; fi"
-    killed.cli.write_text(f'#!/bin/sh\n{first} 2>/dev/null\necho "$@" >> {killed.called}\n')
+    killed.backend.cli.write_text(f'#!/bin/sh\n{first} 2>/dev/null\necho "$@" >> {killed.called}\n')
     try:
         killed.during("updating", name, name, PLUGIN)
         killed.recover()
@@ -226,7 +226,7 @@ def test_what_was_on_a_machine_that_is_gone_is_forgotten_before_anybody_asks_for
     exported = {"deployment": {"resources": [{"urn": urn, "type": vanished.MACHINE}]}}
     (tmp_path / "exported").write_text(json.dumps(exported))
     (tmp_path / "gone").write_text(json.dumps({"steps": [{"op": "delete", "urn": urn}]}))
-    killed.cli.write_text(
+    killed.backend.cli.write_text(
         f'#!/bin/sh\necho "$@" >> {killed.called}\n'
         f'case "$*" in "stack export"*) cat {tmp_path}/exported;; *--preview-only*) cat {tmp_path}/gone;; esac\n'
     )
@@ -236,7 +236,7 @@ def test_what_was_on_a_machine_that_is_gone_is_forgotten_before_anybody_asks_for
 
 
 def test_a_state_that_can_not_be_put_right_is_said_with_its_reason(killed: Killed) -> None:
-    killed.cli.write_text("#!/bin/sh\necho 'error: no room'\nexit 1\n")
+    killed.backend.cli.write_text("#!/bin/sh\necho 'error: no room'\nexit 1\n")
     killed.during("creating", f"{TAG}nobody")
     with pytest.raises(ToolchainError, match=r"pulumi refresh .* failed:\n  error: no room"):
         killed.recover()
