@@ -1,13 +1,10 @@
-"""Where stacks are kept, which one is meant, and by which passphrase."""
+"""Where stacks are kept, and which one is meant."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
 import re
-import secrets
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -16,14 +13,11 @@ from urllib.parse import unquote
 
 from toolchain import cache
 from toolchain.commandline import OPTION, bare_name
+from toolchain.passphrase import Passphrases
 from toolchain.progress import ToolchainError, say
 from toolchain.stackfile import text_of
 from toolchain.statefiles import PROJECT, StateFiles
 
-DEFAULT_STACK = "dev"
-# published on purpose: it belongs to the salt in Pulumi.dev.yaml and protects nothing
-DEV_PASSPHRASE = "datadocker"  # noqa: S105
-PASSPHRASES = ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE")
 CLOUD = "https://api.pulumi.com"
 # these make the CLI compress states in files
 PACKED = ("PULUMI_DIY_BACKEND_GZIP", "PULUMI_DIY_BACKEND_ZSTD")
@@ -49,6 +43,7 @@ class Backend:
             for packed in PACKED:
                 env.pop(packed, None)
         self.states = StateFiles(self._folder() / ".pulumi" if self.url.startswith("file://") else None)
+        self.passphrases = Passphrases(checkout, self.url, env)
 
     def _of_project(self) -> str:
         """The URL of the backend that Pulumi.yaml names, or nothing."""
@@ -109,53 +104,6 @@ class Backend:
                     shutil.copytree(plugin, aside)
                     aside.rename(theirs / plugin.name)
 
-    def choose_passphrase(self, stack: str) -> None:
-        """Sets the passphrase of `stack`, unless the user did or its secrets are not kept by one.
-
-        Raises:
-            ToolchainError: if the user set the published one for a stack that it is not for.
-        """
-        service = self.url.startswith("http")
-        published = stack != DEFAULT_STACK and self._by_passphrase(stack, or_else=not service) and self._published()
-        if published:
-            raise ToolchainError(
-                f"{published} is the passphrase that this project publishes for dev, and would encrypt nothing of "
-                f"stack {stack}: unset it"
-            )
-        if any(p in self.env for p in PASSPHRASES):
-            return
-        if stack == DEFAULT_STACK and self._by_passphrase(stack, or_else=self.states.folder is not None):
-            self.env["PULUMI_CONFIG_PASSPHRASE"] = DEV_PASSPHRASE
-        if stack == DEFAULT_STACK or self.states.folder is None:
-            return
-        file = self.state / "passphrase"
-        if not file.exists():
-            aside = self.state / f"passphrase.{os.getpid()}"
-            aside.touch(mode=0o600)
-            aside.write_text(secrets.token_urlsafe(32))
-            with contextlib.suppress(FileExistsError):
-                os.link(aside, file)
-            aside.unlink()
-            say(f"made a passphrase for stacks other than dev: {file} (keep it with the state)")
-        self.env["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(file)
-
-    def _published(self) -> str:
-        """The variable by which the user set the published passphrase, or nothing."""
-        by_value, by_file = PASSPHRASES
-        if self.env.get(by_value) == DEV_PASSPHRASE:
-            return by_value
-        try:
-            return by_file if Path(self.env.get(by_file, "")).read_text().strip() == DEV_PASSPHRASE else ""
-        except (OSError, ValueError):
-            return ""
-
-    def _by_passphrase(self, stack: str, *, or_else: bool) -> bool:
-        """Whether a passphrase keeps the secrets of `stack`, by its file; `or_else` if that says nothing of it."""
-        text = text_of(self.checkout / f"Pulumi.{stack}.yaml")
-        if re.search(r"^secretsprovider:.*://", text, re.MULTILINE):
-            return False
-        return or_else or bool(re.search(r"^encryptionsalt:", text, re.MULTILINE))
-
     def selected(self) -> str | None:
         """Returns the selected stack, as the CLI remembers it for this folder."""
         if stack := self.env.get("PULUMI_STACK"):
@@ -183,7 +131,7 @@ class Backend:
                 if not self._exists(name):
                     say(f"creating stack {name}")
                     self._init(stack, name)
-                    self._tell_of_salt(name)
+                    self.passphrases.tell_of_salt(name)
         if select:
             self.pulumi("stack", "select", stack)
 
@@ -193,24 +141,7 @@ class Backend:
         except ToolchainError as error:
             if "incorrect passphrase" not in str(error):
                 raise
-            if name == DEFAULT_STACK:
-                # published: whatever else is set can't be meant
-                variable = next((p for p in PASSPHRASES if p in self.env), PASSPHRASES[0])
-                raise ToolchainError(
-                    f"{variable} is not the passphrase of dev, which README.md gives: unset it"
-                ) from None
-            raise ToolchainError(
-                f"the encryptionsalt in Pulumi.{name}.yaml belongs to another passphrase: copy .state/passphrase of "
-                f"the checkout that it is from, or delete that line and what is encrypted (secure: …) in the file"
-            ) from None
-
-    def _tell_of_salt(self, name: str) -> None:
-        """Says what became of a tracked file: the CLI writes the passphrase's salt into it."""
-        if str(self.state / "passphrase") == self.env.get("PULUMI_CONFIG_PASSPHRASE_FILE"):
-            say(
-                f"Pulumi.{name}.yaml has the salt of this checkout's own passphrase now: leave that line out of "
-                "commits, or share passphrase and state first (docs/azure.md, Teams)"
-            )
+            raise ToolchainError(self.passphrases.incorrect(name)) from None
 
     def _exists(self, name: str) -> bool:
         if self.states.folder is not None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+# the stack that is meant where none is named or selected
+DEFAULT_STACK = "dev"
 # short options without a value may stand before another one: -ys NAME
 BARE = "-[defhijQruy]*"
 YES = "(?:1|t|T|true|True|TRUE)"

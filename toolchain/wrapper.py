@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from toolchain import clis, commandline, engine, stackfile, targeted, vanished, virtualenv
-from toolchain.backend import DEFAULT_STACK, Backend
-from toolchain.commandline import LIST, NEW, OPERATIONS, REMOVE, STACKLESS, bare_name
+from toolchain.backend import Backend
+from toolchain.commandline import DEFAULT_STACK, LIST, NEW, OPERATIONS, REMOVE, STACKLESS, bare_name
 from toolchain.progress import ToolchainError, say
 from toolchain.recovery import recover
 from toolchain.statefiles import PROJECT
@@ -93,7 +93,7 @@ def _ready(arguments: list[str]) -> tuple[Path, dict[str, str]]:
     if command in STACKLESS or commandline.asks_for_help(arguments):
         if command != "new":
             # the stack that this makes is another project's
-            backend.choose_passphrase(DEFAULT_STACK)
+            backend.passphrases.choose(DEFAULT_STACK)
         return cli, env
     selected = backend.selected()
     stack = named or selected or DEFAULT_STACK
@@ -103,7 +103,7 @@ def _ready(arguments: list[str]) -> tuple[Path, dict[str, str]]:
         _check_rename(name, bare_name(word))
     # the CLI asks for a name itself, and may make a stack of it
     asks = about in NEW | {"select"} and not named
-    backend.choose_passphrase(NAMELESS if asks else name)
+    backend.passphrases.choose(NAMELESS if asks else name)
     if command in OPERATIONS and stackfile.runs_here(CHECKOUT, name):
         engine.ensure()
     if command in PROGRAMLESS:

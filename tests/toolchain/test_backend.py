@@ -1,4 +1,4 @@
-"""The backend, the stack that is meant, and its passphrase."""
+"""The backend, and the stack that is meant."""
 
 from __future__ import annotations
 
@@ -172,87 +172,6 @@ def test_the_selected_stack_is_that_of_the_backend(tmp_path: Path, env: dict[str
     file.parent.mkdir()
     file.write_text(json.dumps({"stacks": {"https://cloud.example": "team/datadocker/a", "s3://bucket": "b"}}))
     assert made.selected() == "team/datadocker/a"
-
-
-@pytest.mark.parametrize("url", ["azblob://state", "https://api.pulumi.com"])
-def test_on_any_backend_the_salt_of_dev_has_its_passphrase(tmp_path: Path, env: dict[str, str], url: str) -> None:
-    login(tmp_path / "credentials", url)
-    made = backend(tmp_path, env)
-    file = made.checkout / "Pulumi.dev.yaml"
-    # Pulumi's service takes the salt out, a key service needs none
-    for text in ("config: {}\n", "encryptionsalt: v1:x\nsecretsprovider: awskms://alias/key\n"):
-        file.write_text(text)
-        made.choose_passphrase("dev")
-        assert "PULUMI_CONFIG_PASSPHRASE" not in env
-    file.write_text("# said\nencryptionsalt: v1:x\nsecretsprovider: passphrase\n")
-    made.choose_passphrase("mine")
-    assert not {"PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"} & set(env)
-    made.choose_passphrase("dev")
-    assert env["PULUMI_CONFIG_PASSPHRASE"] == "datadocker"
-
-
-def test_dev_has_the_published_passphrase_and_others_one_of_their_own(tmp_path: Path, env: dict[str, str]) -> None:
-    made = backend(tmp_path, env)
-    made.choose_passphrase("dev")
-    assert env.pop("PULUMI_CONFIG_PASSPHRASE") == "datadocker"
-    made.choose_passphrase("mine")
-    file = Path(env["PULUMI_CONFIG_PASSPHRASE_FILE"])
-    assert file.stat().st_mode & 0o777 == 0o600
-    first = file.read_text()
-    assert len(first) > 30
-    env.pop("PULUMI_CONFIG_PASSPHRASE_FILE")
-    made.choose_passphrase("mine")
-    assert file.read_text() == first
-
-
-def test_the_users_passphrase_is_respected(tmp_path: Path, env: dict[str, str]) -> None:
-    env["PULUMI_CONFIG_PASSPHRASE"] = "mine"
-    backend(tmp_path, env).choose_passphrase("dev")
-    assert env["PULUMI_CONFIG_PASSPHRASE"] == "mine"
-
-
-@pytest.mark.parametrize("variable", ["PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"])
-def test_the_published_passphrase_is_for_dev_alone(tmp_path: Path, env: dict[str, str], variable: str) -> None:
-    (tmp_path / "published").write_text("datadocker\n")
-    env[variable] = str(tmp_path / "published") if variable.endswith("FILE") else "datadocker"
-    made = backend(tmp_path, env)
-    made.choose_passphrase("dev")
-    with pytest.raises(ToolchainError, match=rf"^{variable} is the passphrase .* stack staging: unset it$"):
-        made.choose_passphrase("staging")
-    # nothing is encrypted by it where a key vault does, or Pulumi's service
-    file = made.checkout / "Pulumi.staging.yaml"
-    file.write_text("secretsprovider: azurekeyvault://VAULT.vault.azure.net/keys/KEY\n")
-    made.choose_passphrase("staging")
-    file.unlink()
-    env["PULUMI_BACKEND_URL"] = "azblob://state"
-    with pytest.raises(ToolchainError):
-        backend(tmp_path, env).choose_passphrase("staging")
-    env["PULUMI_BACKEND_URL"] = "https://api.pulumi.com"
-    backend(tmp_path, env).choose_passphrase("staging")
-    file.write_text("encryptionsalt: v1:x\n")
-    with pytest.raises(ToolchainError):
-        backend(tmp_path, env).choose_passphrase("staging")
-
-
-@pytest.mark.parametrize(
-    ("content", "line"), [(b"config:\n  datadocker:prefix: caf\xe9-\n", 2), ("config: {}\n".encode("utf-16"), 1)]
-)
-def test_a_stack_file_in_another_encoding_is_one_line(
-    tmp_path: Path, env: dict[str, str], content: bytes, line: int
-) -> None:
-    made = backend(tmp_path, env)
-    (made.checkout / "Pulumi.mine.yaml").write_bytes(content)
-    with pytest.raises(ToolchainError, match=rf"^Pulumi.mine.yaml is not UTF-8 in line {line}: save it as UTF-8$"):
-        made.choose_passphrase("mine")
-
-
-def test_a_passphrase_may_be_any_bytes(tmp_path: Path, env: dict[str, str]) -> None:
-    (tmp_path / "passphrase").write_bytes(b"\xff\xfe")
-    env["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(tmp_path / "passphrase")
-    made = backend(tmp_path, env)
-    made.choose_passphrase("mine")
-    assert made.env["PULUMI_CONFIG_PASSPHRASE_FILE"] == str(tmp_path / "passphrase")
-    assert "PULUMI_CONFIG_PASSPHRASE" not in made.env
 
 
 def test_two_runs_that_would_make_a_stack_make_it_once(

@@ -12,7 +12,8 @@ import pytest
 
 from tests.unit.nobody import closed_socket, told_as_nobody
 from toolchain import commandline, targeted, testing, vanished, wrapper
-from toolchain.backend import DEV_PASSPHRASE, Backend
+from toolchain.backend import Backend
+from toolchain.passphrase import PUBLISHED
 from toolchain.progress import ToolchainError
 
 # a program's way to the CLI: Python's gRPC to a port of this machine
@@ -187,7 +188,7 @@ def test_how_a_stack_is_made_can_be_asked_without_a_name() -> None:
     cli, env = wrapper._ready(["stack", "init", "--help"])
     assert cli.name == "pulumi"
     # no stack is meant that would have a passphrase of its own
-    assert env["PULUMI_CONFIG_PASSPHRASE"] == DEV_PASSPHRASE
+    assert env["PULUMI_CONFIG_PASSPHRASE"] == PUBLISHED
 
 
 def test_a_checkout_behind_a_symbolic_link_is_the_same_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from components.databases import mysql
 from provider import neighbours, oneoff, owner
 from provider.turns import turn
 from stacks import production
-from toolchain import backend, recovery
+from toolchain import passphrase, recovery
 
 
 def test_the_wrapper_knows_the_plugin_by_what_the_provider_knows_it_by() -> None:
@@ -47,4 +47,4 @@ def test_the_plugin_knows_a_database_by_its_label() -> None:
 
 
 def test_the_passphrase_of_dev_is_the_one_that_no_other_stack_may_have() -> None:
-    assert backend.DEV_PASSPHRASE == production.PUBLISHED
+    assert passphrase.PUBLISHED == production.PUBLISHED

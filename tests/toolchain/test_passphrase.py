@@ -1,0 +1,107 @@
+"""The passphrase of a stack, by its name, its file and its backend."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from toolchain.passphrase import Passphrases
+from toolchain.progress import ToolchainError
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    (tmp_path / ".state").mkdir()
+    return tmp_path
+
+
+def in_files(checkout: Path, env: dict[str, str]) -> Passphrases:
+    return Passphrases(checkout, f"file://{checkout}/.state", env)
+
+
+@pytest.mark.parametrize("url", ["azblob://state", "https://api.pulumi.com"])
+def test_on_any_backend_the_salt_of_dev_has_its_passphrase(checkout: Path, url: str) -> None:
+    env: dict[str, str] = {}
+    made, file = Passphrases(checkout, url, env), checkout / "Pulumi.dev.yaml"
+    # Pulumi's service takes the salt out, a key service needs none
+    for text in ("config: {}\n", "encryptionsalt: v1:x\nsecretsprovider: awskms://alias/key\n"):
+        file.write_text(text)
+        made.choose("dev")
+        assert env == {}
+    file.write_text("# said\nencryptionsalt: v1:x\nsecretsprovider: passphrase\n")
+    made.choose("mine")
+    assert env == {}
+    made.choose("dev")
+    assert env == {"PULUMI_CONFIG_PASSPHRASE": "datadocker"}
+
+
+def test_dev_has_the_published_passphrase_and_others_one_of_their_own(checkout: Path) -> None:
+    env: dict[str, str] = {}
+    made = in_files(checkout, env)
+    made.choose("dev")
+    assert env.pop("PULUMI_CONFIG_PASSPHRASE") == "datadocker"
+    made.choose("mine")
+    file = Path(env["PULUMI_CONFIG_PASSPHRASE_FILE"])
+    assert file.stat().st_mode & 0o777 == 0o600
+    first = file.read_text()
+    assert len(first) > 30
+    env.pop("PULUMI_CONFIG_PASSPHRASE_FILE")
+    made.choose("mine")
+    assert file.read_text() == first
+
+
+def test_the_users_passphrase_is_respected(checkout: Path) -> None:
+    env = {"PULUMI_CONFIG_PASSPHRASE": "mine"}
+    in_files(checkout, env).choose("dev")
+    assert env == {"PULUMI_CONFIG_PASSPHRASE": "mine"}
+
+
+@pytest.mark.parametrize("variable", ["PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"])
+def test_the_published_passphrase_is_for_dev_alone(checkout: Path, variable: str) -> None:
+    (checkout / "published").write_text("datadocker\n")
+    env = {variable: str(checkout / "published") if variable.endswith("FILE") else "datadocker"}
+    made = in_files(checkout, env)
+    made.choose("dev")
+    with pytest.raises(ToolchainError, match=rf"^{variable} is the passphrase .* stack staging: unset it$"):
+        made.choose("staging")
+    # nothing is encrypted by it where a key vault does, or Pulumi's service
+    file = checkout / "Pulumi.staging.yaml"
+    file.write_text("secretsprovider: azurekeyvault://VAULT.vault.azure.net/keys/KEY\n")
+    made.choose("staging")
+    file.unlink()
+    with pytest.raises(ToolchainError):
+        Passphrases(checkout, "azblob://state", env).choose("staging")
+    by_service = Passphrases(checkout, "https://api.pulumi.com", env)
+    by_service.choose("staging")
+    file.write_text("encryptionsalt: v1:x\n")
+    with pytest.raises(ToolchainError):
+        by_service.choose("staging")
+
+
+@pytest.mark.parametrize(
+    ("content", "line"), [(b"config:\n  datadocker:prefix: caf\xe9-\n", 2), ("config: {}\n".encode("utf-16"), 1)]
+)
+def test_a_stack_file_in_another_encoding_is_one_line(checkout: Path, content: bytes, line: int) -> None:
+    (checkout / "Pulumi.mine.yaml").write_bytes(content)
+    with pytest.raises(ToolchainError, match=rf"^Pulumi.mine.yaml is not UTF-8 in line {line}: save it as UTF-8$"):
+        in_files(checkout, {}).choose("mine")
+
+
+def test_a_passphrase_may_be_any_bytes(checkout: Path) -> None:
+    (checkout / "passphrase").write_bytes(b"\xff\xfe")
+    env = {"PULUMI_CONFIG_PASSPHRASE_FILE": str(checkout / "passphrase")}
+    in_files(checkout, env).choose("mine")
+    assert env == {"PULUMI_CONFIG_PASSPHRASE_FILE": str(checkout / "passphrase")}
+
+
+def test_that_a_tracked_file_has_the_salt_of_the_checkouts_own_is_said(
+    checkout: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = in_files(checkout, {})
+    made.choose("mine")
+    capsys.readouterr()
+    made.tell_of_salt("mine")
+    assert "Pulumi.mine.yaml has the salt of this checkout's own passphrase now" in capsys.readouterr().err
+    in_files(checkout, {"PULUMI_CONFIG_PASSPHRASE": "theirs"}).tell_of_salt("mine")
+    assert capsys.readouterr().err == ""

@@ -1,0 +1,96 @@
+"""The passphrase by which a stack's secrets are kept: dev's is published, the others have the checkout's own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+from pathlib import Path
+
+from toolchain.commandline import DEFAULT_STACK
+from toolchain.progress import ToolchainError, say
+from toolchain.stackfile import text_of
+
+# published on purpose: it belongs to the salt in Pulumi.dev.yaml and protects nothing
+PUBLISHED = "datadocker"
+BY_VALUE, BY_FILE = "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"
+
+
+class Passphrases:
+    """Those of the stacks that one backend keeps."""
+
+    def __init__(self, checkout: Path, url: str, env: dict[str, str]) -> None:
+        """`url`: the backend's. `env`: what the user set, and what the CLI is told by."""
+        self._checkout = checkout
+        self._url = url
+        self._env = env
+        self._own = checkout / ".state/passphrase"
+
+    def choose(self, stack: str) -> None:
+        """Sets the passphrase of `stack`, unless the user did or its secrets are not kept by one.
+
+        Raises:
+            ToolchainError: if the user set the published one for a stack that it is not for.
+        """
+        in_files, by_service = (self._url.startswith(scheme) for scheme in ("file://", "http"))
+        published = stack != DEFAULT_STACK and self._keeps(stack, or_else=not by_service) and self._published()
+        if published:
+            raise ToolchainError(
+                f"{published} is the passphrase that this project publishes for dev, and would encrypt nothing of "
+                f"stack {stack}: unset it"
+            )
+        if BY_VALUE in self._env or BY_FILE in self._env:
+            return
+        if stack == DEFAULT_STACK:
+            if self._keeps(stack, or_else=in_files):
+                self._env[BY_VALUE] = PUBLISHED
+        elif in_files:
+            self._ensure_own()
+            self._env[BY_FILE] = str(self._own)
+
+    def incorrect(self, stack: str) -> str:
+        """What the user has to do about the passphrase of `stack`, which the CLI calls incorrect."""
+        if stack == DEFAULT_STACK:
+            # published: whatever else is set can't be meant
+            variable = BY_FILE if BY_FILE in self._env and BY_VALUE not in self._env else BY_VALUE
+            return f"{variable} is not the passphrase of dev, which README.md gives: unset it"
+        return (
+            f"the encryptionsalt in Pulumi.{stack}.yaml belongs to another passphrase: copy .state/passphrase of the "
+            "checkout that it is from, or delete that line and what is encrypted (secure: …) in the file"
+        )
+
+    def tell_of_salt(self, stack: str) -> None:
+        """Says what became of a tracked file: the CLI writes the passphrase's salt into it when it makes `stack`."""
+        if str(self._own) == self._env.get(BY_FILE):
+            say(
+                f"Pulumi.{stack}.yaml has the salt of this checkout's own passphrase now: leave that line out of "
+                "commits, or share passphrase and state first (docs/azure.md, Teams)"
+            )
+
+    def _published(self) -> str:
+        """The variable by which the user set the published passphrase, or nothing."""
+        if self._env.get(BY_VALUE) == PUBLISHED:
+            return BY_VALUE
+        try:
+            return BY_FILE if Path(self._env.get(BY_FILE, "")).read_text().strip() == PUBLISHED else ""
+        except (OSError, ValueError):
+            return ""
+
+    def _keeps(self, stack: str, *, or_else: bool) -> bool:
+        """Whether a passphrase keeps the secrets of `stack`, by its file; `or_else` if that says nothing of it."""
+        text = text_of(self._checkout / f"Pulumi.{stack}.yaml")
+        if re.search(r"^secretsprovider:.*://", text, re.MULTILINE):
+            return False
+        return or_else or bool(re.search(r"^encryptionsalt:", text, re.MULTILINE))
+
+    def _ensure_own(self) -> None:
+        if self._own.exists():
+            return
+        aside = self._own.with_name(f"{self._own.name}.{os.getpid()}")
+        aside.touch(mode=0o600)
+        aside.write_text(secrets.token_urlsafe(32))
+        with contextlib.suppress(FileExistsError):
+            os.link(aside, self._own)
+        aside.unlink()
+        say(f"made a passphrase for stacks other than dev: {self._own} (keep it with the state)")
