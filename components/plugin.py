@@ -12,8 +12,8 @@ import pulumi
 
 from components.custom import EnginePlugin
 from components.hosts import DockerHost
-from components.hosts.engine import Engine
 from components.images import ContextImage
+from provider.connection import Engine
 
 CONTEXT = "azurefile"
 

@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 from urllib.parse import quote, urlsplit
 
 # of the oldest engines that this is for; a later one may have its own oldest
@@ -23,6 +23,15 @@ ANSWER_SECONDS = 30
 STOP_SECONDS = 60
 # what ssh says of a jump host that lets nobody through, beside that one's own line
 BEHIND_JUMP = ("UNKNOWN port 65535", "kex_exchange_identification: ")
+
+
+class Engine(TypedDict):
+    """How to reach an engine."""
+
+    url: str
+    """`unix:///…` or `ssh://user@address:port`."""
+    ssh_opts: list[str]
+    """Arguments for ssh; empty for a local engine."""
 
 
 class EngineError(Exception):
@@ -178,22 +187,22 @@ def _listens(path: Path) -> bool:
 
 
 @contextlib.contextmanager
-def connect(url: str, ssh_opts: list[str]) -> Iterator[EngineConnection]:
-    """Opens the way to the engine at `url` (`unix:///…` or `ssh://user@address:port`).
+def connect(engine: Engine) -> Iterator[EngineConnection]:
+    """Opens the way to an engine.
 
     Over ssh the engine's socket is forwarded once: a call then takes milliseconds, not an ssh login each.
 
     Raises:
         EngineError: if ssh fails, with ssh's own last line.
     """
-    parts = urlsplit(url)
+    parts = urlsplit(engine["url"])
     if parts.scheme == "unix":
         yield EngineConnection(parts.path)
         return
     with tempfile.TemporaryDirectory(prefix="datadocker-") as folder:
         forwarded = Path(folder, "engine.sock")
         command = ["ssh", "-T", "-o", "BatchMode=yes", "-o", "ExitOnForwardFailure=yes"]
-        command += ["-o", "ConnectTimeout=20", "-L", f"{forwarded}:/var/run/docker.sock", *ssh_opts]
+        command += ["-o", "ConnectTimeout=20", "-L", f"{forwarded}:/var/run/docker.sock", *engine["ssh_opts"]]
         command += ["-p", str(parts.port or 22), f"{parts.username}@{parts.hostname}", "cat"]
         if shutil.which("ssh") is None:
             raise EngineError("the host is reached by ssh, and there is no ssh here: install openssh-client")

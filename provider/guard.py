@@ -39,7 +39,7 @@ def _refuse_if_used(props: Props, volumes: Iterable[str]) -> None:
     names = sorted(volumes)
     if not names:
         return
-    with connect(props["engine"]["url"], props["engine"]["ssh_opts"]) as engine:
+    with connect(props["engine"]) as engine:
         listed = engine.get("/containers/json", all=1, filters={"volume": names})
     if reason := neighbours.in_use([c for c in listed if not is_of(c["Labels"], props["labels"])], names):
         raise Failure(reason)

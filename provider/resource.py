@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from provider.connection import connect
+from provider.connection import Engine, connect
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -54,8 +54,8 @@ class EngineResource:
 
 
 @contextlib.contextmanager
-def engine_client(engine: Props) -> Iterator[DockerClient]:
-    """Yields a client of the engine at `engine["url"]`; over ssh through a forwarded socket.
+def engine_client(engine: Engine) -> Iterator[DockerClient]:
+    """Yields a client of an engine; over ssh through a forwarded socket.
 
     Raises:
         Failure: if the engine refuses something that the caller did not expect.
@@ -66,7 +66,7 @@ def engine_client(engine: Props) -> Iterator[DockerClient]:
     from docker.errors import DockerException
     from requests import RequestException
 
-    with connect(engine["url"], engine["ssh_opts"]) as connection:
+    with connect(engine) as connection:
         connection.ping(timeout=ENGINE_SECONDS)
         client = DockerClient(f"unix://{connection.path}", version=connection.api, timeout=ENGINE_SECONDS)
         try:

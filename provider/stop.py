@@ -7,7 +7,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from provider.connection import STOP_SECONDS, EngineError
+from provider.connection import STOP_SECONDS, Engine, EngineError
 from provider.owner import STACK_LABEL, owner_of
 from provider.resource import EngineResource, Failure, Props, engine_client
 
@@ -35,10 +35,10 @@ class GracefulStop(EngineResource):
         with tempfile.NamedTemporaryFile("w", prefix="datadocker-") as file:
             file.write(props["key"])
             file.flush()
-            engine = dict(props["engine"])
+            engine: Engine = props["engine"]
             if props["key"]:
                 # added to another, ssh would end at a variable in that one's path which is not set here
-                engine["ssh_opts"] = [_told(option, file.name) for option in engine["ssh_opts"]]
+                engine = Engine(url=engine["url"], ssh_opts=[_told(option, file.name) for option in engine["ssh_opts"]])
             try:
                 _stop(engine, props["stack"])
             except EngineError:
@@ -52,7 +52,7 @@ def _told(option: str, file: str) -> str:
     return f"IdentityFile={file}" if option.startswith("IdentityFile=") else option
 
 
-def _stop(engine: Props, stack: str) -> None:
+def _stop(engine: Engine, stack: str) -> None:
     with engine_client(engine) as client:
         found = client.containers.list(all=True, filters={"label": f"{STACK_LABEL}={stack}"})
         if found:

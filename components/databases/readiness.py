@@ -11,8 +11,7 @@ from typing import Any
 import pulumi
 
 from components.hosts import DockerHost
-from components.hosts.engine import Engine
-from provider.connection import EngineConnection, EngineError, NotThereError, SilenceError, connect
+from provider.connection import Engine, EngineConnection, EngineError, NotThereError, SilenceError, connect
 
 HEALTHY = "healthy"
 # a start mounts, for which the engine waits two minutes; who looks at the container meanwhile waits, too
@@ -55,7 +54,7 @@ def ready(
 
 def _wait(engine: Engine, container: str, name: str, seconds: int, make_way: MakeWay) -> None:
     try:
-        with connect(engine["url"], engine["ssh_opts"]) as connection:
+        with connect(engine) as connection:
             _until_healthy(connection, container, name, seconds, make_way)
     except NotThereError:
         raise pulumi.RunError(

@@ -18,12 +18,12 @@ from components.hosts.azure_key import read_azure_public
 from components.hosts.azure_machine import AzureMachine
 from components.hosts.azure_network import SSH_PORT, AzureNetwork, NetworkSettings
 from components.hosts.docker_provider import DockerProvider
-from components.hosts.engine import Engine
 from components.hosts.host import DockerHost
 from components.hosts.kept_key import key_folder, write_key
 from components.hosts.keys import KeyPair, Pair
 from components.hosts.ssh import ssh_options
 from components.state import recorded
+from provider.connection import Engine
 
 # a Unix socket's path may have 108 bytes, of which ssh takes some for a name of its own
 LONGEST_CONTROL_PATH = 85

@@ -10,11 +10,10 @@ from typing import Any, TypedDict
 
 import pulumi
 
-from components.hosts.engine import Engine
 from components.hosts.holders import CONTAINER, VOLUME, Server, Wanted, any_recorded, moved, ports_of
 from components.state import recorded
 from provider import neighbours
-from provider.connection import EngineConnection, EngineError, connect
+from provider.connection import Engine, EngineConnection, EngineError, connect
 from provider.owner import CHECKOUT_LABEL, IMAGE_LABEL, is_of, name_of, owner_of
 
 PLUGIN = "datadocker-engine:index:EnginePlugin"
@@ -65,7 +64,7 @@ def checked(engine: pulumi.Output[Engine], claims: Claims) -> Mapping[str, pulum
 
 def _check_on(engine: Engine, claims: Claims, labels: Mapping[str, str]) -> None:
     try:
-        with connect(engine["url"], engine["ssh_opts"]) as connection:
+        with connect(engine) as connection:
             volumes = connection.get("/volumes")["Volumes"] or []
             if reason := _plugin_taken(connection, claims["plugin"], volumes, labels):
                 raise pulumi.RunError(reason)

@@ -10,9 +10,8 @@ from typing import Any, TypedDict
 import pulumi
 
 from components.folders import overlap
-from components.hosts.engine import Engine
 from components.state import recorded
-from provider.connection import STOP_SECONDS, EngineConnection, EngineError, NotThereError, connect
+from provider.connection import STOP_SECONDS, Engine, EngineConnection, EngineError, NotThereError, connect
 from provider.owner import is_of, name_of
 
 CONTAINER = "docker:index/container:Container"
@@ -112,7 +111,7 @@ class LettingGo:
 
     def _make_way(self, engine: Engine, labels: Mapping[str, str], name: str, mounted: list[Any]) -> None:
         try:
-            with connect(engine["url"], engine["ssh_opts"]) as connection:
+            with connect(engine) as connection:
                 volumes = connection.get("/volumes")["Volumes"] or []
                 if reason := gone({str(mount["volumeName"]) for mount in mounted if "volumeName" in mount}, volumes):
                     raise pulumi.RunError(reason)

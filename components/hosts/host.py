@@ -8,8 +8,8 @@ import pulumi
 
 from components.hosts.claims import Claims, checked
 from components.hosts.docker_provider import DockerProvider
-from components.hosts.engine import Engine
 from components.hosts.holders import LettingGo
+from provider.connection import Engine
 
 
 class DockerHost(pulumi.ComponentResource):

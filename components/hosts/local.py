@@ -11,10 +11,9 @@ import pulumi
 
 from components.hosts.claims import Claims, check
 from components.hosts.docker_provider import DockerProvider
-from components.hosts.engine import Engine
 from components.hosts.holders import LettingGo
 from components.hosts.host import DockerHost
-from provider.connection import EngineConnection, EngineError
+from provider.connection import Engine, EngineConnection, EngineError
 
 DEFAULT_SOCKET = "/var/run/docker.sock"
 

@@ -8,9 +8,9 @@ from typing import Any, NotRequired, TypedDict
 import pulumi
 
 from components.hosts.docker_provider import DockerProvider
-from components.hosts.engine import Engine
 from components.hosts.host import DockerHost
 from components.hosts.ssh_client import check_ssh
+from provider.connection import Engine
 
 
 class SSHHostArgs(TypedDict):

@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 
 from components.hosts.ssh import ssh_options
-from provider.connection import EngineError, connect
+from provider.connection import Engine, EngineError, connect
 from tests.engine.conftest import CHECKOUT, Project, changes, docker, free_port
 
 pytestmark = pytest.mark.engine
@@ -122,7 +122,7 @@ def test_an_engine_that_ssh_does_not_reach_is_named_with_what_ssh_says(tmp_path:
     with (
         sshd(tmp_path, "AllowStreamLocalForwarding no\n") as server,
         pytest.raises(EngineError) as caught,
-        connect(*way(server)) as engine,
+        connect(way(server)) as engine,
     ):
         engine.ping()
     said = str(caught.value)
@@ -133,17 +133,17 @@ def test_an_engine_that_ssh_does_not_reach_is_named_with_what_ssh_says(tmp_path:
     ), said
 
 
-def way(server: SSHServer) -> tuple[str, list[str]]:
+def way(server: SSHServer) -> Engine:
     options = ssh_options(
         {"address": "127.0.0.1", "port": server.port, "identity_file": server.identity, "host_key": server.host_key}
     )
-    return f"ssh://{getpass.getuser()}@127.0.0.1:{server.port}", options
+    return Engine(url=f"ssh://{getpass.getuser()}@127.0.0.1:{server.port}", ssh_opts=options)
 
 
 HOLDS = """
 import json, sys, time
 from provider.connection import connect
-with connect(*json.loads(sys.argv[1])) as engine:
+with connect(json.loads(sys.argv[1])) as engine:
     engine.ping()
     print("connected", flush=True)
     time.sleep(600)

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from provider.connection import EngineConnection
+from provider.connection import Engine, EngineConnection
 from provider.owner import CHECKOUT_LABEL, IMAGE_LABEL, STACK_LABEL
 from provider.resource import Props
 from tests.unit.fake_engine import FakeEngine
@@ -177,7 +177,7 @@ def on_another_machine(engine: PluginEngine, monkeypatch: pytest.MonkeyPatch) ->
     """Props of the newer build on an engine that ssh reaches."""
 
     @contextlib.contextmanager
-    def connected(url: str, options: list[str]) -> Iterator[EngineConnection]:
+    def connected(_: Engine) -> Iterator[EngineConnection]:
         yield EngineConnection(engine.path)
 
     monkeypatch.setattr("provider.resource.connect", connected)

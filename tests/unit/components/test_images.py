@@ -12,9 +12,9 @@ import pulumi
 import pytest
 
 from components.hosts import LocalHost
-from components.hosts.engine import Engine
 from components.images.context import IMAGE as REMOTE_IMAGE
 from components.images.context import ROOM, ContextImage, _can_be_built
+from provider.connection import Engine
 from tests.unit.conftest import Build, Recorder
 from tests.unit.fake_engine import FakeEngine, fake_engine
 from tests.unit.parts import LABELS, host

@@ -9,7 +9,7 @@ import pulumi
 import pytest
 
 from components.databases.readiness import _wait
-from components.hosts.engine import Engine
+from provider.connection import Engine
 from tests.unit.fake_engine import FakeEngine, served
 
 HEALTHY = {"Action": "health_status: healthy", "Actor": {"Attributes": {}}}

@@ -209,7 +209,7 @@ def test_the_stop_needs_no_file_of_the_machine_that_made_it(monkeypatch: pytest.
     @contextlib.contextmanager
     def client(engine: Any) -> Iterator[Any]:
         try:
-            with connect(engine["url"], engine["ssh_opts"]):
+            with connect(engine):
                 yield None
         except EngineError as error:
             said.append(str(error))

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from provider.connection import EngineConnection
+from provider.connection import Engine, EngineConnection
 from provider.image import CONTENT_LABEL, ImportedImage
 from tests.unit.fake_engine import FakeEngine, served
 
@@ -81,7 +81,7 @@ def test_over_a_network_they_are_sent_compressed(
     engine: ImageEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     @contextlib.contextmanager
-    def connected(url: str, options: list[str]) -> Iterator[EngineConnection]:
+    def connected(_: Engine) -> Iterator[EngineConnection]:
         yield EngineConnection(engine.path)
 
     monkeypatch.setattr("provider.resource.connect", connected)

@@ -12,7 +12,7 @@ import pulumi
 import pytest
 
 from components.hosts import Claims, LocalHost, Plugin, Server, SSHHost
-from provider.connection import EngineConnection, EngineError
+from provider.connection import Engine, EngineConnection, EngineError
 from provider.owner import CHECKOUT_LABEL, STACK_LABEL
 from stacks.build import build as build_stack
 from stacks.config import parse
@@ -70,8 +70,8 @@ def logins(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     made: list[str] = []
 
     @contextmanager
-    def login(url: str, options: list[str]) -> Iterator[EngineConnection]:
-        made.append(url)
+    def login(there: Engine) -> Iterator[EngineConnection]:
+        made.append(there["url"])
         yield EngineConnection(engine.path)
 
     for module in ("claims", "holders"):
