@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 PREFIX = "ddtest-img-"
-ROOT_PASSWORD = "/run/secrets/datadocker/root-password"
 HEALTH = "/usr/local/bin/datadocker-mysql-health"
 
 
