@@ -20,6 +20,7 @@ from tests.machines.qemu import Memory, Qemu
 from tests.machines.ssh import Ssh
 
 BOOT_SECONDS = 300
+SHUTDOWN_SECONDS = 300
 # random(4): what is written counts from the next reseeding on, RNDRESEEDCRNG
 RESEED = 'open R, ">", "/dev/urandom" or die; print R <STDIN>; R->flush(); ioctl R, 0x5207, 0 or die $!'
 _numbers = itertools.count(1)
@@ -118,6 +119,12 @@ class Machine:
         self.kill()
         self._qemu = Qemu(self._image, self.folder, self.disk)
         self._ssh = Ssh(self._image, self.folder, self._qemu.ssh_port, seconds=BOOT_SECONDS)
+
+    def reboot(self) -> None:
+        """Shuts it down as its owner does, and boots again from the same disk."""
+        self.run("systemctl --no-block poweroff")
+        self._qemu.wait(SHUTDOWN_SECONDS)
+        self.reboot_hard()
 
     def renew_engine(self) -> None:
         """Gives the engine an id of its own, which restored machines otherwise share. The engine restarts for it."""

@@ -80,6 +80,10 @@ class Qemu:
         self._process.wait(60)
         self.close()
 
+    def wait(self, seconds: float) -> None:
+        """Waits until the machine has switched itself off."""
+        self._process.wait(seconds)
+
     def close(self) -> None:
         """Kills it, as a power cut would."""
         self._process.kill()

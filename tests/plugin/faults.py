@@ -41,7 +41,7 @@ def upgrade_plugin(stage: Stage) -> None:
     """
     machine = stage.machine
     settings = json.loads(docker(machine, "plugin", "inspect", NAME).out)[0]["Settings"]["Env"]
-    docker(machine, "stop", "-t", "60", *stage.holders.values())
+    docker(machine, "stop", "-t", "60", *stage.containers)
     machine.run(f"docker plugin disable -f {NAME} && mv {ROOTFS} /var/lib/docker/plugins/kept")
     config = json.loads(docker(machine, "plugin", "inspect", NAME).out)[0]["Config"]
     machine.put(json.dumps(config | {"Description": "the next build"}).encode(), "/root/next/config.json")
@@ -49,7 +49,7 @@ def upgrade_plugin(stage: Stage) -> None:
     machine.run(f"root={ROOTFS} && rm -rf $root && mv /var/lib/docker/plugins/kept $root")
     docker(machine, "plugin", "set", NAME, *settings)
     docker(machine, "plugin", "enable", "--timeout", "120", NAME)
-    docker(machine, "start", *stage.holders.values())
+    docker(machine, "start", *stage.containers)
 
 
 def set_plugin(stage: Stage) -> None:
@@ -76,9 +76,25 @@ def cut_power(stage: Stage) -> None:
     stage.machine.reboot_hard()
 
 
+def reboot(stage: Stage) -> None:
+    stage.machine.reboot()
+
+
 def start_without_server(stage: Stage) -> None:
     """The machine starts, and its engine has given the mounts up, before the server is back."""
     stage.site.server.stop()
+    _start_in_vain(stage)
+    stage.site.server.start()
+
+
+def start_with_another_key(stage: Stage) -> None:
+    """The account's key is another one since the machine was up, and the host is told it when nothing could start."""
+    _samba(stage).set_key(new_key())
+    _start_in_vain(stage)
+    stage.site.write_key(stage.machine)
+
+
+def _start_in_vain(stage: Stage) -> None:
     since = stage.now()
     stage.machine.reboot_hard()
 
@@ -87,7 +103,6 @@ def start_without_server(stage: Stage) -> None:
         return all(any(f"volume={volume} " in line for line in failed) for volume in stage.holders)
 
     wait_until(given_up, START_SECONDS)
-    stage.site.server.start()
 
 
 def stop_server(stage: Stage, seconds: float) -> None:
@@ -113,7 +128,7 @@ def wrong_key(stage: Stage) -> None:
     server = _samba(stage)
     server.set_key(new_key())
     server.disconnect()
-    wait_until(lambda: not any(running(stage.machine, name) for name in stage.holders.values()), TAKEOVER)
+    wait_until(lambda: not any(running(stage.machine, name) for name in stage.containers), TAKEOVER)
     stage.site.write_key(stage.machine)
 
 
@@ -125,13 +140,15 @@ def switch_key(stage: Stage) -> None:
     server.disconnect()
 
 
-def fill_share(stage: Stage) -> None:
-    """The share of the lines has no room for a while; nobody is told but its writer."""
-    filling = stage.site.folder("lines") / "filling"
-    with suppress(subprocess.CalledProcessError):
-        subprocess.run(["dd", "if=/dev/zero", f"of={filling}", "bs=64K"], check=True, capture_output=True)
+def fill_shares(stage: Stage) -> None:
+    """Shares have no room for a while; nobody is told but their writers."""
+    filling = [stage.site.folder(share) / "filling" for share in stage.holders]
+    for file in filling:
+        with suppress(subprocess.CalledProcessError):
+            subprocess.run(["dd", "if=/dev/zero", f"of={file}", "bs=64K"], check=True, capture_output=True)
     time.sleep(TAKEOVER / 2)
-    filling.unlink()
+    for file in filling:
+        file.unlink()
 
 
 def lose_machine(stage: Stage) -> None:
@@ -139,13 +156,14 @@ def lose_machine(stage: Stage) -> None:
     two = stage.restore("two")
     stage.machine.kill()
     gone = time.monotonic()
-    for volume, container in stage.holders.items():
+    for volume, (container,) in stage.holders.items():
         assert f'held by container "{container}"' in mount_calls(two, volume, 1)[0][0]
     # What comes once the holder has missed its renewals waits within its Mount.
     time.sleep(TAKEOVER / 2)
-    stage.lines.run(two, "lines", "lines")
+    stage.machine = two
+    stage.write_lines()
     assert TAKEOVER * 5 / 6 < time.monotonic() - gone < TAKEOVER * 2
-    stage.move(two)
+    stage.start_database()
 
 
 def _samba(stage: Stage) -> SambaServer:
@@ -169,7 +187,8 @@ BOTH = {
     "the server hangs for long": Fault(lambda s: pause_server(s, LONG), LOST),
     "packets are dropped for a moment": Fault(lambda s: drop_packets(s, SHORT), ""),
     "packets are dropped for long": Fault(lambda s: drop_packets(s, LONG), LOST),
-    "the share is full": Fault(fill_share, ""),
+    "the share is full": Fault(fill_shares, ""),
+    "the machine is started again": Fault(reboot, "msg=mounted", away=True),
     "the power is cut": Fault(cut_power, "msg=mounted", away=True),
     "the machine starts without its server": Fault(start_without_server, "started, its share is back", away=True),
     "the machine is lost": Fault(lose_machine, "dead holder's folder given", away=True),
@@ -177,4 +196,5 @@ BOTH = {
 SMB = {
     "the key is a wrong one": Fault(wrong_key, LOST),
     "the key is switched": Fault(switch_key, LOST),
+    "the machine starts with another key": Fault(start_with_another_key, "started, its share is back", away=True),
 }

@@ -14,6 +14,8 @@ from tests.plugin.harness import eventually
 from tests.plugin.site import PLUGIN_PID, Site, create, docker, run_mysql, status, wait_for_holder, wait_until
 
 LINES_BYTES = 16 << 20
+# A new database has 130 MB.
+DATABASE_BYTES = 256 << 20
 # An emulated machine beside other work needs minutes for a boot and a database's recovery.
 SECONDS = 300
 # What the engine keeps open to the plugin differs from moment to moment.
@@ -21,20 +23,21 @@ SPARE_DESCRIPTORS = 4
 
 
 class Stage:
-    """Its machine can be exchanged for another by `move`; the shares and the clients stay."""
+    """Its `machine` can be exchanged for another; the shares and the clients stay."""
 
-    def __init__(self, site: Site, *, database: bool) -> None:
-        """Starts everything on a first machine."""
+    def __init__(self, site: Site, *, database: bool, alone: bool) -> None:
+        """Starts everything on a first machine; lines are written by one container `alone`, or by two."""
         self.site = site
-        self.holders = {"lines": "lines"} | ({"dbs": "mydb"} if database else {})
-        """Volume → the one container on it."""
+        self.alone = alone
+        self.holders = {"lines": ["lines"] if alone else ["lines", "more"]} | ({"dbs": ["mydb"]} if database else {})
+        """Volume → the containers on it."""
         self._stack = ExitStack()
         self.lines = LineClient()
         self.rows: DatabaseClient | None = None
         self._stack.callback(self.lines.close)
         try:
             self.machine = self.restore("one")
-            self.lines.run(self.machine, "lines", "lines")
+            self.write_lines()
             if database:
                 run_mysql(self.machine, "mydb", "dbs", 6603)
                 self.rows = DatabaseClient(self.machine, "mydb")
@@ -55,25 +58,35 @@ class Stage:
     def restore(self, name: str) -> Machine:
         """Another machine with the same volumes, and nothing that runs."""
         (machine,) = self._stack.enter_context(self.site.machines(name, database="dbs" in self.holders))
-        create(machine, "lines", "share=lines", "exclusive=true")
+        create(machine, "lines", "share=lines", f"exclusive={str(self.alone).lower()}")
         if "dbs" in self.holders:
             create(machine, "dbs", "share=dbs", "exclusive=true", "for=database")
         return machine
 
-    def move(self, machine: Machine) -> None:
-        """Goes on with another machine, on which the lines' container has been started."""
-        self.machine = machine
+    def write_lines(self) -> None:
+        """Starts what writes lines."""
+        for container in self.holders["lines"]:
+            self.lines.run(self.machine, container, "lines")
+
+    @property
+    def containers(self) -> list[str]:
+        """All of them."""
+        return [container for containers in self.holders.values() for container in containers]
+
+    def start_database(self) -> None:
+        """Starts the database, and its client goes on, on the machine that is used now."""
         if self.rows is not None:
-            self.rows.machine = machine
-            run_mysql(machine, "mydb", "dbs", 6603)
+            self.rows.machine = self.machine
+            run_mysql(self.machine, "mydb", "dbs", 6603)
 
     def goes_on(self) -> None:
         """Waits until the clients write again, and the plugin knows for whom."""
         clients = [client.acknowledged for client in (self.lines, self.rows) if client is not None]
         before = [len(acknowledged) for acknowledged in clients]
         wait_until(lambda: all(len(a) > b + 3 for a, b in zip(clients, before, strict=True)), SECONDS)
-        for volume, container in self.holders.items():
-            wait_for_holder(self.machine, volume, container)
+        for volume, containers in self.holders.items():
+            for container in containers:
+                wait_for_holder(self.machine, volume, container)
 
     def check(self) -> None:
         """Nothing acknowledged is missing, and what is mounted, counted and open is what it was before."""
@@ -83,9 +96,9 @@ class Stage:
         # it waits for each mount that is being given up, and so for connections that end
         self.machine.run("echo 3 >/proc/sys/vm/drop_caches", timeout=180)
         assert docker(self.machine, "exec", "lines", "sha256sum", "/v/blob").out.split()[0] == self._blob
-        for volume, container in self.holders.items():
+        for volume, containers in self.holders.items():
             shown = status(self.machine, volume)
-            assert (shown["mounts"], [h["name"] for h in shown["holders"]]) == (1, [container])
+            assert (shown["mounts"], {h["name"] for h in shown["holders"]}) == (len(containers), set(containers))
             (mounted,) = self._mounted(f"$({PLUGIN_PID})", f"/mnt/volumes/{volume}")
             assert set(self._mounted("1", f"/propagated-mount/{volume}")) == {mounted}
         eventually(self._assert_no_descriptor_leaked, 10)
@@ -123,7 +136,10 @@ class Stages:
 
     @contextmanager
     def use(self, kind: str) -> Iterator[Stage]:
-        """The stage of the test before if it is of this kind: smb or nfs, or `mysql on` one of them."""
+        """The stage of the test before if it is of this kind: smb or nfs, or `mysql on` or `logs on` one of them.
+
+        Logs are a volume that is not exclusive.
+        """
         if kind != self._kind or self._stage is None:
             self.close()
             self._kind, self._stage = kind, self._open(kind)
@@ -138,12 +154,13 @@ class Stages:
         self._stack.close()
 
     def _open(self, kind: str) -> Stage:
-        room = {"lines": LINES_BYTES}
-        server = SambaServer() if kind.endswith("smb") else GaneshaServer("lines", "dbs", limits=room)
+        room = {"lines": LINES_BYTES, "dbs": DATABASE_BYTES}
+        server = SambaServer() if kind.endswith("smb") else GaneshaServer(*room, limits=room)
         self._stack.callback(server.close)
         if isinstance(server, SambaServer):
-            server.add_share("dbs")
-            server.add_share("lines", limit=LINES_BYTES)
-        stage = Stage(Site(self._plugin, server), database=kind.startswith("mysql"))
+            for share, limit in room.items():
+                server.add_share(share, limit=limit)
+        told = {"database": kind.startswith("mysql"), "alone": not kind.startswith("logs")}
+        stage = Stage(Site(self._plugin, server), **told)
         self._stack.callback(stage.close)
         return stage

@@ -1,6 +1,5 @@
 """Shares over NFS 4.1, mounted by a real kernel: the database, what is set, what is refused."""
 
-import statistics
 from collections.abc import Iterator
 
 import pytest
@@ -30,8 +29,8 @@ def test_a_database_runs_and_a_second_one_is_refused_everywhere(site: Site) -> N
             for volume in ("dbs", "all"):
                 answers = mount_calls(machine, volume, 100)
                 assert all('held by container "mydb"' in answer for answer, _ in answers)
-                # The slowest is measured where nothing is emulated: test_refusals.py.
-                assert statistics.median(seconds for _, seconds in answers) < 2
+                # The slowest is measured where nothing is emulated: test_refusals.py. Here one may wait for other work.
+                assert sorted(seconds for _, seconds in answers)[-5] < 2
         mounted = one.run("grep ' /mnt/volumes/dbs \\|propagated-mount/dbs ' /proc/mounts").out
         assert all(word in mounted for word in ("vers=4.1", "nconnect=4", "sec=sys", "hard", "proto=tcp"))
         assert status(one, "dbs")["export"] == "/dbs"

@@ -1,6 +1,5 @@
 """Shares over SMB 3.1.1 with encryption, mounted by real kernels in machines: the demo, the fence, secrets."""
 
-import statistics
 from collections.abc import Iterator
 
 import pytest
@@ -17,6 +16,7 @@ from tests.plugin.site import (
     create,
     docker,
     mount_calls,
+    plugin_log,
     query,
     run,
     run_mysql,
@@ -29,6 +29,7 @@ from tests.plugin.site import (
 pytestmark = [pytest.mark.machines, pytest.mark.root]
 
 CANARY = "canary/Zm91bmQgZXZlcnl3aGVyZQ=="
+WRONG, SECOND = "d3Jvbmcga2V5", "c2Vjb25kIGtleQ=="
 
 
 @pytest.fixture
@@ -65,8 +66,8 @@ def test_the_talks_commands_work_and_the_second_database_is_refused_everywhere(s
         for machine in (one, two):
             answers = mount_calls(machine, "dbs", 100)
             assert all("is held by container" in answer for answer, _ in answers)
-            # The slowest is measured where nothing is emulated: test_refusals.py.
-            assert statistics.median(seconds for _, seconds in answers) < 2
+            # The slowest is measured where nothing is emulated: test_refusals.py. Here one may wait for other work.
+            assert sorted(seconds for _, seconds in answers)[-5] < 2
 
         shown = status(one, "dbs")
         assert shown["protocol"] == "smb"
@@ -85,20 +86,33 @@ def test_the_talks_commands_work_and_the_second_database_is_refused_everywhere(s
 
 def test_the_key_is_in_its_file_and_nowhere_else(site: Site, samba: SambaServer) -> None:
     """The search finds a canary in every place where one is put."""
-    with site.machines("one") as (one,):
+    first = samba.key
+    with site.machines("one", LOG_LEVEL="debug") as (one,):
         create(one, "logs", "share=logs", "exclusive=true")
-        run(one, "writer", "logs", WRITER)
+        run(one, "writer", "logs", WRITER, "--restart=unless-stopped")
         wait_for_holder(one, "logs", "writer")
         plant(one, CANARY)
         assert places_with(one, CANARY) == {*PLACES, "./canary"}
-        assert places_with(one, samba.key) == {f"./{samba.account}"}
+        assert places_with(one, first) == {f"./{samba.account}"}
+        # nor when it is refused, by the fence and by the kernel, nor when it is given to a kernel that has another
+        site.write_key(one, WRONG)
+        samba.disconnect()
+        wait_until(lambda: "lease not renewed" in plugin_log(one), 60)
+        create(one, "refused", "share=dbs")
+        assert "refuses account" in mount_calls(one, "refused", 1)[0][0]
+        samba.set_key(SECOND)
+        site.write_key(one)
+        wait_until(lambda: "started again" in plugin_log(one), 120)
+        assert places_with(one, WRONG) == set()
+        assert places_with(one, first) == set()
+        assert places_with(one, SECOND) == {f"./{samba.account}"}
 
 
 def test_a_new_key_counts_for_mounted_volumes(site: Site, samba: SambaServer) -> None:
     with site.machines("one") as (one,):
         create(one, "logs", "share=logs")
         run(one, "writer", "logs", WRITER)
-        samba.set_key("c2Vjb25kIGtleQ==")
+        samba.set_key(SECOND)
         site.write_key(one)
         samba.disconnect()
         rows = samba.folder / "shares/logs/rows"
@@ -114,11 +128,13 @@ def test_what_can_not_be_mounted_says_why_and_delays_nobody(site: Site, samba: S
         create(one, "closed", "protocol=smb", "server=10.0.2.2", "port=9", "share=logs")
         create(one, "nameless", "protocol=smb", "server=no.such.invalid", "share=logs")
         create(one, "dropped", "protocol=smb", "server=10.255.255.1", "share=logs")
+        create(one, "old", "share=logs", "vers=2.1", "seal=false")
         words = {
             "gone": 'share "nope" on 10.0.2.2 does not exist',
             "closed": "refuses connections on port 9",
             "nameless": "has no address",
             "dropped": "does not answer on port 445",
+            "old": 'option "vers" is "2.1": the server does not speak this dialect; use another one',
         }
         one.run("iptables -I OUTPUT -d 10.255.255.1 -j DROP")
         with ListWatch(one, *words) as lists:
@@ -127,7 +143,7 @@ def test_what_can_not_be_mounted_says_why_and_delays_nobody(site: Site, samba: S
                 assert reason in answer
                 assert seconds < 15
                 assert "Mountpoint" in mount_calls(one, "good", 1)[0][0]
-            site.write_key(one, "d3Jvbmc=")
+            site.write_key(one, WRONG)
             create(one, "locked", "share=dbs")
             assert "refuses account" in mount_calls(one, "locked", 1)[0][0]
         lists.check()
@@ -157,3 +173,25 @@ def test_a_fenced_databases_locks_never_reach_the_server(site: Site, samba: Samb
         run_mysql(one, "mydb", "dbs", 6603)
         assert samba.locked_ranges() == {}
         assert not (site.folder("dbs") / "new/one/#innodb_temp").exists()
+
+
+def test_the_options_of_azurefile_0_5_1_are_in_force(site: Site, samba: SambaServer) -> None:
+    """The volume that azurefile/README.md has for it."""
+    given = [
+        "share=dbs",
+        "remotepath=mysql/orders",
+        "uid=999",
+        "gid=999",
+        "filemode=0640",
+        "dirmode=0750",
+        "nolock=true",
+    ]
+    with site.machines("one") as (one,):
+        create(one, "orders", *given)
+        run(one, "writer", "orders", "mkdir /v/folder && echo row >/v/folder/file && sleep 600")
+        file = site.folder("dbs") / "mysql/orders/folder/file"
+        wait_until(lambda: file.exists() and file.read_text() == "row\n", 60)
+        shown = docker(one, "exec", "writer", "stat", "-c", "%a %u %g", "/v/folder", "/v/folder/file").out
+        assert shown.split() == ["750", "999", "999", "640", "999", "999"]
+        (mounted,) = {line.split()[3] for line in one.run("grep /mnt/volumes/orders /proc/mounts").out.splitlines()}
+        assert {"nobrl", "uid=999", "file_mode=0640", "dir_mode=0750"} <= set(mounted.split(","))
