@@ -5,7 +5,8 @@ import re
 from collections.abc import Callable
 
 _SHARE_NAME = re.compile(r"[a-z0-9](-?[a-z0-9])*")
-_MODE = re.compile(r"[0-7]{3,4}")
+# YAML makes 511 of 0777, and of every other mode whose owner may read and write a number that is none such.
+_MODE = re.compile(r"0[0-7]{2,3}|[1-7]?[67][0-7]{2}")
 _NUMBER = re.compile(r"[0-9]{1,10}")
 _FOLDER_BYTES = 1024
 _NAME_BYTES = 255
@@ -85,7 +86,10 @@ def _is_address(text: str) -> bool:
 def mode(text: str) -> int:
     """A file mode."""
     if not _MODE.fullmatch(text):
-        raise ValueError("an octal mode of three or four digits such as 0750")
+        raise ValueError(
+            "an octal mode of three or four digits, with a leading 0 unless its owner may read and write; YAML makes "
+            'another number of one without quotes: write it in quotes, as "0750"'
+        )
     return int(text, 8)
 
 

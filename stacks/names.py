@@ -38,7 +38,10 @@ DRIVER_OPTIONS = (
     "uid", "vers",
 )  # fmt: skip
 
-MODE = (r"[0-7]{3,4}", "an octal mode in quotes, such as '0750'")
+MODE = (
+    r"0[0-7]{2,3}|[1-7]?[67][0-7]{2}",
+    "an octal mode in quotes, such as '0750': YAML makes another number of one without",
+)
 SWITCH = (r"(?i:true|false)", "true or false")
 # values as the plugin takes them; a test compares them with the plugin's
 OPTION_FORMS = {

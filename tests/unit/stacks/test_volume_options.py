@@ -130,6 +130,7 @@ def test_what_azure_serves_is_what_the_plugin_asks_for() -> None:
 def test_the_values_of_options_are_the_plugins_own(name: str) -> None:
     bounds = [bound + step for low_high in OPTION_BOUNDS.values() for bound in low_high for step in (-1, 0, 1)]
     words = ["true", "False", "yes", "none", "Loose", "database", "local", "3", "3.0", "4.1", "0750", "999", "7"]
+    words += ["511", "416", "488", "0555", "777", "2770", "1777", "0007"]
     for value in words + [str(bound) for bound in bounds]:
         try:
             options._OPTIONS[name].parse(value)
