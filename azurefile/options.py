@@ -135,7 +135,7 @@ def parse_defaults(text: str) -> dict[str, str]:
     """Read the plugin's DEFAULTS, `name=value` pairs separated by commas, and check them."""
     pairs = [part.strip() for part in text.split(",") if part.strip()]
     given = {name.strip(): value.strip() for name, _, value in (p.partition("=") for p in pairs)}
-    defaults = _by_lower_name("defaults", given)
+    defaults = _by_lower_name(given)
     # What only a volume can say is filled in.
     example = {"share": "defaults"} | ({"server": "defaults"} if defaults.get("protocol", "").lower() == NFS else {})
     parse("defaults", {**example, **defaults}, {})
@@ -148,45 +148,70 @@ def parse(volume: str, given: Mapping[str, str], defaults: Mapping[str, str]) ->
     `defaults` belong to one protocol, so they count only for a volume that names none.
     """
     check_volume_name(volume)
-    values = _values(volume, given)
-    if "protocol" not in values:
-        values = _above(values, {"protocol": SMB} | _values(volume, defaults))
-    protocol = values["protocol"]
-    _check_protocol(volume, protocol, values)
-    if protocol == SMB and "folder" in values:
+    try:
+        return _parse(volume, given, defaults)
+    except OptionError as error:
+        raise OptionError(f'volume "{volume}": {error}') from error
+
+
+def _parse(volume: str, given: Mapping[str, str], defaults: Mapping[str, str]) -> Options:
+    own = values = _values(given)
+    if "protocol" not in own:
+        values = _above(own, {"protocol": SMB} | _values(defaults))
+    sources = _Sources(values, own, "protocol" in _by_lower_name(defaults))
+    _check_protocol(values, sources)
+    if values["protocol"] == SMB and "folder" in values:
         try:
             optionvalues.long_folder(values["folder"])
         except ValueError as error:
-            raise OptionError(
-                f'volume "{volume}": option "folder" is {_show(values["folder"])}; it must be {error}'
-            ) from error
-    problem = presets.contradiction(values)
-    if problem:
-        raise OptionError(f'volume "{volume}": {problem}')
+            raise OptionError(f'option "folder" is {_show(values["folder"])}; it must be {error}') from error
+    wrong = presets.contradiction(values)
+    if wrong is not None:
+        raise OptionError(f"{wrong.problem}; {sources.remedy(wrong.remedy, wrong.instead)}")
     if "share" not in values:
         try:
             values["share"] = optionvalues.share(volume)
         except ValueError as error:
             raise OptionError(
-                f'volume "{volume}": option "share" is missing, and the volume\'s own name can\'t '
-                f"be a share: that must be {error}"
+                f"option \"share\" is missing, and the volume's own name can't be a share: that must be {error}"
             ) from error
     return Options(**presets.complete(values))
 
 
-def _values(volume: str, given: Mapping[str, str]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Sources:
+    """Who says the fields of a volume: its own options, or the plugin's DEFAULTS."""
+
+    values: Mapping[str, Any]
+    own: Mapping[str, Any]
+    # Whether the protocol is the DEFAULTS', where it is not the volume's own.
+    protocol_set: bool
+
+    def remedy(self, remedy: str, instead: Mapping[str, str]) -> str:
+        """What to do about fields that the volume says itself; of one that it does not, what it adds `instead`."""
+        for field, added in instead.items():
+            if field in self.own or field not in self.values:
+                continue
+            origin = "comes from the plugin's DEFAULTS"
+            if field == "protocol" and not self.protocol_set:
+                origin = "is meant where neither the volume nor the plugin's DEFAULTS names one"
+            return f"{field} {str(self.values[field]).lower()} {origin}: add {added}"
+        return remedy
+
+
+def _values(given: Mapping[str, str]) -> dict[str, Any]:
     """The fields that options say; two names of one setting must agree."""
     values: dict[str, Any] = {}
-    for name, text in _by_lower_name(volume, given).items():
+    for name, text in _by_lower_name(given).items():
         option = _OPTIONS[name]
         try:
             value = option.parse(text)
         except ValueError as error:
-            raise OptionError(f'volume "{volume}": option "{name}" is {_show(text)}; it must be {error}') from error
+            raise OptionError(f'option "{name}" is {_show(text)}; it must be {error}') from error
         if values.setdefault(option.field or name, value) != value:
-            raise _differ(volume, "folder", "remotepath")
+            raise _differ("folder", "remotepath")
     if values.keys() >= _LOCKS and values["nolock"] != values["nobrl"]:
-        raise _differ(volume, "nolock", "nobrl")
+        raise _differ("nolock", "nobrl")
     return values
 
 
@@ -202,13 +227,11 @@ def _above(own: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any
     return {name: value for name, value in defaults.items() if name not in decided} | dict(own)
 
 
-def _differ(volume: str, one: str, other: str) -> OptionError:
-    return OptionError(
-        f'volume "{volume}": options "{one}" and "{other}" are two names of one setting and differ; give one of them'
-    )
+def _differ(one: str, other: str) -> OptionError:
+    return OptionError(f'options "{one}" and "{other}" are two names of one setting and differ; give one of them')
 
 
-def _by_lower_name(volume: str, given: Mapping[str, str]) -> dict[str, str]:
+def _by_lower_name(given: Mapping[str, str]) -> dict[str, str]:
     texts: dict[str, str] = {}
     protocol = next((v.lower() for k, v in given.items() if k.lower() == "protocol"), "")
     for spelled, text in given.items():
@@ -217,44 +240,43 @@ def _by_lower_name(volume: str, given: Mapping[str, str]) -> dict[str, str]:
             remedy = "put the account's key into the credentials file on the host"
             if protocol in (NFS, LOCAL):
                 remedy = f"protocol {protocol} needs none: leave it out"
-            raise OptionError(
-                f'volume "{volume}": option "{name}" is a secret, which docker inspect would show '
-                "to everybody; " + remedy
-            )
+            raise OptionError(f'option "{name}" is a secret, which docker inspect would show to everybody; {remedy}')
         if name not in _OPTIONS:
             near = difflib.get_close_matches(name[:64], _OPTIONS, n=1, cutoff=0.5)
             hint = f'did you mean "{near[0]}"? ' if near else ""
             raise OptionError(
-                f'volume "{volume}": option {_show(spelled)} is not recognised; '
-                f"{hint}The options are {', '.join(sorted(_OPTIONS))}"
+                f"option {_show(spelled)} is not recognised; {hint}The options are {', '.join(sorted(_OPTIONS))}"
             )
         if name in texts:
-            raise OptionError(f'volume "{volume}": option "{name}" is given twice, in different spelling')
+            raise OptionError(f'option "{name}" is given twice, in different spelling')
         if text or name not in _MAY_BE_EMPTY:
             texts[name] = text
     return texts
 
 
-def _check_protocol(volume: str, protocol: str, values: Mapping[str, Any]) -> None:
+def _check_protocol(values: Mapping[str, Any], sources: _Sources) -> None:
+    protocol = values["protocol"]
     for field in values:
         name = _FIELD_OPTION.get(field, field)
         allowed = _OPTIONS[name].protocols
         if protocol not in allowed:
+            others = " or ".join(f"protocol={other}" for other in allowed)
+            remedy = sources.remedy("leave one of the two out", {"protocol": others})
             raise OptionError(
-                f'volume "{volume}": option "{name}" belongs to protocol {" or ".join(allowed)}, '
-                f"but the volume's protocol is {protocol}; leave one of the two out"
+                f'option "{name}" belongs to protocol {" or ".join(allowed)}, '
+                f"but the volume's protocol is {protocol}; {remedy}"
             )
     if protocol == NFS and not _AZURE_ACCOUNT.fullmatch(values.get("account", "nfs")):
         raise OptionError(
-            f'volume "{volume}": option "account" is {_show(values["account"])}; for protocol nfs it must be a storage '
+            f'option "account" is {_show(values["account"])}; for protocol nfs it must be a storage '
             "account: 3 to 24 lowercase letters and digits"
         )
     vers = values.get("vers")
     if vers is not None and (vers == "4.1") != (protocol == NFS):
-        accepted = "4.1" if protocol == NFS else "2.1, 3.0, 3.02 or 3.1.1"
-        raise OptionError(
-            f'volume "{volume}": option "vers" is {_show(vers)}; for protocol {protocol} it must be {accepted}'
-        )
+        accepted, other = ("4.1", SMB) if protocol == NFS else ("2.1, 3.0, 3.02 or 3.1.1", NFS)
+        said = f'option "vers" is {_show(vers)}; for protocol {protocol} it must be {accepted}'
+        remedy = sources.remedy("", {"protocol": f"protocol={other}"})
+        raise OptionError(f"{said}; {remedy}" if remedy else said)
 
 
 def _show(text: str) -> str:

@@ -1,6 +1,7 @@
 """What is known to be right for each purpose and protocol, where a volume does not say otherwise."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 # 999 is mysql's id in the official image and in ours. A database keeps what it needs in memory of
@@ -24,6 +25,16 @@ _PRESETS: Mapping[tuple[str, str], Mapping[str, Any]] = {
 }
 _DIALECTS = {"smb": "3.1.1", "nfs": "4.1"}
 _WITHOUT_ENCRYPTION = ("2.1",)
+
+
+@dataclass(frozen=True)
+class Contradiction:
+    """Options that can't all be meant, and what to do about it."""
+
+    problem: str
+    remedy: str
+    # By field what overrides one that the volume does not say itself.
+    instead: Mapping[str, str] = field(default_factory=dict)
 
 
 def preset(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -52,22 +63,28 @@ def complete(values: Mapping[str, Any]) -> dict[str, Any]:
     return {**added, **values}
 
 
-def contradiction(values: Mapping[str, Any]) -> str:
-    """Two options that can't both be meant, as a sentence; empty if there are none."""
+def contradiction(values: Mapping[str, Any]) -> Contradiction | None:
+    """Two options that can't both be meant, if there are any."""
     protocol = values["protocol"]
     if protocol == "nfs" and not values.get("server") and not values.get("account"):
-        return 'option "server" is missing, and "account" too; protocol nfs needs one of them'
+        return Contradiction('option "server" is missing, and "account" too', "protocol nfs needs one of them")
     if protocol == "nfs" and values.get("create"):
-        return (
-            'option "create" is true, but an NFS share can only be made on its server; make it there and leave it out'
+        return Contradiction(
+            'option "create" is true, but an NFS share can only be made on its server', "make it there and leave it out"
         )
     if values.get("seal") and values.get("vers") in _WITHOUT_ENCRYPTION:
-        return f'option "seal" is true, but vers={values["vers"]} has no encryption; leave one of the two out'
+        return Contradiction(
+            f'option "seal" is true, but vers={values["vers"]} has no encryption',
+            "leave one of the two out",
+            {"seal": "seal=false", "vers": f"vers={_DIALECTS[protocol]}"},
+        )
     if values.get("exclusive") and values.get("nosharesock") is False:
-        return (
+        return Contradiction(
             'option "nosharesock" is false, but an exclusive volume needs a connection of its own, which can be '
-            "cut without cutting others; leave one of the two out"
+            "cut without cutting others",
+            "leave one of the two out",
+            {"exclusive": "exclusive=false", "nosharesock": "nosharesock=true"},
         )
     if values.get("quota") is not None and values.get("create") is not True:
-        return 'option "quota" is for a share that is made; add create=true, or leave it out'
-    return ""
+        return Contradiction('option "quota" is for a share that is made', "add create=true, or leave it out")
+    return None

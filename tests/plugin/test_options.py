@@ -105,6 +105,7 @@ BAD = [
     ({"exclusive": "1"}, "true or false"),
     ({"for": "databse"}, "files, database"),
     ({"protocol": "cifs"}, "smb, nfs, local"),
+    (LOCAL | {"mfsymlinks": "true"}, "but the volume's protocol is local; leave one of the two out"),
     ({"mfsymlinks": "true"}, "belongs to protocol smb, but the volume's protocol is local"),
     ({"server": "x"}, "belongs to protocol smb or nfs"),
     ({"nconnect": "4"}, "belongs to protocol nfs"),
@@ -255,6 +256,59 @@ def test_a_setting_of_a_volume_replaces_a_default_of_its_other_name_and_what_onl
 def test_defaults_may_be_in_any_case(text: str) -> None:
     parsed = options.parse("logs", {"server": "files.example"}, options.parse_defaults(text))
     assert (parsed.protocol, parsed.share, parsed.server) == ("nfs", "logs", "files.example")
+
+
+@pytest.mark.parametrize(
+    ("defaults", "given_options", "expected"),
+    [
+        (
+            "protocol=local",
+            {"account": "acc"},
+            'option "account" belongs to protocol smb or nfs, but the volume\'s protocol is local; protocol local '
+            "comes from the plugin's DEFAULTS: add protocol=smb or protocol=nfs",
+        ),
+        (
+            "protocol=smb,nosharesock=false",
+            {"exclusive": ""},
+            "; nosharesock false comes from the plugin's DEFAULTS: add nosharesock=true",
+        ),
+        (
+            "protocol=smb,vers=2.1",
+            {"seal": "true"},
+            "; vers 2.1 comes from the plugin's DEFAULTS: add vers=3.1.1",
+        ),
+        ("protocol=smb,seal=true", {"vers": "2.1"}, "; seal true comes from the plugin's DEFAULTS: add seal=false"),
+        (
+            "protocol=smb,exclusive=true",
+            {"nosharesock": "false"},
+            "; exclusive true comes from the plugin's DEFAULTS: add exclusive=false",
+        ),
+        (
+            "protocol=nfs",
+            {"vers": "3.0"},
+            "for protocol nfs it must be 4.1; protocol nfs comes from the plugin's DEFAULTS: add protocol=smb",
+        ),
+        (
+            "uid=5",
+            {"nconnect": "4"},
+            "; protocol smb is meant where neither the volume nor the plugin's DEFAULTS names one: add protocol=nfs",
+        ),
+    ],
+)
+def test_what_only_the_defaults_say_is_named_as_theirs(
+    defaults: str, given_options: dict[str, str], expected: str
+) -> None:
+    with pytest.raises(OptionError) as caught:
+        options.parse("dbs", given_options, options.parse_defaults(defaults))
+    assert str(caught.value).endswith(expected)
+
+
+def test_what_a_volume_says_itself_is_not_blamed_on_the_defaults() -> None:
+    defaults = options.parse_defaults("protocol=smb,vers=2.1")
+    with pytest.raises(OptionError, match=r"leave one of the two out$"):
+        options.parse("dbs", {"vers": "2.1", "seal": "true"}, defaults)
+    with pytest.raises(OptionError, match=r"leave one of the two out$"):
+        options.parse("dbs", LOCAL | {"account": "acc"}, defaults)
 
 
 def test_defaults_of_nfs_need_no_server_which_each_volume_names() -> None:
