@@ -22,11 +22,13 @@ _AZURE_ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
 # Of those of azurefile 0.5.1, what was given without a value counted as not given.
 _MAY_BE_EMPTY = {"share", "filemode", "dirmode", "uid", "gid", "remotepath"}
 
-# People try these first. They get an answer, and the value is not repeated anywhere.
-_SECRETS = {
-    "accountkey", "credentials", "key", "pass", "passwd", "password", "sas", "sastoken", "secret",
-    "storageaccountkey", "storagekey", "token",
-}  # fmt: skip
+# People try such names first. They get an answer, and the value is not repeated anywhere.
+_SECRET = re.compile(r"key|pass|secret|sas|token|cred|^pwd?$")
+# What a storage account's key has, as base64, and no account.
+_KEY = re.compile(r"[+/=]|.{65}", re.DOTALL)
+# What mount.cifs and others call them.
+_MEANT = {"user": "account", "username": "account"}
+_VERSIONS = {SMB: ("2.1", "3.0", "3.02", "3.1.1"), NFS: ("4.1",)}
 
 
 @dataclass(frozen=True)
@@ -92,21 +94,23 @@ _OPTIONS: dict[str, _Option] = {
     "server": _Option(optionvalues.server, (SMB, NFS)),
     "port": _Option(optionvalues.number(1, 65535), (SMB, NFS)),
     "account": _Option(
-        optionvalues.matching(ACCOUNT, 64, "an account: a letter or digit and then letters, digits, _ or -"),
+        optionvalues.matching(
+            ACCOUNT, 64, "an account of at most 64 characters: a letter or digit and then letters, digits, _ or -"
+        ),
         (SMB, NFS),
     ),
     "folder": _Option(optionvalues.folder),
     "mfsymlinks": _Option(optionvalues.boolean, (SMB,)),
     "nosharesock": _Option(optionvalues.boolean, (SMB,)),
     "nobrl": _Option(optionvalues.boolean, (SMB,)),
-    "actimeo": _Option(optionvalues.number(0, 86400), (SMB, NFS)),
+    "actimeo": _Option(optionvalues.number(0, 86400, "seconds"), (SMB, NFS)),
     "cache": _Option(optionvalues.choice("none", "strict", "loose"), (SMB,)),
     "seal": _Option(optionvalues.boolean, (SMB,)),
-    "vers": _Option(optionvalues.choice("2.1", "3.0", "3.02", "3.1.1", "4.1"), (SMB, NFS)),
+    "vers": _Option(optionvalues.choice(*_VERSIONS[SMB], *_VERSIONS[NFS]), (SMB, NFS)),
     "nconnect": _Option(optionvalues.number(1, 16), (NFS,)),
     "exclusive": _Option(optionvalues.boolean),
     "create": _Option(optionvalues.boolean),
-    "quota": _Option(optionvalues.number(1, 262144), (SMB,)),
+    "quota": _Option(optionvalues.number(1, 262144, "GiB"), (SMB,)),
     "for": _Option(optionvalues.choice("files", "database"), field="purpose"),
 }
 _FIELD_OPTION = {"purpose": "for"}
@@ -155,10 +159,11 @@ def parse(volume: str, given: Mapping[str, str], defaults: Mapping[str, str]) ->
 
 
 def _parse(volume: str, given: Mapping[str, str], defaults: Mapping[str, str]) -> Options:
-    own = values = _values(given)
+    lent = _by_lower_name(defaults)
+    own = values = _values(given, lent.get("protocol", SMB))
     if "protocol" not in own:
-        values = _above(own, {"protocol": SMB} | _values(defaults))
-    sources = _Sources(values, own, "protocol" in _by_lower_name(defaults))
+        values = _above(own, {"protocol": SMB} | _values(defaults, SMB))
+    sources = _Sources(values, own, "protocol" in lent)
     _check_protocol(values, sources)
     if values["protocol"] == SMB and "folder" in values:
         try:
@@ -199,15 +204,20 @@ class _Sources:
         return remedy
 
 
-def _values(given: Mapping[str, str]) -> dict[str, Any]:
-    """The fields that options say; two names of one setting must agree."""
+def _values(given: Mapping[str, str], protocol: str) -> dict[str, Any]:
+    """The fields that options say; two names of one setting must agree. `protocol`: where they name none."""
     values: dict[str, Any] = {}
-    for name, text in _by_lower_name(given).items():
+    texts = _by_lower_name(given)
+    protocol = texts.get("protocol", protocol).lower()
+    for name, text in texts.items():
         option = _OPTIONS[name]
         try:
             value = option.parse(text)
         except ValueError as error:
-            raise OptionError(f'option "{name}" is {_show(text)}; it must be {error}') from error
+            if name == "vers" and protocol in _VERSIONS:
+                raise OptionError(_wrong_version(protocol, text)) from error
+            shown = "not repeated, since it may be a key" if name == "account" and _KEY.search(text) else _show(text)
+            raise OptionError(f'option "{name}" is {shown}; it must be {error}') from error
         if values.setdefault(option.field or name, value) != value:
             raise _differ("folder", "remotepath")
     if values.keys() >= _LOCKS and values["nolock"] != values["nobrl"]:
@@ -236,13 +246,15 @@ def _by_lower_name(given: Mapping[str, str]) -> dict[str, str]:
     protocol = next((v.lower() for k, v in given.items() if k.lower() == "protocol"), "")
     for spelled, text in given.items():
         name = spelled.lower()
-        if name in _SECRETS:
+        if name not in _OPTIONS and _SECRET.search(name):
             remedy = "put the account's key into the credentials file on the host"
             if protocol in (NFS, LOCAL):
                 remedy = f"protocol {protocol} needs none: leave it out"
-            raise OptionError(f'option "{name}" is a secret, which docker inspect would show to everybody; {remedy}')
+            # What follows may be the key, as in key:…
+            plain = re.split(r"[^\w.-]", spelled[:32])[0]
+            raise OptionError(f'option "{plain}" is a secret, which docker inspect would show to everybody; {remedy}')
         if name not in _OPTIONS:
-            near = difflib.get_close_matches(name[:64], _OPTIONS, n=1, cutoff=0.5)
+            near = [_MEANT[name]] if name in _MEANT else difflib.get_close_matches(name[:64], _OPTIONS, 1, 0.5)
             hint = f'did you mean "{near[0]}"? ' if near else ""
             raise OptionError(
                 f"option {_show(spelled)} is not recognised; {hint}The options are {', '.join(sorted(_OPTIONS))}"
@@ -272,14 +284,23 @@ def _check_protocol(values: Mapping[str, Any], sources: _Sources) -> None:
             "account: 3 to 24 lowercase letters and digits"
         )
     vers = values.get("vers")
-    if vers is not None and (vers == "4.1") != (protocol == NFS):
-        accepted, other = ("4.1", SMB) if protocol == NFS else ("2.1, 3.0, 3.02 or 3.1.1", NFS)
-        said = f'option "vers" is {_show(vers)}; for protocol {protocol} it must be {accepted}'
-        remedy = sources.remedy("", {"protocol": f"protocol={other}"})
-        raise OptionError(f"{said}; {remedy}" if remedy else said)
+    if vers is not None and vers not in _VERSIONS[protocol]:
+        remedy = sources.remedy("", {"protocol": f"protocol={SMB if protocol == NFS else NFS}"})
+        raise OptionError(_wrong_version(protocol, vers) + (f"; {remedy}" if remedy else ""))
+
+
+def _wrong_version(protocol: str, text: str) -> str:
+    *others, last = _VERSIONS[protocol]
+    accepted = f"{', '.join(others)} or {last}" if others else last
+    return f'option "vers" is {_show(text)}; for protocol {protocol} it must be {accepted}'
 
 
 def _show(text: str) -> str:
     """A user's text, quoted, bounded and printable."""
     short = text if len(text) <= 64 else text[:61] + "..."
-    return '"' + "".join(c if c.isprintable() else "?" for c in short) + '"'
+    return '"' + "".join(c if c.isprintable() else _escaped(c) for c in short) + '"'
+
+
+def _escaped(character: str) -> str:
+    number = ord(character)
+    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"

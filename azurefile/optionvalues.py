@@ -17,6 +17,18 @@ _SHORT_NAME = re.compile(r"~[0-9]|^.{6}~[0-9A-Za-z](\.|$)")
 # RFC 1123, section 2.1.
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _SERVER_LENGTH = 253
+# A name that ends so is read as an address by some (inet_aton), and no top-level domain is one.
+_NUMERIC = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
+# What people write beside a server's name, and in which words it is refused.
+_NOT_OF_SERVER = (
+    (re.compile(r".*[/\\].*"), " without a scheme, a path or a share's name"),
+    (re.compile(r".*:.*%.*"), " that means the same on every host: without %eth0 and the like"),
+    (re.compile(r"0\.0\.0\.0|::"), " of one server"),
+    (re.compile(r"([^:]*|\[.*\]):[0-9]+"), " without a port, which is option port"),
+    (re.compile(r"\[.*\]"), " without brackets"),
+    (re.compile(r".*\."), " without a dot at its end"),
+    (re.compile(r".*[^.]{64}.*"), ", with at most 63 characters between two dots"),
+)
 # Holds the fence where a share's own root is mounted.
 RESERVED_FOLDER = ".azurefile"
 
@@ -30,12 +42,13 @@ def boolean(text: str) -> bool:
     return choices[text.lower()]
 
 
-def number(low: int, high: int) -> Callable[[str], int]:
+def number(low: int, high: int, unit: str = "") -> Callable[[str], int]:
     """Whole numbers within bounds."""
+    accepted = f"a whole number{f' of {unit}' if unit else ''} from {low} to {high}"
 
     def parse(text: str) -> int:
         if not _NUMBER.fullmatch(text) or not low <= int(text) <= high:
-            raise ValueError(f"a whole number from {low} to {high}")
+            raise ValueError(accepted)
         return int(text)
 
     return parse
@@ -65,22 +78,27 @@ def matching(pattern: re.Pattern[str], length: int, accepted: str) -> Callable[[
 
 def server(text: str) -> str:
     """A host name or an IP address."""
-    labels = text.split(".")
-    # No top-level domain is a number.
-    address = ":" in text or labels[-1].isdecimal()
-    if address and _is_address(text):
-        return text
-    if address or len(text) > _SERVER_LENGTH or not all(_LABEL.fullmatch(label) for label in labels):
-        raise ValueError("a host name or an IP address")
+    accepted = "a host name or an IP address"
+    if len(text) > _SERVER_LENGTH:
+        raise ValueError(f"{accepted} of at most {_SERVER_LENGTH} characters")
+    for pattern, without in _NOT_OF_SERVER:
+        if pattern.fullmatch(text):
+            raise ValueError(accepted + without)
+    if not _is_address(text) and not _is_name(text):
+        raise ValueError(accepted)
     return text
 
 
 def _is_address(text: str) -> bool:
     try:
-        # No scopes: a server on a link of one host is none that hosts could share.
-        return "%" not in text and bool(ipaddress.ip_address(text))
+        return not ipaddress.ip_address(text).is_unspecified
     except ValueError:
         return False
+
+
+def _is_name(text: str) -> bool:
+    labels = text.split(".")
+    return all(_LABEL.fullmatch(label) for label in labels) and not _NUMERIC.fullmatch(labels[-1])
 
 
 def mode(text: str) -> int:

@@ -83,11 +83,12 @@ def option_value(name: str, text: str) -> None:
 
 def _is_server(text: str) -> bool:
     try:
-        return "%" not in text and bool(ip_address(text))
+        return "%" not in text and not ip_address(text).is_unspecified
     except ValueError:
-        # no top-level domain is a number
+        # no top-level domain is a number, which inet_aton would take for an address
         labels = text.split(".")
-        return len(text) <= 253 and not labels[-1].isdecimal() and all(re.fullmatch(LABEL, label) for label in labels)
+        named = len(text) <= 253 and all(re.fullmatch(LABEL, label) for label in labels)
+        return named and not re.fullmatch("[0-9]+|0[xX][0-9A-Fa-f]*", labels[-1])
 
 
 def _volume_name(name: str) -> str:

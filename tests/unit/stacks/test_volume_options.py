@@ -48,7 +48,19 @@ OF_LOCAL: dict[str, list[Any]] = {
     "port": [445],
     "protocol": ["smb", "NFS", "local"],
     "quota": [5],
-    "server": ["files.example", "10.0.0.1", "fd00::1", "10.0.0.256", "a_b", "fe80::1%eth0", "-a"],
+    "server": [
+        "files.example",
+        "10.0.0.1",
+        "fd00::1",
+        "10.0.0.256",
+        "a_b",
+        "fe80::1%eth0",
+        "-a",
+        "0.0.0.0",
+        "0x7f000001",
+        "127.0.0.0x1",
+        "a.b.",
+    ],
 }
 
 
