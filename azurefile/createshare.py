@@ -9,6 +9,7 @@ import sys
 
 from azurefile.credentials import Credentials
 from azurefile.errors import ShareError, ShareSilent
+from azurefile.network import PUBLIC_SUFFIX
 from azurefile.options import Options
 
 _SECONDS = 40
@@ -19,6 +20,9 @@ _BEING_DELETED = "ShareBeingDeleted"
 
 def in_a_process(endpoint: str, options: Options, credentials: Credentials) -> None:
     """Make a volume's share; one that exists by now is fine. Raises ShareError, ShareSilent for what passes."""
+    # Of a server of another cloud, or behind a name of one's own, nobody can tell by its name.
+    azure = endpoint.endswith(PUBLIC_SUFFIX)
+    hint = "" if azure else "; create=true makes shares in Azure alone: on a server of another kind make it there"
     quota = ["--quota", str(options.quota)] if options.quota is not None else []
     command = [sys.executable, "-m", "azurefile", "create-share", *quota, endpoint, credentials.account, options.share]
     try:
@@ -26,11 +30,11 @@ def in_a_process(endpoint: str, options: Options, credentials: Credentials) -> N
             command, input=credentials.key, capture_output=True, text=True, timeout=_SECONDS, check=False
         )
     except subprocess.TimeoutExpired as error:
-        raise ShareSilent(f'share "{options.share}" can\'t be made: {endpoint} does not answer') from error
+        raise ShareSilent(f'share "{options.share}" can\'t be made: {endpoint} does not answer{hint}') from error
     if done.returncode != 0:
         words = done.stderr.strip().splitlines()
         kind = ShareSilent if done.returncode == os.EX_TEMPFAIL else ShareError
-        raise kind((words[-1] if words else "create-share failed").removeprefix("azurefile: "))
+        raise kind((words[-1] if words else "create-share failed").removeprefix("azurefile: ") + hint)
 
 
 def create_share(endpoint: str, account: str, share: str, quota: int | None, key: str) -> None:

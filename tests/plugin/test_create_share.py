@@ -18,6 +18,7 @@ from azurefile.credentials import Credentials
 from azurefile.errors import ShareError, ShareSilent
 
 ACCOUNT = "ddtestaccount"
+OTHER = "create=true makes shares in Azure alone: on a server of another kind make it there"
 KEY = base64.b64encode(os.urandom(64)).decode()
 
 
@@ -127,7 +128,7 @@ def test_a_wrong_key_is_told_and_not_shown(azure: StorageAccount) -> None:
 
 
 def test_a_key_that_is_none_is_told_and_not_shown(azure: StorageAccount) -> None:
-    with pytest.raises(ShareError, match="key") as caught:
+    with pytest.raises(ShareError, match=rf"key.*; {OTHER}$") as caught:
         create(azure, "new", "canary")
     assert "canary" not in str(caught.value)
 
@@ -142,7 +143,9 @@ def test_other_refusals_are_one_line(azure: StorageAccount) -> None:
 def test_a_server_that_is_not_there_is_told(azure: StorageAccount) -> None:
     azure.endpoint = "http://127.0.0.1:9"
     # it may be there in a moment, and who waits for it is told of then
-    with pytest.raises(ShareSilent, match=r"can't be made in account .* can't be reached: .*; check the network$"):
+    with pytest.raises(
+        ShareSilent, match=rf"can't be made in account .* can't be reached: .*; check the network; {OTHER}$"
+    ):
         create(azure, "new")
 
 
@@ -151,5 +154,14 @@ def test_a_server_that_does_not_end_its_answer_is_told_in_time(monkeypatch: pyte
         raise subprocess.TimeoutExpired(command, timeout)
 
     monkeypatch.setattr(subprocess, "run", silent)
-    with pytest.raises(ShareSilent, match="does not answer"):
+    with pytest.raises(ShareSilent, match=f"does not answer; {OTHER}$"):
         createshare.in_a_process("https://mine.example", parsed("new"), Credentials(ACCOUNT, "unused", KEY))
+
+
+def test_of_a_server_of_azures_no_other_kind_is_spoken(monkeypatch: pytest.MonkeyPatch) -> None:
+    def silent(command: list[str], timeout: float, **more: object) -> None:
+        raise subprocess.TimeoutExpired(command, timeout)
+
+    monkeypatch.setattr(subprocess, "run", silent)
+    with pytest.raises(ShareSilent, match=r"does not answer$"):
+        createshare.in_a_process("https://a.file.core.windows.net", parsed("new"), Credentials(ACCOUNT, "unused", KEY))
