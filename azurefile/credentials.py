@@ -10,8 +10,9 @@ import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from azurefile import optionvalues
 from azurefile.errors import ROOT, ShareError
-from azurefile.network import PUBLIC_SUFFIX
+from azurefile.network import BY_ACCOUNT, PUBLIC_SUFFIX
 from azurefile.options import ACCOUNT
 
 _LINE = re.compile(r"([a-z]+)\s*=\s*(.*)")
@@ -26,6 +27,8 @@ class Credentials:
     account: str
     server: str
     key: str = field(repr=False)
+    # Who named the server.
+    said_by: str = BY_ACCOUNT
 
 
 class CredentialsFolder:
@@ -89,7 +92,9 @@ class CredentialsFolder:
             raise ShareError(f"{where} has a line account= that differs from its name; make them equal")
         if not values.get("key"):
             raise ShareError(f"{where} has no line key=…; write the account's key there so")
-        return Credentials(account, values.get("server") or f"{account}.{PUBLIC_SUFFIX}", values["key"])
+        if values.get("server"):
+            return Credentials(account, values["server"], values["key"], f"{where}, line server=")
+        return Credentials(account, f"{account}.{PUBLIC_SUFFIX}", values["key"])
 
 
 def _parse(text: str, where: str) -> dict[str, str]:
@@ -102,5 +107,10 @@ def _parse(text: str, where: str) -> dict[str, str]:
         # The line itself is not repeated: it may be the key.
         if match is None or match[1] not in _NAMES:
             raise ShareError(f"{where}, line {number}: it must be one of {', '.join(f'{n}=…' for n in _NAMES)}")
+        if match[1] == "server" and match[2]:
+            try:
+                optionvalues.server(match[2])
+            except ValueError as error:
+                raise ShareError(f"{where}, line {number}: server must be {error}") from error
         values[match[1]] = match[2]
     return values

@@ -1,6 +1,7 @@
 """What the kernel says when a mount fails, as one line with option, value and remedy."""
 
 import errno
+from dataclasses import dataclass
 
 from azurefile.errors import ShareError, ShareSilent
 from azurefile.kernelmount import KernelError
@@ -10,7 +11,7 @@ _KEY = "put the account's present key into its credentials file"
 _SHARE = 'option "share" is "{share}": '
 _VERS = 'option "vers" is "{vers}": '
 _ACCOUNT = 'option "account" is "{account}": '
-_NO_SHARE = _SHARE + "the server has no such share; make it, or create the volume with create=true"
+_NO_SHARE = _SHARE + "the server has no such share; make it, or (in Azure) create the volume with create=true"
 _NO_NFS = _VERS + "the server does not speak NFS 4.1; an account must be premium for it"
 _CLOSED = "{server} closed the connection; check that it allows this host"
 _NO_ROUTE = "{server} can't be reached: no route leads there; check the network"
@@ -33,7 +34,7 @@ _NFS = {
         "(Azure: the account's network settings, and no secure transfer)"
     ),
     errno.EPERM: _SHARE + "the server does not allow this host; allow its address there",
-    errno.ENOENT: _SHARE + "the server exports no such path; make the share, or correct account and share",
+    errno.ENOENT: _SHARE + "the server exports no such path: {source}; make it there, or correct {path}",
     errno.EPROTONOSUPPORT: _NO_NFS,
     errno.EPROTO: _NO_NFS,
 }
@@ -55,16 +56,26 @@ _SILENT = {
 }  # fmt: skip
 
 
-def share_error(
-    volume: Volume, fstype: str, error: KernelError, server: str, port: int, account: str | None
-) -> ShareError:
-    """The error of a Mount that the kernel refused; ShareSilent if the server was not to be reached.
+@dataclass(frozen=True)
+class Told:
+    """What the kernel was told of a share, whoever said so."""
 
-    `server`, `port` and `account` are what it was told, whoever said so.
-    """
+    # As in a table of mounts.
+    source: str
+    server: str
+    port: int
+    account: str | None
+    # Who named the server.
+    said_by: str
+
+
+def share_error(volume: Volume, fstype: str, error: KernelError, told: Told) -> ShareError:
+    """The error of a Mount that the kernel refused; ShareSilent if the server was not to be reached."""
     options = volume.options
     place = f'share "{options.share}"' + (f" on {options.server}" if options.server else "")
     where = f"{place} can't be mounted"
+    if error.errno == errno.ENOSYS and error.step.startswith("file system"):
+        return ShareError(f"{where}: this host's kernel is too old: SMB and NFS need Linux 5.2 or newer")
     if error.errno == errno.ENODEV:
         module = "nfsv4" if fstype == "nfs4" else fstype
         return ShareError(
@@ -77,9 +88,15 @@ def share_error(
     said = f" (the kernel says: {error.words})" if error.words else ""
     if error.errno in known:
         kind = ShareSilent if error.errno in _SILENT else ShareError
-        named = f'option "server" is "{server}": it'
-        if options.server is None:
-            named = f'option "account" is "{account}": its server {server}'
-        told = {"share": options.share, "vers": options.vers, "seal": str(options.seal).lower(), "account": account}
-        return kind(f"{where}: {known[error.errno].format(**told, server=named, port=port)}{said}")
+        reason = known[error.errno].format(
+            share=options.share,
+            vers=options.vers,
+            seal=str(options.seal).lower(),
+            account=told.account,
+            server=f"{told.said_by}: the server {told.server}",
+            port=told.port,
+            source=told.source,
+            path="options account and share" if options.account else "option share",
+        )
+        return kind(f"{where}: {reason}{said}")
     return ShareError(f"{where}: {error.strerror} at {error.step}{said}; see the kernel's log on the host (dmesg)")

@@ -10,6 +10,8 @@ from azurefile.errors import ShareSilent
 
 # Of accounts in Azure's public cloud.
 PUBLIC_SUFFIX = "file.core.windows.net"
+# Who names a server, where no credentials file does.
+BY_SERVER, BY_ACCOUNT = 'option "server"', 'option "account"'
 # A name that does not resolve can keep the C library busy for half a minute.
 _RESOLVE_SECONDS = 5.0
 _CONNECT_SECONDS = 5.0
@@ -24,13 +26,9 @@ class Address:
     local_ip: str
 
 
-def reach(server: str, port: int, asked: bool) -> Address:
-    """Connect to a server once; raises ShareSilent within ten seconds, naming option and remedy.
-
-    `asked`: the server was an option of the volume, not derived from its account.
-    """
-    option = "server" if asked else "account"
-    where = f'option "{option}": the server {server}'
+def reach(server: str, port: int, said_by: str) -> Address:
+    """Connect to a server once; raises ShareSilent within ten seconds, with who named it (`said_by`) and the remedy."""
+    where = f"{said_by}: the server {server}"
     problem: OSError | None = None
     for family, ip in _resolve(server, port, where):
         try:

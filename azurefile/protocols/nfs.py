@@ -142,8 +142,7 @@ def _every(options: Options) -> dict[str, str | None]:
 def _reached(volume: Volume) -> dict[str, str | None]:
     """What every mount of an export needs, once its server has answered."""
     options = volume.options
-    asked = options.server is not None
-    address = network.reach(_server(options), options.port or _PORT, asked)
+    address = network.reach(_server(options), options.port or _PORT, _said_by(options))
     return _every(options) | {
         "proto": "tcp6" if ":" in address.ip else "tcp",
         "addr": address.ip,
@@ -154,7 +153,10 @@ def _reached(volume: Volume) -> dict[str, str | None]:
 
 def _refused(volume: Volume, error: kernelmount.KernelError) -> ShareError:
     options = volume.options
-    return kernelerrors.share_error(volume, "nfs4", error, _server(options), options.port or _PORT, options.account)
+    told = kernelerrors.Told(
+        _source(options), _server(options), options.port or _PORT, options.account, _said_by(options)
+    )
+    return kernelerrors.share_error(volume, "nfs4", error, told)
 
 
 def _moved(volume: Volume, address: str) -> bool:
@@ -163,6 +165,10 @@ def _moved(volume: Volume, address: str) -> bool:
 
 def _server(options: Options) -> str:
     return options.server or f"{options.account}.{network.PUBLIC_SUFFIX}"
+
+
+def _said_by(options: Options) -> str:
+    return network.BY_SERVER if options.server else network.BY_ACCOUNT
 
 
 def _path(options: Options) -> str:

@@ -50,8 +50,8 @@ class Smb:
             with kernelmount.detached("cifs", source, given) as root:
                 attachpoint.place(root, volume, target, own=False)
         except kernelmount.KernelError as error:
-            told = credentials.server, address.port, credentials.account
-            raise kernelerrors.share_error(volume, "cifs", error, *told) from error
+            told = kernelerrors.Told(source, credentials.server, address.port, credentials.account, credentials.said_by)
+            raise kernelerrors.share_error(volume, "cifs", error, told) from error
         self._keys[volume.name] = credentials.key
 
     def create(self, volume: Volume) -> None:
@@ -72,8 +72,7 @@ class Smb:
         key = (options.server or "", str(port), account, options.share)
 
         def make() -> SharedStore:
-            asked = options.server is not None
-            share = _client().SmbShare(options.share, port, asked, lambda: self._read(volume, account))
+            share = _client().SmbShare(options.share, port, lambda: self._read(volume, account))
             return SharedStore(share, options.share, account)
 
         return self._stores.get(key, make)
@@ -131,7 +130,7 @@ class Smb:
 
     def _reach(self, volume: Volume, credentials: Credentials) -> network.Address:
         options = volume.options
-        return network.reach(credentials.server, options.port or _PORT, options.server is not None)
+        return network.reach(credentials.server, options.port or _PORT, credentials.said_by)
 
     def _moved(self, volume: Volume, target: Path, credentials: Credentials) -> bool:
         mounted = mounts.server_address(target)
@@ -144,7 +143,7 @@ class Smb:
         found = self._credentials.read(account or self._credentials.account(options.account, volume.account))
         if options.server is None:
             return found
-        return Credentials(found.account, options.server, found.key)
+        return Credentials(found.account, options.server, found.key, network.BY_SERVER)
 
 
 def _client() -> ModuleType:

@@ -65,14 +65,10 @@ _BROKEN = (SMBException, OSError, ValueError)
 class SmbShare:
     """One share on one server as one account. Every call raises ShareError if the share fails."""
 
-    def __init__(self, share: str, port: int, asked: bool, credentials: Callable[[], Credentials]) -> None:
-        """Connect when first needed; `credentials` is asked again for each connection.
-
-        `asked` says whether the server was an option of the volume.
-        """
+    def __init__(self, share: str, port: int, credentials: Callable[[], Credentials]) -> None:
+        """Connect when first needed; `credentials` is asked again for each connection."""
         self._share = share
         self._port = port
-        self._asked = asked
         self._credentials = credentials
         self._guard = threading.RLock()
         self._tree: Any = None
@@ -225,7 +221,7 @@ class SmbShare:
 
     def _connect(self) -> Any:
         credentials = self._credentials()
-        network.reach(credentials.server, self._port, self._asked)
+        network.reach(credentials.server, self._port, credentials.said_by)
         connection = BoundedConnection(uuid.uuid4(), credentials.server, self._port)
         connection.previous_session = self._previous_session
         try:
@@ -256,7 +252,7 @@ class SmbShare:
                 "put the account's present key there (it is read again at the next try)"
             )
         if isinstance(error, BadNetworkName):
-            return ShareMissing(f"{where} does not exist; make it, or create the volume with create=true")
+            return ShareMissing(f"{where} does not exist; make it, or (in Azure) create the volume with create=true")
         if isinstance(error, AccessDenied):
             return ShareError(
                 f'{where} does not let account "{credentials.account}" in from this host; allow this host\'s network '

@@ -7,6 +7,8 @@ import pytest
 
 from azurefile.credentials import CredentialsFolder
 from azurefile.errors import ShareError
+from azurefile.protocols.smb import Smb
+from tests.plugin.shared import TAKEOVER, volume
 
 KEY = "canary+key/with,commas=="
 
@@ -62,6 +64,12 @@ def test_a_file_of_another_user_is_refused(tmp_path: Path) -> None:
         (f"{KEY}\n", "line 1: it must be one of"),
         (f"key={KEY}\npassword={KEY}\n", "line 2: it must be one of"),
         (f"account=other\nkey={KEY}\n", "differs from its name"),
+        (
+            f"key={KEY}\nserver=https://abc.example\n",
+            "line 2: server must be a host name or an IP address without a sch",
+        ),
+        (f"server = nas:445\nkey={KEY}\n", "line 1: server must be .* without a port, which is option port"),
+        (f"server={KEY}\n", "line 1: server must be a host name or an IP address"),
     ],
 )
 def test_what_is_not_understood_is_refused_without_repeating_it(tmp_path: Path, text: str, words: str) -> None:
@@ -117,3 +125,28 @@ def test_the_account_is_the_option_or_the_only_file(tmp_path: Path) -> None:
     write(tmp_path / "credentials", "def", "key=x\n")
     with pytest.raises(ShareError, match=r"there are files for abc, def; .* with one of them as account="):
         folder.account(None)
+
+
+def test_a_server_that_only_the_file_names_is_told_as_the_files(tmp_path: Path) -> None:
+    way = Smb(tmp_path, TAKEOVER)
+    (tmp_path / "credentials").mkdir()
+    write(tmp_path / "credentials", "abc", "key=x\nserver=no.such.invalid\n")
+    by_file = "file credentials/abc in the plugin's root .*, line server=: the server no.such.invalid has no address"
+    for given, said in (
+        ({}, by_file),
+        ({"server": "neither.invalid"}, '^option "server": the server neither.invalid has no address'),
+    ):
+        dbs = volume("dbs", account="abc", **given)
+        store = way.locks(dbs, "")
+        with pytest.raises(ShareError, match=said):
+            store.read("a")
+        with pytest.raises(ShareError, match=said):
+            way.mount(dbs, tmp_path)
+
+
+def test_a_server_that_follows_from_the_account_is_told_as_its(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("azurefile.credentials.PUBLIC_SUFFIX", "file.invalid")
+    (tmp_path / "credentials").mkdir()
+    write(tmp_path / "credentials", "abc", "key=x\nserver=\n")
+    with pytest.raises(ShareError, match=r'^option "account": the server abc.file.invalid has no address'):
+        Smb(tmp_path, TAKEOVER).mount(volume("dbs", account="abc"), tmp_path)

@@ -36,15 +36,15 @@ def test_a_server_that_hangs_is_asked_by_one_thread(tmp_path: Path, monkeypatch:
 
 def test_a_server_that_answers_has_an_address(listener: socket.socket) -> None:
     port = listener.getsockname()[1]
-    address = network.reach("localhost", port, True)
+    address = network.reach("localhost", port, network.BY_SERVER)
     assert (address.ip, address.port, address.local_ip) == ("127.0.0.1", port, "127.0.0.1")
 
 
 def test_a_name_that_does_not_resolve_names_the_option_that_it_came_from() -> None:
     with pytest.raises(ShareError, match=r'option "server": the server no.such.invalid has no address'):
-        network.reach("no.such.invalid", 445, True)
+        network.reach("no.such.invalid", 445, network.BY_SERVER)
     with pytest.raises(ShareError, match=r'option "account": the server x.file.invalid has no address'):
-        network.reach("x.file.invalid", 445, False)
+        network.reach("x.file.invalid", 445, network.BY_ACCOUNT)
 
 
 def test_a_name_server_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,21 +56,21 @@ def test_a_name_server_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(socket, "getaddrinfo", hang)
     with pytest.raises(ShareError, match="the name server does not answer"):
-        network.reach("slow.invalid", 445, True)
+        network.reach("slow.invalid", 445, network.BY_SERVER)
 
 
 def test_a_closed_port_is_told_from_a_blocked_one(listener: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
     port = listener.getsockname()[1]
     listener.close()
     with pytest.raises(ShareError, match=f"refuses connections on port {port}"):
-        network.reach("127.0.0.1", port, True)
+        network.reach("127.0.0.1", port, network.BY_SERVER)
 
     def drop(*_: object) -> None:
         raise TimeoutError("timed out")
 
     monkeypatch.setattr(socket.socket, "connect", drop)
     with pytest.raises(ShareError, match=r"does not answer on port 445; .*\(many networks block 445"):
-        network.reach("127.0.0.1", 445, True)
+        network.reach("127.0.0.1", 445, network.BY_SERVER)
 
 
 def test_an_address_is_the_same_however_it_is_written(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,7 +54,7 @@ def samba() -> Iterator[SambaServer]:
 
 def smb(samba: SambaServer, share: str = "dbs", **given: object) -> SmbShare:
     values = {"account": samba.account, "server": "127.0.0.1", "key": samba.key, **given}
-    return SmbShare(share, samba.port, True, lambda: Credentials(**values))  # type: ignore[arg-type]
+    return SmbShare(share, samba.port, lambda: Credentials(**values))  # type: ignore[arg-type]
 
 
 @pytest.fixture(params=["smb", "folder"])
@@ -213,7 +213,7 @@ def test_a_new_connection_ends_the_locks_of_the_one_before(samba: SambaServer) -
 
 def test_a_new_key_is_used_for_the_next_connection(samba: SambaServer) -> None:
     keys = [samba.key]
-    share = SmbShare("dbs", samba.port, True, lambda: Credentials(samba.account, "127.0.0.1", keys[0]))
+    share = SmbShare("dbs", samba.port, lambda: Credentials(samba.account, "127.0.0.1", keys[0]))
     share.write("a.json", b"{}\n")
     samba.set_key("second==")
     samba.disconnect()
@@ -315,7 +315,7 @@ def test_what_refuses_says_why(samba: SambaServer) -> None:
     with pytest.raises(ShareError, match="refuses account") as caught:
         smb(samba, key="canary").names()
     assert "canary" not in str(caught.value)
-    with pytest.raises(ShareError, match=r'option "server": the server no.such.invalid has no address'):
+    with pytest.raises(ShareError, match=r'option "account": the server no.such.invalid has no address'):
         smb(samba, server="no.such.invalid").names()
 
 
@@ -328,7 +328,7 @@ def test_a_server_that_breaks_off_is_silent_and_one_that_refuses_is_not(samba: S
                 server.accept()[0].close()
 
         threading.Thread(target=hang_up, daemon=True).start()
-        share = SmbShare("dbs", server.getsockname()[1], True, lambda: Credentials("a", "127.0.0.1", "key"))
+        share = SmbShare("dbs", server.getsockname()[1], lambda: Credentials("a", "127.0.0.1", "key"))
         with pytest.raises(ShareSilent, match="can't be used"):
             share.names()
     with pytest.raises(ShareError) as caught:
