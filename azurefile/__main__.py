@@ -72,7 +72,13 @@ def main() -> int:
         elif arguments.command == "remove-share":
             from azurefile.shares import remove_share
 
-            remove_share(Path(arguments.root), arguments.share)
+            name = f'share "{arguments.share}"'
+            removed = remove_share(Path(arguments.root), arguments.share)
+            print(
+                f"{name} is deleted"
+                if removed
+                else f"there is no local {name} in the plugin's root: nothing was deleted"
+            )
         elif arguments.command == "create-share":
             from azurefile.createshare import create_share
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import logging
 import os
 import shutil
 import time
@@ -14,13 +13,11 @@ from azurefile.liveness import boot_id
 from azurefile.owner import holder_names, iso_time
 from azurefile.protocols.flock import FlockStore
 
-log = logging.getLogger(__name__)
-
 _TRASH = ".trash-"
 
 
-def remove_share(root: Path, share: str) -> None:
-    """Delete a local share's data and fence, unless anything may still use it.
+def remove_share(root: Path, share: str) -> bool:
+    """Delete a local share's data and fence, unless anything may still use it; says whether there was any.
 
     The data is renamed first, so that a share is there or gone but never half deleted.
     """
@@ -30,10 +27,10 @@ def remove_share(root: Path, share: str) -> None:
     shares = (root / "shares").resolve()
     folder = shares / share
     store = FlockStore(root / "fence" / share)
-    _empty_trash(shares, share)
+    had_trash = _empty_trash(shares, share)
     if not os.path.lexists(folder):
         shutil.rmtree(root / "fence" / share, ignore_errors=True)
-        return
+        return had_trash
     with store.mutex():
         boot = boot_id()
         for record in store.records():
@@ -51,7 +48,7 @@ def remove_share(root: Path, share: str) -> None:
         folder.rename(trash)
         shutil.rmtree(root / "fence" / share, ignore_errors=True)
     _empty_trash(shares, share)
-    log.info("share removed", extra={"share": share})
+    return True
 
 
 def _refuse_declared(root: Path, share: str) -> None:
@@ -66,9 +63,10 @@ def _refuse_declared(root: Path, share: str) -> None:
             raise InUse(f'share "{share}" is mapped by volume "{file.stem}"; remove that volume first')
 
 
-def _empty_trash(shares: Path, share: str) -> None:
-    """Delete this share's trash, also what an interrupted removal left."""
-    for trash in shares.glob(f"{_TRASH}{share}-[0-9]*"):
+def _empty_trash(shares: Path, share: str) -> bool:
+    """Delete this share's trash, also what an interrupted removal left; says whether there was any."""
+    found = list(shares.glob(f"{_TRASH}{share}-[0-9]*"))
+    for trash in found:
         if trash.is_symlink() or not trash.is_dir():
             trash.unlink()
             continue
@@ -76,6 +74,7 @@ def _empty_trash(shares: Path, share: str) -> None:
             raise ShareError(f'share "{share}": this system can\'t delete a folder safely')
         _refuse_other_disks(trash, share)
         shutil.rmtree(trash)
+    return bool(found)
 
 
 def _refuse_mounted(folder: Path) -> None:

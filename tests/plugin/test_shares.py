@@ -48,10 +48,13 @@ def test_remove_share_deletes_data_and_fence(plugin: PluginProcess) -> None:
     plugin.unmount("logs", "a")
     plugin.remove("logs")
     (plugin.root / "shares/logs2").mkdir()
-    assert azurefile(plugin.root, "remove-share", "logs").returncode == 0
+    done = azurefile(plugin.root, "remove-share", "logs")
+    assert (done.returncode, done.stdout, done.stderr) == (0, 'share "logs" is deleted\n', "")
     assert [p.name for p in (plugin.root / "shares").iterdir()] == ["logs2"]
     assert not (plugin.root / "fence/logs").exists()
-    assert azurefile(plugin.root, "remove-share", "logs").returncode == 0
+    done = azurefile(plugin.root, "remove-share", "logs")
+    nothing = 'there is no local share "logs" in the plugin\'s root: nothing was deleted\n'
+    assert (done.returncode, done.stdout, done.stderr) == (0, nothing, "")
 
 
 @pytest.mark.parametrize("exclusive", ["true", "false"])
@@ -192,5 +195,6 @@ def test_an_interrupted_removal_is_finished(tmp_path: Path) -> None:
     azurefile(tmp_path, "prepare")
     for name in (".trash-dbs-123", ".trash-dbs-x-123"):
         (tmp_path / "shares" / name / "deep").mkdir(parents=True)
-    assert azurefile(tmp_path, "remove-share", "dbs").returncode == 0
+    done = azurefile(tmp_path, "remove-share", "dbs")
+    assert (done.returncode, done.stdout) == (0, 'share "dbs" is deleted\n')
     assert [p.name for p in (tmp_path / "shares").iterdir()] == [".trash-dbs-x-123"]
