@@ -112,6 +112,7 @@ def _serve(arguments: argparse.Namespace) -> None:
     from azurefile.settings import Settings
 
     prepare(root, arguments.state)
+    _check_defaults(arguments.defaults)
     driver = Driver(
         Settings(
             root=root,
@@ -152,6 +153,16 @@ def _serve(arguments: argparse.Namespace) -> None:
     lock.close()
 
 
+def _check_defaults(text: str) -> None:
+    """Tell at the start what each Create will refuse: volumes that exist need no defaults, and are served."""
+    from azurefile.options import parse_defaults
+
+    try:
+        parse_defaults(text)
+    except PluginError as error:
+        log.error("no volume can be created", extra={"error": error})
+
+
 def _check_state(name: str) -> None:
     if not _STATE.fullmatch(name) or name in _OTHER_FOLDERS:
         raise PluginError(
@@ -161,9 +172,10 @@ def _check_state(name: str) -> None:
 
 
 def _takeover(text: str) -> float:
-    if not text.isdecimal() or not _TAKEOVER[0] <= int(text) <= _TAKEOVER[1]:
+    # The digits of other scripts, and more than Python turns into a number, are no number of seconds.
+    if not re.fullmatch("[0-9]{1,9}", text) or not _TAKEOVER[0] <= int(text) <= _TAKEOVER[1]:
         raise PluginError(
-            f'the plugin\'s setting TAKEOVER_SECONDS is "{text}"; it must be a whole number from '
+            f'the plugin\'s setting TAKEOVER_SECONDS is "{text[:64]}"; it must be a whole number from '
             f"{_TAKEOVER[0]} to {_TAKEOVER[1]}"
         )
     return float(text)

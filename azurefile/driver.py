@@ -44,7 +44,7 @@ _LOOK_SECONDS = 1.0
 _MOUNT_SECONDS = 100.0
 _HUNG_UP = (
     "the engine did not wait for it; let it wait longer: docker plugin disable -f PLUGIN, and then docker plugin "
-    "enable --timeout 120 PLUGIN"
+    "enable --timeout 120 PLUGIN (that stops containers on exclusive SMB and NFS volumes, and starts them again)"
 )
 
 
@@ -176,11 +176,7 @@ class Driver:
         return [{"Name": v.name, "Mountpoint": self.path(v.name), "CreatedAt": v.created} for v in self._volumes.all()]
 
     def _create(self, name: str, given: dict[str, str]) -> None:
-        try:
-            defaults = options.parse_defaults(self._defaults)
-        except OptionError as error:
-            raise OptionError(f"the plugin's setting DEFAULTS is not usable: {error}") from error
-        parsed = options.parse(name, given, defaults)
+        parsed = options.parse(name, given, options.parse_defaults(self._defaults))
         self._mounter.way(name, parsed.protocol).prepare()
         existing = self._volumes.get(name)
         if existing is None:

@@ -5,6 +5,9 @@ import logging
 import re
 import sys
 
+log = logging.getLogger(__name__)
+
+_LEVELS = ("debug", "info", "warning", "error")
 _STANDARD = set(vars(logging.makeLogRecord({}))) | {"message", "taskName"}
 _PLAIN = re.compile(r"[\w./:,+@-]+")
 
@@ -22,14 +25,17 @@ class KeyValueFormatter(logging.Formatter):
 
 
 def configure(level: str) -> None:
-    """Send everything from `level` up to stderr; an unknown level means info."""
+    """Send everything from `level` up to stderr; an unknown level means info, and is told."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(KeyValueFormatter())
-    known = logging.getLevelNamesMapping()
     # Their debug lines have whole packets in them, those of a log-in too.
     for name in ("smbprotocol", "spnego"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    logging.basicConfig(handlers=[handler], level=known.get(level.upper(), logging.INFO))
+    known = level.lower() in _LEVELS
+    logging.basicConfig(handlers=[handler], level=level.upper() if known else logging.INFO)
+    if not known:
+        text = f"the plugin's setting LOG_LEVEL must be {', '.join(_LEVELS[:-1])} or {_LEVELS[-1]}; info is taken"
+        log.warning(text, extra={"value": level[:64]})
 
 
 def _value(value: object) -> str:

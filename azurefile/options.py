@@ -137,12 +137,27 @@ def check_share_name(share: str) -> None:
 
 def parse_defaults(text: str) -> dict[str, str]:
     """Read the plugin's DEFAULTS, `name=value` pairs separated by commas, and check them."""
-    pairs = [part.strip() for part in text.split(",") if part.strip()]
-    given = {name.strip(): value.strip() for name, _, value in (p.partition("=") for p in pairs)}
+    try:
+        return _parse_defaults(text)
+    except OptionError as error:
+        raise OptionError(
+            f"the plugin's setting DEFAULTS is not usable: {error}; set it right: docker plugin disable -f PLUGIN, "
+            "docker plugin set PLUGIN DEFAULTS=…, and docker plugin enable --timeout 120 PLUGIN"
+        ) from error
+
+
+def _parse_defaults(text: str) -> dict[str, str]:
+    given: dict[str, str] = {}
+    for part in filter(str.strip, text.split(",")):
+        spelled, _, value = part.partition("=")
+        name = spelled.strip().lower()
+        if name in given:
+            raise OptionError(f"option {_show(name)} is given twice")
+        given[name] = value.strip()
     defaults = _by_lower_name(given)
     # What only a volume can say is filled in.
     example = {"share": "defaults"} | ({"server": "defaults"} if defaults.get("protocol", "").lower() == NFS else {})
-    parse("defaults", {**example, **defaults}, {})
+    _parse("defaults", {**example, **defaults}, {})
     return defaults
 
 

@@ -38,8 +38,8 @@ def test_a_mount_that_waits_ends_with_its_caller(watched: PluginProcess, engine:
 
     def said() -> None:
         assert (
-            "the engine did not wait for it; let it wait longer: docker plugin disable -f PLUGIN"
-            in watched.log.read_text()
+            "docker plugin disable -f PLUGIN, and then docker plugin enable --timeout 120 PLUGIN (that stops "
+            "containers on exclusive SMB and NFS volumes, and starts them again)" in watched.log.read_text()
         )
 
     eventually(said)

@@ -52,8 +52,15 @@ def test_create_accepts_the_options_of_0_5_1_under_every_protocol(plugin: Plugin
 
 def test_bad_defaults_are_an_error_of_create_that_names_them(start_plugin: StartPlugin) -> None:
     plugin = start_plugin(defaults="protocl=local")
-    with pytest.raises(Refused, match=r'setting DEFAULTS .*"protocl".*did you mean "protocol"'):
+    said = r'^the plugin\'s setting DEFAULTS .*"protocl".*did you mean "protocol".*docker plugin set PLUGIN DEFAULTS=…'
+    with pytest.raises(Refused, match=said):
         plugin.create("logs", share="logs")
+
+
+def test_bad_defaults_are_logged_as_the_plugin_starts(start_plugin: StartPlugin) -> None:
+    plugin = start_plugin(defaults="protocl=local")
+    (line,) = (line for line in plugin.log.read_text().splitlines() if line.startswith("level=error"))
+    assert line.startswith('level=error msg="no volume can be created" error="the plugin\'s setting DEFAULTS is not')
 
 
 def test_made_folders_get_the_volumes_owner_and_mode(plugin: PluginProcess) -> None:

@@ -380,10 +380,24 @@ def test_a_given_folder_replaces_a_default_one_under_either_name() -> None:
     assert options.parse("logs", {"remotepath": "/"}, defaults).folder == ""
 
 
-@pytest.mark.parametrize("text", ["protocol=lokal", "nonsense", "protocol=local,seal=true"])
-def test_bad_defaults_are_refused(text: str) -> None:
-    with pytest.raises(OptionError):
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("protocol=lokal", 'option "protocol" is "lokal"; it must be one of smb, nfs, local'),
+        ("nonsense", 'option "nonsense" is not recognised'),
+        ("protocol=local,seal=true", 'option "seal" belongs to protocol smb'),
+        ("protocol=smb,protocol=local", 'option "protocol" is given twice'),
+        ("protocol=local,UID=5,uid=5", 'option "uid" is given twice'),
+    ],
+)
+def test_bad_defaults_are_refused_with_the_way_to_set_them(text: str, words: str) -> None:
+    with pytest.raises(OptionError) as caught:
         options.parse_defaults(text)
+    assert str(caught.value).startswith(f"the plugin's setting DEFAULTS is not usable: {words}")
+    assert str(caught.value).endswith(
+        "; set it right: docker plugin disable -f PLUGIN, docker plugin set PLUGIN DEFAULTS=…, and docker plugin "
+        "enable --timeout 120 PLUGIN"
+    )
 
 
 def test_options_in_force_are_written_as_users_write_them() -> None:

@@ -139,11 +139,29 @@ def test_nothing_slow_is_imported_before_the_socket_listens() -> None:
     assert slow.isdisjoint(done.stdout.split())
 
 
-@pytest.mark.parametrize("text", ["19", "91", "a minute", "20.5"])
+@pytest.mark.parametrize("text", ["19", "91", "a minute", "20.5", "٣٠", "-30"])
 def test_a_takeover_time_that_can_not_be_kept_is_refused(tmp_path: Path, text: str) -> None:
     """In half of it a holder stops its containers; for all of it a claim waits within one Mount."""
     said = _refused_at_the_start(tmp_path, "takeover-seconds", text)
     assert f'TAKEOVER_SECONDS is "{text}"; it must be a whole number from 20 to 90' in said
+
+
+def test_a_takeover_time_of_any_length_is_one_short_line(tmp_path: Path) -> None:
+    said = _refused_at_the_start(tmp_path, "takeover-seconds", "9" * 5000)
+    assert said.startswith("azurefile: the plugin's setting TAKEOVER_SECONDS is \"999")
+    assert len(said) < 300
+
+
+@pytest.mark.parametrize(
+    ("level", "warned"), [("loud\n" + "x" * 5000, True), ("trace", True), ("Warning", False), ("error", False)]
+)
+def test_a_log_level_that_is_unknown_is_told(tmp_path: Path, level: str, warned: bool) -> None:
+    command = [sys.executable, "-m", "azurefile", f"--root={tmp_path}", f"--log-level={level}", "prepare"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
+    lines = [line[:100] for line in done.stderr.splitlines()]
+    said = 'level=warning msg="the plugin\'s setting LOG_LEVEL must be debug, info, warning or error; info is taken"'
+    assert [line.startswith(said[:100]) for line in lines] == [True] * warned
+    assert len(done.stderr) < 300
 
 
 @pytest.mark.parametrize("name", ["a.b", "../x", "a/b", ".", "shares", "fence", "credentials", "a" * 65, "a\n"])
