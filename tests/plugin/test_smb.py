@@ -98,7 +98,7 @@ def test_the_key_is_in_its_file_and_nowhere_else(site: Site, samba: SambaServer)
         site.write_key(one, WRONG)
         samba.disconnect()
         wait_until(lambda: "lease not renewed" in plugin_log(one), 60)
-        create(one, "refused", "share=dbs")
+        create(one, "refused", "share=dbs", f"account={samba.account}")
         assert "refuses account" in mount_calls(one, "refused", 1)[0][0]
         samba.set_key(SECOND)
         site.write_key(one)
