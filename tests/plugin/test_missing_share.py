@@ -18,7 +18,7 @@ pytestmark = pytest.mark.root
 
 GONE = (
     r'^volume "dbs": share "dbs" of account "acc", which volume "dbs" had mounted, is gone; restore it \(Azure: .*\), '
-    "or remove the volume and create it again with create=true to begin with an empty one$"
+    "or remove the volume and create it again with create=true to begin with an empty one; once that is over, "
 )
 
 
