@@ -74,7 +74,10 @@ than the one that it runs on, so look at the ratios, and at the MySQL figures be
     method="""
 ## How it is measured
 
-- **Mounting.** `VolumeDriver.Mount` at the plugin's own socket, against `mount` with the same options, in turn.
+- **Mounting.** `VolumeDriver.Mount` at the plugin's own socket, against `mount` with the same options, in turn. The
+  volume is unmounted after each. What an emulated processor makes of the fence's share of it (some twenty calls to the
+  server, encrypted in user space) is told by a line of its own, without emulation: there a folder is bound in place
+  of the share, by the plugin and by hand, and the fence on a real server is all the rest.
 - **Files.** `dd` in the machine on both mounts in turn. The mount by hand gets the options that the kernel shows of
   the plugin's; the run ends if the kernel then shows any other for it. Over SMB both have a connection of their own;
   over NFS the kernel lets two mounts of one export share theirs.

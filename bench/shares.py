@@ -6,7 +6,9 @@ import contextlib
 import json
 import re
 import shlex
+import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from tests.machines.machine import Machine
 from tests.machines.nfs import GaneshaServer
 from tests.machines.plugin import MachinePlugin
 from tests.machines.samba import SambaServer
+from tests.plugin.bound_host import bound_host
 from tests.plugin.site import Site, create, mount_calls, run_mysql, wait_for_holder
 
 IDLE_VOLUMES = 200
@@ -24,6 +27,7 @@ TRANSACTION_SECONDS = 20
 FILES_PER_ROUND = 9
 # and by far more from rclone's
 RCLONE_FILES_PER_ROUND = 3
+MOUNTS_PER_ROUND = 3
 SHARE = "bench"
 HAND, RCLONE = "/mnt/hand", "/mnt/rclone"
 CREDENTIALS = "/root/credentials"
@@ -76,9 +80,10 @@ def measure_shares(rounds: int) -> Iterator[Comparison]:
             with _server(kind) as server:
                 yield from _over(Site(plugin, server), rounds)
                 # a database takes no folder that has other files in it
-                yield _transactions(Site(plugin, server), [f"share={SHARE}", "folder=mysql"])
+                yield _transactions(Site(plugin, server), [f"share={SHARE}", "folder=mysql"], rounds)
         with _server(SambaServer) as server:
-            yield _transactions(Site(plugin, server), [f"share={SHARE}", "protocol=local"])
+            yield _claiming(Path(folder), server, rounds)
+            yield _transactions(Site(plugin, server), [f"share={SHARE}", "protocol=local"], rounds)
 
 
 @contextlib.contextmanager
@@ -166,13 +171,44 @@ def _mounting(machine: Machine, by_hand: str, name: str, rounds: int, began: flo
     ours, peer = Series("Mount at the plugin's socket"), Series("mount by hand")
     clock = f"s=$(date +%s%N); {by_hand} && echo $(($(date +%s%N) - s)) && umount {HAND}"
     # the first one of each loads what the others find loaded
-    for number in range(rounds + 1):
+    for number in range(rounds * MOUNTS_PER_ROUND + 1):
         seconds = int(machine.run(clock).out) / 1e9, _attach(machine)
         _detach(machine)
         if number:
             peer.values.append(seconds[0])
             ours.values.append(seconds[1])
     return Comparison(f"Mounting a share, {name}", "s", ours, peer, 0.05, difference=True, load=began)
+
+
+def _claiming(folder: Path, server: SambaServer | GaneshaServer, rounds: int) -> Comparison:
+    """A Mount's own part, where nothing is emulated: a folder stands for what the kernel would mount."""
+    assert isinstance(server, SambaServer)
+    ours, peer = Series("Mount, a folder in place of the share"), Series("that folder bound by hand")
+    began = load()
+    share, by_hand = folder / "share", folder / "hand"
+    for made in (share, by_hand):
+        made.mkdir()
+    plugin = bound_host(folder / "host", share, server)
+    try:
+        plugin.start()
+        plugin.create("files", share=SHARE, exclusive="true")
+        for number in range(rounds * MOUNTS_PER_ROUND + 1):
+            started = time.monotonic()
+            subprocess.run(["mount", "--bind", share, by_hand], check=True)
+            bound = time.monotonic()
+            subprocess.run(["umount", by_hand], check=True)
+            called = time.monotonic()
+            plugin.mount("files", "a")
+            answered = time.monotonic()
+            plugin.unmount("files", "a")
+            # the first one of each loads what the others find loaded
+            if number:
+                peer.values.append(bound - started)
+                ours.values.append(answered - called)
+    finally:
+        plugin.close()
+    title = "What the fence adds to a Mount over SMB, not emulated"
+    return Comparison(title, "s", ours, peer, 0.05, difference=True, load=began)
 
 
 def _compare(
@@ -225,7 +261,7 @@ def _memory(machine: Machine, began: float) -> Comparison:
     return Comparison("Memory of the plugin (PSS), SMB", "MB", series, target=64, load=began)
 
 
-def _transactions(site: Site, options: list[str]) -> Comparison:
+def _transactions(site: Site, options: list[str], rounds: int) -> Comparison:
     name = "its own disk" if "protocol=local" in options else type(site.server).__name__
     names = {"SambaServer": "SMB 3.1.1, encrypted", "GaneshaServer": "NFS 4.1"}
     title = f"MySQL, one row a transaction, {names.get(name, name)}"
@@ -238,5 +274,6 @@ def _transactions(site: Site, options: list[str]) -> Comparison:
         client = "docker exec -i mydb mysql -uroot -pmypassword -h127.0.0.1 -N"
         machine.run(client, input=TRANSACTIONS.encode(), timeout=120)
         line = f"{client} -e 'call bench.write_rows({TRANSACTION_SECONDS})'"
-        done = int(machine.run(line, timeout=TRANSACTION_SECONDS + 60).out.split()[-1])
-    return Comparison(title, "transactions/s", Series("MySQL 9.7", [done / TRANSACTION_SECONDS]), load=began)
+        done = [int(machine.run(line, timeout=TRANSACTION_SECONDS + 60).out.split()[-1]) for _ in range(rounds)]
+    series = Series("MySQL 9.7", [rows / TRANSACTION_SECONDS for rows in done])
+    return Comparison(title, "transactions/s", series, load=began)

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +44,13 @@ class PluginProcess:
         defaults: str = "protocol=local",
         program: Path = REPOSITORY,
         module: str = "azurefile",
+        environment: Mapping[str, str] | None = None,
     ) -> None:
-        """`program` is the folder in which its package is, `module` what of it is run."""
+        """`program` is the folder in which its package is, `module` what of it is run, in this `environment` more."""
         self.folder = folder
         self._program = program
         self._module = module
+        self._environment = environment or {}
         folder.mkdir(parents=True, exist_ok=True)
         self.root = root or folder / "root"
         self.socket = folder / "plugin.sock"
@@ -77,6 +80,7 @@ class PluginProcess:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", self._module] + [f"--{name}={value}" for name, value in arguments.items()],
                 cwd=self._program,
+                env=os.environ | self._environment,
                 stderr=log,
                 stdout=log,
             )

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.machines.samba import SambaServer
+from tests.plugin.bound_host import bound_host
 from tests.plugin.harness import PluginProcess, Refused, open_descriptors, resident_kilobytes
 
 pytestmark = pytest.mark.root
@@ -19,30 +20,19 @@ SPARE_KILOBYTES = 512
 
 
 @pytest.fixture(params=["smb", "nfs"])
-def hosts(
-    tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[list[PluginProcess]]:
+def hosts(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[list[PluginProcess]]:
     """The plugins of two, each with the exclusive volume `dbs`."""
     share = tmp_path / "share"
     share.mkdir()
-    monkeypatch.setenv("SHARE_FOLDER", str(share))
-    defaults, key = "protocol=nfs,server=127.0.0.1", ""
     with ExitStack() as stack:
+        server = None
         if request.param == "smb":
             server = stack.enter_context(SambaServer())
             server.add_share("dbs")
-            defaults = f"protocol=smb,server=127.0.0.1,port={server.port},account={server.account}"
-            key = f"key={server.key}\n"
-        found = []
-        for name in ("one", "two"):
-            plugin = PluginProcess(tmp_path / name, defaults=defaults, module="tests.plugin.bound")
-            if key:
-                file = plugin.root / "credentials" / server.account
-                file.parent.mkdir(mode=0o700, parents=True)
-                file.touch(mode=0o600)
-                file.write_text(key)
+        found = [bound_host(tmp_path / name, share, server) for name in ("one", "two")]
+        for plugin in found:
             stack.callback(plugin.close)
-            found.append(plugin.start())
+            plugin.start()
             plugin.create("dbs", share="dbs", exclusive="true")
         yield found
 
