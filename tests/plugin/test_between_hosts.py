@@ -32,8 +32,8 @@ pytestmark = [pytest.mark.machines, pytest.mark.root]
 # How often another host is refused at least, so that it counts.
 ASKED = 3
 KILLS = 3
-# Keeps the share busy beside the rows.
-LOAD = "(while :; do dd if=/dev/zero of=/v/load bs=64k count=16 conv=fsync 2>/dev/null; done)"
+# Keeps the share busy beside the rows. Without a pause it also keeps an emulated processor from the plugin's start.
+LOAD = "(while :; do dd if=/dev/zero of=/v/load bs=64k count=8 conv=fsync 2>/dev/null; sleep 0.3; done)"
 
 
 @pytest.fixture(params=["smb", "nfs"])
