@@ -64,9 +64,10 @@ class Starter:
         try:
             while tried is not None:
                 await asyncio.sleep(pause)
+                fresh = volume in self._missed
                 self._missed.discard(volume)
                 try:
-                    tried = await self._start_what_waits(volume)
+                    tried = await self._start_what_waits(volume, fresh=fresh)
                     pause = min(pause * 2, _LONGEST_SECONDS) if tried else _PERIOD_SECONDS
                 except Exception:
                     # Whatever passes, such as a disk that fails for a moment, leaves no container down.
@@ -82,19 +83,20 @@ class Starter:
             if any(self._waits_for(volume, container) for container in ended):
                 self.missed(volume)
 
-    async def _start_what_waits(self, volume: str) -> int | None:
-        """How many starts were tried; None once nothing waits any more.
+    async def _start_what_waits(self, volume: str, *, fresh: bool) -> int | None:
+        """How many starts were tried; None once nothing waits any more, and no miss is `fresh`.
 
-        A start that fails in the same way is found again, one that fails in another way is not.
+        A start that fails in the same way is found again, one that fails in another way is not. A share for which
+        nothing waits is not asked: too many logins with a wrong key may lock an account.
         """
-        if not await self._back(volume):
-            return 0
         ended = await self._ended()
         if ended is None:
             return 0
         waiting = [container for container in ended if self._waits_for(volume, container)]
-        if not waiting and volume not in self._missed:
+        if not waiting and not fresh and volume not in self._missed:
             return None
+        if not waiting or not await self._back(volume):
+            return 0
         startable = [container for container in waiting if await self._startable(volume, container)]
         for container in startable:
             await self._start(volume, container)

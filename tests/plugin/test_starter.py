@@ -201,6 +201,29 @@ def test_what_a_refused_key_kept_down_is_started_once_it_is_taken(
     asyncio.run(calls())
 
 
+def test_a_share_that_refuses_is_not_asked_for_ever_if_nothing_waits(
+    outage: Outage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a `docker run` with a wrong key: each question is a login."""
+    plugin, once = outage.plugin(), outage.container("once", restart="no")
+    asked: list[float] = []
+
+    def refuse(_: MemoryFolder) -> None:
+        asked.append(time.monotonic())
+        raise ShareError("the key is refused")
+
+    async def calls() -> None:
+        await outage.create(plugin)
+        monkeypatch.setattr(MemoryFolder, "ask", refuse)
+        await outage.mount(plugin, once)
+        asked.clear()
+        await asyncio.sleep(0.5)
+        assert asked == []
+        assert plugin._starter._tasks == {}
+
+    asyncio.run(calls())
+
+
 def test_a_share_that_a_mount_makes_is_no_reason_to_wait(outage: Outage, monkeypatch: pytest.MonkeyPatch) -> None:
     plugin = outage.plugin()
 
