@@ -3,6 +3,7 @@
 import shutil
 import threading
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,22 @@ from azurefile.leasememory import LeaseMemory
 from azurefile.leases import RENEWALS
 from tests.plugin.harness import eventually
 from tests.plugin.shared import TAKEOVER, Machine, MemoryFolder, World
+
+Keep = Callable[..., None]
+
+
+@pytest.fixture
+def keep(one: Machine) -> Iterator[Keep]:
+    """Renew the first machine's leases in a thread, which ends with the test."""
+    kept: list[Keeper] = []
+
+    def start(takeover: float, lost: Callable[[Lease], None] = lambda _: None) -> None:
+        kept.append(Keeper(one.leases, takeover, lost))
+        kept[-1].keep(one.store)
+
+    yield start
+    for keeper in kept:
+        keeper.drop(one.store)
 
 
 def test_the_keeper_gives_up_what_was_not_confirmed_and_what_was_taken(
@@ -39,7 +56,7 @@ def test_the_keeper_gives_up_what_was_not_confirmed_and_what_was_taken(
 
 
 def test_a_renewal_that_failed_is_tried_again_long_before_the_next_is_due(
-    one: Machine, monkeypatch: pytest.MonkeyPatch
+    one: Machine, keep: Keep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else an outage of a few seconds around the time when one is due lasts for periods."""
     one.claim()
@@ -56,7 +73,7 @@ def test_a_renewal_that_failed_is_tried_again_long_before_the_next_is_due(
     lost: list[Lease] = []
     period = 1.2
     started = time.monotonic()
-    Keeper(one.leases, period * RENEWALS, lost.append).keep(one.store)
+    keep(period * RENEWALS, lost.append)
     assert tried.wait(5 * period)
     assert times[0] - started >= period
     assert times[2] - times[0] < period
@@ -76,7 +93,9 @@ def test_an_outage_is_one_line_of_the_log(world: World, one: Machine, caplog: py
     assert len(lines) == 2
 
 
-def test_a_renewal_that_takes_long_does_not_delay_the_next(one: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_renewal_that_takes_long_does_not_delay_the_next(
+    one: Machine, keep: Keep, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one.claim()
     times: list[float] = []
     tried = threading.Event()
@@ -88,12 +107,14 @@ def test_a_renewal_that_takes_long_does_not_delay_the_next(one: Machine, monkeyp
         tried.wait(0.5)
 
     monkeypatch.setattr(one.leases, "renew", renew)
-    Keeper(one.leases, 0.6 * RENEWALS, lambda _: None).keep(one.store)
+    keep(0.6 * RENEWALS)
     assert tried.wait(5)
     assert times[1] - times[0] < 1.0
 
 
-def test_changes_of_one_hold_put_no_others_renewal_off(one: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changes_of_one_hold_put_no_others_renewal_off(
+    one: Machine, keep: Keep, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As where short containers come and go on a volume of the share: a database beside them was stopped for it."""
     busy, quiet = one.claim("busy", folder="busy"), one.claim("quiet", folder="quiet")
     renewed: list[str] = []
@@ -107,7 +128,7 @@ def test_changes_of_one_hold_put_no_others_renewal_off(one: Machine, monkeypatch
         time.sleep(0.05)
 
     monkeypatch.setattr(one.leases, "renew", renew)
-    Keeper(one.leases, 0.3 * RENEWALS, lambda _: None).keep(one.store)
+    keep(0.3 * RENEWALS)
     busy.changed = True
 
     def both() -> None:
@@ -131,13 +152,13 @@ def test_a_full_disk_keeps_no_lease_from_its_renewal(world: World, folder: Memor
     assert [lease.confirmed for lease in held] == [world.now, world.now]
 
 
-def test_a_hold_with_a_shorter_takeover_time_than_is_set_now_is_renewed_in_its_own(one: Machine) -> None:
+def test_a_hold_with_a_shorter_takeover_time_than_is_set_now_is_renewed_in_its_own(one: Machine, keep: Keep) -> None:
     """The plugin's setting was raised while containers ran."""
     lease = one.claim()
     lease.owner.takeover = 0.3 * RENEWALS
     confirmed = lease.confirmed
     one.world.now += 1
-    Keeper(one.leases, 100 * RENEWALS, lambda _: None).keep(one.store)
+    keep(100 * RENEWALS)
 
     def renewed() -> None:
         assert lease.confirmed > confirmed
@@ -162,9 +183,11 @@ def test_a_host_without_a_thread_for_it_gives_a_lease_up_later(one: Machine, mon
     eventually(lambda: _assert_lost(lost, ["dbs"]))
 
 
-def test_a_hold_of_the_plugins_last_life_is_renewed_at_once_beside_others_of_its_share(one: Machine) -> None:
+def test_a_hold_of_the_plugins_last_life_is_renewed_at_once_beside_others_of_its_share(
+    one: Machine, keep: Keep
+) -> None:
     one.claim("a", folder="a")
-    Keeper(one.leases, 100 * RENEWALS, lambda _: None).keep(one.store)
+    keep(100 * RENEWALS)
     lease = one.claim("b", folder="b")
     one.world.now += 1
     lease.changed = True

@@ -177,18 +177,18 @@ def test_nobody_waits_for_the_share_of_a_volume_that_was_removed(outage: Outage)
 
 
 def test_what_a_refused_key_kept_down_is_started_once_it_is_taken(
-    outage: Outage, monkeypatch: pytest.MonkeyPatch
+    outage: Outage, folder: MemoryFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plugin, mydb = outage.plugin(), outage.container("mydb")
     outage.world.share_down = False
 
-    def refuse(_: MemoryFolder) -> None:
+    def refuse() -> None:
         raise ShareError("the key is refused")
 
     async def calls() -> None:
         await outage.create(plugin)
         with monkeypatch.context() as patch:
-            patch.setattr(MemoryFolder, "ask", refuse)
+            patch.setattr(folder, "ask", refuse)
             said = await outage.mount(plugin, mydb)
             assert said.endswith(
                 "the key is refused; once that is over, what ran before and has a restart policy is started again"
@@ -202,19 +202,19 @@ def test_what_a_refused_key_kept_down_is_started_once_it_is_taken(
 
 
 def test_a_share_that_refuses_is_not_asked_for_ever_if_nothing_waits(
-    outage: Outage, monkeypatch: pytest.MonkeyPatch
+    outage: Outage, folder: MemoryFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As after a `docker run` with a wrong key: each question is a login."""
     plugin, once = outage.plugin(), outage.container("once", restart="no")
     asked: list[float] = []
 
-    def refuse(_: MemoryFolder) -> None:
+    def refuse() -> None:
         asked.append(time.monotonic())
         raise ShareError("the key is refused")
 
     async def calls() -> None:
         await outage.create(plugin)
-        monkeypatch.setattr(MemoryFolder, "ask", refuse)
+        monkeypatch.setattr(folder, "ask", refuse)
         await outage.mount(plugin, once)
         asked.clear()
         await asyncio.sleep(0.5)
@@ -224,13 +224,15 @@ def test_a_share_that_refuses_is_not_asked_for_ever_if_nothing_waits(
     asyncio.run(calls())
 
 
-def test_a_share_that_a_mount_makes_is_no_reason_to_wait(outage: Outage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_share_that_a_mount_makes_is_no_reason_to_wait(
+    outage: Outage, folder: MemoryFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     plugin = outage.plugin()
 
-    def missing(_: MemoryFolder) -> None:
+    def missing() -> None:
         raise ShareMissing("there is no such share")
 
-    monkeypatch.setattr(MemoryFolder, "ask", missing)
+    monkeypatch.setattr(folder, "ask", missing)
 
     async def calls() -> None:
         for name, create in (("made", "true"), ("gone", "false")):
