@@ -9,7 +9,7 @@ from stacks.azure import AzureHostSettings, AzureSharesSettings
 from stacks.azure_names import MACHINE_NAME
 from stacks.azure_regions import WITHOUT_PAIR, WITHOUT_ZONES
 from stacks.azure_sections import PREMIUM_TOTAL, check_host, check_shares
-from stacks.relations import Complaint, Places
+from stacks.complaints import Complaint, Places
 from stacks.settings import Settings
 
 SSH_PORT = 22

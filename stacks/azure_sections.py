@@ -9,7 +9,7 @@ from ipaddress import IPv4Address
 from stacks.azure import AzureHostSettings, AzureSharesSettings
 from stacks.azure_names import network
 from stacks.azure_regions import WITHOUT_ZONES
-from stacks.relations import Complaint
+from stacks.complaints import Complaint
 
 # learn.microsoft.com: scalability targets for Azure Files, provisioned v1 and pay-as-you-go
 PREMIUM_QUOTA, STANDARD_QUOTA, PREMIUM_TOTAL = (100, 102400), (1, 102400), 102400

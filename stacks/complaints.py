@@ -1,10 +1,10 @@
-"""Turns what pydantic found wrong into one line a setting, in the words of the configuration file."""
+"""What is wrong with a setting: the form in which every check says it, and pydantic's findings in that form."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 import pulumi
 from pydantic import BaseModel, SecretStr, ValidationError
@@ -32,6 +32,19 @@ SHOULD_BE = {
 }
 # how pydantic names the kinds of a value that may be any of them
 PLAIN = ("str", "int", "float", "bool")
+# setting → where in the file each of its items stands
+Places = dict[str, list[str]]
+
+
+class Complaint(NamedTuple):
+    """What is wrong with a setting."""
+
+    setting: str
+    """Where."""
+    what: str
+    """What it is, and what to do."""
+    rests_on: tuple[str, ...] = ()
+    """Settings that are left out, or whose default counts: if one of them is wrong by itself, nothing is known."""
 
 
 class SettingsError(pulumi.RunError):
@@ -43,20 +56,20 @@ class SettingsError(pulumi.RunError):
         super().__init__("\n".join(lines))
 
 
-def complain(error: ValidationError, model: type[BaseModel], file: str, secret: frozenset[str]) -> list[str]:
-    """Returns a line for each of `error`'s findings: file, setting, value, what is allowed.
+def complain(error: ValidationError, model: type[BaseModel], secret: frozenset[str]) -> list[Complaint]:
+    """Returns what each of `error`'s findings says: setting, value, what is allowed.
 
     Values of unknown keys, of secret fields and of top-level keys named in `secret` are left out.
     """
     errors = error.errors(include_url=False)
     # what is merely misspelt is not missing, too
     misspelt = {meant(found["loc"], model) for found in errors if found["type"] == "extra_forbidden"}
-    lines = [
-        _line(found, model, file, secret)
+    complaints = [
+        _complaint(found, model, secret)
         for found in errors
         if found["type"] != "missing" or _follow(found["loc"], model)[0] not in misspelt
     ]
-    return list(dict.fromkeys(lines))
+    return list(dict.fromkeys(complaints))
 
 
 def meant(loc: tuple[int | str, ...], model: type[BaseModel]) -> str:
@@ -65,22 +78,22 @@ def meant(loc: tuple[int | str, ...], model: type[BaseModel]) -> str:
     return path.removesuffix(str(loc[-1])) + (closest(str(loc[-1]), _aliases(holder)) or "")
 
 
-def _line(found: Any, model: type[BaseModel], file: str, secret: frozenset[str]) -> str:
-    path, holder, hidden = _follow(found["loc"], model)
-    where, kind, value = f"{file}: {path}", found["type"], found["input"]
+def _complaint(found: Any, model: type[BaseModel], secret: frozenset[str]) -> Complaint:
+    where, holder, hidden = _follow(found["loc"], model)
+    kind, value = found["type"], found["input"]
     if found["loc"][-1] in PLAIN and kind != "extra_forbidden":
         # one of the several kinds that it may be
         where, kind = where.removesuffix(f".{found['loc'][-1]}"), "plain_type"
     context = found.get("ctx", {})
     if kind == "extra_forbidden" and ":" in str(found["loc"][-1]):
         name = str(found["loc"][-1]).split(":", 1)[1]
-        return f"{where}: no such setting; did you mean {pulumi.get_project()}:{name}?"
+        return Complaint(where, f"no such setting; did you mean {pulumi.get_project()}:{name}?")
     if kind == "extra_forbidden":
-        return f"{where}: no such setting; {_nearest(found['loc'][-1], holder)}"
+        return Complaint(where, f"no such setting; {_nearest(found['loc'][-1], holder)}")
     if kind == "missing":
-        return f"{where}: is missing; {_keys(holder)}"
+        return Complaint(where, f"is missing; {_keys(holder)}")
     if kind == "union_tag_not_found":
-        return f"{where}.kind: is missing; should be {' or '.join(_kinds(found['loc'], model))}"
+        return Complaint(f"{where}.kind", f"is missing; should be {' or '.join(_kinds(found['loc'], model))}")
     if kind == "union_tag_invalid":
         where, value = f"{where}.kind", context["tag"]
     if kind in ("model_type", "model_attributes_type"):
@@ -96,7 +109,7 @@ def _line(found: Any, model: type[BaseModel], file: str, secret: frozenset[str])
     else:
         what = found["msg"].removeprefix("Value error, ")
     hidden = hidden or found["loc"][0] in secret or not isinstance(value, str | int | float)
-    return f"{where}: {what}" if hidden else f"{where}: {value!r}: {what}"
+    return Complaint(where, what if hidden else f"{value!r}: {what}")
 
 
 def _kinds(loc: tuple[int | str, ...], model: type[BaseModel]) -> list[str]:

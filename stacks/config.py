@@ -14,7 +14,7 @@ import pulumi
 from pydantic import ValidationError
 
 from stacks.azure_relations import check_azure
-from stacks.complaints import SettingsError, closest, complain
+from stacks.complaints import Complaint, SettingsError, closest, complain
 from stacks.owner import default_base
 from stacks.production import ENCRYPT, check_production, readable_passwords
 from stacks.relations import check_together
@@ -31,26 +31,23 @@ def parse(raw: Mapping[str, Any], *, file: str, secret: Iterable[str] = (), base
     Raises:
         SettingsError: with a line for each thing that is wrong; values of keys in `secret` are not shown.
     """
-    lines: list[str] = []
+    found: list[Complaint] = []
     encrypted = frozenset(secret)
     if file == PRODUCTION_FILE:
         raw = {"production": True, **raw}
     try:
         Settings.model_validate(raw)
     except ValidationError as error:
-        lines = complain(error, Settings, file, encrypted)
+        found += complain(error, Settings, encrypted)
     # what is right by itself is compared even so: all that is wrong is said at once
     rest = remainder(raw)
     settings, at = rest.settings, rest.at
-    found = [*check_together(settings, at)]
-    related = [*check_azure(settings, at, base), *check_options(settings, at)]
-    found += [(c.setting, c.what) for c in related if rest.sustains(c)]
+    related = [*check_together(settings, at), *check_azure(settings, at, base), *check_options(settings, at)]
     if file == PRODUCTION_FILE or settings.production:
-        production = check_production(settings, at, encrypted, file)
-        found += [(setting, what) for setting, what in production if setting not in rest.wrong]
-    lines += [f"{file}: {setting}: {what}" for setting, what in found]
-    if lines:
-        raise SettingsError(lines)
+        related += check_production(settings, at, encrypted, file)
+    found += filter(rest.sustains, related)
+    if found:
+        raise SettingsError([f"{file}: {c.setting}: {c.what}" for c in found])
     return settings
 
 

@@ -10,7 +10,7 @@ import pulumi
 
 from stacks.azure import AzureHostSettings
 from stacks.azure_names import INTERNET
-from stacks.relations import Places
+from stacks.complaints import Complaint, Places
 from stacks.settings import DatabaseSettings, Settings
 from stacks.stack_file import StackFile
 
@@ -27,51 +27,61 @@ LOGIN_SECRETS = {
 }
 
 
-def check_production(settings: Settings, at: Places, encrypted: frozenset[str], file: str) -> Iterable[tuple[str, str]]:
-    """Yields (setting, complaint) for what would be right in a trial, and is not in production.
+def check_production(settings: Settings, at: Places, encrypted: frozenset[str], file: str) -> Iterable[Complaint]:
+    """Yields what would be right in a trial, and is not in production.
 
     `at` says where in `file` each volume and database stands; `encrypted` names the settings with a secret in them.
     """
     if not settings.production:
-        yield "production", f"false: {NOT}: a stack named prod is production; give this one another name"
+        yield Complaint(
+            "production", f"false: {NOT}: a stack named prod is production; give this one another name", ("production",)
+        )
     as_written = StackFile(file)
     variable = _published_passphrase()
     if variable and not as_written.has_secrets_provider():
-        yield (
+        yield Complaint(
             "encryptionsalt",
             f"{NOT}: {variable} is the passphrase that this project publishes for dev; unset it, or have a key vault "
             "encrypt the secrets",
         )
     if os.environ.get("PULUMI_CONFIG_PASSPHRASE") == "" and as_written.has_salt():
-        yield (
+        yield Complaint(
             "encryptionsalt",
             f"{NOT}: PULUMI_CONFIG_PASSPHRASE is set to nothing, which encrypts nothing; take a passphrase, or a key "
             "vault (pulumi stack change-secrets-provider)",
         )
     if isinstance(settings.host, AzureHostSettings) and INTERNET in settings.host.ssh_from:
-        yield "host.sshFrom", f"{INTERNET}: {NOT}: the whole world could try to log in; name your own networks"
+        yield Complaint(
+            "host.sshFrom", f"{INTERNET}: {NOT}: the whole world could try to log in; name your own networks"
+        )
     if not settings.shares.retain:
-        yield "shares.retain", f"false: {NOT}: destroy would delete the data; leave it out, and delete data by hand"
+        yield Complaint(
+            "shares.retain", f"false: {NOT}: destroy would delete the data; leave it out, and delete data by hand"
+        )
     for i, volume in enumerate(settings.volumes):
         here = f"{at['volumes'][i]}.options"
         options = {name.lower(): value for name, value in volume.options.items()}
         if str(options.get("seal")).lower() == "false":
-            yield f"{here}.seal", f"false: {NOT}: files would cross the network unencrypted; leave it out"
+            yield Complaint(f"{here}.seal", f"false: {NOT}: files would cross the network unencrypted; leave it out")
         if str(options.get("vers")) == "2.1":
-            yield f"{here}.vers", f"2.1: {NOT}: that dialect has no encryption; leave it out"
+            yield Complaint(f"{here}.vers", f"2.1: {NOT}: that dialect has no encryption; leave it out")
     image = settings.images.mysql
     if image and "@sha256:" not in image:
-        yield "images.mysql", f"{image!r}: {NOT}: a tag alone may be another image tomorrow; add its @sha256:… digest"
+        yield Complaint(
+            "images.mysql", f"{image!r}: {NOT}: a tag alone may be another image tomorrow; add its @sha256:… digest"
+        )
     for i, database in enumerate(settings.databases):
         here = at["databases"][i]
         if INTERNET in database.allow_from:
-            yield f"{here}.allowFrom", f"{INTERNET}: {NOT}: the whole world could try passwords; name your own networks"
+            yield Complaint(
+                f"{here}.allowFrom", f"{INTERNET}: {NOT}: the whole world could try passwords; name your own networks"
+            )
     for setting in readable_passwords(settings.databases, at["databases"], encrypted, file):
-        yield setting, f"{NOT}: it is readable in the file; {ENCRYPT}"
+        yield Complaint(setting, f"{NOT}: it is readable in the file; {ENCRYPT}")
     for setting, variable in LOGIN_SECRETS.items():
         # of a setting without parts Pulumi tells it, whatever file is in use
         if setting in pulumi.runtime.config.CONFIG.get() and not pulumi.runtime.is_config_secret(setting):
-            yield (
+            yield Complaint(
                 setting,
                 f"{NOT}: it is readable in the file; set it by pulumi config set --secret, or leave it out and set "
                 f"{variable}",

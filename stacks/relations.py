@@ -3,30 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from components.folders import overlap
-from stacks.complaints import nearest
+from stacks.complaints import Complaint, Places, nearest
 from stacks.names import DEMO_CONTAINERS, LONGEST_HOSTNAME, WRITTEN_BY_DEMO, share_name
 from stacks.settings import Settings
 
-# setting → where in the file each of its items stands
-Places = dict[str, list[str]]
 
-
-class Complaint(NamedTuple):
-    """What is wrong in relation to another setting."""
-
-    setting: str
-    """Where."""
-    what: str
-    """What it is, and what to do."""
-    rests_on: tuple[str, ...] = ()
-    """Settings that are left out, or whose default counts: if one of them is wrong by itself, nothing is known."""
-
-
-def check_together(settings: Settings, at: Places) -> Iterable[tuple[str, str]]:
-    """Yields (setting, complaint) for what is wrong only in relation to another setting.
+def check_together(settings: Settings, at: Places) -> Iterable[Complaint]:
+    """Yields what is wrong only in relation to another setting.
 
     `at` says where in the file each volume and database stands.
     """
@@ -35,13 +20,13 @@ def check_together(settings: Settings, at: Places) -> Iterable[tuple[str, str]]:
         taken = dict(DEMO_CONTAINERS)
         for needed in WRITTEN_BY_DEMO:
             if all(v.name != needed for v in settings.volumes):
-                yield (
+                yield Complaint(
                     "volumes",
                     f"the demo writes to a volume named {needed}: add {needed}, or set datadocker:stack to databases",
                 )
         for i, volume in enumerate(settings.volumes):
             if volume.name in WRITTEN_BY_DEMO and settings.is_exclusive(volume):
-                yield (
+                yield Complaint(
                     at["volumes"][i],
                     f"the demo's containers share {volume.name}, which must not be exclusive or a database's: give the "
                     "database a volume of its own, or set datadocker:stack to databases",
@@ -50,7 +35,7 @@ def check_together(settings: Settings, at: Places) -> Iterable[tuple[str, str]]:
     for i, volume in enumerate(settings.volumes):
         here = at["volumes"][i]
         if volume.name in seen:
-            yield (
+            yield Complaint(
                 here,
                 f"the name {volume.name} is given already by {at['volumes'][seen[volume.name]]}: rename one of them",
             )
@@ -60,13 +45,13 @@ def check_together(settings: Settings, at: Places) -> Iterable[tuple[str, str]]:
         try:
             share_name(share)
         except ValueError as error:
-            yield here, f"share {share!r} is not a share name: {error}; name one with share:"
+            yield Complaint(here, f"share {share!r} is not a share name: {error}; name one with share:")
         for j, other in enumerate(settings.volumes[:i]):
             folders = volume.folder or "", other.folder or ""
             if settings.share_of(other) != share or not overlap(*folders, settings.protocol_of(volume)):
                 continue
             if settings.is_exclusive(volume) or settings.is_exclusive(other):
-                yield (
+                yield Complaint(
                     here,
                     f"maps the same folder of share {share} as {at['volumes'][j]} ({other.name}), and one "
                     "of them is exclusive: give each a folder of its own",
@@ -77,60 +62,62 @@ def check_together(settings: Settings, at: Places) -> Iterable[tuple[str, str]]:
     for i, database in enumerate(settings.databases):
         here = at["databases"][i]
         if database.name in taken:
-            yield f"{here}.name", f"{database.name} is taken by {taken[database.name]}: choose another name"
+            yield Complaint(f"{here}.name", f"{database.name} is taken by {taken[database.name]}: choose another name")
         taken.setdefault(database.name, here)
         container = settings.prefix + database.name
         if len(container) > LONGEST_HOSTNAME:
-            yield (
+            yield Complaint(
                 f"{here}.name",
                 f"container {container} would have {len(container)} characters with the prefix, and its host name "
                 f"takes {LONGEST_HOSTNAME}: shorten one of them",
             )
         if database.volume not in seen:
             known = nearest(database.volume, seen) or f"known: {', '.join(seen) or 'none yet'}"
-            yield f"{here}.volume", f"there is no volume {database.volume!r}; {known}"
+            yield Complaint(f"{here}.volume", f"there is no volume {database.volume!r}; {known}")
         elif database.volume in volumes:
-            yield (
+            yield Complaint(
                 f"{here}.volume",
                 f"volume {database.volume} belongs to database {volumes[database.volume]} already: "
                 "two servers on the same files corrupt them; give each a volume",
             )
         elif settings.volumes[seen[database.volume]].exclusive is False:
-            yield (
+            yield Complaint(
                 f"{at['volumes'][seen[database.volume]]}.exclusive",
                 f"database {database.name} lives on it, so it must stay exclusive: leave exclusive out",
             )
         for option, value in database.options.items():
             of_template = option.replace("-", "_") == "innodb_page_size" and not settings.images.mysql
             if of_template and str(value).lower() not in ("16k", "16384"):
-                yield (
+                yield Complaint(
                     f"{here}.options.{option}",
                     f"{value}: the image's template has pages of 16K: leave it out, or name an official image by "
                     "datadocker:images.mysql",
                 )
         volumes.setdefault(database.volume, database.name)
         if database.port in ports:
-            yield f"{here}.port", f"port {database.port} is given to {ports[database.port]} already: choose another"
+            yield Complaint(
+                f"{here}.port", f"port {database.port} is given to {ports[database.port]} already: choose another"
+            )
         ports.setdefault(database.port, database.name)
         accounts: set[tuple[str, str]] = set()
         for k, user in enumerate(database.users):
             if user.name == "root":
-                yield f"{here}.users[{k}].name", "root is always there; use rootPassword"
+                yield Complaint(f"{here}.users[{k}].name", "root is always there; use rootPassword")
             # MySQL takes hosts for the same whatever their case, and names only as they are written
             account = user.name, user.host.lower()
             if account in accounts:
-                yield f"{here}.users[{k}]", f"account {user.name}@{user.host} is given twice: leave one out"
+                yield Complaint(f"{here}.users[{k}]", f"account {user.name}@{user.host} is given twice: leave one out")
             accounts.add(account)
             password = f"{database.name}-{user.name}@{user.host}"
             if passwords.setdefault(password, database.name) != database.name:
-                yield (
+                yield Complaint(
                     f"{here}.users[{k}].name",
                     f"{user.name} of {database.name} and an account of {passwords[password]} would have one name to "
                     f"Pulumi, {password}: rename one of them",
                 )
             for schema in user.schemas:
                 if schema not in database.schemas:
-                    yield (
+                    yield Complaint(
                         f"{here}.users[{k}].schemas",
                         f"{schema} is not in {here}.schemas: add it there, or leave it out here",
                     )

@@ -10,8 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from stacks.complaints import closest, meant
-from stacks.relations import Complaint, Places
+from stacks.complaints import Complaint, Places, closest, meant
 from stacks.settings import Settings
 
 LISTS = ("volumes", "databases")

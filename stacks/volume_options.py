@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from stacks.azure import AzureSharesSettings
-from stacks.relations import Complaint, Places
+from stacks.complaints import Complaint, Places
 from stacks.settings import Settings
 
 # what follows from the shares' own settings
