@@ -8,12 +8,12 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from stacks.azure import AzureHostSettings, AzureSharesSettings
 from stacks.azure_names import Sources
+from stacks.driver_options import DriverOption, option_value
 from stacks.names import (
     IMAGE,
     AccountHost,
     AccountName,
     ContainerName,
-    DriverOption,
     Folder,
     HostName,
     PluginName,
@@ -25,7 +25,6 @@ from stacks.names import (
     ServerOption,
     ShareName,
     VolumeName,
-    option_value,
 )
 from stacks.section import Section
 

@@ -11,7 +11,8 @@ import yaml
 from azurefile import options
 from stacks.complaints import SettingsError
 from stacks.config import parse, read_settings
-from stacks.names import DEMO_CONTAINERS, DRIVER_OPTIONS, LONGEST_HOSTNAME
+from stacks.driver_options import DRIVER_OPTIONS
+from stacks.names import DEMO_CONTAINERS, LONGEST_HOSTNAME
 from stacks.settings import Settings
 from tests.unit.conftest import Recorder
 from tests.unit.raw import MYDB, USER, VOLUMES, complaints

@@ -11,7 +11,7 @@ from azurefile import options
 from azurefile.errors import OptionError
 from stacks.complaints import SettingsError
 from stacks.config import parse
-from stacks.names import DRIVER_OPTIONS, OPTION_BOUNDS, OPTION_FORMS
+from stacks.driver_options import DRIVER_OPTIONS, OPTION_BOUNDS, OPTION_FORMS
 from stacks.settings import VolumeSettings
 from stacks.volume_options import DECIDED, KNOWN_TO, SERVED
 from tests.unit.azure_raw import HOST
