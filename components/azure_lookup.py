@@ -15,7 +15,6 @@ from components.state import ask
 
 # whose a resource is: project/stack
 STACK_TAG = "datadocker-stack"
-GROUP = "azure-native:resources:ResourceGroup"
 # Azure's codes: ResourceNotFound, ResourceGroupNotFound, ShareNotFound …; a wrong subscription is no absence
 ABSENT = re.compile(r"^(?!.*SubscriptionNotFound).*(NotFound\b|RESPONSE 404|Status=404)")
 

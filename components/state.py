@@ -13,6 +13,25 @@ from google.protobuf import json_format, struct_pb2
 from pulumi.runtime.proto import resource_pb2
 from pulumi.runtime.settings import get_monitor
 
+# types
+CONTAINER = "docker:index/container:Container"
+VOLUME = "docker:index/volume:Volume"
+PLUGIN = "datadocker-engine:index:EnginePlugin"
+GROUP = "azure-native:resources:ResourceGroup"
+ACCOUNT = "azure-native:storage:StorageAccount"
+SHARE = "azure-native:storage:FileShare"
+VM = "azure-native:compute:VirtualMachine"
+AZURE_HOST = "datadocker:index:AzureHost"
+# type and name of what a stack has on Azure: its host and what is in it, and its data
+HOST = (AZURE_HOST, "host")
+HOST_GROUP = (GROUP, "host-group")
+HOST_INTERFACE = ("azure-native:network:NetworkInterface", "host-net-card")
+HOST_SUBNET = ("azure-native:network:Subnet", "host-net-subnet")
+HOST_MACHINE = (VM, "host-machine-vm")
+FILES = ("datadocker:index:AzureFileShares", "files")
+FILES_GROUP = (GROUP, "files-group")
+FILES_ACCOUNT = (ACCOUNT, "files-account")
+
 # to read a state while a step of the same update is written to it
 TRIES = 10
 PAUSE_SECONDS = 0.02
@@ -40,6 +59,11 @@ def ask(token: str, arguments: Mapping[str, str], sdk: str = "") -> dict[str, An
 def recorded() -> Mapping[tuple[str, str], Mapping[str, Any]]:
     """Type and name → outputs of all that the stack's state has."""
     return _recorded(f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}")
+
+
+def recorded_of(typ: str) -> list[Mapping[str, Any]]:
+    """Outputs of all resources of a type that the stack's state has."""
+    return [outputs for (of, _), outputs in recorded().items() if of == typ]
 
 
 def lasting(

@@ -9,10 +9,9 @@ import pulumi
 
 from components import docker
 from components.hosts import DockerHost
-from components.hosts.holders import VOLUME
 from components.plugin import AzureFilePlugin
 from components.shares import FileShare
-from components.state import recorded
+from components.state import VOLUME, recorded
 
 
 class MappedVolumeArgs(TypedDict):

@@ -8,20 +8,14 @@ from typing import Any
 
 import pulumi
 
-from components.azure_lookup import GROUP, look_up
+from components.azure_lookup import look_up
 from components.hosts import DockerHost
-from components.state import recorded
+from components.state import HOST, HOST_GROUP, HOST_INTERFACE, HOST_SUBNET, recorded
 from stacks.azure import AzureHostSettings, AzureSharesSettings
 from stacks.azure_given import check_given
 from stacks.azure_names import as_spelt, region_of
 from stacks.owner import default_base, stack_label
 from stacks.settings import Settings
-
-HOST = ("datadocker:index:AzureHost", "host")
-# what is in it
-OWN_GROUP = (GROUP, "host-group")
-INTERFACE = ("azure-native:network:NetworkInterface", "host-net-card")
-SUBNET = ("azure-native:network:Subnet", "host-net-subnet")
 
 
 def azure_host(machine: AzureHostSettings, settings: Settings) -> DockerHost:
@@ -31,11 +25,11 @@ def azure_host(machine: AzureHostSettings, settings: Settings) -> DockerHost:
         pulumi.RunError: if it can't become what the settings say.
     """
     name, before = machine.base(default_base()), recorded().get(HOST, {}).get("group")
-    group = as_spelt({"name": before} if before else recorded().get(OWN_GROUP, {}), machine.group(default_base()))
+    group = as_spelt({"name": before} if before else recorded().get(HOST_GROUP, {}), machine.group(default_base()))
     _refuse_change(machine, name, group)
     shares = settings.shares
     far = isinstance(shares, AzureSharesSettings) and shares.location not in (None, machine.location)
-    if not recorded().get(INTERFACE):
+    if not recorded().get(HOST_INTERFACE):
         check_given(machine, shares=isinstance(shares, AzureSharesSettings), far=far)
     # its SDK takes a second to import
     from components.hosts.azure import AzureHost
@@ -93,7 +87,7 @@ def _refuse_change(machine: AzureHostSettings, name: str, group: str) -> None:
         pulumi.RunError: if the machine stands by another name or elsewhere in a group that stays, in another group that
             is not replaced, or in another subnet; or if its new group can't be had.
     """
-    interface, own_group = recorded().get(INTERFACE, {}), recorded().get(OWN_GROUP, {})
+    interface, own_group = recorded().get(HOST_INTERFACE, {}), recorded().get(HOST_GROUP, {})
     own, existing = str(own_group.get("name") or ""), machine.existing_resource_group
     stood = own or _group_of(interface)
     if stood and (existing if own else stood.lower() != group.lower() or not existing):
@@ -145,7 +139,7 @@ def _subnets(interface: Mapping[str, Any], group: str) -> list[str]:
     # in another group it is going to be another interface
     if _group_of(interface).lower() != group.lower():
         return []
-    made = recorded().get(SUBNET)
+    made = recorded().get(HOST_SUBNET)
     if made is None:
         return [str(interface["ipConfigurations"][0]["subnet"]["id"])]
     return [made["addressPrefix"]] if made.get("addressPrefix") else list(made.get("addressPrefixes") or [])

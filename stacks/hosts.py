@@ -7,10 +7,9 @@ import os
 import pulumi
 
 from components.hosts import Claims, DockerHost, Folder, LocalHost, Server, SSHHost
-from components.hosts.holders import CONTAINER, VOLUME
 from components.hosts.identity_file import private_key
 from components.hosts.local import socket_path
-from components.state import recorded
+from components.state import CONTAINER, VOLUME, recorded
 from provider.owner import CHECKOUT_LABEL
 from stacks.azure import AzureHostSettings, AzureSharesSettings
 from stacks.azure_host import azure_host

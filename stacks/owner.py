@@ -10,14 +10,14 @@ from typing import Any, TypedDict
 
 import pulumi
 
-from components.azure_lookup import GROUP, STACK_TAG
-from components.state import recorded
+from components.azure_lookup import STACK_TAG
+from components.state import FILES_ACCOUNT, FILES_GROUP, HOST_GROUP, recorded
 from provider.owner import CHECKOUT_LABEL, IMAGE_LABEL, STACK_LABEL
 
 # the Stash of the first run
 KEPT = "checkout"
 # what says by its tag whose it is
-TAGGED = ((GROUP, "host-group"), (GROUP, "files-group"), ("azure-native:storage:StorageAccount", "files-account"))
+TAGGED = (HOST_GROUP, FILES_GROUP, FILES_ACCOUNT)
 
 
 def stack_label() -> str:

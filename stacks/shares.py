@@ -9,12 +9,12 @@ from typing import Any
 
 import pulumi
 
-from components.azure_lookup import GROUP, Found
+from components.azure_lookup import Found
 from components.hosts import DockerHost
 from components.plugin import AzureFilePlugin
 from components.shares import FileShare, LocalShare
-from components.shares.adoption import ACCOUNT, SHARE, DataNames, HostNames, find_data
-from components.state import recorded
+from components.shares.adoption import DataNames, HostNames, find_data
+from components.state import FILES, FILES_ACCOUNT, FILES_GROUP, SHARE, recorded
 from stacks.azure import AzureHostSettings, AzureSharesSettings
 from stacks.azure_names import as_spelt, region_of
 from stacks.login import subscription
@@ -23,9 +23,6 @@ from stacks.settings import Settings
 
 # a storage account's name takes 24 characters, of which the hash gets what keeps two users in the world apart
 READABLE, HASHED = 12, 12
-FILES = ("datadocker:index:AzureFileShares", "files")
-# its resources
-FILES_GROUP, FILES_ACCOUNT = "files-group", "files-account"
 
 
 def driver_defaults(settings: Settings) -> dict[str, str]:
@@ -68,16 +65,17 @@ def _refuse_change(shares: AzureSharesSettings, location: str, data: DataNames, 
     """
     from components.shares.azure import KINDS
 
-    def known(typ: str, name: str) -> Mapping[str, Any]:
-        return found[name].known if name in found else recorded().get((typ, name), {})
+    def known(resource: tuple[str, str]) -> Mapping[str, Any]:
+        there = found.get(resource[1])
+        return there.known if there else recorded().get(resource, {})
 
-    group, account = known(GROUP, FILES_GROUP), known(ACCOUNT, FILES_ACCOUNT)
+    group, account = known(FILES_GROUP), known(FILES_ACCOUNT)
     for there, name in ((group, data["group"]), (account, data["account"])):
         region = region_of(there, location)
         if there.get("name") == name and region != location:
             raise pulumi.RunError(f"{name}: the data is in {region}: set datadocker:shares.location to it")
     kept = recorded().get(FILES, {}).get("retain", shares.retain)
-    was = str(recorded().get((ACCOUNT, FILES_ACCOUNT), {}).get("name") or data["account"])
+    was = str(recorded().get(FILES_ACCOUNT, {}).get("name") or data["account"])
     if was != data["account"] and not kept:
         raise pulumi.RunError(
             f"{was}: its data would be deleted, since shares.retain is false: set datadocker:shares.account back and "
@@ -85,8 +83,8 @@ def _refuse_change(shares: AzureSharesSettings, location: str, data: DataNames, 
         )
     if account.get("name") != data["account"]:
         return
-    stood = str(recorded().get((GROUP, FILES_GROUP), {}).get("name") or data["group"])
-    if FILES_ACCOUNT not in found and stood.lower() != data["group"].lower():
+    stood = str(recorded().get(FILES_GROUP, {}).get("name") or data["group"])
+    if FILES_ACCOUNT[1] not in found and stood.lower() != data["group"].lower():
         raise pulumi.RunError(
             f"{data['account']}: the data is in resource group {stood}: set datadocker:shares.resourceGroup to it"
         )
@@ -105,7 +103,7 @@ def _refuse_change(shares: AzureSharesSettings, location: str, data: DataNames, 
             f"storage account migration start, then ./pulumiw refresh): set datadocker:shares.redundancy back, {other}"
         )
     for resource, name in data["shares"].items():
-        served = known(SHARE, resource).get("enabledProtocols") or shares.protocol
+        served = known((SHARE, resource)).get("enabledProtocols") or shares.protocol
         if str(served).lower() != shares.protocol:
             raise pulumi.RunError(
                 f"share {name}: it is served by {served}, and stays so: set datadocker:shares.protocol back, {other}"
@@ -140,7 +138,7 @@ def _location(settings: Settings, shares: AzureSharesSettings) -> str:
 
 def _find(settings: Settings, shares: AzureSharesSettings) -> tuple[DataNames, Mapping[str, Found]]:
     """Names of the data, and what is there of it and not in the state, once it is sure that it can be had."""
-    group = as_spelt(recorded().get((GROUP, FILES_GROUP), {}), shares.group(default_base()))
+    group = as_spelt(recorded().get(FILES_GROUP, {}), shares.group(default_base()))
     data: DataNames = {
         "stack": stack_label(),
         "group": group,
@@ -148,9 +146,9 @@ def _find(settings: Settings, shares: AzureSharesSettings) -> tuple[DataNames, M
         "shares": {f"{name}-share-files": name for name in _names(settings)},
         "host": _host_names(settings),
     }
-    found = find_data(data, FILES_GROUP, FILES_ACCOUNT)
-    if FILES_GROUP in found:
-        data["group"] = as_spelt(found[FILES_GROUP].known, group)
+    found = find_data(data)
+    if there := found.get(FILES_GROUP[1]):
+        data["group"] = as_spelt(there.known, group)
     _refuse_change(shares, _location(settings, shares), data, found)
     return data, found
 

@@ -22,12 +22,11 @@ from components.hosts.host import DockerHost
 from components.hosts.kept_key import key_folder, write_key
 from components.hosts.keys import KeyPair, Pair
 from components.hosts.ssh import ssh_options
-from components.state import recorded
+from components.state import AZURE_HOST, recorded
 from provider.connection import Engine
 
 # a Unix socket's path may have 108 bytes, of which ssh takes some for a name of its own
 LONGEST_CONTROL_PATH = 85
-HOST = "datadocker:index:AzureHost"
 
 
 class AzureHostArgs(NetworkSettings):
@@ -85,7 +84,7 @@ class AzureHost(DockerHost):
         Raises:
             pulumi.RunError: if a file that the settings name can't be used, or there is no ssh-keygen.
         """
-        super().__init__(HOST, name, {}, opts)
+        super().__init__(AZURE_HOST, name, {}, opts)
         own = pulumi.ResourceOptions(parent=self)
         given, more = args.get("identity_file"), args.get("custom_data")
         public = read_azure_public(given) if given else None
@@ -233,7 +232,7 @@ def _ask_before_a_change(name: str, recipe: str) -> None:
     Raises:
         pulumi.RunError: if it can't, such as by a login that has expired.
     """
-    before = recorded().get((HOST, name), {})
+    before = recorded().get((AZURE_HOST, name), {})
     if before.get("group") and before.get("recipe") != recipe:
         look_up("azure-native:resources:getResourceGroup", resourceGroupName=before["group"])
 

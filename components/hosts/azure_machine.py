@@ -9,9 +9,8 @@ from pulumi_azure_native import compute
 
 from components.azure_lookup import look_up
 from components.hosts.azure_bootstrap import READY_SCRIPT, READY_SECONDS
-from components.state import lasting, recorded
+from components.state import VM, lasting, recorded
 
-VM = "azure-native:compute:VirtualMachine"
 RUN = "azure-native:compute:VirtualMachineRunCommandByVirtualMachine"
 RUN_NAME = "datadocker-ready"
 

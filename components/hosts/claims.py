@@ -10,13 +10,11 @@ from typing import Any, TypedDict
 
 import pulumi
 
-from components.hosts.holders import CONTAINER, VOLUME, Server, Wanted, any_recorded, moved, ports_of
-from components.state import recorded
+from components.hosts.holders import Server, Wanted, any_recorded, moved, ports_of
+from components.state import CONTAINER, PLUGIN, VOLUME, recorded_of
 from provider import neighbours
 from provider.connection import Engine, EngineConnection, EngineError, connect
 from provider.owner import CHECKOUT_LABEL, IMAGE_LABEL, is_of, name_of, owner_of
-
-PLUGIN = "datadocker-engine:index:EnginePlugin"
 
 
 class Plugin(TypedDict):
@@ -223,7 +221,7 @@ def _plugin_taken(connection: EngineConnection, plugin: Plugin, volumes: list[An
 
 def _recorded(typ: str, key: str) -> set[str]:
     """What the state has as `key` of the stack's resources of a type."""
-    return {str(known.get(key)) for (of, _), known in recorded().items() if of == typ}
+    return {str(known.get(key)) for known in recorded_of(typ)}
 
 
 def _free(port: int) -> bool:

@@ -10,12 +10,10 @@ from typing import Any, TypedDict
 import pulumi
 
 from components.folders import overlap
-from components.state import recorded
+from components.state import CONTAINER, VOLUME, recorded_of
 from provider.connection import STOP_SECONDS, Engine, EngineConnection, EngineError, NotThereError, connect
 from provider.owner import is_of, name_of
 
-CONTAINER = "docker:index/container:Container"
-VOLUME = "docker:index/volume:Volume"
 RUNNING = ("paused", "restarting", "running")
 # a port of one of these is not to be had on 127.0.0.1; a container of the state has none
 LOCAL = ("", "0.0.0.0", "127.0.0.1")  # noqa: S104 - looked for, not listened on
@@ -91,7 +89,7 @@ class LettingGo:
         """
         if pulumi.runtime.is_dry_run():
             return None
-        known = {str(has.get("name")) for (typ, _), has in recorded().items() if typ == VOLUME}
+        known = {str(has.get("name")) for has in recorded_of(VOLUME)}
         lost = known and (volumes is None or gone(known, volumes()))
         return cls(engine, wanted, labels) if lost or any_recorded(wanted) else None
 
@@ -165,7 +163,7 @@ def ports_of(container: Any) -> set[int]:
 
 
 def _recorded_containers() -> list[Any]:
-    return [_as_listed(known) for (typ, _), known in recorded().items() if typ == CONTAINER]
+    return [_as_listed(known) for known in recorded_of(CONTAINER)]
 
 
 def _as_listed(known: Mapping[str, Any]) -> dict[str, Any]:
@@ -180,14 +178,14 @@ def _as_listed(known: Mapping[str, Any]) -> dict[str, Any]:
 
 def _options(volumes: list[Any]) -> dict[str, Mapping[str, str]]:
     """Volume → its driver's options; the state has them of those that an engine whose plugin was away knows by name."""
-    known = {str(has.get("name")): has.get("driverOpts") or {} for (typ, _), has in recorded().items() if typ == VOLUME}
+    known = {str(has.get("name")): has.get("driverOpts") or {} for has in recorded_of(VOLUME)}
     return known | {volume["Name"]: volume["Options"] for volume in volumes if volume.get("Options")}
 
 
 def _holders(wanted: Wanted, containers: list[Any], options: Mapping[str, Mapping[str, str]]) -> Iterator[Any]:
     """Yields those of `containers` whose volume, files or port another gets."""
     # one that somebody renamed by hand is to Pulumi what it was
-    names = {known.get("id"): known.get("name") for (typ, _), known in recorded().items() if typ == CONTAINER}
+    names = {known.get("id"): known.get("name") for known in recorded_of(CONTAINER)}
     for container in containers:
         name, ports = names.get(container["Id"]) or name_of(container), ports_of(container)
         volumes = {mount.get("Name") for mount in container.get("Mounts", [])}

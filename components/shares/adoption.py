@@ -12,13 +12,9 @@ from typing import NotRequired, TypedDict
 
 import pulumi
 
-from components.azure_lookup import GROUP, STACK_TAG, Found, look_up
-from components.state import recorded
+from components.azure_lookup import STACK_TAG, Found, look_up
+from components.state import FILES_ACCOUNT, FILES_GROUP, HOST_MACHINE, HOST_SUBNET, SHARE, recorded
 
-ACCOUNT = "azure-native:storage:StorageAccount"
-SHARE = "azure-native:storage:FileShare"
-VM = ("azure-native:compute:VirtualMachine", "host-machine-vm")
-SUBNET = ("azure-native:network:Subnet", "host-net-subnet")
 # a subnet that a stack made for its host: see `AzureNetwork`
 MADE = re.compile(
     r".*/resourceGroups/([^/]+)/providers/Microsoft\.Network/virtualNetworks/([^/]+-vnet)/subnets/host", re.I
@@ -51,11 +47,10 @@ class DataNames(TypedDict):
     """Of the host, if it is on Azure."""
 
 
-def find_data(names: DataNames, group: str, account: str) -> dict[str, Found]:
+def find_data(names: DataNames) -> dict[str, Found]:
     """Looks for what Azure has of the data and the state has not; returns it by its resource's name.
 
-    `group` and `account` are the names of their resources. What the state has is not looked up, unless it is there by
-    another name.
+    What the state has is not looked up, unless it is there by another name.
 
     Raises:
         pulumi.RunError: if it is somebody else's, if a host is in use of it that the state does not know, or if Azure
@@ -63,18 +58,18 @@ def find_data(names: DataNames, group: str, account: str) -> dict[str, Found]:
     """
     found: dict[str, Found] = {}
     of_group, of_account = {"resourceGroupName": names["group"]}, {"accountName": names["account"]}
-    if not _is_recorded(GROUP, group, names["group"]):
+    if not _is_recorded(FILES_GROUP, names["group"]):
         there = look_up("azure-native:resources:getResourceGroup", **of_group)
         # nothing is in a group or account that is not there: Azure need not be asked
         if there is None:
             return found
-        found[group] = _owned(there, names["stack"])
-    is_recorded = _is_recorded(ACCOUNT, account, names["account"])
+        found[FILES_GROUP[1]] = _owned(there, names["stack"])
+    is_recorded = _is_recorded(FILES_ACCOUNT, names["account"])
     if not is_recorded:
         there = look_up("azure-native:storage:getStorageAccount", **of_group, **of_account)
         if there is None:
             return found
-        found[account] = _owned(there, names["stack"])
+        found[FILES_ACCOUNT[1]] = _owned(there, names["stack"])
         if user := _unknown_host(there, names.get("host")):
             raise pulumi.RunError(
                 f"{names['account']} in resource group {names['group']} is in use by a host in resource group {user}, "
@@ -91,9 +86,9 @@ def find_data(names: DataNames, group: str, account: str) -> dict[str, Found]:
     return found
 
 
-def _is_recorded(typ: str, name: str, wanted: str) -> bool:
-    """Whether the state has the resource `name`, and as what Azure knows as `wanted`."""
-    known = recorded().get((typ, name))
+def _is_recorded(resource: tuple[str, str], wanted: str) -> bool:
+    """Whether the state has the resource of that type and name, and as what Azure knows as `wanted`."""
+    known = recorded().get(resource)
     return known is not None and str(known.get("name") or wanted).lower() == wanted.lower()
 
 
@@ -109,7 +104,7 @@ def _owned(found: Found, owner: str) -> Found:
 def _unknown_host(account: Found, host: HostNames | None) -> str | None:
     """The resource group of a host that lives on the account, and is not in the state."""
     rules = (account.known.get("networkRuleSet") or {}).get("virtualNetworkRules") or []
-    own = {str(recorded().get(SUBNET, {}).get("id")).lower(), str(host and host["subnet"]).lower()}
+    own = {str(recorded().get(HOST_SUBNET, {}).get("id")).lower(), str(host and host["subnet"]).lower()}
     for rule in rules:
         subnet = str(rule.get("virtualNetworkResourceId"))
         made = MADE.fullmatch(subnet)
@@ -118,7 +113,7 @@ def _unknown_host(account: Found, host: HostNames | None) -> str | None:
             names = {"resourceGroupName": made[1], "virtualNetworkName": made[2], "subnetName": "host"}
             if look_up("azure-native:network:getSubnet", **names):
                 return made[1]
-    if host is None or VM in recorded():
+    if host is None or HOST_MACHINE in recorded():
         return None
     machine = {"resourceGroupName": host["group"], "vmName": host["machine"]}
     return host["group"] if look_up("azure-native:compute:getVirtualMachine", **machine) else None

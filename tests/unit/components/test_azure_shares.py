@@ -70,7 +70,7 @@ def shares(*, on_azure: Any = None, **change: Any) -> dict[str, Any]:
         "shares": {"dbs-share-files": "dbs"},
         "host": on_azure,
     }
-    found = adoption.find_data(data, "files-group", "files-account")
+    found = adoption.find_data(data)
     files = AzureFileShares("files", AzureFileSharesArgs(**args, found=found))  # type: ignore[typeddict-item]
     made = AzureShare("dbs-share", {"files": files, "share": "dbs", "gib": 100, "tier": None})
     return {"share": made.share, **made.options}

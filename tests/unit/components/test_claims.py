@@ -163,12 +163,11 @@ def test_a_volume_by_hand_that_has_a_name_of_ours_is_one_line(
     there: dict[str, Any],
     data: str,
 ) -> None:
-    known = {
+    recorder.in_state = {
         ("datadocker-engine:index:EnginePlugin", "azurefile-plugin"): {"driver": "before"},
         (VOLUME, "known-volume"): {"name": "known"},
         (CONTAINER, "mydb-container"): {"id": "mydb-id"},
     }
-    monkeypatch.setattr("components.hosts.claims.recorded", lambda: known)
     monkeypatch.setattr("components.hosts.claims._free", lambda _: True)
     volume = {"Name": "new", "Labels": None, "Options": None} | there
     engine.answers["/containers/json"] = [running("mydb", "mounted", 1)]
@@ -213,16 +212,14 @@ def test_a_plugin_that_others_keep_as_it_is_is_one_line(
     build: Build,
     recorder: Recorder,
     engine: FakeEngine,
-    monkeypatch: pytest.MonkeyPatch,
     plugin: dict[str, Any],
     volumes: list[tuple[str, str, dict[str, str] | None]],
     said: str,
 ) -> None:
-    known = {
+    recorder.in_state = {
         ("datadocker-engine:index:EnginePlugin", "azurefile-plugin"): {"driver": "before"},
         (VOLUME, "bare-volume"): {"name": "bare"},
     }
-    monkeypatch.setattr("components.hosts.claims.recorded", lambda: known)
     engine.answers["/plugins"] = [plugin]
     engine.answers["/volumes"] = {"Volumes": [dict(zip(("Name", "Driver", "Labels"), v, strict=True)) for v in volumes]}
     if said:
@@ -236,12 +233,10 @@ def test_a_volume_that_somebody_uses_is_not_taken_out_and_nothing_is_changed_bef
     build: Build,
     recorder: Recorder,
     engine: FakeEngine,
-    monkeypatch: pytest.MonkeyPatch,
     volumes: list[str],
     said: bool,
 ) -> None:
-    known = {(VOLUME, f"{name}-volume"): {"name": name} for name in ("dbs", "logs")}
-    monkeypatch.setattr("components.hosts.claims.recorded", lambda: known)
+    recorder.in_state = {(VOLUME, f"{name}-volume"): {"name": name} for name in ("dbs", "logs")}
     engine.answers["/containers/json"] = [running("mydb", "dbs", 1), running("byhand", "logs", 2, {})]
     wanted = claims() | {"volumes": volumes}
     if said:

@@ -53,8 +53,7 @@ def running(name: str, labels: dict[str, str] = LABELS) -> dict[str, Any]:
 
 
 def known_state(monkeypatch: pytest.MonkeyPatch, state: Mapping[tuple[str, str], dict[str, Any]]) -> None:
-    for module in ("claims", "holders"):
-        monkeypatch.setattr(f"components.hosts.{module}.recorded", lambda: state)
+    monkeypatch.setattr("components.state.recorded", lambda: state)
 
 
 @pytest.fixture

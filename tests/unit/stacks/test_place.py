@@ -26,8 +26,7 @@ SSH = {"kind": "ssh", "address": "box", "user": "ops", "port": 2222}
 @pytest.fixture(autouse=True)
 def nothing_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
     """No container of an earlier run has to be stopped."""
-    for module in ("claims", "holders"):
-        monkeypatch.setattr(f"components.hosts.{module}.recorded", dict)
+    monkeypatch.setattr("components.state.recorded", dict)
 
 
 def kept(place: str) -> dict[str, str]:
