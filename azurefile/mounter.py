@@ -68,7 +68,7 @@ class Mounter:
         """The protocol of that name, or an error that says which there are."""
         return protocols.find(self._ways, volume, protocol)
 
-    def store(self, volume: Volume, account: str = "") -> LockStore:
+    def store(self, volume: Volume, account: str) -> LockStore:
         """Where the volume's lock is; of several stores the one that is reached by `account`.
 
         A container that starts with the machine is not mounted again, and its share may be back a moment later: so it

@@ -41,16 +41,11 @@ def reach(server: str, port: int, said_by: str) -> Address:
     raise ShareSilent(f"{where} {_reason(problem)} on port {port}; {remedy}") from problem
 
 
-def addresses(server: str, port: int) -> set[str]:
-    """What a server's name means now. Raises ShareSilent if the name servers do not say."""
-    return {ip for _, ip in _resolve(server, port, f"the server {server}")}
-
-
 def moved(server: str, port: int, address: str) -> bool:
     """Whether a server's name means other addresses by now; no, while the name servers do not say."""
     try:
         # An IPv6 address has many spellings.
-        return ip_address(address) not in {ip_address(known) for known in addresses(server, port)}
+        return ip_address(address) not in {ip_address(ip) for _, ip in _resolve(server, port, f"the server {server}")}
     except ShareSilent:
         return False
 

@@ -12,7 +12,7 @@ from azurefile.volumes import Volume
 def status(
     volume: Volume,
     lease: Lease | None,
-    attachment: Attachment | None,
+    attachment: Attachment,
     where: dict[str, str] | None,
     in_force: dict[str, str],
 ) -> dict[str, Any]:
@@ -24,7 +24,7 @@ def status(
         "folder": options.folder,
         "options": options.in_force(),
     }
-    if lease is not None and attachment is not None and attachment.ids:
+    if lease is not None and attachment.ids:
         shown["options"] = in_force | shown["options"]
         shown |= where or {}
         shown["mountedSince"] = iso_time(lease.owner.since)

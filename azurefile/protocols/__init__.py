@@ -49,7 +49,7 @@ class ShareProtocol(Protocol):
 
 def available(root: Path, takeover: float) -> dict[str, ShareProtocol]:
     """The protocols that this version has, by the value of option `protocol`."""
-    return {"local": Local(root), "smb": Smb(root, takeover), "nfs": Nfs(root)}
+    return {"local": Local(root), "smb": Smb(root, takeover), "nfs": Nfs()}
 
 
 def find(protocols: Mapping[str, ShareProtocol], volume: str, name: str) -> ShareProtocol:

@@ -29,8 +29,8 @@ _CONTROL: dict[str, str | None] = {
 class Nfs:
     """Exports of NFS servers, premium Azure Files above all."""
 
-    def __init__(self, root: Path) -> None:
-        """Nothing of the root is needed: NFS has no key."""
+    def __init__(self) -> None:
+        """Begin with no store."""
         self._stores = Stores[SharedStore]()
 
     def prepare(self) -> None:

@@ -190,7 +190,7 @@ def test_an_exclusive_nfs_volume_can_be_cut_alone(
     monkeypatch.setattr(kernelmount, "detached", detached)
     monkeypatch.setattr(kernelmount, "attach", lambda *_: None)
     monkeypatch.setattr(network, "reach", lambda *_: network.Address("10.0.0.4", 2049, "10.0.0.5"))
-    Nfs(tmp_path).mount(volume("dbs", protocol="nfs", server="nfs", exclusive=exclusive), tmp_path)
+    Nfs().mount(volume("dbs", protocol="nfs", server="nfs", exclusive=exclusive), tmp_path)
     assert ("nosharecache" in given[0]) is (exclusive == "true")
     assert "hard" in given[0]
 

@@ -103,5 +103,5 @@ def test_what_nfs_asked_for_is_what_its_errors_name(
     monkeypatch.setattr(network, "reach", reach)
     monkeypatch.setattr(kernelmount, "_call", refuse)
     with pytest.raises(ShareError, match=re.escape(f"exports no such path: {source}; ")):
-        Nfs(tmp_path).mount(volume("dbs", protocol="nfs", **given), tmp_path)
+        Nfs().mount(volume("dbs", protocol="nfs", **given), tmp_path)
     assert by == ['option "server"' if "server" in given else 'option "account"']

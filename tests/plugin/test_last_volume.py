@@ -47,14 +47,14 @@ def smb(tmp_path: Path) -> Iterator[tuple[ShareProtocol, dict[str, str]]]:
 
 
 @pytest.fixture
-def nfs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[ShareProtocol, dict[str, str]]:
+def nfs(monkeypatch: pytest.MonkeyPatch) -> tuple[ShareProtocol, dict[str, str]]:
     def attach(root: int, target: Path) -> None:
         subprocess.run(["mount", "-t", "tmpfs", "ddtest", target], check=True)
 
     monkeypatch.setattr(kernelmount, "detached", lambda *_: contextlib.nullcontext(-1))
     monkeypatch.setattr(kernelmount, "attach", attach)
     monkeypatch.setattr(network, "reach", lambda *_: network.Address("10.0.0.4", 2049, "10.0.0.5"))
-    return Nfs(tmp_path / "root"), {"protocol": "nfs", "server": "nfs"}
+    return Nfs(), {"protocol": "nfs", "server": "nfs"}
 
 
 @pytest.fixture(params=["smb", "nfs"])

@@ -234,7 +234,7 @@ def test_a_share_that_is_being_deleted_is_waited_for_at_the_first_mount(
 def test_a_mount_whose_server_is_elsewhere_now_is_made_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Nfs | Smb]
 ) -> None:
-    way = Nfs(tmp_path) if kind is Nfs else Smb(tmp_path, TAKEOVER)
+    way = Nfs() if kind is Nfs else Smb(tmp_path, TAKEOVER)
     dbs = volume("dbs", protocol=kind.__name__.lower(), server="127.0.0.1")
     if isinstance(way, Smb):
         file = tmp_path / "credentials/account"

@@ -74,7 +74,8 @@ def test_a_closed_port_is_told_from_a_blocked_one(listener: socket.socket, monke
 
 
 def test_an_address_is_the_same_however_it_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(network, "addresses", lambda *_: {"fd00::1", "10.0.0.1"})
+    known = [(socket.AF_INET6, "fd00::1"), (socket.AF_INET, "10.0.0.1")]
+    monkeypatch.setattr(network, "_resolve", lambda *_: known)
     assert not network.moved("share.example", 445, "fd00:0000:0000:0000:0000:0000:0000:0001")
     assert not network.moved("share.example", 445, "10.0.0.1")
     assert network.moved("share.example", 445, "10.0.0.2")
