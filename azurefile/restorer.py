@@ -5,11 +5,11 @@ import logging
 from azurefile import mounts
 from azurefile.attachments import Attachments
 from azurefile.keeper import Keeper
+from azurefile.lastleases import restore, resume
 from azurefile.leasememory import LeaseMemory, LeaseUnreadable
 from azurefile.leases import Leases
 from azurefile.mounter import Mounter
 from azurefile.options import SMB, Options
-from azurefile.restoration import restore, resume
 from azurefile.sharedstore import SharedStore
 from azurefile.stopper import Stopper
 from azurefile.store import LockStore

@@ -16,13 +16,13 @@ from azurefile.fence import Fence
 from azurefile.held import Held
 from azurefile.holders import Holders
 from azurefile.identity import Host
+from azurefile.lastleases import restore
 from azurefile.leasememory import LeaseMemory
 from azurefile.leases import Leases
 from azurefile.owner import Container, Owner
 from azurefile.protocols import flock
 from azurefile.protocols.flock import FlockStore
 from azurefile.protocols.local import Local
-from azurefile.restoration import restore
 from azurefile.store import is_locked
 from azurefile.volumes import Volume
 from azurefile.watcher import Watcher

@@ -3,7 +3,7 @@
 import pytest
 
 from azurefile.held import Held
-from azurefile.restoration import clear, resume
+from azurefile.lastleases import clear, resume
 from tests.plugin.shared import TAKEOVER, Machine, MemoryFolder, World
 
 
