@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -13,11 +12,7 @@ from pulumi import automation as auto
 from tests.engine.conftest import Project, changes, docker
 from tests.engine.own_engine import OwnEngine
 
-pytestmark = [
-    pytest.mark.engine,
-    pytest.mark.exclusive_engine,
-    pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("dockerd"), reason="needs root and an engine's program"),
-]
+pytestmark = [pytest.mark.engine, pytest.mark.exclusive_engine]
 
 NAME = "moved"
 

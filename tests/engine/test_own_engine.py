@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -14,11 +12,7 @@ from tests.engine.checkout import Checkout
 from tests.engine.conftest import Project
 from tests.engine.own_engine import OwnEngine
 
-pytestmark = [
-    pytest.mark.engine,
-    pytest.mark.exclusive_engine,
-    pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("dockerd"), reason="needs root and an engine's program"),
-]
+pytestmark = [pytest.mark.engine, pytest.mark.exclusive_engine]
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,5 @@
 """Fixtures of the plugin's tests: processes, folders and a stand-in engine that clean up."""
 
-import os
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,33 +11,6 @@ from tests.plugin.fake_engine import FakeEngine
 from tests.plugin.harness import PluginProcess
 from tests.plugin.outage import Outage
 from tests.plugin.shared import Machine, MemoryFolder, World
-
-MARKS = {
-    "root": "needs root, since it makes real mounts",
-    "engine": "needs a Docker engine",
-    "exclusive_engine": "starts a Docker engine of its own in namespaces of its own",
-    "machines": "starts machines under QEMU, which needs root and a Docker engine to build their images",
-}
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    for mark, reason in MARKS.items():
-        config.addinivalue_line("markers", f"{mark}: {reason}")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    engine = bool(shutil.which("docker")) and _succeeds("docker", "info")
-    dockerd = os.geteuid() == 0 and bool(shutil.which("dockerd"))
-    root = os.geteuid() == 0
-    possible = {"root": root, "engine": engine, "exclusive_engine": dockerd, "machines": root and engine}
-    for item in items:
-        for mark, reason in MARKS.items():
-            if item.get_closest_marker(mark) and not possible[mark]:
-                item.add_marker(pytest.mark.skip(reason=reason))
-
-
-def _succeeds(*command: str) -> bool:
-    return subprocess.run(command, capture_output=True, timeout=20, check=False).returncode == 0
 
 
 @pytest.fixture

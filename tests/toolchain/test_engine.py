@@ -45,7 +45,6 @@ while [ -e /run/docker.pid ]; do sleep 0.1; done
 
 
 @pytest.mark.exclusive_engine
-@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("dockerd"), reason="needs root and an engine's program")
 def test_an_engine_is_started_and_started_again_after_it_was_killed(tmp_path: Path) -> None:
     done = subprocess.run(
         ["unshare", "-m", "-n", "--propagation", "private", "bash", "-c", SCRIPT],
