@@ -7,10 +7,10 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from toolchain import clis, engine, packages, virtualenv
+from toolchain.lanes import Command, Lane, Lanes
 from toolchain.progress import ToolchainError, run, say
 from toolchain.wrapper import environment
 
@@ -23,15 +23,17 @@ CHECKS = (
     ["mypy"],
     ["lint-imports"],
 )
-# in the order of what fails soonest
 PARTS = {
     "unit": ["tests/unit"],
-    "plugin": ["tests/plugin", "-m", "not machines"],
-    "images": ["tests/images"],
     "toolchain": ["tests/toolchain"],
     "standin": ["tests/azure", "-m", "not machines"],
+    "images": ["tests/images"],
     "engine": ["tests/engine"],
+    "plugin": ["tests/plugin", "-m", "not machines"],
 }
+# what runs beside each other: most of the plugin's tests wait, the first lane hardly asks the engine, the second one
+# makes and deletes images; in a lane in the order of what fails soonest
+LANES = (("unit", "toolchain", "standin"), ("images", "engine"), ("plugin",))
 SHARES = ("between_hosts", "cycles", "faults", "nfs", "refusals", "smb")
 # run when named: they boot machines; azure is standin and the story that is told in them
 NAMED = {
@@ -68,39 +70,33 @@ def _run(parts: list[str], rest: list[str]) -> int:
         env |= _import_bases(toolchain)
     env["DATADOCKER_TEST_TOOLCHAIN"] = str((toolchain / "bin").resolve())
     env["DATADOCKER_TEST_DOCKER_SCHEMA"] = str((toolchain / "bin/schema.json").resolve())
-    (CHECKOUT / ".coverage").unlink(missing_ok=True)
-    failed = []
-    if "unit" in parts:
-        for name, *arguments in CHECKS:
-            if not _passes(" ".join([name, *arguments]), [test_venv / "bin" / name, *arguments], env):
-                failed.append(name)
-    for part in parts:
-        command: list[str | Path] = [
-            test_venv / "bin/python",
-            "-m",
-            "pytest",
-            *(PARTS | NAMED)[part],
-            *rest,
-            "--cov",
-            "--cov-append",
-        ]
-        if not _passes(part, [*command, "--cov-report="], env):
-            failed.append(part)
-    _call([test_venv / "bin/coverage", "report", "--skip-covered"], env)
+    for old in CHECKOUT.glob(".coverage*"):
+        old.unlink()
+    lanes = LANES if set(parts) <= PARTS.keys() else (parts,)
+    named = [[part for part in lane if part in parts] for lane in lanes]
+    runs = [_commands(lane, test_venv / "bin", rest, env) for lane in named if lane]
+    failed = Lanes(CHECKOUT).run(runs)
+    for command in ("combine", "-q"), ("report", "--skip-covered"):
+        subprocess.run([test_venv / "bin/coverage", *command], cwd=CHECKOUT, env=env, check=False)
     say(f"failed: {', '.join(failed)}" if failed else "all passed")
     return 1 if failed else 0
 
 
-def _passes(what: str, command: list[str | Path], env: dict[str, str]) -> bool:
-    started = time.monotonic()
-    say(f"— {what}")
-    code = _call(command, env)
-    say(f"— {what}: {'passed' if code == 0 else 'FAILED'} in {time.monotonic() - started:.0f} s")
-    return code == 0
-
-
-def _call(command: list[str | Path], env: dict[str, str]) -> int:
-    return subprocess.run([str(c) for c in command], cwd=CHECKOUT, env=env, check=False).returncode
+def _commands(parts: list[str], programs: Path, rest: list[str], env: dict[str, str]) -> Lane:
+    """What the parts of a lane run; each measures its coverage for itself."""
+    checks = [Command(" ".join(check), [str(programs / check[0]), *check[1:]], env) for check in CHECKS]
+    pytest = [str(programs / "python"), "-m", "pytest"]
+    return [
+        *(checks if "unit" in parts else []),
+        *(
+            Command(
+                part,
+                [*pytest, *(PARTS | NAMED)[part], *rest, "--cov", "--cov-report="],
+                env | {"COVERAGE_FILE": f".coverage.{part}"},
+            )
+            for part in parts
+        ),
+    ]
 
 
 def _import_bases(toolchain: Path) -> dict[str, str]:
