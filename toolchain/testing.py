@@ -16,6 +16,7 @@ from toolchain.wrapper import environment
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 TEST_IMAGE = "datadocker-test/base"
+CONTENT_LABEL = "io.datadocker.test-base"
 # what is checked without running the product; each is one command of a kept tool
 CHECKS = (
     ["ruff", "format", "--check", "."],
@@ -100,15 +101,26 @@ def _commands(parts: list[str], programs: Path, rest: list[str], env: dict[str, 
 
 
 def _import_bases(toolchain: Path) -> dict[str, str]:
-    """Gives the tests of images and plugin a base each, under a name that no stack uses."""
+    """Gives the tests of images and plugin a base each, under a name that no stack uses.
+
+    One that is there already stays, so that what was built on it need not be built again.
+    """
     docker = shutil.which("docker") or "docker"
     names = {}
     for suite in ("bookworm", "sid"):
         names[f"DATADOCKER_TEST_BASE_{suite.upper()}"] = reference = f"{TEST_IMAGE}:{suite}"
         archive = toolchain / "bases" / f"{suite}.tar"
-        if archive.exists():
-            run([docker, "import", archive.resolve(), reference], f"importing {reference}")
-        else:
+        if not archive.exists():
             run([docker, "pull", f"debian:{suite}-slim"], f"pulling Debian {suite}")
             run([docker, "tag", f"debian:{suite}-slim", reference], f"tagging {reference}")
+            continue
+        # the folder's name is the key of what is in it
+        label = f"{CONTENT_LABEL}={archive.resolve().parent.name}"
+        listed = [docker, "images", "-q", "--filter", f"reference={reference}", "--filter", f"label={label}"]
+        if not subprocess.run(listed, capture_output=True, text=True, check=False).stdout.strip():
+            # an older one would stay, without its name
+            subprocess.run([docker, "rmi", reference], capture_output=True, check=False)
+            run(
+                [docker, "import", "--change", f"LABEL {label}", archive.resolve(), reference], f"importing {reference}"
+            )
     return names

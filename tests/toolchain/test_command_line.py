@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.nobody import closed_socket, told_as_nobody
-from toolchain import commandline, targeted, testing, vanished, wrapper
+from toolchain import commandline, targeted, vanished, wrapper
 from toolchain.backend import Backend
 from toolchain.passphrase import PUBLISHED
 from toolchain.progress import ToolchainError
@@ -321,21 +321,3 @@ def test_an_older_python_is_said_at_once(script: str) -> None:
     )
     assert done.returncode == 1
     assert done.stderr == f"{script}: this needs Python 3.11 or newer, and this is 3.10: python3.11 ./{script} …\n"
-
-
-def test_the_words_of_pytests_own_options_are_no_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    ran: list[tuple[list[str], list[str]]] = []
-
-    def run(parts: list[str], rest: list[str]) -> int:
-        ran.append((parts, rest))
-        return 0
-
-    monkeypatch.setattr(testing, "_run", run)
-    for words in (["unit", "-k", "plugin"], ["unit", "engine", "-q"], ["-k", "azure"]):
-        with pytest.raises(SystemExit, match="0"):
-            testing.main(words)
-    assert ran == [
-        (["unit"], ["-k", "plugin"]),
-        (["unit", "engine"], ["-q"]),
-        (list(testing.PARTS), ["-k", "azure"]),
-    ]
