@@ -16,9 +16,11 @@ from toolchain.lanes import Command, Lanes
 ROOT = Path(__file__).parents[2]
 # one that is interrupted while the second lane still has something to begin
 INTERRUPTED = """
-import os, sys
+import os, signal, sys
 from pathlib import Path
 from toolchain.lanes import Command, Lanes
+# whoever started the tests may ignore it, and then so would all that is started here
+signal.signal(signal.SIGINT, signal.default_int_handler)
 def shell(line): return Command("part", ["sh", "-c", line], dict(os.environ))
 waits = shell("trap 'exit 1' INT; touch began; while :; do sleep 0.05; done")
 Lanes(Path(sys.argv[1])).run([[shell("true")], [waits, shell("touch second")]])
