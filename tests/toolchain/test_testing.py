@@ -22,14 +22,14 @@ def repository(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         subprocess.run(["docker", "rmi", "-f", image], capture_output=True, check=True)
 
 
-def images(repository: str) -> list[str]:
+def images(repository: str) -> set[str]:
     listed = subprocess.run(
         ["docker", "images", "--no-trunc", "--format", "{{.ID}}", repository],
         capture_output=True,
         text=True,
         check=True,
     )
-    return listed.stdout.split()
+    return set(listed.stdout.split())
 
 
 def toolchain_with(folder: Path, content: bytes) -> Path:
@@ -53,7 +53,7 @@ def test_a_base_is_imported_once_and_another_one_takes_its_place(tmp_path: Path,
     assert testing._import_bases(first) == names
     assert images(repository) == imported
     testing._import_bases(second)
-    assert not {*images(repository)} & {*imported}
+    assert not images(repository) & imported
     left = subprocess.run(["docker", "image", "inspect", *imported], capture_output=True, text=True, check=False)
     assert left.stderr.count("No such image") == 2
 
