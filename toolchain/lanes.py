@@ -68,6 +68,9 @@ class Lanes:
                 with self._printing:
                     shutil.copyfileobj(said, sys.stdout.buffer)
                     sys.stdout.flush()
+        if code and not alone:
+            # an interrupt may end the command before it is heeded here
+            self._ended.wait(1)
         say(f"— {command.name}: {'passed' if code == 0 else 'FAILED'} in {time.monotonic() - started:.0f} s")
         return code == 0
 
