@@ -45,8 +45,8 @@ class Lanes:
         if len(lanes) == 1:
             return self._lane(lanes[0], alone=True)
         with ThreadPoolExecutor(len(lanes)) as pool:
-            running = [pool.submit(self._lane, lane, alone=False) for lane in lanes]
             try:
+                running = [pool.submit(self._lane, lane, alone=False) for lane in lanes]
                 return [name for lane in running for name in lane.result()]
             except BaseException:
                 # what runs got the terminal's interrupt, too, and cleans up
