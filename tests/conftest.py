@@ -15,6 +15,9 @@ def _root() -> bool:
 
 @cache
 def _engine() -> bool:
+    # `./test` has seen to one: if that is gone since, its tests fail
+    if "DATADOCKER_TEST_BASE_BOOKWORM" in os.environ:
+        return True
     if not shutil.which("docker"):
         return False
     return subprocess.run(["docker", "info"], capture_output=True, timeout=20, check=False).returncode == 0
