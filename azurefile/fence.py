@@ -166,6 +166,9 @@ class Fence:
                 # It came back before the mark was there, and may not have seen it: it goes on, and keeps the folder.
                 store.spare(again.owner)
                 raise Held(volume, again.owner, silent=0)
+        if own is None and owner.share == volume.options.share:
+            # Of a copy of another share its record may be, whose holder lives.
+            store.end_session(owner)
 
     def _refuse_unless_silent(self, volume: Volume, record: Record, store: LockStore, *, distant: bool) -> None:
         owner = record.owner

@@ -83,6 +83,7 @@ class Mounter:
         """Go on with what is mounted under a lease of the plugin's last life."""
         self._keeper.keep(store)
         self._where[volume.name] = self._way(volume).where(volume)
+        self._look_at_session(volume)
         # A Mount of an older version did not keep it.
         if store.account or volume.options.protocol != SMB:
             # The next Mount keeps it anyway.
@@ -126,6 +127,7 @@ class Mounter:
                 self._where[volume.name] = way.where(volume)
             if lease is None or lease.lost:
                 raise ShareSilent(f"the hold was lost while the share was mounted ({_why(lease)})")
+            self._look_at_session(volume)
             with room.needed(failed):
                 self._volumes.mounted(volume, store.account)
                 attachment.add(mount_id, time.time())
@@ -193,6 +195,7 @@ class Mounter:
             self._let_go(volume.name)
             log.info("dead container's mount cleared", extra={"volume": volume.name})
         elif lease is not None and mounts.is_mounted(attachment.target):
+            self._look_at_session(volume)
             try:
                 self._way(volume).refresh(volume, attachment.target)
             except StaleMount as error:
@@ -280,6 +283,12 @@ class Mounter:
         mounts.detach(target)
         self._leases.release(volume)
         self._contact[volume] = time.monotonic()
+
+    def _look_at_session(self, volume: Volume) -> None:
+        """Have the record say by which session the share is reached, when it is written next."""
+        lease = self._leases.of(volume.name)
+        if lease is not None:
+            lease.owner.session = self._way(volume).session(volume, lease.owner.session)
 
     def _way(self, volume: Volume) -> ShareProtocol:
         return self.way(volume.name, volume.options.protocol)

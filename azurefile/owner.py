@@ -58,6 +58,8 @@ class Owner:
     host_id: str = ""
     lease: str = ""
     takeover: float = 0.0
+    # The id that the share's server has for that by which only this hold's data is reached: whoever takes over ends it.
+    session: str = ""
     # The engine that asked for the last mount: one without a container's process, as `docker cp` makes, is its own.
     engine: Process | None = None
 

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from azurefile import liveness
 from azurefile.errors import ShareError, ShareSilent
-from azurefile.owner import Owner
+from azurefile.owner import Owner, facts
 from azurefile.store import Lock, Record, is_locked
 from azurefile.unusable import UnusableFolder
 
@@ -47,6 +47,9 @@ class SharedFolder(Protocol):
 
     def remove(self, name: str) -> None:
         """Delete a file; a missing one is fine."""
+
+    def end_session(self, session: str) -> None:
+        """End another client's connection, given by what its kernel calls it; one that is over is fine."""
 
     def lock(self, name: str) -> Lock | None:
         """Lock a file against every other client, or None if one has it."""
@@ -124,6 +127,19 @@ class SharedStore:
     def spare(self, owner: Owner) -> None:
         """Remove the mark."""
         self._folder.remove(f"{_name(owner.key)}.taken")
+
+    def end_session(self, owner: Owner) -> None:
+        """Have the server close a dead holder's files, which it keeps open while it has not seen that one vanish.
+
+        What is still open can't be made anew, such as the files that a database deletes at each start.
+        """
+        if not owner.session:
+            return
+        try:
+            self._folder.end_session(owner.session)
+        except ShareError as error:
+            # They are closed when the server finds out; until then only some names can't be used.
+            log.warning("a dead holder's files may stay open", extra=facts(owner) | {"error": error})
 
     def lock(self, key: str) -> Lock | None:
         """Take the lock beside a record."""

@@ -28,6 +28,10 @@ class UnusableFolder:
         """Fail."""
         self._fail()
 
+    def end_session(self, session: str) -> NoReturn:
+        """Fail."""
+        self._fail()
+
     def lock(self, name: str) -> NoReturn:
         """Fail."""
         self._fail()

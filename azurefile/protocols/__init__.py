@@ -40,6 +40,12 @@ class ShareProtocol(Protocol):
     def where(self, volume: Volume) -> dict[str, str]:
         """What a mounted volume's status says of its server; from memory."""
 
+    def session(self, volume: Volume, known: str) -> str:
+        """What the server calls that by which this mounted volume alone is reached, empty if there is no such thing.
+
+        `known`: what it was when it was asked last, in the plugin's last life too. Never asks the share.
+        """
+
     def in_force(self, options: Options) -> dict[str, str]:
         """What a mount of these options has, as the kernel was told it: no password, nobody's name."""
 

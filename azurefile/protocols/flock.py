@@ -90,6 +90,9 @@ class FlockStore:
     def spare(self, owner: Owner) -> None:
         """Nobody takes what a living holder of this host has."""
 
+    def end_session(self, owner: Owner) -> None:
+        """What a dead process had open is closed."""
+
     def lock(self, key: str) -> "FlockLock | None":
         """Take the flock beside a record."""
         return lock_file(self._folder / f"{key}.lock")

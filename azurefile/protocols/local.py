@@ -53,6 +53,10 @@ class Local:
         """Nothing to add: the share is a folder of this host."""
         return {}
 
+    def session(self, volume: Volume, known: str) -> str:
+        """There is no server."""
+        return ""
+
     def in_force(self, options: Options) -> dict[str, str]:
         """Nothing to add: a folder of this host is mounted without options."""
         return {}

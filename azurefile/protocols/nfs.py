@@ -67,6 +67,10 @@ class Nfs:
         """The server, and the path that it exports."""
         return {"server": _server(volume.options), "export": _path(volume.options)}
 
+    def session(self, volume: Volume, known: str) -> str:
+        """Volumes share one: an NFS server ends what a vanished host has by itself."""
+        return ""
+
     def in_force(self, options: Options) -> dict[str, str]:
         """The kernel's options, without what the server's address decides."""
         return kernelmount.shown(mount_options(options))

@@ -85,6 +85,9 @@ class MountedFolder:
         with self._failing(name), contextlib.suppress(FileNotFoundError), self._opened() as folder:
             os.unlink(name, dir_fd=folder)
 
+    def end_session(self, session: str) -> None:
+        """An NFS server does so by itself."""
+
     def lock(self, name: str) -> "MountedLock | None":
         """Lock a file, which on NFS the server does for all its clients."""
         with self._failing(name), self._opened(make=True) as folder:

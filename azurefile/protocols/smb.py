@@ -9,6 +9,7 @@ from azurefile import attachpoint, createshare, kernelerrors, kernelmount, mount
 from azurefile.credentials import Credentials, CredentialsFolder
 from azurefile.errors import ShareError, StaleMount
 from azurefile.options import Options
+from azurefile.protocols.smb_sessions import KernelSessions
 from azurefile.sharedstore import SharedStore
 from azurefile.store import LockStore
 from azurefile.stores import Stores
@@ -35,6 +36,7 @@ class Smb:
         self._keys: dict[str, str] = {}
         # The account that each volume's fence is reached by.
         self._accounts: dict[str, str] = {}
+        self._sessions = KernelSessions()
 
     def prepare(self) -> None:
         """Import what the fence needs: the first claim of a plugin's life is to be as quick as the others."""
@@ -46,6 +48,8 @@ class Smb:
         source = f"//{credentials.server}/{volume.options.share}"
         address = self._reach(volume, credentials)
         given = mount_options(volume.options, credentials, address, self._echo)
+        if volume.options.exclusive:
+            given["cruid"] = self._sessions.number(volume.name)
         try:
             with kernelmount.detached("cifs", source, given) as root:
                 attachpoint.place(root, volume, target, own=False)
@@ -85,6 +89,7 @@ class Smb:
         """Drop its key and account."""
         for known in (self._keys, self._accounts):
             known.pop(volume.name, None)
+        self._sessions.forget(volume.name)
 
     def where(self, volume: Volume) -> dict[str, str]:
         """Server and account; a server that only the credentials file names is read from there."""
@@ -94,6 +99,10 @@ class Smb:
         except ShareError:
             return {"server": options.server or "", "account": options.account or ""}
         return {"server": found.server, "account": found.account}
+
+    def session(self, volume: Volume, known: str) -> str:
+        """The id of an exclusive volume's session, which no other has."""
+        return self._sessions.of(volume.name, known) if volume.options.exclusive else ""
 
     def in_force(self, options: Options) -> dict[str, str]:
         """The kernel's options, without what server and account decide; modes by their names here."""

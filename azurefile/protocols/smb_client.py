@@ -147,6 +147,22 @@ class SmbShare:
 
         self._call(work)
 
+    def end_session(self, session: str) -> None:
+        """End a session of this account, with all that it has open; one that is over already is fine.
+
+        By a session that names it as the one before it: MS-SMB2 3.3.5.5.3.
+        """
+        try:
+            number = int(session, 16)
+        except (ValueError, TypeError):
+            number = 0
+        if not 0 < number < 1 << 64:
+            # A record is what somebody wrote to the share.
+            raise ShareError(f'share "{self._share}": {session!r} is no session')
+        ending = self._login(self._credentials(), number)
+        with contextlib.suppress(*_BROKEN):
+            ending.connection.disconnect(timeout=1)
+
     def lock(self, name: str) -> "SmbLock | None":
         """Open a file so that nobody else can, or None if somebody has it open."""
 
@@ -221,9 +237,23 @@ class SmbShare:
 
     def _connect(self) -> Any:
         credentials = self._credentials()
+        session = self._login(credentials, self._previous_session)
+        self._previous_session = session.session_id
+        try:
+            tree = TreeConnect(session, rf"\\{credentials.server}\{self._share}")
+            tree.connect()
+        except _BROKEN as error:
+            with contextlib.suppress(*_BROKEN):
+                session.connection.disconnect(close=False)
+            raise self._refused(error, credentials) from error
+        log.debug("fence connected", extra={"server": credentials.server, "share": self._share})
+        return tree
+
+    def _login(self, credentials: Credentials, previous: int) -> Any:
+        """A session on a connection of its own, and the end of the `previous` one."""
         network.reach(credentials.server, self._port, credentials.said_by)
         connection = BoundedConnection(uuid.uuid4(), credentials.server, self._port)
-        connection.previous_session = self._previous_session
+        connection.previous_session = previous
         try:
             connection.connect(timeout=ANSWER_SECONDS)
             session = Session(
@@ -234,15 +264,11 @@ class SmbShare:
                 auth_protocol="ntlm",
             )
             session.connect()
-            self._previous_session = session.session_id
-            tree = TreeConnect(session, rf"\\{credentials.server}\{self._share}")
-            tree.connect()
         except _BROKEN as error:
             with contextlib.suppress(*_BROKEN):
                 connection.disconnect(close=False)
             raise self._refused(error, credentials) from error
-        log.debug("fence connected", extra={"server": credentials.server, "share": self._share})
-        return tree
+        return session
 
     def _refused(self, error: Exception, credentials: Credentials) -> ShareError:
         where = f'share "{self._share}" on {credentials.server}'

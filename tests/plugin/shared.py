@@ -54,6 +54,7 @@ class MemoryFolder:
         self.world = world
         self.files: dict[str, tuple[bytes, float]] = {}
         self.locks: dict[str, MemoryLock] = {}
+        self.ended: list[str] = []
 
     def names(self) -> list[str]:
         self.ask()
@@ -72,6 +73,10 @@ class MemoryFolder:
     def remove(self, name: str) -> None:
         self.ask()
         self.files.pop(name, None)
+
+    def end_session(self, session: str) -> None:
+        self.ask()
+        self.ended.append(session)
 
     def lock(self, name: str) -> MemoryLock | None:
         self.ask()

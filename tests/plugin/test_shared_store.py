@@ -211,6 +211,28 @@ def test_a_new_connection_ends_the_locks_of_the_one_before(samba: SambaServer) -
     one.close()
 
 
+def test_a_session_is_ended_with_all_that_it_has_open(samba: SambaServer) -> None:
+    """As a kernel's whose mount was cut while packets were dropped: only the server knows of it still."""
+    vanished, other, one = smb(samba), smb(samba), smb(samba)
+    assert vanished.lock("a.lock") is not None
+    lock = other.lock("b.lock")
+    assert lock is not None
+    session = vanished._tree.session.session_id
+    assert one.lock("a.lock") is None
+    one.end_session(f"{session:#x}")
+    again = one.lock("a.lock")
+    assert again is not None
+    again.close()
+    assert lock.confirm()
+    # it is over by now, and that is fine; so is what another account has
+    one.end_session(f"{session:#x}")
+    for told in ("", "0x0", "0x1ffffffffffffffff", "-1", "what", None):
+        with pytest.raises(ShareError, match="is no session"):
+            one.end_session(told)  # type: ignore[arg-type]
+    for share in (vanished, other, one):
+        share.close()
+
+
 def test_a_new_key_is_used_for_the_next_connection(samba: SambaServer) -> None:
     keys = [samba.key]
     share = SmbShare("dbs", samba.port, lambda: Credentials(samba.account, "127.0.0.1", keys[0]))

@@ -10,6 +10,7 @@ from tests.machines.plugin import MachinePlugin
 from tests.machines.samba import SambaServer
 from tests.plugin.leaks import PLACES, places_with, plant
 from tests.plugin.site import (
+    TAKEOVER,
     WRITER,
     ListWatch,
     Site,
@@ -119,6 +120,25 @@ def test_a_new_key_counts_for_mounted_volumes(site: Site, samba: SambaServer) ->
         before = len(rows.read_text().splitlines())
         wait_until(lambda: len(rows.read_text().splitlines()) > before + 3, 120)
         assert running(one, "writer")
+
+
+def test_sessions_that_a_cut_left_on_the_server_are_ended(site: Site, samba: SambaServer) -> None:
+    """The server has not noticed; what a vanished client has open there can't be made anew."""
+    with site.machines("one") as (one,):
+        create(one, "logs", "share=logs", "exclusive=true")
+        run(one, "writer", "logs", WRITER, "--restart=unless-stopped")
+        wait_for_holder(one, "logs", "writer")
+        before = set(samba.status()["sessions"])
+        one.cut(samba.port)
+        wait_until(lambda: not running(one, "writer"), TAKEOVER)
+        assert before <= set(samba.status()["sessions"])
+        one.heal()
+        wait_until(lambda: running(one, "writer"), 120)
+        wait_for_holder(one, "logs", "writer")
+        after = set(samba.status()["sessions"])
+        # the fence's and the data's
+        assert len(before) == len(after) == 2
+        assert not before & after
 
 
 def test_what_can_not_be_mounted_says_why_and_delays_nobody(site: Site, samba: SambaServer) -> None:
