@@ -214,5 +214,5 @@ def test_the_options_of_azurefile_0_5_1_are_in_force(site: Site, samba: SambaSer
         wait_until(lambda: file.exists() and file.read_text() == "row\n", 60)
         shown = docker(one, "exec", "writer", "stat", "-c", "%a %u %g", "/v/folder", "/v/folder/file").out
         assert shown.split() == ["750", "999", "999", "640", "999", "999"]
-        (mounted,) = {line.split()[3] for line in one.run("grep /mnt/volumes/orders /proc/mounts").out.splitlines()}
+        (mounted,) = {line.split()[3] for line in one.run("grep propagated-mount/orders /proc/mounts").out.splitlines()}
         assert {"nobrl", "uid=999", "file_mode=0640", "dir_mode=0750"} <= set(mounted.split(","))
