@@ -197,9 +197,9 @@ def _of_volume(options: Options, echo: int) -> dict[str, str | None]:
         # 0.5.1 called it nolock.
         "nobrl": options.nobrl if options.nobrl is not None else options.nolock,
         "seal": options.seal,
-        # Nothing is cached that a lease would allow, and a server waits half a minute for that of a host
-        # that vanished before it lets the next one open the file.
-        "nolease": options.cache == "none",
+        # Nothing is cached that a lease would allow, and a server waits half a minute for that of a host that vanished
+        # before it lets the next one open the file. An exclusive volume's session is ended before.
+        "nolease": options.cache == "none" and not options.exclusive,
     }
     if options.exclusive:
         given |= {"hard": None, "echo_interval": str(echo)}

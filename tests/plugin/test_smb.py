@@ -187,6 +187,21 @@ def test_innodbs_own_locks_hold_a_second_server_off_where_the_fence_does_not_ask
         assert query(one, "mydb", "select 1") == "1"
 
 
+def test_a_database_goes_on_elsewhere_when_its_host_is_cut_off(site: Site, samba: SambaServer) -> None:
+    """Its files are open on the server as before, with leases that nobody would give back, until its session is ended."""
+    with site.machines("one", "two", database=True) as (one, two):
+        for machine in (one, two):
+            create(machine, "dbs", "share=dbs", "for=database", "exclusive=true")
+        run_mysql(one, "mydb", "dbs", 6603)
+        query(one, "mydb", "create database orders; create table orders.t (n int); insert into orders.t values (1)")
+        wait_for_holder(one, "dbs", "mydb")
+        one.cut(samba.port)
+        wait_until(lambda: not running(one, "mydb"), TAKEOVER)
+        assert any(file["service_path"].endswith("/dbs") for file in samba.status()["open_files"].values())
+        run_mysql(two, "mydb", "dbs", 6603)
+        assert query(two, "mydb", "select n from orders.t") == "1"
+
+
 def test_a_fenced_databases_locks_never_reach_the_server(site: Site, samba: SambaServer) -> None:
     with site.machines("one", database=True) as (one,):
         create(one, "dbs", "share=dbs", "for=database", "exclusive=true", "folder=new/one")
