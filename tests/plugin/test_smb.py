@@ -188,7 +188,7 @@ def test_innodbs_own_locks_hold_a_second_server_off_where_the_fence_does_not_ask
 
 
 def test_a_database_goes_on_elsewhere_when_its_host_is_cut_off(site: Site, samba: SambaServer) -> None:
-    """Its files are open on the server as before, with leases that nobody would give back, until its session is ended."""
+    """Its files are open on the server as before, with leases that nobody gives back, until its session is ended."""
     with site.machines("one", "two", database=True) as (one, two):
         for machine in (one, two):
             create(machine, "dbs", "share=dbs", "for=database", "exclusive=true")
