@@ -120,6 +120,8 @@ class Leases:
             if record is not None and record.in_force and is_locked(store, key):
                 log.warning("record left on the share, a copy of this machine has it", extra=facts(record.owner))
             else:
+                if record is not None and record.in_force:
+                    store.end_session(record.owner)
                 store.delete(key)
 
     def overdue(self, lease: Lease) -> bool:

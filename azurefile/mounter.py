@@ -280,15 +280,20 @@ class Mounter:
             if not flush.settled(_FLUSH_SECONDS, _SLOW_SECONDS):
                 log.warning("share does not take the last writes", extra={"volume": volume})
                 mounts.cut(target, flush.over)
+                # The kernel can't tell the server any more, and once it is given back nobody else would.
+                lease.store.end_session(lease.owner)
         mounts.detach(target)
         self._leases.release(volume)
         self._contact[volume] = time.monotonic()
 
     def _look_at_session(self, volume: Volume) -> None:
-        """Have the record say by which session the share is reached, when it is written next."""
+        """Have the record say by which session the share is reached."""
         lease = self._leases.of(volume.name)
-        if lease is not None:
-            lease.owner.session = self._way(volume).session(volume, lease.owner.session)
+        if lease is not None and lease.store.shared:
+            session = self._way(volume).session(volume, lease.owner.session)
+            if session != lease.owner.session:
+                lease.owner.session = session
+                lease.save()
 
     def _way(self, volume: Volume) -> ShareProtocol:
         return self.way(volume.name, volume.options.protocol)

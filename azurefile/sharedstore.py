@@ -29,6 +29,8 @@ _MUTEX_SECONDS = 1.0
 _QUEUE_SECONDS = 20.0
 # Between two answers that are further apart the share may have been away.
 _BREAK_SECONDS = 5.0
+# How often a session is tried to be ended, and the time between.
+_END_TRIES, _END_SECONDS = 36, 5.0
 _MUTEX = "mutex"
 _CLOCK = "clock"
 
@@ -138,8 +140,18 @@ class SharedStore:
         try:
             self._folder.end_session(owner.session)
         except ShareError as error:
-            # They are closed when the server finds out; until then only some names can't be used.
-            log.warning("a dead holder's files may stay open", extra=facts(owner) | {"error": error})
+            log.warning("a dead holder's files stay open, it is tried again", extra=facts(owner) | {"error": error})
+            threading.Thread(target=self._end_late, args=(owner,), name="end-session", daemon=True).start()
+
+    def _end_late(self, owner: Owner) -> None:
+        """Go on trying: the hold is void by now, and nobody else does. In the end a server finds out by itself."""
+        for _ in range(_END_TRIES):
+            time.sleep(_END_SECONDS)
+            try:
+                self._folder.end_session(owner.session)
+            except ShareError:
+                continue
+            return
 
     def lock(self, key: str) -> Lock | None:
         """Take the lock beside a record."""

@@ -45,6 +45,7 @@ from azurefile.credentials import Credentials
 from azurefile.errors import ShareError, ShareMissing, ShareSilent
 from azurefile.optionvalues import RESERVED_FOLDER
 from azurefile.protocols.smb_connection import ANSWER_SECONDS, BoundedConnection
+from azurefile.protocols.smb_sessions import session_id
 
 log = logging.getLogger(__name__)
 
@@ -148,17 +149,18 @@ class SmbShare:
         self._call(work)
 
     def end_session(self, session: str) -> None:
-        """End a session of this account, with all that it has open; one that is over already is fine.
+        """End a session of this account, as a record has it, with all that it has open; one that is over is fine.
 
         By a session that names it as the one before it: MS-SMB2 3.3.5.5.3.
         """
         try:
-            number = int(session, 16)
-        except (ValueError, TypeError):
-            number = 0
-        if not 0 < number < 1 << 64:
+            number = session_id(session)
+        except ValueError:
             # A record is what somebody wrote to the share.
-            raise ShareError(f'share "{self._share}": {session!r} is no session')
+            log.warning("no session", extra={"share": self._share, "session": str(session)[:64]})
+            return
+        if not number:
+            return
         ending = self._login(self._credentials(), number)
         with contextlib.suppress(*_BROKEN):
             ending.connection.disconnect(timeout=1)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from azurefile.protocols import smb_sessions
-from azurefile.protocols.smb_sessions import KernelSessions
+from azurefile.protocols.smb_sessions import KernelSessions, session_id
 
 HEAD = """Display Internal CIFS Data Structures for Debugging
 ---------------------------------------------------
@@ -47,31 +47,34 @@ def test_a_mounts_session_is_told_by_its_number(kernel: Kernel) -> None:
     sessions = KernelSessions(kernel.file)
     one, two = sessions.number("one"), sessions.number("two")
     kernel.tell(n0="0x1", **{f"n{one}": "0xe05b", f"n{two}": "0xa3"})
-    assert sessions.of("one", "") == "0xe05b"
-    assert sessions.of("two", "") == "0xa3"
+    assert sessions.of("one", "") == f"0xe05b@{one}"
+    assert sessions.of("two", "") == f"0xa3@{two}"
     # after a connection that broke it is another one
     kernel.tell(**{f"n{one}": "0xe05c", f"n{two}": "0xa3"})
-    assert sessions.of("one", "0xe05b") == "0xe05c"
+    assert sessions.of("one", f"0xe05b@{one}") == f"0xe05c@{one}"
     # and one that is unmounted had the last that was told
     kernel.tell(**{f"n{two}": "0xa3"})
-    assert sessions.of("one", "0xe05c") == "0xe05c"
+    assert sessions.of("one", f"0xe05c@{one}") == f"0xe05c@{one}"
 
 
-def test_the_plugins_next_life_finds_a_mount_by_its_session(kernel: Kernel) -> None:
-    kernel.tell(n77="0xe05b", n78="0xa3")
-    sessions = KernelSessions(kernel.file)
-    assert sessions.of("one", "0xe05b") == "0xe05b"
+def test_the_plugins_next_life_finds_a_mount_by_its_number(kernel: Kernel) -> None:
+    """Whatever became of its connection meanwhile, and if the last life had not seen its session."""
     kernel.tell(n77="0xe05c", n78="0xa3")
-    assert sessions.of("one", "0xe05b") == "0xe05c"
+    assert KernelSessions(kernel.file).of("one", "0xe05b@77") == "0xe05c@77"
+    sessions = KernelSessions(kernel.file)
+    assert sessions.of("one", "@77") == "0xe05c@77"
+    # the next hold of the same mount begins without one
+    assert sessions.of("one", "") == "0xe05c@77"
 
 
 def test_a_mount_that_is_not_told_has_the_session_that_was_known(kernel: Kernel) -> None:
     sessions = KernelSessions(kernel.file)
     assert sessions.of("one", "") == ""
-    sessions.number("one")
-    assert sessions.of("one", "0xe05b") == "0xe05b"
+    number = sessions.number("one")
+    assert sessions.of("one", "") == f"@{number}"
+    assert sessions.of("one", f"0xe05b@{number}") == f"0xe05b@{number}"
     kernel.file.write_text("Of a later kernel, in other words\n")
-    assert sessions.of("one", "0xe05b") == "0xe05b"
+    assert sessions.of("one", f"0xe05b@{number}") == f"0xe05b@{number}"
 
 
 def test_a_volume_that_is_forgotten_has_no_number(kernel: Kernel) -> None:
@@ -92,8 +95,16 @@ def test_each_mount_has_a_number_of_its_own(kernel: Kernel) -> None:
 def test_many_volumes_are_told_by_one_look(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(smb_sessions, "_FRESH_SECONDS", 60.0)
     sessions = KernelSessions(kernel.file)
-    numbers = {name: sessions.number(name) for name in ("one", "two")}
-    kernel.tell(**{f"n{number}": f"0x{number}" for number in numbers.values()})
-    assert sessions.of("one", "") == f"0x{numbers['one']}"
+    one, two = sessions.number("one"), sessions.number("two")
+    kernel.tell(**{f"n{one}": "0x1", f"n{two}": "0x2"})
+    assert sessions.of("one", "") == f"0x1@{one}"
     kernel.file.unlink()
-    assert sessions.of("two", "") == f"0x{numbers['two']}"
+    assert sessions.of("two", "") == f"0x2@{two}"
+
+
+def test_what_a_record_has_is_read_with_care() -> None:
+    assert session_id("0xe05b@77") == 0xE05B
+    assert session_id("@77") == session_id("") == 0
+    for told in ("-0x1", "0x1ffffffffffffffff", "what", None, [1], {"a": 1}):
+        with pytest.raises(ValueError, match=r"invalid literal|is no session"):
+            session_id(told)

@@ -24,9 +24,9 @@ def driver(tmp_path: Path) -> Driver:
     ("given", "words"),
     [
         ({"protocol": "smb"}, "serverino=true sec=ntlmssp filemode=0755 uid=0 cache=strict seal=true mfsymlinks=true"),
-        ({"protocol": "smb", "exclusive": "true"}, "hard=true echo_interval=5 nosharesock=true"),
+        ({"protocol": "smb", "exclusive": "true"}, "soft=true echo_interval=5 nosharesock=true"),
         ({"protocol": "smb", "for": "database"}, "nolease=true uid=999 filemode=0640 dirmode=0750"),
-        ({"protocol": "smb", "for": "database", "exclusive": "true"}, "nobrl=true hard=true cache=none"),
+        ({"protocol": "smb", "for": "database", "exclusive": "true"}, "nobrl=true soft=true cache=none"),
         ({"protocol": "smb", "nolock": "true"}, "nobrl=true"),
         ({"protocol": "nfs"}, "hard=true sec=sys vers=4.1 nconnect=4 actimeo=30"),
         ({"protocol": "nfs", "exclusive": "true"}, "nosharecache=true"),
