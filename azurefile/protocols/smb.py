@@ -175,9 +175,9 @@ def mount_options(
 def _of_volume(options: Options, echo: int) -> dict[str, str | None]:
     """Those that its options decide; `echo` is how often an exclusive one asks whether its server is there.
 
-    An exclusive volume's calls wait for the server until the fence ends them: an error that comes
-    before makes a database crash in an outage that it would have outlived. Three echoes without an
-    answer and the kernel drops the connection, without which a killed process can't end.
+    Three echoes without an answer and the kernel drops the connection; ten seconds later all that waits for it
+    ends in an error. With `hard` it tries a direct write again for ever, which nobody can end, and which comes
+    when the network is back, whoever has the folder by then.
     """
     given: dict[str, str | None] = {
         "vers": options.vers or "3.1.1",
