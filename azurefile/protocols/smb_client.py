@@ -8,22 +8,17 @@ client, never through here.
 import contextlib
 import logging
 import threading
-import uuid
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from smbprotocol.exceptions import (
     AccessDenied,
-    BadNetworkName,
-    LogonFailure,
     NoMoreFiles,
     NoSuchFile,
     ObjectNameCollision,
     ObjectNameNotFound,
     ObjectPathNotFound,
     SharingViolation,
-    SMBAuthenticationError,
-    SMBException,
     SMBResponseException,
 )
 from smbprotocol.file_info import FileInformationClass
@@ -37,14 +32,12 @@ from smbprotocol.open import (
     Open,
     ShareAccess,
 )
-from smbprotocol.session import Session
 from smbprotocol.tree import TreeConnect
 
-from azurefile import network
 from azurefile.credentials import Credentials
-from azurefile.errors import ShareError, ShareMissing, ShareSilent
+from azurefile.errors import ShareError, ShareSilent
 from azurefile.optionvalues import RESERVED_FOLDER
-from azurefile.protocols.smb_connection import ANSWER_SECONDS, BoundedConnection
+from azurefile.protocols.smb_connection import BROKEN, login, refused, words
 from azurefile.protocols.smb_sessions import session_id
 
 log = logging.getLogger(__name__)
@@ -59,8 +52,6 @@ _WRITE = FilePipePrinterAccessMask.FILE_WRITE_DATA | FilePipePrinterAccessMask.F
 _FILE_BYTES = 256 * 1024
 # MS-ERREF 2.3.1, STATUS_QUOTA_EXCEEDED and STATUS_DISK_FULL: answers after which the connection and its locks stand.
 _FULL = (0xC0000044, 0xC000007F)
-# The share answers, but the connection that asked is of no more use.
-_BROKEN = (SMBException, OSError, ValueError)
 
 
 class SmbShare:
@@ -89,7 +80,7 @@ class SmbShare:
         with self._guard:
             tree, self._tree = self._tree, None
             if tree is not None:
-                with contextlib.suppress(*_BROKEN):
+                with contextlib.suppress(*BROKEN):
                     tree.session.connection.disconnect(timeout=1)
 
     def names(self) -> list[str]:
@@ -161,8 +152,8 @@ class SmbShare:
             return
         if not number:
             return
-        ending = self._login(self._credentials(), number)
-        with contextlib.suppress(*_BROKEN):
+        ending = login(self._share, self._port, self._credentials(), number)
+        with contextlib.suppress(*BROKEN):
             ending.connection.disconnect(timeout=1)
 
     def lock(self, name: str) -> "SmbLock | None":
@@ -198,7 +189,7 @@ class SmbShare:
     def end(self, lock: "SmbLock") -> None:
         """Close a lock's open; a broken connection has closed it already."""
         if self._tree is not None and lock.generation == self.generation:
-            with contextlib.suppress(*_BROKEN):
+            with contextlib.suppress(*BROKEN):
                 lock.file.close()
 
     def _call(self, work: Callable[[Any], T]) -> T:
@@ -235,65 +226,26 @@ class SmbShare:
                 f'share "{self._share}": the account may not write {RESERVED_FOLDER} in the share\'s root, where the '
                 "fence is; allow it there"
             )
-        return ShareSilent(f'share "{self._share}" fails: {_words(error)}; check its server')
+        return ShareSilent(f'share "{self._share}" fails: {words(error)}; check its server')
 
     def _connect(self) -> Any:
         credentials = self._credentials()
-        session = self._login(credentials, self._previous_session)
+        session = login(self._share, self._port, credentials, self._previous_session)
         self._previous_session = session.session_id
         try:
             tree = TreeConnect(session, rf"\\{credentials.server}\{self._share}")
             tree.connect()
-        except _BROKEN as error:
-            with contextlib.suppress(*_BROKEN):
+        except BROKEN as error:
+            with contextlib.suppress(*BROKEN):
                 session.connection.disconnect(close=False)
-            raise self._refused(error, credentials) from error
+            raise refused(error, self._share, credentials) from error
         log.debug("fence connected", extra={"server": credentials.server, "share": self._share})
         return tree
-
-    def _login(self, credentials: Credentials, previous: int) -> Any:
-        """A session on a connection of its own, and the end of the `previous` one."""
-        network.reach(credentials.server, self._port, credentials.said_by)
-        connection = BoundedConnection(uuid.uuid4(), credentials.server, self._port)
-        connection.previous_session = previous
-        try:
-            connection.connect(timeout=ANSWER_SECONDS)
-            session = Session(
-                connection,
-                credentials.account,
-                credentials.key,
-                require_encryption=connection.supports_encryption,
-                auth_protocol="ntlm",
-            )
-            session.connect()
-        except _BROKEN as error:
-            with contextlib.suppress(*_BROKEN):
-                connection.disconnect(close=False)
-            raise self._refused(error, credentials) from error
-        return session
-
-    def _refused(self, error: Exception, credentials: Credentials) -> ShareError:
-        where = f'share "{self._share}" on {credentials.server}'
-        if isinstance(error, LogonFailure | SMBAuthenticationError):
-            return ShareError(
-                f'{where} refuses account "{credentials.account}" with the key of its credentials file; '
-                "put the account's present key there (it is read again at the next try)"
-            )
-        if isinstance(error, BadNetworkName):
-            return ShareMissing(f"{where} does not exist; make it, or (in Azure) create the volume with create=true")
-        if isinstance(error, AccessDenied):
-            return ShareError(
-                f'{where} does not let account "{credentials.account}" in from this host; allow this host\'s network '
-                "there (Azure: the account's network settings), and the account on the share"
-            )
-        # A server that breaks off in the middle, as one that restarts does, has answered nothing.
-        kind = ShareError if isinstance(error, SMBResponseException) else ShareSilent
-        return kind(f"{where} can't be used: {_words(error)}; check option vers, and what the server allows")
 
     def _break(self) -> None:
         tree, self._tree = self._tree, None
         if tree is not None:
-            with contextlib.suppress(*_BROKEN):
+            with contextlib.suppress(*BROKEN):
                 tree.session.connection.disconnect(close=False)
 
     @contextlib.contextmanager
@@ -354,7 +306,7 @@ def _opened(tree: Any, name: str, access: int, disposition: int, *, delete: bool
         yield file
     finally:
         if file.connected:
-            with contextlib.suppress(*_BROKEN):
+            with contextlib.suppress(*BROKEN):
                 file.close()
 
 
@@ -364,10 +316,3 @@ def _create(file: Any, access: int, share: int, disposition: int, options: int, 
 
 def _path(name: str) -> str:
     return f"{RESERVED_FOLDER}\\{name}" if name else RESERVED_FOLDER
-
-
-def _words(error: Exception) -> str:
-    if isinstance(error, SMBResponseException):
-        # The library's own sentence comes first: "Received unexpected status from the server: …".
-        return str(error.message).partition("server:")[2].strip() or f"status {error.status:08x}"
-    return str(error) or type(error).__name__

@@ -1,15 +1,32 @@
-"""The SMB library's connection, as the fence needs it."""
+"""A login to one SMB server, as the fence needs it: bounded in time, and with an end for the session before it."""
 
 # mypy: disable-error-code="import-untyped"
+import contextlib
+import uuid
 from typing import Any
 
 from smbprotocol.connection import Connection
-from smbprotocol.session import SMB2SessionSetupRequest
+from smbprotocol.exceptions import (
+    AccessDenied,
+    BadNetworkName,
+    LogonFailure,
+    SMBAuthenticationError,
+    SMBException,
+    SMBResponseException,
+)
+from smbprotocol.session import Session, SMB2SessionSetupRequest
 
-ANSWER_SECONDS = 5
+from azurefile import network
+from azurefile.credentials import Credentials
+from azurefile.errors import ShareError, ShareMissing, ShareSilent
+
+# What the library raises where a connection is of no more use.
+BROKEN = (SMBException, OSError, ValueError)
+
+_ANSWER_SECONDS = 5
 
 
-class BoundedConnection(Connection):  # type: ignore[misc]
+class _BoundedConnection(Connection):  # type: ignore[misc]
     """The library's connection, with a bound on every wait and an end for the session before it."""
 
     # Set before the session is made; 0 if there was none.
@@ -19,7 +36,7 @@ class BoundedConnection(Connection):  # type: ignore[misc]
         self, request: Any, wait: bool = True, timeout: int | None = None, resolve_symlinks: bool = True
     ) -> Any:
         """Wait for an answer, for some seconds unless `timeout` says otherwise."""
-        return super().receive(request, wait, timeout or ANSWER_SECONDS, resolve_symlinks)
+        return super().receive(request, wait, timeout or _ANSWER_SECONDS, resolve_symlinks)
 
     def send(self, message: Any, *arguments: Any, **named: Any) -> Any:
         """Send a message; that which begins a session names the one before."""
@@ -27,3 +44,53 @@ class BoundedConnection(Connection):  # type: ignore[misc]
             # The server then drops what a connection that died still has open, locks above all.
             message["previous_session_id"] = self.previous_session
         return super().send(message, *arguments, **named)
+
+
+def login(share: str, port: int, credentials: Credentials, previous: int) -> Any:
+    """Begin a session on a connection of its own, which ends the `previous` one (0: none). Raises ShareError."""
+    network.reach(credentials.server, port, credentials.said_by)
+    connection = _BoundedConnection(uuid.uuid4(), credentials.server, port)
+    connection.previous_session = previous
+    try:
+        connection.connect(timeout=_ANSWER_SECONDS)
+        session = Session(
+            connection,
+            credentials.account,
+            credentials.key,
+            require_encryption=connection.supports_encryption,
+            auth_protocol="ntlm",
+        )
+        session.connect()
+    except BROKEN as error:
+        with contextlib.suppress(*BROKEN):
+            connection.disconnect(close=False)
+        raise refused(error, share, credentials) from error
+    return session
+
+
+def refused(error: Exception, share: str, credentials: Credentials) -> ShareError:
+    """Why a share can't be connected to."""
+    where = f'share "{share}" on {credentials.server}'
+    if isinstance(error, LogonFailure | SMBAuthenticationError):
+        return ShareError(
+            f'{where} refuses account "{credentials.account}" with the key of its credentials file; '
+            "put the account's present key there (it is read again at the next try)"
+        )
+    if isinstance(error, BadNetworkName):
+        return ShareMissing(f"{where} does not exist; make it, or (in Azure) create the volume with create=true")
+    if isinstance(error, AccessDenied):
+        return ShareError(
+            f'{where} does not let account "{credentials.account}" in from this host; allow this host\'s network '
+            "there (Azure: the account's network settings), and the account on the share"
+        )
+    # A server that breaks off in the middle, as one that restarts does, has answered nothing.
+    kind = ShareError if isinstance(error, SMBResponseException) else ShareSilent
+    return kind(f"{where} can't be used: {words(error)}; check option vers, and what the server allows")
+
+
+def words(error: Exception) -> str:
+    """The server's own words, or the library's."""
+    if isinstance(error, SMBResponseException):
+        # The library's own sentence comes first: "Received unexpected status from the server: …".
+        return str(error.message).partition("server:")[2].strip() or f"status {error.status:08x}"
+    return str(error) or type(error).__name__

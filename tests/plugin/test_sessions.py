@@ -1,21 +1,26 @@
-"""The record says by which session of its server a hold's data is reached, as long as it is mounted."""
+"""The record says by which session of its server a hold's data is reached, and whoever takes over ends it."""
 
 import asyncio
 import json
+import threading
 from pathlib import Path
 
 import pytest
 
+from azurefile import sharedstore
 from azurefile.driver import Driver
+from azurefile.errors import ShareSilent
 from azurefile.flush import Flush
+from azurefile.held import Held
 from azurefile.lastleases import clear
+from azurefile.owner import Owner
 from azurefile.sharedstore import SharedStore
 from azurefile.volumes import Volume
 from tests.plugin.drivers import driver_in
 from tests.plugin.harness import eventually
 from tests.plugin.last_life import leave_mounted
 from tests.plugin.prompted import prompted
-from tests.plugin.shared import Machine, MemoryFolder, OnShare, World, reboot
+from tests.plugin.shared import TAKEOVER, Machine, MemoryFolder, OnShare, World, reboot, volume
 
 pytestmark = pytest.mark.root
 
@@ -109,3 +114,109 @@ def test_what_an_earlier_boot_has_open_is_ended_before_it_is_given_back(
     reboot(folder)
     clear(lease.owner, one.store)
     assert folder.ended == ["0xa"]
+
+
+@pytest.mark.parametrize("end", ["another host", "another boot", "a lost hold"])
+def test_what_a_dead_holder_has_open_on_the_server_is_ended(
+    world: World, folder: MemoryFolder, one: Machine, two: Machine, end: str
+) -> None:
+    lease = one.claim()
+    lease.owner.session = "0x5e55"
+    one.leases.renew(lease)
+    if end == "another host":
+        world.now += TAKEOVER
+        two.mount()
+    elif end == "another boot":
+        reboot(folder)
+        Machine(world, folder, "one").claim()
+    else:
+        lease.lost = "no renewal for 30 s"
+        one.leases.drop(lease)
+        folder.locks.clear()
+        one.claim()
+    assert folder.ended == ["0x5e55"]
+
+
+def test_what_a_living_holder_has_open_is_not_ended(
+    world: World, folder: MemoryFolder, one: Machine, two: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lease = one.claim()
+    lease.owner.session = "0x5e55"
+    one.leases.renew(lease)
+    with pytest.raises(Held):
+        two.claim()
+    # it comes back while it is taken
+    world.now += TAKEOVER
+    take = two.store.take
+
+    def meanwhile(owner: Owner, by: str) -> None:
+        one.leases.renew(lease)
+        take(owner, by)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(two.store, "take", meanwhile)
+        with pytest.raises(Held):
+            two.mount()
+    # its record was copied with the data to another share, where nobody renews it
+    copy = MemoryFolder(world)
+    copy.files = dict(folder.files)
+    world.now += TAKEOVER
+    Machine(world, copy, "three").mount(share="restored")
+    # and a hold that was given back has nothing open
+    one.leases.renew(lease)
+    one.leases.drop(lease)
+    two.claim()
+    assert folder.ended == copy.ended == []
+
+
+def test_a_server_that_can_not_be_told_at_once_keeps_nobody_from_the_folder_and_is_told_later(
+    folder: MemoryFolder, one: Machine, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lease = one.claim()
+    lease.owner.session = "0x5e55"
+    one.leases.renew(lease)
+    reboot(folder)
+    failures, end = [ShareSilent("no answer"), ShareSilent("no answer")], folder.end_session
+    told = threading.Event()
+
+    def silent(session: str) -> None:
+        if failures:
+            raise failures.pop()
+        end(session)
+        told.set()
+
+    monkeypatch.setattr(folder, "end_session", silent)
+    monkeypatch.setattr(sharedstore, "_END_SECONDS", 0.01)
+    Machine(world, folder, "one").claim()
+    assert told.wait(10)
+    assert folder.ended == ["0x5e55"]
+
+
+def test_a_server_has_noticed_by_itself_what_is_long_gone_and_may_use_the_number_again(
+    world: World, folder: MemoryFolder, one: Machine, two: Machine
+) -> None:
+    lease = one.claim()
+    lease.owner.session = "0x3"
+    one.leases.renew(lease)
+    world.now += 4 * 3600
+    two.mount()
+    assert folder.ended == []
+
+
+def test_a_volume_that_is_removed_after_its_hold_was_lost_leaves_nothing_open(
+    folder: MemoryFolder, one: Machine
+) -> None:
+    lease = one.claim()
+    lease.owner.session = "0x5e55"
+    one.leases.renew(lease)
+    lease.lost = "no renewal for 30 s"
+    one.leases.drop(lease)
+    folder.locks.clear()
+    one.leases.forget(volume("dbs"), one.store)
+    assert folder.ended == ["0x5e55"]
+    # a hold that was given back has nothing open
+    lease = one.claim()
+    lease.owner.session = "0x5e56"
+    one.leases.drop(lease)
+    one.leases.forget(volume("dbs"), one.store)
+    assert folder.ended == ["0x5e55"]

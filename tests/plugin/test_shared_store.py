@@ -16,7 +16,7 @@ from smbprotocol.open import Open  # type: ignore[import-untyped]
 from azurefile.credentials import Credentials
 from azurefile.errors import ShareError, ShareMissing, ShareSilent
 from azurefile.optionvalues import RESERVED_FOLDER
-from azurefile.protocols import smb_client
+from azurefile.protocols import smb_connection
 from azurefile.protocols.nfs_folder import MountedFolder
 from azurefile.protocols.smb_client import SmbShare
 from azurefile.sharedstore import SharedFolder
@@ -320,7 +320,7 @@ def test_a_share_that_may_not_be_written_says_so_and_is_not_waited_for(
 
 
 def test_an_unexpected_status_is_said_with_its_name() -> None:
-    assert "STATUS_USER_SESSION_DELETED: 0xc0000203" in smb_client._words(UserSessionDeleted())
+    assert "STATUS_USER_SESSION_DELETED: 0xc0000203" in smb_connection.words(UserSessionDeleted())
 
 
 def test_many_threads_of_a_host_write_one_file(tmp_path: Path) -> None:
