@@ -7,6 +7,7 @@ import pytest
 
 from azurefile import starter
 from tests.machines.plugin import MachinePlugin
+from tests.machines.samba import SambaServer
 from tests.plugin.fake_engine import FakeEngine
 from tests.plugin.harness import PluginProcess
 from tests.plugin.outage import Outage
@@ -53,6 +54,13 @@ def watched(start_plugin: Callable[..., PluginProcess], engine: FakeEngine) -> P
 def machine_plugin(tmp_path_factory: pytest.TempPathFactory) -> MachinePlugin:
     """The plugin of this tree, to be installed in machines."""
     return MachinePlugin(tmp_path_factory.mktemp("plugin"))
+
+
+@pytest.fixture(scope="module")
+def samba() -> Iterator[SambaServer]:
+    with SambaServer() as server:
+        server.add_share("dbs")
+        yield server
 
 
 @pytest.fixture

@@ -1,0 +1,176 @@
+"""The fence's own client of an SMB server, on a real one: connections, locks, sessions, and what it says."""
+
+import socket
+import threading
+import time
+
+import pytest
+from smbprotocol.exceptions import UserSessionDeleted  # type: ignore[import-untyped]
+from smbprotocol.open import Open  # type: ignore[import-untyped]
+
+from azurefile.credentials import Credentials
+from azurefile.errors import ShareError, ShareMissing, ShareSilent
+from azurefile.optionvalues import RESERVED_FOLDER
+from azurefile.protocols import smb_connection
+from azurefile.protocols.smb_client import SmbShare
+from tests.machines.samba import SambaServer
+from tests.plugin.harness import eventually
+from tests.plugin.smb_share import smb
+
+pytestmark = pytest.mark.root
+
+
+def test_what_a_server_gives_half_is_read_again(samba: SambaServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = smb(samba)
+    one.write("a.json", b"new\n")
+    halves, read = [b"neO\n", b"nLD\n"], Open.read
+    monkeypatch.setattr(Open, "read", lambda *asked: halves.pop() if halves else read(*asked))
+    found = one.read("a.json")
+    one.close()
+    assert found is not None
+    assert found[0] == b"new\n"
+
+
+def test_a_lock_is_lost_with_its_connection_and_the_next_call_connects_anew(samba: SambaServer) -> None:
+    one, two = smb(samba), smb(samba)
+    lock = one.lock("a.lock")
+    assert lock is not None
+    assert two.lock("a.lock") is None
+    samba.disconnect()
+    eventually(lambda: _assert_free(two))
+    assert not lock.confirm()
+    lock.close()
+    one.close()
+    two.close()
+
+
+def test_a_server_that_comes_back_serves_the_same_client(samba: SambaServer) -> None:
+    one = smb(samba)
+    one.write("a.json", b"{}\n")
+    samba.stop()
+    with pytest.raises(ShareError, match="refuses connections"):
+        one.read("a.json")
+    samba.start()
+    assert one.read("a.json") is not None
+    one.close()
+
+
+def test_a_server_that_hangs_is_given_up_after_seconds(samba: SambaServer) -> None:
+    one = smb(samba)
+    one.write("a.json", b"{}\n")
+    samba.pause()
+    started = time.monotonic()
+    try:
+        with pytest.raises(ShareError):
+            one.read("a.json")
+        assert time.monotonic() - started < 15
+    finally:
+        samba.resume()
+    assert one.read("a.json") is not None
+    one.close()
+
+
+def test_a_new_connection_ends_the_locks_of_the_one_before(samba: SambaServer) -> None:
+    """A server may take minutes to notice by itself that a client is gone."""
+    one = smb(samba)
+    assert one.lock("a.lock") is not None
+    # The socket stays open, as after packets were dropped.
+    one._tree = None
+    again = one.lock("a.lock")
+    assert again is not None
+    again.close()
+    one.close()
+
+
+def test_a_session_is_ended_with_all_that_it_has_open(samba: SambaServer) -> None:
+    """As a kernel's whose mount was cut while packets were dropped: only the server knows of it still."""
+    vanished, other, one = smb(samba), smb(samba), smb(samba)
+    assert vanished.lock("a.lock") is not None
+    lock = other.lock("b.lock")
+    assert lock is not None
+    session = vanished._tree.session.session_id
+    assert one.lock("a.lock") is None
+    one.end_session(f"{session:#x}@77")
+    again = one.lock("a.lock")
+    assert again is not None
+    again.close()
+    assert lock.confirm()
+    # it is over by now, and that is fine; so is what nobody knows, and what is no session
+    for told in (f"{session:#x}@77", "@77", "what"):
+        one.end_session(told)
+    assert other.names()
+    for share in (vanished, other, one):
+        share.close()
+
+
+def test_a_new_key_is_used_for_the_next_connection(samba: SambaServer) -> None:
+    keys = [samba.key]
+    share = SmbShare("dbs", samba.port, lambda: Credentials(samba.account, "127.0.0.1", keys[0]))
+    share.write("a.json", b"{}\n")
+    samba.set_key("second==")
+    samba.disconnect()
+    with pytest.raises(ShareError, match=r"refuses account .* put the account's present key there"):
+        share.read("a.json")
+    keys[0] = "second=="
+    assert share.read("a.json") is not None
+    share.close()
+
+
+def test_a_full_share_is_told_and_keeps_its_locks(samba: SambaServer) -> None:
+    small = samba.add_share("small", limit=64 * 1024)
+    try:
+        one = smb(samba, "small")
+        lock = one.lock("a.lock")
+        assert lock is not None
+        (small / "data").write_bytes(bytes(32 * 1024))
+        with pytest.raises(ShareError, match='share "small" is full; raise its quota or make room'):
+            one.write("b.json", bytes(60 * 1024))
+        assert lock.confirm()
+        assert smb(samba, "small").lock("a.lock") is None
+        one.close()
+    finally:
+        samba.delete_share("small")
+
+
+def test_an_unexpected_status_is_said_with_its_name() -> None:
+    assert "STATUS_USER_SESSION_DELETED: 0xc0000203" in smb_connection.words(UserSessionDeleted())
+
+
+def test_what_refuses_says_why(samba: SambaServer) -> None:
+    with pytest.raises(ShareMissing, match=r'share "nope" on 127.0.0.1 does not exist; make it, or .* create=true'):
+        smb(samba, "nope").names()
+    with pytest.raises(ShareError, match="refuses account") as caught:
+        smb(samba, key="canary").names()
+    assert "canary" not in str(caught.value)
+    with pytest.raises(ShareError, match=r'option "account": the server no.such.invalid has no address'):
+        smb(samba, server="no.such.invalid").names()
+
+
+def test_a_server_that_breaks_off_is_silent_and_one_that_refuses_is_not(samba: SambaServer) -> None:
+    """Who takes the connection of a server that restarts may end it in the middle."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def hang_up() -> None:
+            for _ in range(2):
+                server.accept()[0].close()
+
+        threading.Thread(target=hang_up, daemon=True).start()
+        share = SmbShare("dbs", server.getsockname()[1], lambda: Credentials("a", "127.0.0.1", "key"))
+        with pytest.raises(ShareSilent, match="can't be used"):
+            share.names()
+    with pytest.raises(ShareError) as caught:
+        smb(samba, key="canary").names()
+    assert not isinstance(caught.value, ShareSilent)
+
+
+def test_the_fences_folder_is_hidden_in_the_shares_root(samba: SambaServer) -> None:
+    one = smb(samba)
+    one.write("a.json", b"{}\n")
+    assert (samba.folder / "shares/dbs" / RESERVED_FOLDER / "a.json").exists()
+    one.close()
+
+
+def _assert_free(share: SmbShare) -> None:
+    lock = share.lock("a.lock")
+    assert lock is not None
+    lock.close()
