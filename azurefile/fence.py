@@ -48,8 +48,6 @@ NAMING_SECONDS = 1.0
 _SILENT = 2.5 / RENEWALS
 # One that lives renews within so many periods, however old the share's clock says that its record is.
 _WATCHED = 1.5
-# A server has noticed by then that a client is gone (tcp(7): keepalive after two hours), and may use its numbers again.
-_NOTICED_SECONDS = 3 * 3600.0
 
 
 class Fence:
@@ -168,9 +166,8 @@ class Fence:
                 # It came back before the mark was there, and may not have seen it: it goes on, and keeps the folder.
                 store.spare(again.owner)
                 raise Held(volume, again.owner, silent=0)
-        if own is None and owner.share == volume.options.share and record.age < _NOTICED_SECONDS:
-            # A copy of another share has the records of that one's holders, who live.
-            store.end_session(owner)
+        if own is None:
+            store.end_session(owner, record.age)
 
     def _refuse_unless_silent(self, volume: Volume, record: Record, store: LockStore, *, distant: bool) -> None:
         owner = record.owner

@@ -59,7 +59,7 @@ def clear(owner: Owner, store: LockStore) -> None:
             return
         record = store.read(owner.key)
         if record is not None and record.in_force and record.owner.lease == owner.lease:
-            store.end_session(record.owner)
+            store.end_session(record.owner, record.owner.age())
             record.owner.released = time.time()
             store.write(record.owner)
 

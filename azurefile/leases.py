@@ -121,7 +121,7 @@ class Leases:
                 log.warning("record left on the share, a copy of this machine has it", extra=facts(record.owner))
             else:
                 if record is not None and record.in_force:
-                    store.end_session(record.owner)
+                    store.end_session(record.owner, record.owner.age())
                 store.delete(key)
 
     def overdue(self, lease: Lease) -> bool:

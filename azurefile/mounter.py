@@ -281,7 +281,7 @@ class Mounter:
                 log.warning("share does not take the last writes", extra={"volume": volume})
                 mounts.cut(target, flush.over)
                 # The kernel can't tell the server any more, and once it is given back nobody else would.
-                lease.store.end_session(lease.owner)
+                lease.store.end_session(lease.owner, lease.owner.age())
         mounts.detach(target)
         self._leases.release(volume)
         self._contact[volume] = time.monotonic()

@@ -1,6 +1,7 @@
 """The owner record: who holds a folder of a share. Written for people as much as for plugins."""
 
 import dataclasses
+import time
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -67,6 +68,10 @@ class Owner:
     def key(self) -> str:
         """The record's name in its share's lock store."""
         return record_key(self.plugin, self.volume, self.host_id)
+
+    def age(self) -> float:
+        """Seconds since its last renewal, by the clock of the host that made it: for who is on that host."""
+        return time.time() - self.renewed
 
     def to_json(self) -> dict[str, Any]:
         """As written; times in UTC that a person can read."""

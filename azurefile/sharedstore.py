@@ -31,6 +31,8 @@ _QUEUE_SECONDS = 20.0
 _BREAK_SECONDS = 5.0
 # How often a session is tried to be ended, and the time between.
 _END_TRIES, _END_SECONDS = 36, 5.0
+# A server has noticed by then that a client is gone (tcp(7): keepalive after two hours), and may use its numbers again.
+_NOTICED_SECONDS = 3 * 3600.0
 _MUTEX = "mutex"
 _CLOCK = "clock"
 
@@ -68,7 +70,7 @@ class SharedStore:
     def __init__(
         self, folder: SharedFolder, share: str, account: str = "", clock: Callable[[], float] = liveness.clock
     ) -> None:
-        """Use `folder`, reached by an `account`, if that matters; `share` is named in errors."""
+        """Use `folder` of a `share`, reached by an `account`, if that matters."""
         self._folder = folder
         self._share = share
         self.account = account
@@ -130,12 +132,13 @@ class SharedStore:
         """Remove the mark."""
         self._folder.remove(f"{_name(owner.key)}.taken")
 
-    def end_session(self, owner: Owner) -> None:
+    def end_session(self, owner: Owner, age: float) -> None:
         """Have the server close a dead holder's files, which it keeps open while it has not seen that one vanish.
 
         What is still open can't be made anew, such as the files that a database deletes at each start.
+        A copy of another share has the records of that one's holders, who live: they are left alone.
         """
-        if not owner.session:
+        if not owner.session or owner.share != self._share or age > _NOTICED_SECONDS:
             return
         try:
             self._folder.end_session(owner.session)

@@ -62,8 +62,8 @@ class LockStore(Protocol):
     def spare(self, owner: Owner) -> None:
         """Take back what `take` did, for a holder that turned out to be alive."""
 
-    def end_session(self, owner: Owner) -> None:
-        """Have the server end what a dead holder still has open there, as far as it can be told."""
+    def end_session(self, owner: Owner, age: float) -> None:
+        """Have the server end what a holder that died `age` seconds ago still has open, as far as it can be told."""
 
     def lock(self, key: str) -> Lock | None:
         """Take the lock beside a record, or None while another process has it."""

@@ -90,7 +90,7 @@ class FlockStore:
     def spare(self, owner: Owner) -> None:
         """Nobody takes what a living holder of this host has."""
 
-    def end_session(self, owner: Owner) -> None:
+    def end_session(self, owner: Owner, age: float) -> None:
         """What a dead process had open is closed."""
 
     def lock(self, key: str) -> "FlockLock | None":

@@ -104,9 +104,10 @@ class Machine:
         identity: str | None = None,
         takeover: float = TAKEOVER,
         memory: LeaseMemory | None = None,
+        share: str = "dbs",
     ) -> None:
         self.world = world
-        self.store = SharedStore(folder, "dbs", clock=lambda: world.now)
+        self.store = SharedStore(folder, share, clock=lambda: world.now)
         host = Host(name, identity or f"id-{name}", takeover)
         self.leases = Leases("azurefile", host, memory or Forgetful(), clock=lambda: world.now)
         self.holders = Holders(self.leases)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,10 @@ class WithSession(OnShare):
 def recorded(folder: MemoryFolder) -> str:
     (name,) = (name for name in folder.files if name.endswith(".json"))
     return str(json.loads(folder.files[name][0])["session"])
+
+
+def released(folder: MemoryFolder, name: str) -> bool:
+    return json.loads(folder.files[name][0])["released"] is not None
 
 
 @pytest.fixture
@@ -161,7 +166,7 @@ def test_what_a_living_holder_has_open_is_not_ended(
     copy = MemoryFolder(world)
     copy.files = dict(folder.files)
     world.now += TAKEOVER
-    Machine(world, copy, "three").mount(share="restored")
+    Machine(world, copy, "three", share="restored").mount(share="restored")
     # and a hold that was given back has nothing open
     one.leases.renew(lease)
     one.leases.drop(lease)
@@ -192,15 +197,45 @@ def test_a_server_that_can_not_be_told_at_once_keeps_nobody_from_the_folder_and_
     assert folder.ended == ["0x5e55"]
 
 
+@pytest.mark.parametrize("end", ["another host", "another boot", "a removed volume"])
 def test_a_server_has_noticed_by_itself_what_is_long_gone_and_may_use_the_number_again(
-    world: World, folder: MemoryFolder, one: Machine, two: Machine
+    world: World, folder: MemoryFolder, one: Machine, two: Machine, monkeypatch: pytest.MonkeyPatch, end: str
 ) -> None:
     lease = one.claim()
     lease.owner.session = "0x3"
     one.leases.renew(lease)
     world.now += 4 * 3600
-    two.mount()
+    later = time.time() + 4 * 3600
+    monkeypatch.setattr(time, "time", lambda: later)
+    if end == "another host":
+        two.mount()
+    else:
+        folder.locks.clear()
+        if end == "another boot":
+            clear(lease.owner, one.store)
+        else:
+            lease.lost = "no renewal for 30 s"
+            one.leases.drop(lease)
+            one.leases.forget(volume("dbs"), one.store)
     assert folder.ended == []
+
+
+@pytest.mark.parametrize("end", ["another boot", "a removed volume"])
+def test_a_copy_of_a_share_has_records_of_holders_that_live_elsewhere(
+    world: World, folder: MemoryFolder, one: Machine, end: str
+) -> None:
+    lease = one.claim()
+    lease.owner.session = "0x5e55"
+    one.leases.renew(lease)
+    copy = MemoryFolder(world)
+    copy.files = dict(folder.files)
+    restored = Machine(world, copy, "one", share="restored")
+    if end == "another boot":
+        clear(lease.owner, restored.store)
+    else:
+        restored.leases.forget(volume("dbs", share="restored"), restored.store)
+    assert not [name for name in copy.files if name.endswith(".json") and not released(copy, name)]
+    assert copy.ended == []
 
 
 def test_a_volume_that_is_removed_after_its_hold_was_lost_leaves_nothing_open(
