@@ -123,6 +123,8 @@ class MySQLDatabase(pulumi.ComponentResource):
             hostname=args["container"],
             image=args["image"],
             entrypoints=[ENTRYPOINT],
+            # as the first process a server that only just starts would not hear a stop, and be killed in the end
+            init=True,
             command=["mysqld", *(options.arguments if options else [])],
             # an engine that finds it running after its own sudden end stops it, and counts that as somebody's wish
             restart="always",

@@ -1,5 +1,6 @@
 """What the entrypoint does with a data directory that somebody used."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -179,6 +180,19 @@ def test_clean_stop_leaves_nothing_to_recover_and_a_kill_does(engine: Engine, my
     crashed.wait_ready()
     assert "recovery" in crashed.logs()
     assert crashed.sql("SELECT n FROM d.t", "secret").out == "1\n"
+
+
+def test_a_stop_just_after_the_start_is_heard(engine: Engine, mysql_image: str) -> None:
+    """Else the engine waits in vain, and then kills a server that runs by now."""
+    container = server(engine, mysql_image, engine.volume())
+    container.wait_ready()
+    must("stop", "-t", "30", container.name)
+    for pause in (0, 0.02, 0.05, 0.1, 0.15, 0.2):
+        must("start", container.name)
+        time.sleep(pause)
+        must("stop", "-t", "20", container.name)
+        # a server that has begun ends cleanly, what comes before it by the signal
+        assert container.state()["ExitCode"] in (0, 143)
 
 
 def official(engine: Engine, image: str, entrypoint: Path, volume: str, scratch: Path, password: str) -> Container:

@@ -162,6 +162,11 @@ def test_an_official_image_gets_entrypoint_and_health_check(build: Build, record
     assert _uploaded(recorder) == [*SECRETS, *programs]
 
 
+def test_the_engine_puts_an_init_before_the_server(build: Build, recorder: Recorder) -> None:
+    build(lambda: database() and None)
+    assert recorder.one(CONTAINER, "mydb-container")["init"] is True
+
+
 def _uploaded(recorder: Recorder) -> list[str]:
     return [u["file"] for u in recorder.one(CONTAINER, "mydb-container")["uploads"]]
 
