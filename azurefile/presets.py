@@ -41,6 +41,9 @@ def preset(values: Mapping[str, Any]) -> dict[str, Any]:
     """What the purpose that a volume's fields name adds to its protocol; `exclusive` counts too."""
     protocol, purpose = values["protocol"], values.get("purpose", "files")
     added = {**_EVERYWHERE[purpose], **_PRESETS.get((purpose, protocol), {})}
+    if protocol == "smb" and values.get("exclusive"):
+        # What the kernel keeps back in a cache, nobody can keep from coming when another host has the folder.
+        added["cache"] = "none"
     if (protocol, purpose) == ("smb", "database") and values.get("exclusive"):
         # InnoDB opens its redo files twice, and an SMB lock refuses the second open of the same process too.
         # Without the fence such a lock is still the better of two evils.
@@ -84,6 +87,13 @@ def contradiction(values: Mapping[str, Any]) -> Contradiction | None:
             "cut without cutting others",
             "leave one of the two out",
             {"exclusive": "exclusive=false", "nosharesock": "nosharesock=true"},
+        )
+    if values.get("exclusive") and values.get("cache", "none") != "none":
+        return Contradiction(
+            f'option "cache" is {values["cache"]}, but what the kernel keeps back of an exclusive volume might be '
+            "written when another host has the folder",
+            "leave one of the two out",
+            {"exclusive": "exclusive=false", "cache": "cache=none"},
         )
     if values.get("quota") is not None and values.get("create") is not True:
         return Contradiction('option "quota" is for a share that is made', "add create=true, or leave it out")

@@ -177,7 +177,9 @@ def _of_volume(options: Options, echo: int) -> dict[str, str | None]:
 
     Three echoes without an answer and the kernel drops the connection; ten seconds later all that waits for it
     ends in an error. With `hard` it tries a direct write again for ever, which nobody can end, and which comes
-    when the network is back, whoever has the folder by then.
+    when the network is back, whoever has the folder by then. So does what the kernel has in its cache, after a soft
+    mount's errors, too: each of many pieces waits for ten seconds, in turn. So it caches nothing, also for volumes
+    that an earlier version made.
     """
     given: dict[str, str | None] = {
         "vers": options.vers or "3.1.1",
@@ -186,7 +188,7 @@ def _of_volume(options: Options, echo: int) -> dict[str, str | None]:
         "gid": str(options.gid or 0),
         "file_mode": f"0{_DEFAULT_MODE if options.filemode is None else options.filemode:o}",
         "dir_mode": f"0{_DEFAULT_MODE if options.dirmode is None else options.dirmode:o}",
-        "cache": options.cache or "strict",
+        "cache": "none" if options.exclusive else options.cache or "strict",
         "serverino": None,
         "forceuid": None,
         "forcegid": None,

@@ -32,6 +32,8 @@ pytestmark = [pytest.mark.machines, pytest.mark.root]
 # How often another host is refused at least, so that it counts.
 ASKED = 3
 KILLS = 3
+# Leaves 32 MB to the kernel, again and again, so that a cut comes in the middle of them.
+UNSYNCED = "while :; do dd if=/dev/zero of=/v/rows bs=64k count=512 conv=notrunc 2>/dev/null; done"
 # Keeps the share busy beside the rows. Without a pause it also keeps an emulated processor from the plugin's start.
 LOAD = "(while :; do dd if=/dev/zero of=/v/load bs=64k count=8 conv=fsync 2>/dev/null; sleep 0.3; done)"
 
@@ -81,6 +83,25 @@ def test_a_holder_that_is_cut_off_stops_itself_and_never_writes_again(site: Site
         assert "lease lost, its containers are stopped" in plugin_log(one)
         writers = [line.split()[0] for line in (site.folder("dbs") / "rows").read_text().splitlines()]
         assert writers == sorted(writers, key=[f"{one.name}-writer", f"{two.name}-heir"].index)
+        assert site.writers("dbs") == [one.name, two.name]
+
+
+def test_what_a_holder_left_to_its_kernel_when_it_was_cut_off_never_comes(site: Site) -> None:
+    with site.machines("one", "two") as (one, two):
+        for machine in (one, two):
+            create(machine, "dbs", "share=dbs", "exclusive=true")
+        run(one, "writer", "dbs", UNSYNCED)
+        wait_for_holder(one, "dbs", "writer")
+        wait_until(lambda: site.writers("dbs") == [one.name], 60)
+        one.cut(site.server.port)
+        with Contender(two, "heir", "dbs", WRITER) as heir:
+            wait_until(lambda: heir.taken is not None, TAKEOVER * 3)
+            wait_until(lambda: site.writers("dbs") == [one.name, two.name], 60)
+            one.heal()
+            wait_until(lambda: not running(one, "writer"), TAKEOVER)
+            wait_until(lambda: "propagated-mount/dbs" not in one.run("cat /proc/mounts").out, TAKEOVER)
+            # its kernel tries again every few seconds, each renewal of the plugin shows that it could
+            time.sleep(TAKEOVER / 2)
         assert site.writers("dbs") == [one.name, two.name]
 
 
