@@ -194,6 +194,11 @@ def test_passwords_are_seen_nowhere(engine: Engine, mysql_image: str, tmp_path: 
     assert mode.out.split() == ["700:mysql", "600:mysql"]
 
 
+def child(pid: int) -> int:
+    """The only child of a container's init."""
+    return int(Path(f"/proc/{pid}/task/{pid}/children").read_text())
+
+
 def test_the_search_finds_what_is_planted(engine: Engine, mysql_image: str, tmp_path: Path) -> None:
     container = engine.start(
         mysql_image,
@@ -208,9 +213,10 @@ def test_the_search_finds_what_is_planted(engine: Engine, mysql_image: str, tmp_
     must("exec", "-d", "-u", "999", container.name, "sh", "-c", script)
     container.sql("SELECT 1", "wrong", user="CANARY-log")
     wait_until(lambda: "CANARY-log" in container.logs(), "planted")
-    # mysqld itself no longer has what docker inspect shows.
-    pid = container.state()["Pid"]
-    assert b"CANARY" not in Path(f"/proc/{pid}/environ").read_bytes()
+    # No process has what docker inspect shows: neither mysqld nor the init before it.
+    first = container.state()["Pid"]
+    for pid in (first, child(first)):
+        assert b"CANARY" not in Path(f"/proc/{pid}/environ").read_bytes()
     visible = everything_visible(container)
     assert {where for where, text in visible.items() if "CANARY-" in text} == set(visible)
 
@@ -251,13 +257,19 @@ def test_user_other_than_root(engine: Engine, mysql_image: str) -> None:
     assert container.sql("SELECT 1", "pw", tcp=True).out == "1\n"
 
 
-def test_server_runs_as_999_without_our_shell_above_it(engine: Engine, mysql_image: str) -> None:
-    container = engine.start(mysql_image, flags=("-e", "MYSQL_ROOT_PASSWORD=pw"))
+@pytest.mark.parametrize("flags", [(), ("--init",), ("--user", "999:999")])
+def test_server_runs_as_999_with_an_init_and_no_shell_above_it(
+    engine: Engine, mysql_image: str, flags: tuple[str, ...]
+) -> None:
+    container = engine.start(mysql_image, flags=("-e", "MYSQL_ROOT_PASSWORD=pw", *flags))
     container.wait_ready()
-    status = container.shell("cat /proc/1/status").out
-    assert "Name:\tmysqld" in status
-    assert "Uid:\t999\t999" in status
-    assert "Gid:\t999\t999" in status
+    first = container.state()["Pid"]
+    for pid, name in ((first, "docker-init" if flags == ("--init",) else "tini"), (child(first), "mysqld")):
+        status = Path(f"/proc/{pid}/status").read_text()
+        assert f"Name:\t{name}" in status
+        if name != "docker-init":
+            assert "Uid:\t999\t999" in status
+            assert "Gid:\t999\t999" in status
 
 
 def test_health_is_watched_closely_at_first_and_seldom_later(engine: Engine, mysql_image: str) -> None:
@@ -274,11 +286,12 @@ def test_health_is_watched_closely_at_first_and_seldom_later(engine: Engine, mys
 def test_health_notices_a_server_that_hangs(engine: Engine, mysql_image: str) -> None:
     container = engine.start(mysql_image, flags=("-e", "MYSQL_ROOT_PASSWORD=pw"))
     container.wait_ready()
-    run("kill", "-STOP", str(container.state()["Pid"]))
+    server = str(child(container.state()["Pid"]))
+    run("kill", "-STOP", server)
     try:
         assert not container.accepts_logins()
     finally:
-        run("kill", "-CONT", str(container.state()["Pid"]))
+        run("kill", "-CONT", server)
     container.wait_ready()
     assert json.loads(must("inspect", "-f", "{{json .Config.StopSignal}}", container.name)) == "SIGTERM"
 
