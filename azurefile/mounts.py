@@ -59,7 +59,9 @@ def detach(target: Path) -> None:
 
 
 def cut(target: Path, ended: Callable[[], bool]) -> None:
-    """Unmount a network share so that the kernel drops what it has not written, and never writes it later.
+    """Unmount a network share whose server may not answer, with no call left that waits for it.
+
+    NFS drops what it has not written; SMB keeps what is in a cache, which an exclusive volume has only if it says so.
 
     The force ends only the calls that wait for the server just then, so it is repeated until `ended` says that there
     will be no more, for some seconds at most. Raises OSError.

@@ -88,13 +88,6 @@ def contradiction(values: Mapping[str, Any]) -> Contradiction | None:
             "leave one of the two out",
             {"exclusive": "exclusive=false", "nosharesock": "nosharesock=true"},
         )
-    if values.get("exclusive") and values.get("cache", "none") != "none":
-        return Contradiction(
-            f'option "cache" is {values["cache"]}, but what the kernel keeps back of an exclusive volume might be '
-            "written when another host has the folder",
-            "leave one of the two out",
-            {"exclusive": "exclusive=false", "cache": "cache=none"},
-        )
     if values.get("quota") is not None and values.get("create") is not True:
         return Contradiction('option "quota" is for a share that is made', "add create=true, or leave it out")
     return None

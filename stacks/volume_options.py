@@ -88,11 +88,5 @@ def _contradictions(protocol: str, spelled: Mapping[str, str], *, exclusive: boo
                 "nosharesock",
                 "false: an exclusive volume needs a connection of its own, which can be cut alone: leave it out",
             )
-        if given.get("cache", "none") != "none" and exclusive:
-            yield (
-                "cache",
-                f"{given['cache']}: what is kept back of an exclusive volume might be written when another host has "
-                "the folder: leave it out",
-            )
         if {"nolock", "nobrl"} <= given.keys() and given["nolock"] != given["nobrl"]:
             yield "nolock", "is another name of nobrl, which differs: leave one out"

@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 
 _PORT = 445
 _DEFAULT_MODE = 0o755
+# Bytes that one credit of an SMB connection pays for (MS-SMB2 3.1.4.2).
+_CREDIT = 65536
 # The kernel drops a connection after three, which is half of what is left to the holder then.
 _ECHOES = 12
 _ANSWER_SECONDS = 10.0
@@ -177,9 +179,8 @@ def _of_volume(options: Options, echo: int) -> dict[str, str | None]:
 
     Three echoes without an answer and the kernel drops the connection; ten seconds later all that waits for it
     ends in an error. With `hard` it tries a direct write again for ever, which nobody can end, and which comes
-    when the network is back, whoever has the folder by then. So does what the kernel has in its cache, after a soft
-    mount's errors, too: each of many pieces waits for ten seconds, in turn. So it caches nothing, also for volumes
-    that an earlier version made.
+    when the network is back, whoever has the folder by then. So it does with one that needs more credits than are
+    left, each good for 64 KiB: it waits for them without an end.
     """
     given: dict[str, str | None] = {
         "vers": options.vers or "3.1.1",
@@ -188,7 +189,7 @@ def _of_volume(options: Options, echo: int) -> dict[str, str | None]:
         "gid": str(options.gid or 0),
         "file_mode": f"0{_DEFAULT_MODE if options.filemode is None else options.filemode:o}",
         "dir_mode": f"0{_DEFAULT_MODE if options.dirmode is None else options.dirmode:o}",
-        "cache": "none" if options.exclusive else options.cache or "strict",
+        "cache": options.cache or "strict",
         "serverino": None,
         "forceuid": None,
         "forcegid": None,
@@ -206,5 +207,5 @@ def _of_volume(options: Options, echo: int) -> dict[str, str | None]:
         "nolease": options.cache == "none" and not options.exclusive,
     }
     if options.exclusive:
-        given |= {"soft": None, "echo_interval": str(echo)}
+        given |= {"soft": None, "echo_interval": str(echo), "wsize": str(_CREDIT)}
     return given | {name: None for name, on in flags.items() if on}

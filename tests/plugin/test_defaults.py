@@ -84,11 +84,6 @@ def test_defaults_may_be_in_any_case(text: str) -> None:
             "; nosharesock false comes from the plugin's DEFAULTS: add nosharesock=true",
         ),
         (
-            "protocol=smb,cache=loose",
-            {"exclusive": ""},
-            "; cache loose comes from the plugin's DEFAULTS: add cache=none",
-        ),
-        (
             "protocol=smb,vers=2.1",
             {"seal": "true"},
             "; vers 2.1 comes from the plugin's DEFAULTS: add vers=3.1.1",

@@ -1,12 +1,10 @@
 """What the status of a volume says of its mount."""
 
 import asyncio
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from azurefile import options
 from azurefile.credentials import Credentials
 from azurefile.driver import Driver
 from azurefile.network import Address
@@ -26,7 +24,7 @@ def driver(tmp_path: Path) -> Driver:
     ("given", "words"),
     [
         ({"protocol": "smb"}, "serverino=true sec=ntlmssp filemode=0755 uid=0 cache=strict seal=true mfsymlinks=true"),
-        ({"protocol": "smb", "exclusive": "true"}, "soft=true echo_interval=5 nosharesock=true cache=none"),
+        ({"protocol": "smb", "exclusive": "true"}, "soft=true echo_interval=5 nosharesock=true cache=none wsize=65536"),
         ({"protocol": "smb", "for": "database"}, "nolease=true uid=999 filemode=0640 dirmode=0750"),
         ({"protocol": "smb", "for": "database", "exclusive": "true"}, "nobrl=true soft=true cache=none"),
         ({"protocol": "smb", "nolock": "true"}, "nobrl=true"),
@@ -57,12 +55,6 @@ def test_the_status_of_a_mounted_volume_shows_what_the_kernel_was_told(
         assert shown() == before
 
     asyncio.run(calls())
-
-
-def test_a_volume_of_an_earlier_version_is_cached_no_more_if_it_is_exclusive() -> None:
-    kept = options.parse("dbs", {"protocol": "smb", "cache": "strict"}, {})
-    assert _of_volume(kept, 5)["cache"] == "strict"
-    assert _of_volume(replace(kept, exclusive=True), 5)["cache"] == "none"
 
 
 def test_the_status_shows_options_as_the_kernel_is_told_them_with_the_key() -> None:

@@ -115,12 +115,6 @@ def test_an_exclusive_volume_has_a_connection_of_its_own() -> None:
     assert complaints(SMB, nosharesock=False) == []
 
 
-def test_nothing_of_an_exclusive_volume_is_kept_back() -> None:
-    (said,) = complaints(SMB, exclusive=True, cache="strict")
-    assert said.startswith("f: volumes[0].options.cache: strict: what is kept back of an exclusive volume")
-    assert complaints(SMB, exclusive=True, cache="none") == complaints(SMB, cache="strict") == []
-
-
 @pytest.mark.parametrize("shares", [SMB | {"protocol": "nfss"}, {"kind": "azur"}])
 @pytest.mark.parametrize("given", [{"nconnect": 4}, {"vers": "4.1"}])
 def test_a_protocol_that_is_wrong_by_itself_decides_nothing(shares: dict[str, Any], given: dict[str, Any]) -> None:
