@@ -28,7 +28,7 @@ def test_a_database_runs_and_a_second_one_is_refused_everywhere(site: Site) -> N
         for machine in (one, two):
             for volume in ("dbs", "all"):
                 answers = mount_calls(machine, volume, 100)
-                assert all('held by container "mydb"' in answer for answer, _ in answers)
+                assert [answer for answer, _ in answers if 'held by container "mydb"' not in answer] == []
                 # The slowest is measured where nothing is emulated: test_refusals.py. Here one may wait for other work.
                 assert sorted(seconds for _, seconds in answers)[-5] < 2
         mounted = one.run("grep ' /mnt/volumes/dbs \\|propagated-mount/dbs ' /proc/mounts").out
