@@ -44,10 +44,10 @@ def preset(values: Mapping[str, Any]) -> dict[str, Any]:
     if protocol == "smb" and values.get("exclusive"):
         # What the kernel keeps back in a cache, nobody can keep from coming when another host has the folder.
         added["cache"] = "none"
-    if (protocol, purpose) == ("smb", "database") and values.get("exclusive"):
-        # InnoDB opens its redo files twice, and an SMB lock refuses the second open of the same process too.
-        # Without the fence such a lock is still the better of two evils.
-        added["nobrl"] = True
+        if purpose == "database":
+            # InnoDB opens its redo files twice, and an SMB lock refuses the second open of the same process too.
+            # Without the fence such a lock is still the better of two evils.
+            added["nobrl"] = True
     return added
 
 

@@ -58,7 +58,7 @@ def test_the_status_of_a_mounted_volume_shows_what_the_kernel_was_told(
 
 
 def test_the_status_shows_options_as_the_kernel_is_told_them_with_the_key() -> None:
-    given, key = volume("dbs").options, Credentials("account", "server", "canary")
-    told = mount_options(given, key, Address("10.0.0.4", 445, "10.0.0.5"), 5)
+    options, key = volume("dbs").options, Credentials("account", "server", "canary")
+    told = mount_options(options, key, Address("10.0.0.4", 445, "10.0.0.5"), 5)
     assert told["pass"] == "canary"
-    assert _of_volume(given, 5).items() < told.items()
+    assert _of_volume(options, 5).items() < told.items()
