@@ -5,9 +5,9 @@ import errno
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from azurefile import files
 from azurefile.errors import ShareError, ShareSilent
@@ -16,7 +16,11 @@ from azurefile.optionvalues import RESERVED_FOLDER
 from azurefile.protocols.flock import FlockLock, lock_file
 from azurefile.room import FULL
 
+T = TypeVar("T")
+
 _FILE_BYTES = 256 * 1024
+# Two replacements of a file are seconds apart.
+_LOOKS = 5
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # How an open or a rename ends that met a link, a pipe, a socket, a device or a folder.
@@ -60,11 +64,14 @@ class MountedFolder:
     def read(self, name: str) -> tuple[bytes, float] | None:
         """A file and when it was written."""
         with self._failing(name):
-            try:
-                with self._opened() as folder, _file(folder, name, os.O_RDONLY) as descriptor:
-                    return os.read(descriptor, _FILE_BYTES), os.fstat(descriptor).st_mtime
-            except FileNotFoundError:
-                return None
+            return _not_stale(lambda: self._read(name))
+
+    def _read(self, name: str) -> tuple[bytes, float] | None:
+        try:
+            with self._opened() as folder, _file(folder, name, os.O_RDONLY) as descriptor:
+                return os.read(descriptor, _FILE_BYTES), os.fstat(descriptor).st_mtime
+        except FileNotFoundError:
+            return None
 
     def write(self, name: str, data: bytes) -> float:
         """Replace a file by renaming a new one over it, or on a full share by the same room."""
@@ -90,7 +97,12 @@ class MountedFolder:
 
     def lock(self, name: str) -> "MountedLock | None":
         """Lock a file, which on NFS the server does for all its clients."""
-        with self._failing(name), self._opened(make=True) as folder:
+        with self._failing(name):
+            lock = _not_stale(lambda: self._lock(name))
+        return MountedLock(lock, self._share) if lock else None
+
+    def _lock(self, name: str) -> FlockLock | None:
+        with self._opened(make=True) as folder:
             lock = lock_file(name, folder)
             if lock is None:
                 return None
@@ -99,7 +111,7 @@ class MountedFolder:
             except OSError:
                 lock.close()
                 raise
-            return MountedLock(lock, self._share)
+            return lock
 
     def close(self) -> None:
         """Unmount the share."""
@@ -183,6 +195,17 @@ class MountedLock:
                 return True
             raise ShareSilent(f'share "{self._share}" fails: {error.strerror}; check its server') from error
         return True
+
+
+def _not_stale(look: Callable[[], T]) -> T:
+    """Look again: another host may have replaced the file meanwhile. Of a share that is gone all files stay stale."""
+    for _ in range(_LOOKS - 1):
+        try:
+            return look()
+        except OSError as error:
+            if error.errno != errno.ESTALE:
+                raise
+    return look()
 
 
 @contextlib.contextmanager

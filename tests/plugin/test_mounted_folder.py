@@ -8,6 +8,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from azurefile.identity import Host
 from azurefile.leases import Leases
 from azurefile.optionvalues import RESERVED_FOLDER
 from azurefile.owner import Container
-from azurefile.protocols.nfs_folder import MountedFolder
+from azurefile.protocols.nfs_folder import MountedFolder, MountedLock
 from azurefile.sharedstore import SharedStore
 from tests.plugin.shared import Forgetful, volume
 from tests.plugin.test_shared_store import Mounted
@@ -198,6 +199,35 @@ def test_on_a_full_share_a_text_that_does_not_fit_leaves_the_old_one_whole(small
     found = folder.read("x.json")
     assert found is not None
     assert json.loads(found[0]) == [3]
+
+
+@pytest.mark.parametrize(("call", "where"), [("read", "fstat"), ("lock", "open"), ("lock", "fstat")])
+def test_a_file_that_another_host_replaces_meanwhile_is_looked_at_again(
+    tmp_path: Path, folder: MountedFolder, monkeypatch: pytest.MonkeyPatch, call: str, where: str
+) -> None:
+    """NFS knows a file by its handle, which goes with it; what took its place has another."""
+    folder.write("x.json", b"{}\n")
+    real = getattr(os, where)
+    stale = 2
+
+    def replaced(*args: Any, **named: Any) -> Any:
+        nonlocal stale
+        if (where == "fstat" or args[0] == "x.json") and stale:
+            stale -= 1
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+        return real(*args, **named)
+
+    before = len(os.listdir("/proc/self/fd"))
+    with monkeypatch.context() as patched:
+        patched.setattr(os, where, replaced)
+        found = CALLS[call](folder)
+    assert found is not None
+    assert stale == 0
+    if isinstance(found, MountedLock):
+        found.close()
+    assert len(os.listdir("/proc/self/fd")) == before
+    # The share is still mounted where it was: Mounted has no other place.
+    assert folder.names() == ["x.json"]
 
 
 def test_a_lock_on_a_full_share_stands(folder: MountedFolder, monkeypatch: pytest.MonkeyPatch) -> None:
