@@ -1,14 +1,45 @@
 """Shares over NFS 4.1, mounted by a real kernel: the database, what is set, what is refused."""
 
+import json
 from collections.abc import Iterator
 
 import pytest
 
 from tests.machines.nfs import GaneshaServer
 from tests.machines.plugin import MachinePlugin
+from tests.plugin.harness import REPOSITORY
 from tests.plugin.site import WRITER, Site, create, docker, mount_calls, query, run, run_mysql, status, wait_for_holder
 
 pytestmark = [pytest.mark.machines, pytest.mark.root]
+
+MOUNT = "mount -t nfs4 -o vers=4.1,soft,noac,lookupcache=none,nosharecache,port={port} {server}:/dbs /mnt"
+# Reads or replaces one record with the fence's own code, and tells what came of it.
+RECORD = """
+import collections, json, pathlib, sys, time
+sys.path.insert(0, "/code")
+from azurefile.protocols.nfs_folder import MountedFolder
+
+class Root:
+    def path(self):
+        return pathlib.Path("/mnt")
+    def moved(self):
+        return False
+    def drop(self):
+        print("dropped", file=sys.stderr)
+
+folder = MountedFolder(Root(), "dbs")
+found, end = collections.Counter(), time.monotonic() + 20
+while time.monotonic() < end:
+    if sys.argv[1] == "replace":
+        folder.write("x.json", b"{}")
+        time.sleep(0.02)
+    try:
+        answer = folder.read("x.json")
+        found[answer and answer[0].decode()] += 1
+    except Exception as error:
+        found[str(error)] += 1
+print(json.dumps(found))
+"""
 
 
 @pytest.fixture
@@ -36,6 +67,19 @@ def test_a_database_runs_and_a_second_one_is_refused_everywhere(site: Site) -> N
         assert status(one, "dbs")["export"] == "/dbs"
         docker(one, "rm", "-f", "mydb")
         run(two, "writer", "all", WRITER)
+
+
+def test_a_record_that_another_host_replaces_all_the_time_is_there_at_each_look(site: Site) -> None:
+    with site.machines("one", "two") as (one, two):
+        for machine in (one, two):
+            machine.copy(REPOSITORY / "azurefile", "/code/azurefile")
+            machine.put(RECORD.encode(), "/code/record")
+            machine.run(MOUNT.format(port=site.server.port, server=machine.share_address))
+        one.run("mkdir /mnt/.azurefile && printf '{}' > /mnt/.azurefile/x.json")
+        with one.popen("python3 /code/record replace") as replacing:
+            found = json.loads(two.run("python3 /code/record read", timeout=120).out)
+            assert replacing.wait(60) == 0
+        assert list(found) == ["{}"]
 
 
 def test_what_can_not_be_mounted_says_why(site: Site) -> None:
