@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from smbprotocol.exceptions import (
     AccessDenied,
+    DeletePending,
     NoMoreFiles,
     NoSuchFile,
     ObjectNameCollision,
@@ -44,7 +45,8 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_MISSING = (NoSuchFile, ObjectNameNotFound, ObjectPathNotFound)
+# A file that somebody deletes is there until the last that has it open closes it, perhaps a host that vanished.
+_MISSING = (NoSuchFile, ObjectNameNotFound, ObjectPathNotFound, DeletePending)
 _ANYBODY = ShareAccess.FILE_SHARE_READ | ShareAccess.FILE_SHARE_WRITE | ShareAccess.FILE_SHARE_DELETE
 _NOBODY = 0
 _READ = FilePipePrinterAccessMask.FILE_READ_DATA | FilePipePrinterAccessMask.FILE_READ_ATTRIBUTES
@@ -164,7 +166,7 @@ class SmbShare:
             try:
                 with self._making(tree):
                     _create(file, _READ | _WRITE, _NOBODY, CreateDisposition.FILE_OPEN_IF, 0)
-            except SharingViolation:
+            except (SharingViolation, DeletePending):
                 return None
             return SmbLock(self, file, self.generation)
 

@@ -1,18 +1,19 @@
 """The fence's own client of an SMB server, on a real one: connections, locks, sessions, and what it says."""
 
+import contextlib
 import socket
 import threading
 import time
 
 import pytest
 from smbprotocol.exceptions import UserSessionDeleted  # type: ignore[import-untyped]
-from smbprotocol.open import Open  # type: ignore[import-untyped]
+from smbprotocol.open import CreateDisposition, Open  # type: ignore[import-untyped]
 
 from azurefile.credentials import Credentials
 from azurefile.errors import ShareError, ShareMissing, ShareSilent
 from azurefile.optionvalues import RESERVED_FOLDER
 from azurefile.protocols import smb_connection
-from azurefile.protocols.smb_client import SmbShare
+from azurefile.protocols.smb_client import _READ, SmbShare, _opened
 from tests.machines.samba import SambaServer
 from tests.plugin.harness import eventually
 from tests.plugin.smb_share import smb
@@ -42,6 +43,28 @@ def test_a_lock_is_lost_with_its_connection_and_the_next_call_connects_anew(samb
     lock.close()
     one.close()
     two.close()
+
+
+def test_a_file_that_is_deleted_while_somebody_has_it_open_is_missing_and_ends_no_connection(
+    samba: SambaServer,
+) -> None:
+    reader, other = smb(samba), smb(samba)
+    reader.connect()
+    held = other.lock("held.lock")
+    assert held is not None
+    with contextlib.ExitStack() as reading:
+        for name in ("a.json", "a.lock"):
+            other.write(name, b"{}\n")
+            reading.enter_context(_opened(reader._tree, name, _READ, CreateDisposition.FILE_OPEN))
+            other.remove(name)
+        assert other.read("a.json") is None
+        assert other.lock("a.lock") is None
+        other.remove("a.json")
+        assert held.confirm()
+    other.write("a.json", b"{}\n")
+    held.close()
+    reader.close()
+    other.close()
 
 
 def test_a_server_that_comes_back_serves_the_same_client(samba: SambaServer) -> None:
