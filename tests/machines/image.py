@@ -1,10 +1,13 @@
-"""The machines' disk: Debian 12 with its cloud kernel, made from Debian's packages and kept in the cache by its inputs.
+"""The machines' disk: Debian with its cloud kernel, made from Debian's packages and kept in the cache by its inputs.
+
+It is Debian 12, or what `DATADOCKER_TEST_SUITE` names: trixie has a newer kernel and engine.
 
 Besides the disk an image has the kernel and initrd that QEMU starts directly, and keys: `id` logs in as root,
 `known_hosts` pins the machines' host key.
 """
 
 import hashlib
+import os
 import subprocess
 from pathlib import Path
 
@@ -12,14 +15,14 @@ from tests.machines import initrd
 from toolchain import bases, cache, packages
 from toolchain.progress import run
 
-SUITE = "bookworm"
+SUITE = os.environ.get("DATADOCKER_TEST_SUITE", "bookworm")
 DISK_BYTES = 10 << 30
 GUEST_PACKAGES = (
     "linux-image-cloud-amd64,busybox-static,systemd-sysv,dbus,udev,kmod,"
     "openssh-server,ca-certificates,iproute2,iptables,nftables,netbase,procps,curl,sudo,e2fsprogs,"
     # without apparmor's parser `docker run` fails on this kernel
     "docker.io,apparmor,python3,cifs-utils,nfs-common,smbclient,rclone,fuse3,cloud-init"
-)
+) + ("" if SUITE == "bookworm" else ",docker-cli")
 FILES = Path(__file__).with_name("guest")
 HOST_PACKAGES = ("mmdebstrap", "qemu-system-x86", "qemu-utils", "e2fsprogs", "openssh-client")
 HOST_PROGRAMS = ("mmdebstrap", "qemu-system-x86_64", "qemu-img", "mke2fs", "ssh", "ssh-keygen")
@@ -37,7 +40,7 @@ def ensure() -> Path:
 
 def digest() -> str:
     """Returns the hash of all that goes into the image."""
-    digest = hashlib.sha256(Path(__file__).read_bytes() + Path(initrd.__file__).read_bytes())
+    digest = hashlib.sha256(Path(__file__).read_bytes() + Path(initrd.__file__).read_bytes() + SUITE.encode())
     for file in sorted(p for p in FILES.rglob("*") if p.is_file()):
         digest.update(f"{file.relative_to(FILES)}\0{file.stat().st_mode & 0o111}\0".encode())
         digest.update(file.read_bytes())
