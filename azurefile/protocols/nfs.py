@@ -1,5 +1,6 @@
 """NFS 4.1 shares: the kernel's client for the data, and a mount of the share's root for the fence."""
 
+import os
 import tempfile
 import threading
 from pathlib import Path
@@ -90,20 +91,29 @@ class _Control:
     def __init__(self, volume: Volume) -> None:
         self._volume = volume
         self._root: Path | None = None
+        self._descriptor = -1
         self._address = ""
         self._guard = threading.Lock()
 
-    def path(self) -> Path:
-        """Where it is mounted, at the latest now. Raises ShareError."""
+    def opened(self) -> int:
+        """A descriptor of its root, mounted at the latest now; who calls closes it. Raises ShareError or OSError."""
         with self._guard:
             if self._root is None:
-                self._root = self._mount()
-            return self._root
+                root = self._mount()
+                try:
+                    self._descriptor = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+                except OSError:
+                    mounts.detach(root)
+                    raise
+                self._root = root
+            return os.dup(self._descriptor)
 
     def drop(self) -> None:
         """Unmount it; what is open there stays open until it is closed."""
         with self._guard:
             root, self._root = self._root, None
+            if root is not None:
+                os.close(self._descriptor)
         if root is not None:
             mounts.detach(root)
 

@@ -6,7 +6,6 @@ import os
 import secrets
 import stat
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Protocol, TypeVar
 
 from azurefile import files
@@ -30,8 +29,11 @@ _NOT_OPENED = (errno.ELOOP, errno.ENOTDIR, errno.ENXIO, errno.EACCES, errno.EISD
 class Root(Protocol):
     """Where a share's root is mounted."""
 
-    def path(self) -> Path:
-        """The folder, mounted at the latest now. Raises ShareError."""
+    def opened(self) -> int:
+        """A descriptor of it, mounted at the latest now, to be closed by who asked. Raises ShareError or OSError.
+
+        It stays what it is when another thread has the share mounted anew: a path would then be the host's own folder.
+        """
 
     def moved(self) -> bool:
         """Whether the server is not any more where it was mounted from."""
@@ -55,11 +57,14 @@ class MountedFolder:
     def names(self) -> list[str]:
         """The files."""
         with self._failing():
-            try:
-                with self._opened() as folder:
-                    return os.listdir(folder)
-            except FileNotFoundError:
-                return []
+            return _not_stale(self._names)
+
+    def _names(self) -> list[str]:
+        try:
+            with self._opened() as folder:
+                return os.listdir(folder)
+        except FileNotFoundError:
+            return []
 
     def read(self, name: str) -> tuple[bytes, float] | None:
         """A file and when it was written."""
@@ -75,9 +80,13 @@ class MountedFolder:
 
     def write(self, name: str, data: bytes) -> float:
         """Replace a file by renaming a new one over it, or on a full share by the same room."""
+        with self._failing(name):
+            return _not_stale(lambda: self._write(name, data))
+
+    def _write(self, name: str, data: bytes) -> float:
         # Neither another thread nor another host takes the same name.
         temporary = f".{name}.{secrets.token_hex(8)}"
-        with self._failing(name), self._opened(make=True) as folder:
+        with self._opened(make=True) as folder:
             try:
                 return _replace(folder, name, temporary, data)
             except OSError as error:
@@ -89,7 +98,11 @@ class MountedFolder:
 
     def remove(self, name: str) -> None:
         """Delete a file."""
-        with self._failing(name), contextlib.suppress(FileNotFoundError), self._opened() as folder:
+        with self._failing(name):
+            _not_stale(lambda: self._remove(name))
+
+    def _remove(self, name: str) -> None:
+        with contextlib.suppress(FileNotFoundError), self._opened() as folder:
             os.unlink(name, dir_fd=folder)
 
     def end_session(self, session: str) -> None:
@@ -119,15 +132,11 @@ class MountedFolder:
 
     @contextlib.contextmanager
     def _opened(self, *, make: bool = False) -> Iterator[int]:
-        path = self._root.path() / RESERVED_FOLDER
+        root = self._root.opened()
         try:
-            folder = os.open(path, _FOLDER)
-        except FileNotFoundError:
-            if not make:
-                raise
-            with contextlib.suppress(FileExistsError):
-                path.mkdir(mode=0o700)
-            folder = os.open(path, _FOLDER)
+            folder = _fence(root, make=make)
+        finally:
+            os.close(root)
         try:
             yield folder
         finally:
@@ -158,14 +167,18 @@ class MountedFolder:
 
     def _strange(self, names: tuple[str, ...]) -> str:
         """What is in the place of the fence's folder or of one of its files, if something is."""
-        folder = self._root.path() / RESERVED_FOLDER
-        with contextlib.suppress(OSError):
-            if not stat.S_ISDIR(folder.lstat().st_mode):
-                return RESERVED_FOLDER
-        for name in names:
+        root = self._root.opened()
+        try:
             with contextlib.suppress(OSError):
-                if not stat.S_ISREG((folder / name).lstat().st_mode):
-                    return f"{RESERVED_FOLDER}/{name}"
+                if not stat.S_ISDIR(os.lstat(RESERVED_FOLDER, dir_fd=root).st_mode):
+                    return RESERVED_FOLDER
+            for name in names:
+                with contextlib.suppress(OSError):
+                    place = f"{RESERVED_FOLDER}/{name}"
+                    if not stat.S_ISREG(os.lstat(place, dir_fd=root).st_mode):
+                        return place
+        finally:
+            os.close(root)
         return ""
 
 
@@ -195,6 +208,17 @@ class MountedLock:
                 return True
             raise ShareSilent(f'share "{self._share}" fails: {error.strerror}; check its server') from error
         return True
+
+
+def _fence(root: int, *, make: bool) -> int:
+    try:
+        return os.open(RESERVED_FOLDER, _FOLDER, dir_fd=root)
+    except FileNotFoundError:
+        if not make:
+            raise
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(RESERVED_FOLDER, 0o700, dir_fd=root)
+    return os.open(RESERVED_FOLDER, _FOLDER, dir_fd=root)
 
 
 def _not_stale(look: Callable[[], T]) -> T:

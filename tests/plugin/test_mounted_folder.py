@@ -201,7 +201,17 @@ def test_on_a_full_share_a_text_that_does_not_fit_leaves_the_old_one_whole(small
     assert json.loads(found[0]) == [3]
 
 
-@pytest.mark.parametrize(("call", "where"), [("read", "fstat"), ("lock", "open"), ("lock", "fstat")])
+@pytest.mark.parametrize(
+    ("call", "where"),
+    [
+        ("read", "fstat"),
+        ("lock", "open"),
+        ("lock", "fstat"),
+        ("names", "listdir"),
+        ("write", "rename"),
+        ("remove", "unlink"),
+    ],
+)
 def test_a_file_that_another_host_replaces_meanwhile_is_looked_at_again(
     tmp_path: Path, folder: MountedFolder, monkeypatch: pytest.MonkeyPatch, call: str, where: str
 ) -> None:
@@ -212,7 +222,7 @@ def test_a_file_that_another_host_replaces_meanwhile_is_looked_at_again(
 
     def replaced(*args: Any, **named: Any) -> Any:
         nonlocal stale
-        if (where == "fstat" or args[0] == "x.json") and stale:
+        if (where != "open" or args[0] == "x.json") and stale:
             stale -= 1
             raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
         return real(*args, **named)
@@ -221,13 +231,37 @@ def test_a_file_that_another_host_replaces_meanwhile_is_looked_at_again(
     with monkeypatch.context() as patched:
         patched.setattr(os, where, replaced)
         found = CALLS[call](folder)
-    assert found is not None
     assert stale == 0
     if isinstance(found, MountedLock):
         found.close()
     assert len(os.listdir("/proc/self/fd")) == before
     # The share is still mounted where it was: Mounted has no other place.
-    assert folder.names() == ["x.json"]
+    assert folder.names() == ([] if call == "remove" else ["x.json"])
+
+
+@pytest.mark.parametrize("call", ["names", "read", "write", "lock"])
+def test_a_mount_that_another_thread_gives_up_meanwhile_is_no_empty_share_and_no_folder_of_the_host(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """Where it was mounted is then an empty folder, for as long as it is there."""
+    subprocess.run(["mount", "-t", "tmpfs", "ddtest", tmp_path], check=True)
+    share = MountedFolder(Mounted(tmp_path), "dbs")
+    share.write("x.json", b"{}\n")
+    real = os.open
+
+    def given_up(path: Any, *args: Any, **named: Any) -> int:
+        if RESERVED_FOLDER in str(path) and os.path.ismount(tmp_path):
+            subprocess.run(["umount", "-l", tmp_path], check=True)
+        return real(path, *args, **named)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", given_up)
+        found = CALLS[call](share)
+    assert not os.path.ismount(tmp_path)
+    assert found
+    if isinstance(found, MountedLock):
+        found.close()
+    assert os.listdir(tmp_path) == []
 
 
 def test_a_lock_on_a_full_share_stands(folder: MountedFolder, monkeypatch: pytest.MonkeyPatch) -> None:

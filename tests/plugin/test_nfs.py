@@ -15,13 +15,13 @@ pytestmark = [pytest.mark.machines, pytest.mark.root]
 MOUNT = "mount -t nfs4 -o vers=4.1,soft,noac,lookupcache=none,nosharecache,port={port} {server}:/dbs /mnt"
 # Reads or replaces one record with the fence's own code, and tells what came of it.
 RECORD = """
-import collections, json, pathlib, sys, time
+import collections, json, os, sys, time
 sys.path.insert(0, "/code")
 from azurefile.protocols.nfs_folder import MountedFolder
 
 class Root:
-    def path(self):
-        return pathlib.Path("/mnt")
+    def opened(self):
+        return os.open("/mnt", os.O_PATH | os.O_DIRECTORY)
     def moved(self):
         return False
     def drop(self):

@@ -30,8 +30,8 @@ class Mounted:
         self.places = list(places)
         self.elsewhere = False
 
-    def path(self) -> Path:
-        return self.places[0]
+    def opened(self) -> int:
+        return os.open(self.places[0], os.O_PATH | os.O_DIRECTORY)
 
     def moved(self) -> bool:
         return self.elsewhere
@@ -184,7 +184,7 @@ def test_a_share_that_may_not_be_written_says_so_and_is_not_waited_for(
     def forbidden(*_: object, **__: object) -> int:
         raise OSError(errno.EACCES, os.strerror(errno.EACCES))
 
-    monkeypatch.setattr(os, "open", forbidden)
+    monkeypatch.setattr(os, "mkdir", forbidden)
     with pytest.raises(ShareError, match=r"does not let root of this host write .azurefile .* root squash") as nfs_said:
         MountedFolder(Mounted(tmp_path), "fixed").write("a.json", b"{}\n")
     assert not any(isinstance(said.value, ShareSilent) for said in (smb_said, nfs_said))
