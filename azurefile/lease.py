@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from azurefile import liveness
 from azurefile.errors import PluginError, ShareError, ShareSilent
 from azurefile.owner import Owner, collide
-from azurefile.store import Lock, LockStore
+from azurefile.store import Lock, LockStore, incomplete
 
 
 class TakenOver(PluginError):
@@ -38,6 +38,8 @@ class Lease:
     ending: bool = False
     # What is stopped for it starts again whatever its restart policy: the share itself is well.
     restart: bool = False
+    # Its record was not on the share once, and who was let in meanwhile is still to be looked for.
+    deleted: bool = False
     # The record in memory is newer than the one on the share; `changes` wakes who writes it.
     changed: bool = False
     changes: threading.Condition = field(default_factory=threading.Condition)
@@ -60,7 +62,7 @@ class Lease:
             if self.owner.released is not None or self.lost:
                 return
             started = clock()
-            known = self._check()
+            self.deleted |= not self._check()
             if self.lock is None or not self.lock.confirm():
                 self._close()
                 self.lock = self.store.lock(self.owner.key)
@@ -69,8 +71,9 @@ class Lease:
             self._write()
             # Who takes the folder marks it before looking at the record again: one of the two sees the other.
             self._check()
-            if not known:
+            if self.deleted:
                 self._look_around()
+                self.deleted = False
             self.confirmed = started
         with self.changes:
             self.changes.notify_all()
@@ -117,8 +120,12 @@ class Lease:
 
     def _look_around(self) -> None:
         """Give way to who was let in while the record was not there: somebody deleted it."""
-        for record in self.store.records(but=[self.owner.key]):
-            if record.in_force and collide(self.owner, record.owner):
+        records = self.store.records()
+        if self.owner.lease not in (record.owner.lease for record in records):
+            raise incomplete(self.owner.share)
+        for record in records:
+            another = record.owner.lease != self.owner.lease
+            if another and record.in_force and collide(self.owner, record.owner):
                 raise TakenOver(f"its record was deleted from the share, and {record.owner.host} was let in")
 
     def _close(self) -> None:

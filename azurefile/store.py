@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from azurefile.errors import ShareSilent
 from azurefile.owner import Owner
 
 
@@ -82,3 +83,11 @@ def is_locked(store: LockStore, key: str) -> bool:
         return True
     lock.close()
     return False
+
+
+def incomplete(share: str) -> ShareSilent:
+    """The error of a listing that lacks what was just written: an NFS server may answer with none, or with a part.
+
+    To the C library, and so to Python, an error of such a call may be the end of the folder (readdir(3), ENOENT).
+    """
+    return ShareSilent(f'share "{share}": its server does not list a record that was just written; check its server')

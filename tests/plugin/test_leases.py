@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from azurefile import liveness
-from azurefile.errors import ShareError
+from azurefile.errors import ShareError, ShareSilent
 from azurefile.held import Held
 from azurefile.keeper import Keeper
 from azurefile.lease import TakenOver
@@ -227,6 +227,22 @@ def test_a_holder_whose_record_was_deleted_gives_way_to_who_was_let_in(
     with pytest.raises(TakenOver, match="its record was deleted from the share, and two was let in"):
         one.leases.renew(lease)
     two.leases.renew(heir)
+
+
+def test_a_listing_without_its_own_record_tells_no_holder_that_nobody_was_let_in(
+    folder: MemoryFolder, one: Machine, two: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lease = one.claim()
+    _delete_records(folder)
+    two.claim()
+    confirmed = lease.confirmed
+    with monkeypatch.context() as patched:
+        patched.setattr(folder, "names", list)
+        with pytest.raises(ShareSilent, match="does not list"):
+            one.leases.renew(lease)
+    assert lease.confirmed == confirmed
+    with pytest.raises(TakenOver, match="two was let in"):
+        one.leases.renew(lease)
 
 
 def test_a_record_that_was_deleted_is_written_again_where_nobody_was_let_in(

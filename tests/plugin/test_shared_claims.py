@@ -47,6 +47,21 @@ def test_of_two_claims_without_a_mutex_at_most_one_stays(
     assert two.leases.of("dbs") is not None
 
 
+@pytest.mark.parametrize("listed", [[], ["mutex", "clock"]])
+def test_a_listing_that_lacks_the_claims_own_record_lets_nobody_in(
+    folder: MemoryFolder, one: Machine, two: Machine, monkeypatch: pytest.MonkeyPatch, listed: list[str]
+) -> None:
+    """As an NFS server answers for seconds whose files change on another of its heads."""
+    one.claim()
+    with monkeypatch.context() as patched:
+        patched.setattr(folder, "names", lambda: listed)
+        with pytest.raises(ShareSilent, match="does not list a record that was just written"):
+            two.claim()
+    assert two.leases.of("dbs") is None
+    with pytest.raises(Held):
+        two.claim()
+
+
 @pytest.mark.parametrize("broken", [True, False])
 def test_a_claim_with_the_mutex_looks_again_too(
     folder: MemoryFolder, one: Machine, two: Machine, monkeypatch: pytest.MonkeyPatch, broken: bool
