@@ -47,6 +47,7 @@ T = TypeVar("T")
 
 # A file that somebody deletes is there until the last that has it open closes it, perhaps a host that vanished.
 _MISSING = (NoSuchFile, ObjectNameNotFound, ObjectPathNotFound, DeletePending)
+_IN_USE = (SharingViolation, DeletePending)
 _ANYBODY = ShareAccess.FILE_SHARE_READ | ShareAccess.FILE_SHARE_WRITE | ShareAccess.FILE_SHARE_DELETE
 _NOBODY = 0
 _READ = FilePipePrinterAccessMask.FILE_READ_DATA | FilePipePrinterAccessMask.FILE_READ_ATTRIBUTES
@@ -166,7 +167,7 @@ class SmbShare:
             try:
                 with self._making(tree):
                     _create(file, _READ | _WRITE, _NOBODY, CreateDisposition.FILE_OPEN_IF, 0)
-            except (SharingViolation, DeletePending):
+            except _IN_USE:
                 return None
             return SmbLock(self, file, self.generation)
 
@@ -216,9 +217,14 @@ class SmbShare:
                 raise self._error(error) from error
 
     def _failed(self, error: Exception) -> None:
-        """End the connection, unless the server only said that the share is full: then raise that."""
+        """End the connection, unless the server only said no to this one call: then raise that."""
         if isinstance(error, SMBResponseException) and error.status in _FULL:
             raise ShareError(f'share "{self._share}" is full; raise its quota or make room') from error
+        if isinstance(error, _IN_USE):
+            raise ShareSilent(
+                f'share "{self._share}": another program has one of the files in {RESERVED_FOLDER} open for itself '
+                f"({words(error)}); end that program"
+            ) from error
         self._break()
 
     def _error(self, error: Exception) -> ShareError:

@@ -60,10 +60,29 @@ def test_a_file_that_is_deleted_while_somebody_has_it_open_is_missing_and_ends_n
         assert other.read("a.json") is None
         assert other.lock("a.lock") is None
         other.remove("a.json")
+        with pytest.raises(ShareSilent, match="another program has one of the files"):
+            other.write("a.json", b"{}\n")
         assert held.confirm()
     other.write("a.json", b"{}\n")
     held.close()
     reader.close()
+    other.close()
+
+
+def test_a_file_that_a_program_keeps_to_itself_is_told_and_ends_no_connection(samba: SambaServer) -> None:
+    program, other = smb(samba), smb(samba)
+    held = other.lock("held.lock")
+    alone = program.lock("a.json")
+    assert held is not None
+    assert alone is not None
+    for call in (lambda: other.read("a.json"), lambda: other.write("a.json", b""), lambda: other.remove("a.json")):
+        with pytest.raises(ShareSilent, match="another program has one of the files"):
+            call()
+    assert held.confirm()
+    alone.close()
+    assert other.read("a.json") is not None
+    held.close()
+    program.close()
     other.close()
 
 
