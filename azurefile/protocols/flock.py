@@ -140,12 +140,12 @@ class FlockLock:
         return True
 
 
-def lock_file(path: Path | str, folder: int | None = None) -> FlockLock | None:
+def lock_file(path: Path | str, folder: int | None = None, flags: int = 0) -> FlockLock | None:
     """Take the flock of a file, made if it is missing; None while another process has it.
 
-    With `folder`, the descriptor of one, the path starts there.
+    With `folder`, the descriptor of one, the path starts there. It is opened with `flags`, too.
     """
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    flags |= os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     while True:
         descriptor = os.open(path, flags, 0o600, dir_fd=folder)
         try:

@@ -25,6 +25,9 @@ _CONTROL: dict[str, str | None] = {
     "lookupcache": "none",
     "nosharecache": None,
 }
+# Linux's server delegates files to who opens them, and asks a host that vanished for them until its lease ends, so that
+# nobody else renews or locks meanwhile. What is opened so is not delegated (fs/nfs/nfs4proc.c).
+_UNDELEGATED = os.O_DIRECT
 
 
 class Nfs:
@@ -55,7 +58,7 @@ class Nfs:
         """The fence of the volume's share, over one mount for each share."""
         share = volume.options.share
         key = (_source(volume.options), str(volume.options.port or _PORT))
-        return self._stores.get(key, lambda: SharedStore(MountedFolder(_Control(volume), share), share))
+        return self._stores.get(key, lambda: SharedStore(MountedFolder(_Control(volume), share, _UNDELEGATED), share))
 
     def forget(self, store: LockStore) -> None:
         """Make a new store when one is needed again."""

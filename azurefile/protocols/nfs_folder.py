@@ -49,10 +49,11 @@ class MountedFolder:
     and nothing but a folder and plain files is opened.
     """
 
-    def __init__(self, root: Root, share: str) -> None:
-        """Use the mount of `root`; `share` is named in errors."""
+    def __init__(self, root: Root, share: str, flags: int = 0) -> None:
+        """Use the mount of `root`; `share` is named in errors, and files are opened with `flags`, too."""
         self._root = root
         self._share = share
+        self._flags = flags
 
     def names(self) -> list[str]:
         """The files."""
@@ -73,7 +74,7 @@ class MountedFolder:
 
     def _read(self, name: str) -> tuple[bytes, float] | None:
         try:
-            with self._opened() as folder, _file(folder, name, os.O_RDONLY) as descriptor:
+            with self._opened() as folder, _file(folder, name, os.O_RDONLY | self._flags) as descriptor:
                 return os.read(descriptor, _FILE_BYTES), os.fstat(descriptor).st_mtime
         except FileNotFoundError:
             return None
@@ -88,12 +89,12 @@ class MountedFolder:
         temporary = f".{name}.{secrets.token_hex(8)}"
         with self._opened(make=True) as folder:
             try:
-                return _replace(folder, name, temporary, data)
+                return _replace(folder, name, temporary, data, self._flags)
             except OSError as error:
                 if error.errno not in FULL:
                     raise
                 with contextlib.suppress(FileNotFoundError):
-                    return _overwrite(folder, name, data)
+                    return _overwrite(folder, name, data, self._flags)
                 raise
 
     def remove(self, name: str) -> None:
@@ -116,7 +117,7 @@ class MountedFolder:
 
     def _lock(self, name: str) -> FlockLock | None:
         with self._opened(make=True) as folder:
-            lock = lock_file(name, folder)
+            lock = lock_file(name, folder, self._flags)
             if lock is None:
                 return None
             try:
@@ -243,9 +244,9 @@ def _file(folder: int, name: str, flags: int) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _replace(folder: int, name: str, temporary: str, data: bytes) -> float:
+def _replace(folder: int, name: str, temporary: str, data: bytes, flags: int) -> float:
     try:
-        with _file(folder, temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as descriptor:
+        with _file(folder, temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | flags) as descriptor:
             files.write_all(descriptor, data, 0)
             written = os.fstat(descriptor).st_mtime
         os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
@@ -258,8 +259,8 @@ def _replace(folder: int, name: str, temporary: str, data: bytes) -> float:
     return written
 
 
-def _overwrite(folder: int, name: str, data: bytes) -> float:
-    with _file(folder, name, os.O_WRONLY) as descriptor:
+def _overwrite(folder: int, name: str, data: bytes, flags: int) -> float:
+    with _file(folder, name, os.O_WRONLY | flags) as descriptor:
         files.write_over(descriptor, data)
         return os.fstat(descriptor).st_mtime
 

@@ -21,7 +21,7 @@ GUEST_PACKAGES = (
     "linux-image-cloud-amd64,busybox-static,systemd-sysv,dbus,udev,kmod,"
     "openssh-server,ca-certificates,iproute2,iptables,nftables,netbase,procps,curl,sudo,e2fsprogs,"
     # without apparmor's parser `docker run` fails on this kernel
-    "docker.io,apparmor,python3,cifs-utils,nfs-common,smbclient,rclone,fuse3,cloud-init"
+    "docker.io,apparmor,python3,cifs-utils,nfs-common,nfs-kernel-server,smbclient,rclone,fuse3,cloud-init"
 ) + ("" if SUITE == "bookworm" else ",docker-cli")
 FILES = Path(__file__).with_name("guest")
 HOST_PACKAGES = ("mmdebstrap", "qemu-system-x86", "qemu-utils", "e2fsprogs", "openssh-client")

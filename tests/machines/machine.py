@@ -150,6 +150,10 @@ class Machine:
         """Plugs the cable in again."""
         self._qemu.qmp.execute("set_link", name="nic", up=True)
 
+    def forward(self, port: int) -> int:
+        """Returns a port of 127.0.0.1 that leads to one of its own."""
+        return self._qemu.forward(port)
+
     def host_ports(self) -> set[int]:
         """Ports of 127.0.0.1 from which its connections come, as servers on this machine see them."""
         return self._qemu.host_ports()

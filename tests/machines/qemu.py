@@ -54,9 +54,7 @@ class Qemu:
             if restored:
                 assert memory is not None
                 self._migrate("migrate-incoming", f"exec:cat {memory.state}")
-            found = re.search(r"TCP\[HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)", self.qmp.monitor("info usernet"))
-            assert found, self.qmp.monitor("info usernet")
-            self.ssh_port = int(found[1])
+            self.ssh_port = self._forwarded(22)
         except BaseException as error:
             self._process.kill()
             error.add_note((folder / "qemu.log").read_text(errors="replace")[-2000:])
@@ -88,6 +86,17 @@ class Qemu:
         """Kills it, as a power cut would."""
         self._process.kill()
         self.qmp.close()
+
+    def forward(self, port: int) -> int:
+        """Returns a port of 127.0.0.1 that leads to one of the machine's."""
+        self.qmp.monitor(f"hostfwd_add net tcp:127.0.0.1:0-:{port}")
+        return self._forwarded(port)
+
+    def _forwarded(self, port: int) -> int:
+        shown = self.qmp.monitor("info usernet")
+        found = re.search(rf"TCP\[HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)\s+\S+\s+{port}\s", shown)
+        assert found, shown
+        return int(found[1])
 
     def host_ports(self) -> set[int]:
         """Ports of 127.0.0.1 from which the machine's connections come to servers on this machine."""

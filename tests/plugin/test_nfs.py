@@ -5,10 +5,27 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.machines import snapshot
+from tests.machines.knfsd import KernelNfsServer
+from tests.machines.machine import Machine
 from tests.machines.nfs import GaneshaServer
 from tests.machines.plugin import MachinePlugin
 from tests.plugin.harness import REPOSITORY
-from tests.plugin.site import WRITER, Site, create, docker, mount_calls, query, run, run_mysql, status, wait_for_holder
+from tests.plugin.site import (
+    TAKEOVER,
+    WRITER,
+    Site,
+    create,
+    docker,
+    mount_calls,
+    query,
+    run,
+    run_mysql,
+    running,
+    status,
+    wait_for_holder,
+    wait_until,
+)
 
 pytestmark = [pytest.mark.machines, pytest.mark.root]
 
@@ -27,7 +44,7 @@ class Root:
     def drop(self):
         print("dropped", file=sys.stderr)
 
-folder = MountedFolder(Root(), "dbs")
+folder = MountedFolder(Root(), "dbs", os.O_DIRECT)
 found, end = collections.Counter(), time.monotonic() + 20
 while time.monotonic() < end:
     if sys.argv[1] == "replace":
@@ -80,6 +97,35 @@ def test_a_record_that_another_host_replaces_all_the_time_is_there_at_each_look(
             found = json.loads(two.run("python3 /code/record read", timeout=120).out)
             assert replacing.wait(60) == 0
         assert list(found) == ["{}"]
+
+
+def test_a_bystander_that_vanishes_keeps_nobody_from_renewing(
+    machine_plugin: MachinePlugin,
+) -> None:
+    """It had read the records, and a server that delegated them to it would ask for them until its lease ends."""
+    with snapshot.ensure().restore() as served:
+        server = KernelNfsServer(served, "dbs", lease=4 * TAKEOVER)
+        place = f"protocol=nfs,server={Machine.share_address},port={server.port}"
+
+        def restore(name: str) -> Machine:
+            return machine_plugin.restore(name, TAKEOVER_SECONDS=str(TAKEOVER), DEFAULTS=place)
+
+        with restore("one") as one, restore("two") as two:
+            for machine in (one, two):
+                create(machine, "dbs", "share=dbs", "exclusive=true")
+            run(one, "writer", "dbs", WRITER)
+            wait_for_holder(one, "dbs", "writer")
+            ((answer, _),) = mount_calls(two, "dbs", 1)
+            assert 'held by container "writer"' in answer
+            two.unplug()
+            cut = renewed(served)
+            wait_until(lambda: renewed(served) > cut + TAKEOVER, 2 * TAKEOVER)
+            assert running(one, "writer")
+
+
+def renewed(server: Machine) -> float:
+    """When the one record was renewed last, as a renewed file's time."""
+    return float(server.run("stat -c %Y /dbs/.azurefile/*.json").out)
 
 
 def test_what_can_not_be_mounted_says_why(site: Site) -> None:
