@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.machines import image
 from tests.machines.plugin import MachinePlugin
 from tests.machines.samba import SambaServer
 from tests.plugin.faults import BOTH, LOST, SMB
@@ -98,4 +99,7 @@ def test_nothing_is_lost(stages: Stages, kind: str, name: str) -> None:
         if name in REFUSED and "dbs" not in told:
             # a database whose calls are refused ends before anybody stops it, and the engine starts it
             expected = [volume for volume in expected if volume != "dbs"]
+        if name == "the key is switched" and image.SUITE != "bookworm":
+            # kernels since 6.9 take the new key by a remount
+            expected = []
         assert told == expected, "\n".join(log)
