@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from azurefile import sharedstore
 from azurefile.errors import ShareError, ShareSilent
 from azurefile.held import Held
 from tests.plugin.shared import TAKEOVER, Machine, MemoryFolder, World
@@ -84,6 +85,8 @@ def test_of_two_volumes_of_one_host_that_claim_at_once_only_one_gets_the_folder(
     folder: MemoryFolder, one: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder.lock("mutex")
+    # The one waits for the other, which here is the same thread.
+    monkeypatch.setattr(sharedstore, "_QUEUE_SECONDS", 0.1)
     overtake(one, monkeypatch, lambda: one.claim("b", folder="x"))
     with pytest.raises(Held):
         one.claim("a", folder="x")
