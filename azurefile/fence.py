@@ -33,7 +33,7 @@ from azurefile.leases import RENEWALS, Leases, patience
 from azurefile.liveness import Process
 from azurefile.owner import Owner, conflict, facts
 from azurefile.silence import Silence
-from azurefile.store import LockStore, Record, incomplete, is_locked
+from azurefile.store import LockStore, Record, is_locked, others
 from azurefile.volumes import Volume
 
 log = logging.getLogger(__name__)
@@ -184,19 +184,13 @@ class Fence:
         raise Held(volume, owner, silent=silent, wait=wait)
 
     def _withdraw_if_raced(self, volume: Volume, store: LockStore, lease: Lease) -> None:
-        """Look again after writing: of two claims that the mutex did not keep apart at least one sees the other.
-
-        Raises ShareSilent if not even the claim's own record is seen: then others may be missing, too.
-        """
-        records = store.records(but=self._harmless(volume, store))
-        if lease.owner.lease not in (record.owner.lease for record in records):
-            raise incomplete(volume.options.share)
-        for record in records:
+        """Look again after writing: of two claims that the mutex did not keep apart at least one sees the other."""
+        for record in others(store, lease.owner, but=self._harmless(volume, store)):
             owner = record.owner
             # A sibling that was being granted while it was judged is held, marked or not.
             own = self._leases.own(owner)
             held = record.in_force or (own is not None and own.store is store)
-            if owner.lease != lease.owner.lease and held and conflict(owner, volume.options):
+            if held and conflict(owner, volume.options):
                 raise Held(volume, owner, passing=True)
 
     def _harmless(self, volume: Volume, store: LockStore) -> set[str]:

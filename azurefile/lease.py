@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from azurefile import liveness
 from azurefile.errors import PluginError, ShareError, ShareSilent
 from azurefile.owner import Owner, collide
-from azurefile.store import Lock, LockStore, incomplete
+from azurefile.store import Lock, LockStore, others
 
 
 class TakenOver(PluginError):
@@ -120,12 +120,8 @@ class Lease:
 
     def _look_around(self) -> None:
         """Give way to who was let in while the record was not there: somebody deleted it."""
-        records = self.store.records()
-        if self.owner.lease not in (record.owner.lease for record in records):
-            raise incomplete(self.owner.share)
-        for record in records:
-            another = record.owner.lease != self.owner.lease
-            if another and record.in_force and collide(self.owner, record.owner):
+        for record in others(self.store, self.owner):
+            if record.in_force and collide(self.owner, record.owner):
                 raise TakenOver(f"its record was deleted from the share, and {record.owner.host} was let in")
 
     def _close(self) -> None:

@@ -85,9 +85,16 @@ def is_locked(store: LockStore, key: str) -> bool:
     return False
 
 
-def incomplete(share: str) -> ShareSilent:
-    """The error of a listing that lacks what was just written: an NFS server may answer with none, or with a part.
+def others(store: LockStore, owner: Owner, but: Collection[str] = ()) -> list[Record]:
+    """Every record but the owner's own, which was just written, and those of `but`, on a share that other hosts reach.
 
-    To the C library, and so to Python, an error of such a call may be the end of the folder (readdir(3), ENOENT).
+    Raises ShareSilent if that one is not listed, since then others may be missing, too: an NFS server may answer with
+    an error that the C library, and so Python, takes for the end of the folder (readdir(3), ENOENT).
     """
-    return ShareSilent(f'share "{share}": its server does not list a record that was just written; check its server')
+    records = store.records(but=but)
+    found = [record for record in records if record.owner.lease != owner.lease]
+    if len(found) == len(records):
+        raise ShareSilent(
+            f'share "{owner.share}": its server does not list a record that was just written; check its server'
+        )
+    return found
