@@ -99,7 +99,7 @@ class Fence:
                     lease.save()
                 return True
             for record in store.records(but=self._harmless(volume, store)):
-                if (record.in_force or _marked_too_early(record)) and conflict(record.owner, options):
+                if conflict(record.owner, options) and (record.in_force or _marked_too_early(record, store)):
                     self._refuse_or_evict(volume, record, store)
             self._leases.release(volume.name)
             lease = self._leases.grant(volume, store, engine)
@@ -152,9 +152,10 @@ class Fence:
         if locked and not store.shared and owner.boot != self._leases.boot:
             # A plugin of another machine holds it, which reaches this folder, too.
             raise self._held(volume, owner, restored=False)
+        age = store.now() - record.written
         if distant or (store.shared and locked):
             # Beyond this host's sight: a lock that no process here should have is a copy of this machine's.
-            self._refuse_unless_silent(volume, record, store, distant=distant)
+            self._refuse_unless_silent(volume, owner, store, age, distant=distant)
         log.warning("dead holder's folder given", extra=facts(owner) | {"host": owner.host, "to": volume.name})
         if own is not None:
             self._leases.drop(own)
@@ -167,19 +168,20 @@ class Fence:
                 store.spare(again.owner)
                 raise Held(volume, again.owner, silent=0)
         if own is None:
-            store.end_session(owner, record.age)
+            store.end_session(owner, age)
 
-    def _refuse_unless_silent(self, volume: Volume, record: Record, store: LockStore, *, distant: bool) -> None:
-        owner = record.owner
+    def _refuse_unless_silent(
+        self, volume: Volume, owner: Owner, store: LockStore, age: float, *, distant: bool
+    ) -> None:
         takeover = owner.takeover or self._leases.host.takeover
         watched = self._silence.of(owner, store.answering_since)
         enough = _WATCHED * takeover / RENEWALS / patience(exclusive=owner.exclusive)
         # A record of the future tells nothing: the share's clock was set back.
-        silent = max(record.age, watched)
+        silent = max(age, watched)
         if silent >= takeover and watched >= enough:
             return
         # This host's own is most likely dead, and the engine mounts a database only once after a crash.
-        waits = not distant or max(abs(record.age), watched) >= takeover * _SILENT
+        waits = not distant or max(abs(age), watched) >= takeover * _SILENT
         wait = max(takeover - silent, enough - watched) if waits else 0
         raise Held(volume, owner, silent=silent, wait=wait)
 
@@ -238,7 +240,7 @@ def _is_copy(volume: Volume, record: Record, lease: Lease, store: LockStore) -> 
     return there is not None and here is not None and here.owner.renewed < there.owner.renewed
 
 
-def _marked_too_early(record: Record) -> bool:
+def _marked_too_early(record: Record, store: LockStore) -> bool:
     """Whether another host voided a hold that was renewed, and then failed before it could see that."""
     by_another = record.taken_by not in ("", record.owner.host)
-    return by_another and record.owner.released is None and record.age < record.owner.takeover
+    return by_another and record.owner.released is None and store.now() - record.written < record.owner.takeover

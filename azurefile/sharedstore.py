@@ -109,16 +109,18 @@ class SharedStore:
 
     def records(self, but: Collection[str] = ()) -> list[Record]:
         """Every record but those of `but`. One that can't be read but is renewed is of another version: in the way."""
-        names = (name.removesuffix(".json") for name in self._folder.names() if name.endswith(".json"))
-        left_out = {_name(key) for key in but}
-        keys = [name for name in names if name not in left_out]
-        now = self._folder.write(_CLOCK, b"\n") if keys else 0.0
-        found = (self._read(key, now) for key in sorted(keys))
+        names = set(self._folder.names())
+        if _CLOCK not in names:
+            # Once the share is full it takes no new file.
+            self.now()
+        left_out = {f"{_name(key)}.json" for key in but}
+        files = sorted(name for name in names - left_out if name.endswith(".json"))
+        found = (self.read(file.removesuffix(".json")) for file in files)
         return [record for record in found if record is not None]
 
-    def read(self, key: str) -> Record | None:
-        """One record; its age is not measured."""
-        return self._read(key, None)
+    def now(self) -> float:
+        """Write a file, and see when the server says that was."""
+        return self._folder.write(_CLOCK, b"\n")
 
     def write(self, owner: Owner) -> None:
         """Replace one record."""
@@ -171,14 +173,14 @@ class SharedStore:
         folder, self._folder = self._folder, UnusableFolder(f'share "{self._share}": no volume uses it any more')
         folder.close()
 
-    def _read(self, key: str, now: float | None) -> Record | None:
+    def read(self, key: str) -> Record | None:
+        """One record."""
         name = _name(key)
         found = self._folder.read(f"{name}.json")
         self._note_answer()
         if found is None:
             return None
         data, written = found
-        age = 0.0 if now is None else now - written
         try:
             owner = Owner.from_json(json.loads(data))
         except (ValueError, TypeError, KeyError) as error:
@@ -193,7 +195,8 @@ class SharedStore:
                 ) from error
             log.warning("owner record not readable", extra={"file": name, "error": error})
             return None
-        return Record(owner, age, self._taken(name, owner.lease))
+        # What was given back needs no mark.
+        return Record(owner, written, self._taken(name, owner.lease) if owner.released is None else "")
 
     def _note_answer(self) -> None:
         now = self._clock()

@@ -14,8 +14,8 @@ class Record:
     """An owner record as it was found."""
 
     owner: Owner
-    # Seconds since it was written, by the share's own clock; 0 where one host alone has the share.
-    age: float = 0.0
+    # When it was written, by the share's own clock, in seconds.
+    written: float = 0.0
     # Who took the folder over from this very hold, if somebody did.
     taken_by: str = ""
 
@@ -50,6 +50,9 @@ class LockStore(Protocol):
 
     def records(self, but: Collection[str] = ()) -> list[Record]:
         """Every record that can be read, but those of these keys."""
+
+    def now(self) -> float:
+        """What the share's own clock says, in seconds, which tells how old its records are."""
 
     def read(self, key: str) -> Record | None:
         """One record."""

@@ -255,9 +255,28 @@ def test_a_hosts_own_old_record_is_written_anew_where_no_new_file_has_room(
             raise ShareError("the share is full")
         return write(name, data)
 
-    folder.files["clock"] = (b"", 0.0)
     monkeypatch.setattr(folder, "write", full)
     one.claim()
+
+
+def test_the_shares_clock_is_asked_for_what_stands_in_the_way_alone(
+    folder: MemoryFolder, one: Machine, two: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each look at it is three requests to the server, of which a Mount makes some twenty."""
+    one.claim(folder="a")
+    asked: list[str] = []
+    write = folder.write
+
+    def noted(name: str, data: bytes) -> float:
+        asked.append(name)
+        return write(name, data)
+
+    monkeypatch.setattr(folder, "write", noted)
+    two.claim(folder="b")
+    assert "clock" not in asked
+    with pytest.raises(Held):
+        two.claim("other", folder="a")
+    assert "clock" in asked
 
 
 @pytest.mark.parametrize("named", [False, True])
