@@ -3,12 +3,16 @@
 import asyncio
 import gc
 import importlib
+import sys
+from pathlib import Path
 from typing import Any
 
 import pulumi
 
 from components.custom import start_provider
 
+# Pulumi's own host takes it off the path again before `program` is awaited
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 # what is loaded stays, so there is nothing to look for in it
 gc.disable()
 # it starts while the rest is being loaded
