@@ -95,7 +95,7 @@ def _download(folder: Path, venv: Path) -> None:
 
 def _build(folder: Path, venv: Path) -> None:
     say("building the Pulumi CLI, its Python host and the Docker provider: 5 to 12 minutes, once")
-    go = _go(venv)
+    go = find_go(venv)
     programs = folder / "bin"
     programs.mkdir()
     for module, build in sources.MODULES.items():
@@ -123,7 +123,7 @@ def _combine(folder: Path, built: Path, filesystems: Path) -> None:
     (folder / "bases").symlink_to(filesystems)
 
 
-def _go(venv: Path) -> Path:
+def find_go(venv: Path) -> Path:
     """The machine's Go if it is new enough to fetch what the module asks for, else PyPI's."""
     found = shutil.which("go")
     if found:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.engine.conftest import CHECKOUT, Project
+from toolchain import clis, sources
 
 HOST = "pulumi-language-python"
 SDK = "github.com/pulumi/pulumi/sdk/v3"
@@ -20,8 +21,8 @@ def executor() -> Path:
     toolchain = CHECKOUT / ".toolchain/bin"
     if (toolchain / f"{HOST}-exec").exists():
         pytest.skip("the toolchain is the official one, which every other test runs with")
-    command = ["go", "mod", "download", "-json", SDK]
-    done = subprocess.run(command, cwd=CHECKOUT / "toolchain/pulumi", capture_output=True, text=True, check=True)
+    command = [str(clis.find_go(CHECKOUT / ".venv")), "mod", "download", "-json", SDK]
+    done = subprocess.run(command, cwd=sources.CLI, env=sources.go_environment(), stdout=subprocess.PIPE, check=True)
     return Path(json.loads(done.stdout)["Dir"]) / "python/cmd" / f"{HOST}-exec"
 
 

@@ -107,7 +107,7 @@ def test_a_go_that_is_new_enough_is_taken_and_no_other(
     go.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
     monkeypatch.setattr(cache, "entry", lambda name, make: tmp_path / "pypi")
-    assert clis._go(tmp_path) == (go if taken else tmp_path / "pypi/go/bin/go")
+    assert clis.find_go(tmp_path) == (go if taken else tmp_path / "pypi/go/bin/go")
 
 
 def test_what_base_images_need_is_said_before_anything_is_built(
