@@ -158,7 +158,7 @@ class MySQLDatabase(pulumi.ComponentResource):
                 depends_on=before,
                 additional_secret_outputs=["uploads"],
                 # the engine gives a container that is there another limit, and takes none away
-                replace_on_changes=["memory", "memorySwap"] if args.get("memory") is None else None,
+                replace_on_changes=["memory", "memorySwap"] if args.get("memory") is None else [],
             ),
         )
         accepts = ready(host, container.id, args["container"], args["labels"], READY_SECONDS)

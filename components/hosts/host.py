@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pulumi
 
@@ -46,9 +46,13 @@ class DockerHost(pulumi.ComponentResource):
         """How to reach the engine, once it is the one that containers are going to be on."""
         return self.engine
 
-    def container(self, parent: pulumi.Resource, **more: object) -> pulumi.ResourceOptions:
+    def container(
+        self, parent: pulumi.Resource, replace_on_changes: Sequence[str] = (), **more: object
+    ) -> pulumi.ResourceOptions:
         """Options of a container on this host whose parent is `parent`."""
-        return self.child(parent, hooks=self.letting_go and self.letting_go.hook, **more)
+        # one whose start failed may lack what would have been copied into it
+        again = ["#initerror", *replace_on_changes]
+        return self.child(parent, hooks=self.letting_go and self.letting_go.hook, replace_on_changes=again, **more)
 
     def child(self, parent: pulumi.Resource, **more: object) -> pulumi.ResourceOptions:
         """Options of a Docker resource on this host whose parent is `parent`."""

@@ -240,6 +240,16 @@ def test_a_volume_that_was_removed_by_hand_gives_no_empty_database(life: Databas
     assert life.sql("SELECT n FROM talk.t") == "42"
 
 
+def test_a_container_whose_creation_failed_half_way_is_made_anew(life: Database) -> None:
+    """The engine keeps what it could not start, perhaps without the files that would have been put into it."""
+    state = life.stack.export_stack()
+    (half,) = (r for r in state.deployment["resources"] if r["urn"].endswith("::mydb-container"))  # type: ignore[index]
+    half["initErrors"] = ["Unable to upload volume content"]
+    life.stack.import_stack(state)
+    assert life.up() == {"replace": 1}
+    assert life.sql("SELECT n FROM talk.t") == "42"
+
+
 def test_a_rename_that_ended_half_way_is_set_back(life: Database) -> None:
     first, volumes = life.config["databases"][0], life.config["volumes"]
     life.up(volumes=[*volumes, "odd"])
