@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import socket
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypedDict
@@ -179,15 +180,33 @@ def _stack(labels: Mapping[str, str], ours: Mapping[str, str]) -> str:
     owner = owner_of(labels)
     if not owner:
         return ""
-    if owner != owner_of(ours):
-        return f"{owner}: destroy that stack first"
+    if owner == owner_of(ours):
+        return f"an earlier life of this stack, whose state is gone: {_removal(labels)}"
+    if _is_folder_gone(labels[CHECKOUT_LABEL]):
+        return f"{owner}, a folder that is gone: unless it was moved, {_removal(labels)}"
+    return f"{owner}: destroy that stack first"
+
+
+def _removal(labels: Mapping[str, str]) -> str:
+    """How to remove what a stack without a state left."""
     checkout = labels[CHECKOUT_LABEL]
     filtered = f"--filter 'label={CHECKOUT_LABEL}={checkout}'"
     return (
-        f"an earlier life of this stack, whose state is gone: remove what it left (docker rm -f $(docker ps -aq "
-        f"{filtered}); docker volume rm $(docker volume ls -q {filtered}); docker image prune -af --filter "
-        f"'label={IMAGE_LABEL}={checkout}'); its shares keep their data"
+        f"remove what it left (docker rm -f $(docker ps -aq {filtered}); docker volume rm $(docker volume ls -q "
+        f"{filtered}); docker image prune -af --filter 'label={IMAGE_LABEL}={checkout}'); its shares keep their data"
     )
+
+
+def _is_folder_gone(checkout: str) -> bool:
+    """Whether a checkout was on this machine, and is not there any more."""
+    host, _, folder = checkout.rsplit("#", 1)[0].partition(":")
+    try:
+        os.stat(folder)
+    except FileNotFoundError:
+        return host == socket.gethostname()
+    except OSError:
+        return False
+    return False
 
 
 def _busy(servers: Iterable[Server], containers: list[Any]) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -118,6 +119,21 @@ def test_what_is_left_of_a_state_that_is_gone_is_one_line_that_says_how_to_remov
     assert "an earlier life of this stack, whose state is gone" in said
     assert "docker rm -f $(docker ps -aq --filter 'label=io.datadocker.checkout=here:/one#0')" in said
     assert "docker image prune -af --filter 'label=io.datadocker.image-of=here:/one#0'); its shares" in said
+
+
+@pytest.mark.parametrize(("host", "gone"), [(socket.gethostname(), True), ("elsewhere", False)])
+def test_what_is_left_of_a_checkout_that_is_gone_is_one_line_that_says_how_to_remove_it(
+    build: Build, recorder: Recorder, engine: FakeEngine, tmp_path: Path, host: str, gone: bool
+) -> None:
+    for folder, removed in ((tmp_path, False), (tmp_path / "gone", gone)):
+        before = LABELS | {CHECKOUT_LABEL: f"{host}:{folder}#0"}
+        engine.answers["/containers/json"] = [running("mydb", "dbs", 1, before)]
+        said = refused(build, recorder, engine, claims(server("mydb", "dbs", 2)))
+        left = f"docker rm -f $(docker ps -aq --filter 'label=io.datadocker.checkout={host}:{folder}#0')"
+        assert (
+            f":{folder}, a folder that is gone: unless it was moved, remove what it left ({left}" in said
+        ) is removed
+        assert (f":{folder}: destroy that stack first" in said) is not removed
 
 
 def test_a_container_by_hand_that_has_a_name_of_ours_is_one_line(
