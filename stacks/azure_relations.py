@@ -26,8 +26,17 @@ def check_azure(settings: Settings, at: Places, base: str) -> Iterable[Complaint
         yield from check_host(host)
     if isinstance(shares, AzureSharesSettings):
         yield from check_shares(shares)
-        region = shares.location or (host.location if isinstance(host, AzureHostSettings) else None)
+        beside = host.location if isinstance(host, AzureHostSettings) else None
+        region = shares.location or beside
         yield from _check_redundancy(shares, region)
+        # learn.microsoft.com/troubleshoot/azure/azure-storage/files/security/files-troubleshoot-linux-nfs
+        if shares.protocol == "nfs" and beside not in (None, region):
+            yield Complaint(
+                "shares.location",
+                f"Azure serves nfs to networks of its own region only, {region}, and the host is in {beside}: use one "
+                "region for both, or smb",
+                ("host.location", "shares.location", "shares.protocol"),
+            )
         count = len({settings.share_of(volume) for volume in settings.volumes})
         # one that is too large by itself is said there
         if shares.performance == "premium" and shares.gib <= PREMIUM_TOTAL < shares.gib * count:

@@ -219,6 +219,10 @@ def test_shares_that_azure_would_refuse(change: dict[str, Any], expected: str) -
             {"host": LOCAL, "shares": SHARES | {"location": "eastus", "protocol": "nfs", "performance": "premium"}},
             "shares.protocol: Azure serves nfs to its own networks only",
         ),
+        (
+            {"shares": SHARES | {"location": "eastus", "protocol": "nfs", "performance": "premium"}},
+            "shares.location: Azure serves nfs to networks of its own region only, eastus, and the host is in",
+        ),
         ({"host": LOCAL, "shares": LOCAL, "databases": [MYDB | {"allowFrom": ["10.0.0.0/8"]}]}, "[0].allowFrom: only"),
         ({"databases": [MYDB | {"allowFrom": ["0.0.0.0/0"]}]}, "[0].allowFrom[0]: '0.0.0.0/0': this is a good"),
         ({"volumes": ["logs", "config", OTHER]}, "volumes[2].options.account: shares of kind azure decide it"),
