@@ -81,7 +81,9 @@ def _end_orphans(checkout: Path) -> None:
     for process in Path("/proc").glob("[0-9]*"):
         try:
             command = (process / "cmdline").read_bytes()
-            ours = Path(os.readlink(process / "cwd")) == checkout and b"pulumi-resource-" in command
+            # what merely names one, as an editor does, has it among its arguments
+            is_provider = Path(os.fsdecode(command.split(b"\0")[0])).name.startswith("pulumi-resource-")
+            ours = is_provider and Path(os.readlink(process / "cwd")) == checkout
             if not ours or is_pulumi(_parent(process)):
                 continue
             orphan = os.pidfd_open(int(process.name))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -189,6 +190,31 @@ def test_a_component_that_was_being_registered_has_nothing_to_put_right(killed: 
     killed.state.write_text(json.dumps(state))
     killed.recover()
     assert killed.called.read_text().startswith("refresh ")
+
+
+def test_orphaned_providers_are_ended_and_what_merely_names_one_is_not(killed: Killed, tmp_path: Path) -> None:
+    provider = tmp_path / "pulumi-resource-docker"
+    provider.symlink_to("/bin/cat")
+    editor = [sys.executable, "-c", "print(input(), flush=True); input()", "provider/pulumi-resource-datadocker-engine"]
+    commands: tuple[list[str], ...] = ([str(provider)], editor)
+    running = [
+        subprocess.Popen(c, cwd=killed.backend.checkout, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        for c in commands
+    ]
+    try:
+        for process in running:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write(b"x\n")
+            process.stdin.flush()
+            assert process.stdout.readline() == b"x\n"
+        killed.during("creating", "x", kind="datadocker:index:BaseImage")
+        killed.recover()
+        assert [process.poll() for process in running] == [-signal.SIGKILL, None]
+    finally:
+        for process in running:
+            process.kill()
+            process.communicate()
 
 
 def test_without_a_killed_run_nothing_is_touched(killed: Killed, container: Callable[..., str]) -> None:
