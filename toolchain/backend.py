@@ -102,6 +102,7 @@ class Backend:
                 # another run may have made it meanwhile
                 if not (theirs / plugin.name).exists():
                     shutil.copytree(plugin, aside)
+                    cache.sync(aside)
                     aside.rename(theirs / plugin.name)
 
     def selected(self) -> str | None:

@@ -7,6 +7,7 @@ import errno
 import fcntl
 import os
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -61,8 +62,23 @@ def entry(name: str, make: Callable[[Path], None]) -> Path:
                     ": free some, or set XDG_CACHE_HOME to a folder on another disk; the next run goes on from here"
                 )
             raise ToolchainError(f"making {name} in {root()} failed: {error.strerror}{remedy}") from error
+        sync(aside)
         aside.rename(final)
     return final
+
+
+def sync(path: Path) -> None:
+    """Returns once all that was written to the file system of `path` is on its disk.
+
+    A name that is given to it later is then no name of something empty, whenever the power is cut.
+
+    Raises:
+        ToolchainError: if the disk did not take it.
+    """
+    # os.sync() would wait for all disks, also for a share whose server is gone
+    done = subprocess.run(["sync", "-f", path], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ToolchainError(f"{path} is not on its disk: {done.stderr.strip()}: look at the disk, then run this again")
 
 
 def link(path: Path, target: Path) -> None:

@@ -79,4 +79,5 @@ def _make(target: Path, python: Path, requirements: Path) -> None:
             "compiling it",
             {**os.environ, "PYTHONDONTWRITEBYTECODE": ""},
         )
+        cache.sync(made)
         cache.link(target, made)

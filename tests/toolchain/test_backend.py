@@ -65,6 +65,20 @@ def test_a_home_of_the_users_own_gets_the_plugins_that_it_lacks(tmp_path: Path, 
     assert (tmp_path / "own/plugins/resource-docker-v5.2.0/binary").read_text() == "x"
 
 
+def test_a_plugin_of_a_home_has_its_name_once_it_is_on_the_disk(
+    tmp_path: Path, env: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "plugins/resource-docker-v5.2.0").mkdir(parents=True)
+    (tmp_path / "plugins/resource-docker-v5.2.0/binary").write_text("x")
+    env["PULUMI_HOME"] = str(tmp_path / "own")
+    (tmp_path / "sync").write_text("#!/bin/sh\nls $2 >&2\nexit 1\n")
+    (tmp_path / "sync").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}", prepend=os.pathsep)
+    with pytest.raises(ToolchainError, match=r"\.part is not on its disk: binary: "):
+        backend(tmp_path, env)
+    assert [p.name for p in (tmp_path / "own/plugins").iterdir()] == [".resource-docker-v5.2.0.part"]
+
+
 def test_two_first_runs_give_a_home_its_plugins_once(
     tmp_path: Path, env: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

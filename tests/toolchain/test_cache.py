@@ -56,6 +56,35 @@ def test_a_full_disk_is_one_line() -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.fixture
+def synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Puts a disk that takes nothing below everything; returns a file that says what it was to take."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/sync").write_text(
+        f'#!/bin/sh\necho "$1 $(ls "$2")" > {tmp_path}/synced\necho broken >&2\nexit 1\n'
+    )
+    (tmp_path / "bin/sync").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin", prepend=os.pathsep)
+    return tmp_path / "synced"
+
+
+def test_an_entry_has_its_name_once_it_is_on_the_disk(synced: Path) -> None:
+    with pytest.raises(
+        ToolchainError, match=r"/x.part is not on its disk: broken: look at the disk, then run this again"
+    ):
+        cache.entry("x", lambda folder: (folder / "whole").touch())
+    assert synced.read_text() == "-f whole\n"
+    assert not (cache.root() / "x").exists()
+
+
+def test_an_environment_has_its_name_once_it_is_on_the_disk(synced: Path, tmp_path: Path) -> None:
+    (tmp_path / "requirements.txt").write_text("# nothing\n")
+    with pytest.raises(ToolchainError, match=r"is not on its disk"):
+        virtualenv.ensure(tmp_path)
+    assert "pyvenv.cfg" in synced.read_text()
+    assert [p.suffix for p in cache.root().glob("venv-*")] == [".d"]
+
+
 def _enter(log: Path) -> None:
     def make(folder: Path) -> None:
         with log.open("a") as file:
