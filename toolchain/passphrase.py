@@ -8,6 +8,7 @@ import re
 import secrets
 from pathlib import Path
 
+from toolchain import cache
 from toolchain.commandline import DEFAULT_STACK
 from toolchain.progress import ToolchainError, say
 from toolchain.stackfile import text_of
@@ -31,7 +32,8 @@ class Passphrases:
         """Sets the passphrase of `stack`, unless the user did or its secrets are not kept by one.
 
         Raises:
-            ToolchainError: if the user set the published one for a stack that it is not for.
+            ToolchainError: if the user set the published one for a stack that it is not for, or the checkout's own
+                is lost.
         """
         in_files, by_service = (self._url.startswith(scheme) for scheme in ("file://", "http"))
         published = stack != DEFAULT_STACK and self._keeps(stack, or_else=not by_service) and self._published()
@@ -86,11 +88,19 @@ class Passphrases:
 
     def _ensure_own(self) -> None:
         if self._own.exists():
+            if not self._own.stat().st_size:
+                raise ToolchainError(
+                    f"{self._own} is empty, and would encrypt nothing: put back the copy of it that is kept with the "
+                    "state; if nothing was ever encrypted by it, remove it"
+                )
             return
         aside = self._own.with_name(f"{self._own.name}.{os.getpid()}")
         aside.touch(mode=0o600)
         aside.write_text(secrets.token_urlsafe(32))
+        # what is encrypted by it outlives a power cut, and so does it
+        cache.sync(aside)
         with contextlib.suppress(FileExistsError):
             os.link(aside, self._own)
         aside.unlink()
+        cache.sync(self._own)
         say(f"made a passphrase for stacks other than dev: {self._own} (keep it with the state)")

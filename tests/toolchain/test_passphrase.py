@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,27 @@ def test_dev_has_the_published_passphrase_and_others_one_of_their_own(checkout: 
     env.pop("PULUMI_CONFIG_PASSPHRASE_FILE")
     made.choose("mine")
     assert file.read_text() == first
+
+
+def test_a_passphrase_is_used_once_it_is_on_the_disk(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = checkout / "seen"
+    (checkout / "sync").write_text(
+        f'#!/bin/sh\necho "$1 $(basename "$2") $(wc -c < "$2")" >> {seen}\nls .state >> {seen}\n'
+    )
+    (checkout / "sync").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{checkout}", prepend=os.pathsep)
+    monkeypatch.chdir(checkout)
+    in_files(checkout, {}).choose("mine")
+    aside = f"passphrase.{os.getpid()}"
+    assert seen.read_text().splitlines() == [f"-f {aside} 43", aside, "-f passphrase 43", "passphrase"]
+
+
+def test_an_empty_passphrase_is_none(checkout: Path) -> None:
+    (checkout / ".state/passphrase").touch()
+    with pytest.raises(ToolchainError, match=r"^/.*/.state/passphrase is empty, .*: put back the copy .*, remove it$"):
+        in_files(checkout, {}).choose("mine")
+    in_files(checkout, {}).choose("dev")
+    in_files(checkout, {"PULUMI_CONFIG_PASSPHRASE": "mine"}).choose("mine")
 
 
 def test_the_users_passphrase_is_respected(checkout: Path) -> None:
