@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 
 from toolchain.cache import lock
-from toolchain.progress import ToolchainError, run
+from toolchain.progress import ToolchainError, run, say
+
+LOCK_SECONDS = 300
+AGAIN_SECONDS = 5
 
 
 def require(programs: Sequence[str], packages: Sequence[str], why: str) -> bool:
@@ -33,16 +37,31 @@ def install(packages: Sequence[str], why: str) -> None:
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         raise ToolchainError(f"{why} needs the packages {names}: sudo apt-get install {names}")
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    apt = ["apt-get", "-q", "-o", "DPkg::Lock::Timeout=300"]
+    apt = ["apt-get", "-q", "-o", f"DPkg::Lock::Timeout={LOCK_SECONDS}"]
     with lock("apt"):
         # apt goes on after an installation that was killed only once this was said; else it does nothing
         # (without an answer to what it may ask, it keeps a file that somebody changed)
         keep = ["--force-confdef", "--force-confold"]
         half_done = ["dpkg", *keep, "--configure", "-a"]
         subprocess.run(half_done, env=env, stdin=subprocess.DEVNULL, capture_output=True, check=False)
-        run([*apt, "update"], "reading the package lists", env)
-        run(
+        _run([*apt, "update"], "reading the package lists", env)
+        _run(
             [*apt, "install", "-y", "--fix-broken", "--no-remove", "--no-install-recommends", *packages],
             f"installing {names} for {why}",
             env,
         )
+
+
+def _run(command: Sequence[str], what: str, env: Mapping[str, str]) -> None:
+    """Runs apt, again while another one has what it needs: by itself it waits for dpkg's lock only."""
+    end = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            run(command, what, {**env, "LC_ALL": "C"})
+        except ToolchainError as error:
+            if "Could not get lock" not in str(error) or time.monotonic() > end:
+                raise
+        else:
+            return
+        say(f"another apt is at work: waiting for it, {LOCK_SECONDS} s at most")
+        time.sleep(AGAIN_SECONDS)

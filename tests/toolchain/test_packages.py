@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from toolchain import bases, packages
+from toolchain.progress import ToolchainError
 
 Program = Callable[[str, str], None]
 
@@ -37,6 +38,48 @@ def test_an_installation_that_was_killed_is_gone_on_with_first(
     program("apt-get", f'grep -q configured {done} && echo "$@" >> {done}')
     packages.install(["mmdebstrap"], "base images")
     assert "mmdebstrap" in done.read_text().splitlines()[-1]
+
+
+LOCKED = "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 7 (apt-get)"
+
+
+@pytest.mark.parametrize("locked", ["update", "install"])
+def test_another_apt_is_waited_for(
+    program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, locked: str
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    held, done = tmp_path / "held", tmp_path / "done"
+    held.touch()
+    program("dpkg", "")
+    program(
+        "apt-get",
+        f'case "$*" in *" {locked}"*) [ ! -e {held} ] || {{ echo "{LOCKED}"; exit 100; }};; esac; echo "$@" >> {done}',
+    )
+    said: list[str] = []
+
+    def end_the_other(line: str) -> None:
+        said.append(line)
+        held.unlink()
+
+    monkeypatch.setattr(packages, "say", end_the_other)
+    monkeypatch.setattr(packages, "AGAIN_SECONDS", 0)
+    packages.install(["mmdebstrap"], "base images")
+    assert ["update" in line for line in done.read_text().splitlines()] == [True, False]
+    assert said == ["another apt is at work: waiting for it, 300 s at most"]
+
+
+@pytest.mark.parametrize("said", [LOCKED, "E: The repository is not signed"])
+def test_what_apt_can_not_do_ends_it(
+    program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(packages, "LOCK_SECONDS", 0)
+    program("dpkg", "")
+    program("apt-get", f'echo "{said}"; exit 100')
+    with pytest.raises(ToolchainError, match=rf"^reading the package lists failed .*\n  {said[:9]}"):
+        packages.install(["mmdebstrap"], "base images")
 
 
 @pytest.mark.parametrize(
