@@ -26,9 +26,10 @@ PACKED = ("PULUMI_DIY_BACKEND_GZIP", "PULUMI_DIY_BACKEND_ZSTD")
 class Backend:
     """The backend that the user names or is logged in to, or else files in the checkout's `.state`."""
 
-    def __init__(self, checkout: Path, env: dict[str, str], cli: Path) -> None:
-        """Decides on the backend and completes `env` for it, in which `cli` is run."""
+    def __init__(self, checkout: Path, env: dict[str, str], cli: Path, here: Path) -> None:
+        """Decides on the backend and completes `env` for it, in which `cli` is run, from the folder `here`."""
         self.checkout = checkout
+        self._here = here
         self.cli = cli
         self.state = checkout / ".state"
         self.env = env
@@ -67,7 +68,7 @@ class Backend:
         path = unquote(self.url.removeprefix("file://").split("?")[0].split("#")[0])
         if path.startswith("~"):
             return Path.home() / path[2:]
-        return self.checkout / path
+        return self._here / path
 
     def prepare(self, plugins: Path) -> None:
         """Makes the checkout's state folder, closed to others, and the CLI's home in it."""
@@ -150,7 +151,7 @@ class Backend:
         listed = subprocess.run(
             [self.cli, "stack", "ls", "--json"],
             env=self._own_env(),
-            cwd=self.checkout,
+            cwd=self._here,
             capture_output=True,
             check=False,
         )
@@ -190,7 +191,7 @@ class Backend:
         done = subprocess.run(
             [self.cli, *args, "--non-interactive"],
             env=self._own_env(),
-            cwd=self.checkout,
+            cwd=self._here,
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,

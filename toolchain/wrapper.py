@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> None:
     """Runs `pulumi` with `arguments`; does not return."""
     asked = commandline.understood(arguments, os.environ)
     try:
-        folder = _folder(asked)
+        os.chdir(_folder(asked))
         cli, env = _ready(asked)
     except ToolchainError as error:
         say(str(error))
@@ -51,7 +51,6 @@ def main(arguments: list[str]) -> None:
     except KeyboardInterrupt:
         say("interrupted; the next run goes on from here")
         sys.exit(130)
-    os.chdir(folder)
     os.execve(cli, [str(cli), *arguments], env)
 
 
@@ -85,7 +84,8 @@ def _ready(arguments: list[str]) -> tuple[Path, dict[str, str]]:
     toolchain = clis.ensure(CHECKOUT, venv)
     env = environment(toolchain)
     cli = toolchain / "bin/pulumi"
-    backend = Backend(CHECKOUT, env, cli)
+    # a backend's relative path is meant from where the CLI is, or is told to go
+    backend = Backend(CHECKOUT, env, cli, Path.cwd() / (commandline.value_of(arguments, "cwd", "C") or ""))
     backend.prepare(toolchain / "plugins")
     if command in ("login", "logout"):
         env.pop("PULUMI_BACKEND_URL", None)

@@ -85,7 +85,7 @@ def test_a_stack_that_was_renamed_keeps_what_it_has_and_can_go_back(clone: Clone
     # the CLI alone does it
     env = environment(clone.checkout / ".toolchain") | {"PULUMI_CREDENTIALS_PATH": str(clone.folder / "credentials")}
     cli = clone.checkout / ".toolchain/bin/pulumi"
-    Backend(clone.checkout, env, cli).passphrases.choose("staging")
+    Backend(clone.checkout, env, cli, clone.checkout).passphrases.choose("staging")
     subprocess.run(
         [cli, "stack", "rename", "qa", "--stack", "staging"], cwd=clone.checkout, env=env, check=True, timeout=60
     )

@@ -23,7 +23,7 @@ later = pulumi.Stash("later", input="x", opts=pulumi.ResourceOptions(depends_on=
 def forget(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in project.env().items():
         monkeypatch.setenv(name, value)
-    vanished.forget(Backend(project.folder, dict(os.environ), TOOLCHAIN / "pulumi"), "test")
+    vanished.forget(Backend(project.folder, dict(os.environ), TOOLCHAIN / "pulumi", project.folder), "test")
 
 
 def test_what_was_on_it_is_forgotten_and_what_was_not_stays(

@@ -7,13 +7,14 @@ import hashlib
 import json
 import os
 import shutil
+import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from toolchain import cache
+from toolchain import cache, wrapper
 from toolchain.backend import Backend
 from toolchain.progress import ToolchainError
 
@@ -25,7 +26,7 @@ def env(tmp_path: Path) -> dict[str, str]:
 
 def backend(tmp_path: Path, env: dict[str, str]) -> Backend:
     (tmp_path / "checkout").mkdir(exist_ok=True)
-    made = Backend(tmp_path / "checkout", env, tmp_path / "pulumi")
+    made = Backend(tmp_path / "checkout", env, tmp_path / "pulumi", tmp_path / "checkout")
     made.prepare(tmp_path / "plugins")
     return made
 
@@ -49,7 +50,7 @@ def test_a_checkouts_path_may_have_what_means_something_in_a_url(tmp_path: Path,
     # packed states would hide what a killed run left
     env = {"PATH": "/bin", "PULUMI_CREDENTIALS_PATH": str(tmp_path), "PULUMI_DIY_BACKEND_GZIP": "true",
            "PULUMI_CONFIG_PASSPHRASE": "x", "PULUMI_SKIP_UPDATE_CHECK": "true"}  # fmt: skip
-    made = Backend(checkout, env, Path(os.environ["DATADOCKER_TEST_TOOLCHAIN"], "pulumi"))
+    made = Backend(checkout, env, Path(os.environ["DATADOCKER_TEST_TOOLCHAIN"], "pulumi"), checkout)
     made.prepare(tmp_path / "plugins")
     made.pulumi("stack", "init", "one")
     assert (checkout / ".state/.pulumi/stacks/datadocker/one.json").exists()
@@ -150,6 +151,36 @@ def test_the_backend_of_the_project_is_respected(
     made = backend(tmp_path, env)
     assert "PULUMI_BACKEND_URL" not in env
     assert made.states.folder == (folder and Path(folder.format(made.checkout)).expanduser() / ".pulumi")
+
+
+@pytest.mark.parametrize(
+    ("here", "arguments", "said"),
+    [("sub", [], "environment"), (".", ["-C", "sub"], "login"), (".", ["--cwd=sub"], "project")],
+)
+def test_a_relative_backend_is_below_the_folder_of_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, here: str, arguments: list[str], said: str
+) -> None:
+    checkout, url = tmp_path / "checkout", "file://./below"
+    (checkout / "sub/below").mkdir(parents=True)
+    (checkout / "below").mkdir()
+    of_project = f"backend: {{url: '{url}'}}\n" if said == "project" else ""
+    (checkout / "Pulumi.yaml").write_text(f"name: datadocker\nruntime: yaml\n{of_project}")
+    (checkout / "Pulumi.mine.yaml").touch()
+    login(tmp_path / "home", url if said == "login" else "")
+    (tmp_path / "bin").symlink_to(os.environ["DATADOCKER_TEST_TOOLCHAIN"])
+    for variable in [v for v in os.environ if v.startswith("PULUMI_")]:
+        monkeypatch.delenv(variable)
+    monkeypatch.setenv("PULUMI_CREDENTIALS_PATH", str(tmp_path / "home"))
+    if said == "environment":
+        monkeypatch.setenv("PULUMI_BACKEND_URL", url)
+    monkeypatch.setattr(wrapper, "CHECKOUT", checkout)
+    monkeypatch.setattr("toolchain.virtualenv.ensure", lambda _: tmp_path)
+    monkeypatch.setattr("toolchain.clis.ensure", lambda *_: tmp_path)
+    monkeypatch.setattr(os, "execve", lambda _, command, env: subprocess.run(command, env=env, check=True))
+    monkeypatch.chdir(checkout / here)
+    wrapper.main([*arguments, "config", "--stack", "mine", "--non-interactive"])
+    assert (checkout / "sub/below/.pulumi/stacks/datadocker/mine.json").exists()
+    assert not list((checkout / "below").iterdir())
 
 
 def test_a_project_without_a_backend_of_its_own_has_the_checkouts(tmp_path: Path, env: dict[str, str]) -> None:

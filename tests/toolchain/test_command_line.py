@@ -86,7 +86,7 @@ def test_what_the_wrapper_asks_of_the_cli_has_no_options_of_the_users(monkeypatc
     monkeypatch.setenv("PULUMI_OPTION_STACK", "x")
     env = wrapper.environment(wrapper.CHECKOUT / ".toolchain")
     assert "PULUMI_OPTION_STACK" in env
-    assert "PULUMI_OPTION_STACK" not in Backend(wrapper.CHECKOUT, env, Path("pulumi"))._own_env()
+    assert "PULUMI_OPTION_STACK" not in Backend(wrapper.CHECKOUT, env, Path("pulumi"), wrapper.CHECKOUT)._own_env()
 
 
 def test_from_elsewhere_it_goes_to_its_checkout_and_to_no_other_project(

@@ -40,7 +40,9 @@ class Killed:
         self.called = folder / "called"
         cli.write_text(f'#!/bin/sh\necho "$@" >> {self.called}\n')
         cli.chmod(0o755)
-        self.backend = Backend(folder / "checkout", {"PULUMI_CREDENTIALS_PATH": str(folder / "credentials")}, cli)
+        self.backend = Backend(
+            folder / "checkout", {"PULUMI_CREDENTIALS_PATH": str(folder / "credentials")}, cli, folder / "checkout"
+        )
         self.backend.prepare(folder / "plugins")
         assert self.backend.states.folder is not None
         gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
