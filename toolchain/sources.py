@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from toolchain import cache
 from toolchain.progress import ToolchainError, say
 
 PULUMI_VERSION = "3.259.0"
@@ -101,7 +102,11 @@ def sources_key() -> str:
 
 def go_environment() -> dict[str, str]:
     """The environment without what would have Go build otherwise, or be another Go."""
-    return {name: value for name, value in os.environ.items() if name not in INTERFERING}
+    environment = {name: value for name, value in os.environ.items() if name not in INTERFERING}
+    place = Path.home() / "go"
+    if not os.access(place if place.exists() else place.parent, os.W_OK):
+        environment.setdefault("GOPATH", str(cache.root() / "go"))
+    return environment
 
 
 @contextmanager

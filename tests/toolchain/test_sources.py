@@ -38,6 +38,20 @@ def test_a_build_has_no_settings_of_other_work_and_stays_beside_what_it_makes(
     assert [file.name for file in out.iterdir()] == ["pulumi"]
 
 
+def test_where_the_home_can_not_be_written_modules_are_in_the_cache(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("GOPATH", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("HOME", "/nonexistent")
+    assert sources.go_environment()["GOPATH"] == f"{tmp_path}/cache/datadocker/go"
+    monkeypatch.setenv("GOPATH", str(tmp_path))
+    assert sources.go_environment()["GOPATH"] == str(tmp_path)
+    monkeypatch.delenv("GOPATH")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert "GOPATH" not in sources.go_environment()
+
+
 def test_what_the_compiler_said_last_is_told(tmp_path: Path) -> None:
     go = tmp_path / "go"
     go.write_text("#!/bin/sh\necho go: downloading example.com/x v1\necho main.go:1: no such thing >&2\nexit 1\n")
