@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import gzip
 import json
 import os
@@ -13,6 +15,8 @@ from typing import Any
 from toolchain.progress import say
 
 PROJECT = "datadocker"
+# beside what is the CLI's
+RUNS = "datadocker-runs"
 
 
 class StateFiles:
@@ -36,10 +40,35 @@ class StateFiles:
                 holder = json.loads(file.read_text() or "{}")
             except (OSError, ValueError):
                 continue
-            here = holder.get("hostname", socket.gethostname()) == socket.gethostname()
-            if here and not is_pulumi(holder.get("pid", 0)):
+            here, pid = holder.get("hostname", socket.gethostname()) == socket.gethostname(), holder.get("pid", 0)
+            if here and not is_pulumi(pid) and not self._is_kept(pid):
                 file.unlink(missing_ok=True)
                 say("broke the lock of a pulumi that is gone")
+
+    def keep_locks(self) -> None:
+        """Lets no other wrapper take this process for dead, as one in a container would, which does not see it.
+
+        What becomes of it keeps the lock, on the byte of its pid, and a child of it does not (fcntl(2), record locks).
+        """
+        if self.folder is not None:
+            with contextlib.suppress(OSError):
+                runs = os.open(self.folder / RUNS, os.O_RDONLY | os.O_CREAT, 0o666)
+                os.set_inheritable(runs, True)
+                fcntl.lockf(runs, fcntl.LOCK_SH | fcntl.LOCK_NB, 1, os.getpid())
+
+    def _is_kept(self, pid: int) -> bool:
+        """Whether a process that has this pid anywhere keeps its locks. It ends our own `keep_locks`: ask before."""
+        if self.folder is None:
+            return False
+        try:
+            with (self.folder / RUNS).open("r+") as runs:
+                fcntl.lockf(runs, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, pid)
+        except BlockingIOError:
+            return True
+        except OSError:
+            # there is none, or no such lock there
+            return False
+        return False
 
     def mend_files(self, stack: str) -> None:
         """Repairs what a kill in the middle of writing left of the stack's files.

@@ -121,6 +121,7 @@ def _ready(arguments: list[str]) -> tuple[Path, dict[str, str]]:
         targeted.check(backend, stack)
     if vanished.is_refresh(command, arguments) and not stackfile.runs_here(CHECKOUT, name):
         vanished.forget(backend, stack)
+    backend.states.keep_locks()
     return cli, env
 
 

@@ -55,6 +55,44 @@ def test_locks_of_the_living_and_of_other_machines_stay(tmp_path: Path) -> None:
     assert file.exists()
 
 
+# what the wrapper looks for is there; the CLI says that it runs, and ends when it is told to
+RUN = """
+import sys
+sys.path.insert(0, ".")
+from pathlib import Path
+from toolchain import clis, virtualenv, wrapper
+wrapper.CHECKOUT = Path(sys.argv[1])
+virtualenv.ensure = clis.ensure = lambda *_: wrapper.CHECKOUT
+wrapper.main(["config", "--stack", "dev"])
+"""
+
+
+def test_the_lock_of_a_run_that_is_not_seen_stays(tmp_path: Path) -> None:
+    """As where the checkout is in two containers of one name. A shell is no pulumi to who looks at processes."""
+    files = StateFiles(tmp_path / ".state/.pulumi")
+    assert files.folder is not None
+    for folder in (tmp_path / "bin", files.folder / "stacks/datadocker"):
+        folder.mkdir(parents=True)
+    (files.folder / "stacks/datadocker/dev.json").write_text("{}")
+    (tmp_path / "bin/pulumi").write_text("#!/bin/sh\necho runs\ncat\n")
+    (tmp_path / "bin/pulumi").chmod(0o755)
+    env = {"PATH": os.environ["PATH"], "PULUMI_CREDENTIALS_PATH": str(tmp_path)}
+    command = [sys.executable, "-c", RUN, str(tmp_path)]
+    with subprocess.Popen(
+        command, cwd=Path(__file__).parents[2], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as run:
+        assert run.stdout is not None
+        assert run.stdout.readline() == b"runs\n"
+        file = lock(files.folder, run.pid)
+        files.break_dead_locks("dev")
+        assert file.exists()
+        run.kill()
+        run.wait()
+        # what it started lives on, and is no run
+        files.break_dead_locks("dev")
+        assert not file.exists()
+
+
 def test_pending_operations_are_read_from_the_state(tmp_path: Path) -> None:
     files = StateFiles(tmp_path)
     file = tmp_path / "stacks/datadocker/dev.json"
