@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import io
+import platform
 import re
 import shutil
 import tempfile
@@ -40,6 +41,8 @@ class ImportedImage(EngineResource):
                 file = io.BytesIO(f"FROM {same}\n".encode())
                 engine.images.build(fileobj=file, tag=reference, labels=wanted, rm=True)
             else:
+                if props["engine"]["url"].startswith("ssh:"):
+                    _check_architecture(engine, props["archive"])
                 with _to_send(props) as archive:
                     engine.api.import_image(src=archive, repository=repository, tag=tag, changes=labels)
         return reference
@@ -52,6 +55,16 @@ class ImportedImage(EngineResource):
         with engine_client(props["engine"]) as engine:
             if engine.images.list(filters={"reference": identity}):
                 engine.images.remove(identity, force=True)
+
+
+def _check_architecture(engine: DockerClient, archive: str) -> None:
+    """Raises Failure if what is installed in `archive`, which was made here, is for another processor."""
+    here, there = platform.machine(), engine.info()["Architecture"]
+    if here != there:
+        raise Failure(
+            f"the root filesystem {archive} was made here, for {here}, and the host is {there}: run this on such a "
+            "machine, or with DATADOCKER_TOOLCHAIN=official, and the host pulls its own"
+        )
 
 
 def _quoted(value: str) -> str:

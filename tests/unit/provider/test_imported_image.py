@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
+import platform
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -13,6 +14,7 @@ import pytest
 
 from provider.connection import Engine, EngineConnection
 from provider.image import CONTENT_LABEL, ImportedImage
+from provider.resource import Failure
 from tests.unit.fake_engine import FakeEngine, served
 
 LABELS = {"io.datadocker.stack": "datadocker/staging"}
@@ -25,9 +27,12 @@ class ImageEngine(FakeEngine):
         super().__init__(path)
         self.images: dict[tuple[str, str], str] = {}
         self.asked: list[tuple[str, dict[str, list[str]], bytes]] = []
+        self.architecture = platform.machine()
 
     def respond(self, method: str, path: str, body: bytes) -> tuple[int, bytes] | None:
         what, query = urlsplit(path).path, parse_qs(urlsplit(path).query)
+        if what.endswith("/info"):
+            return 200, json.dumps({"Architecture": self.architecture}).encode()
         if what.endswith("/images/json"):
             asked = json.loads(query["filters"][0])
             found = [
@@ -77,17 +82,31 @@ def test_an_engine_without_these_files_is_sent_them(engine: ImageEngine, tmp_pat
     assert f'LABEL {CONTENT_LABEL}="bases-1-bookworm"' in query["changes"]
 
 
-def test_over_a_network_they_are_sent_compressed(
-    engine: ImageEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def remote(engine: ImageEngine, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The engine's URL, by which it is reached over a network."""
+
     @contextlib.contextmanager
     def connected(_: Engine) -> Iterator[EngineConnection]:
         yield EngineConnection(engine.path)
 
     monkeypatch.setattr("provider.resource.connect", connected)
-    make(engine, tmp_path, "ssh://ops@box:22")
+    return "ssh://ops@box:22"
+
+
+def test_over_a_network_they_are_sent_compressed(engine: ImageEngine, tmp_path: Path, remote: str) -> None:
+    make(engine, tmp_path, remote)
     ((what, _, body),) = engine.asked
     assert (what, gzip.decompress(body)) == ("create", b"files")
+
+
+def test_to_a_host_of_another_architecture_they_are_not_sent(engine: ImageEngine, tmp_path: Path, remote: str) -> None:
+    engine.architecture = "riscv64"
+    with pytest.raises(
+        Failure, match=rf"for {platform.machine()}, and the host is riscv64: run this on such a machine"
+    ):
+        make(engine, tmp_path, remote)
+    assert not engine.asked
 
 
 def test_an_engine_that_has_them_only_gets_other_labels(engine: ImageEngine, tmp_path: Path) -> None:
