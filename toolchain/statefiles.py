@@ -138,9 +138,10 @@ def _is_json(file: Path) -> bool:
 def is_pulumi(pid: int) -> bool:
     """Whether process `pid` is a Pulumi CLI; one of which this user may not see what it is may be one."""
     try:
-        return b"pulumi" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0]
+        program = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0]
     except OSError:
         return _lives(pid)
+    return program.rpartition(b"/")[2] == b"pulumi"
 
 
 def _lives(pid: int) -> bool:

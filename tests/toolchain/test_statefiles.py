@@ -30,11 +30,21 @@ def test_the_lock_of_a_dead_process_is_broken(tmp_path: Path) -> None:
     assert not file.exists()
 
 
-def test_a_pid_that_something_else_has_now_is_a_dead_pulumi(tmp_path: Path) -> None:
-    files = StateFiles(tmp_path)
-    file = lock(tmp_path, os.getpid())
-    files.break_dead_locks("dev")
-    assert not file.exists()
+@pytest.mark.parametrize(("program", "lives"), [("cat", False), ("pulumi/cat", False), ("cat/pulumi", True)])
+def test_a_pid_that_something_else_has_now_is_a_dead_pulumi(tmp_path: Path, program: str, lives: bool) -> None:
+    files, path = StateFiles(tmp_path), tmp_path / "bin" / program
+    path.parent.mkdir(parents=True)
+    path.symlink_to("/bin/cat")
+    with subprocess.Popen([path], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as running:
+        assert running.stdin is not None
+        assert running.stdout is not None
+        # it has its command line a moment after it was started
+        running.stdin.write(b"x\n")
+        running.stdin.flush()
+        running.stdout.readline()
+        file = lock(tmp_path, running.pid)
+        files.break_dead_locks("dev")
+        assert file.exists() is lives
 
 
 def test_locks_of_the_living_and_of_other_machines_stay(tmp_path: Path) -> None:
