@@ -103,7 +103,9 @@ class AzureHostSettings(Section):
     private_route: bool = Field(
         default=False, description="The private address is reached from here, by VPN or peering."
     )
-    user: AdminUser = Field(default="datadocker", description="Who logs in; a member of the group docker.")
+    user: AdminUser = Field(
+        default="datadocker", description="Who logs in; a member of the group docker. A change makes the machine anew."
+    )
     identity_file: Annotated[str, Field(min_length=1)] | None = Field(
         default=None,
         description="Private key file, mode 0600, its .pub beside it; by default the stack makes a pair. A change "
@@ -111,9 +113,12 @@ class AzureHostSettings(Section):
     )
     size: MachineSize = Field(default="Standard_B2s", description="Size; a change restarts the machine.")
     image: MachineImage = Field(
-        default="Debian:debian-12:12-gen2:latest", description="Debian 12: publisher:offer:sku:version, or an id."
+        default="Debian:debian-12:12-gen2:latest",
+        description="Debian 12: publisher:offer:sku:version, or an id. A change makes the machine anew.",
     )
-    disk: AzureDiskSettings = Field(default=AzureDiskSettings(), description="The machine's disk.")
+    disk: AzureDiskSettings = Field(
+        default=AzureDiskSettings(), description="The machine's disk; a change makes the machine anew."
+    )
     zone: Zone | None = Field(
         default=None, description='Availability zone, in quotes: "1"; a change makes the machine anew.'
     )
@@ -124,7 +129,8 @@ class AzureHostSettings(Section):
         default=False, description="Where the size has it; a change makes the machine anew."
     )
     custom_data: Annotated[str, Field(min_length=1)] | None = Field(
-        default=None, description="A cloud-config or script file that runs besides ours."
+        default=None,
+        description="A cloud-config or script file that runs besides ours; a change makes the machine anew.",
     )
     system_identity: bool = Field(
         default=False,

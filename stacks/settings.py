@@ -71,12 +71,12 @@ class LocalSharesSettings(Section):
 class VolumeSettings(Section):
     """A Docker volume mapped onto a share. Writing only its name is enough."""
 
-    name: VolumeName = Field(description="Name on the engine.")
+    name: VolumeName = Field(description="Name on the engine, after prefix.")
     share: ShareName | None = Field(default=None, description="Default: the volume's name.")
     folder: Folder | None = Field(default=None, description="Folder inside the share. Default: the share's root.")
     exclusive: bool | None = Field(
         default=None,
-        description="One writing container at a time. Default: true for a database's volume.",
+        description="One container at a time, reading or writing. Default: true for a database's volume.",
     )
     options: dict[DriverOption, str | int | float | bool] = Field(
         default={}, description="Further driver options of azurefile, such as uid or dirmode."
@@ -114,7 +114,7 @@ class UserSettings(Section):
 class DatabaseSettings(Section):
     """A MySQL server on a volume."""
 
-    name: ContainerName = Field(description="Name of the container.")
+    name: ContainerName = Field(description="Name of the container, after prefix.")
     volume: str = Field(description="Name of one of the volumes; a database has it alone.")
     port: Port = Field(description="Port on 127.0.0.1 of the host.")
     allow_from: Sources = Field(
@@ -141,7 +141,9 @@ class ImagesSettings(Section):
     """Images to use instead of the ones that the stack builds."""
 
     mysql: Annotated[str, Field(pattern=IMAGE)] | None = Field(
-        default=None, description="An official MySQL image, such as mysql:9.7.0."
+        default=None,
+        description="An official MySQL image, such as mysql:9.7.0, of the data's series or newer: an older one is "
+        "refused when the server before it is gone; the data stays.",
     )
 
 

@@ -181,7 +181,10 @@ def _stack(labels: Mapping[str, str], ours: Mapping[str, str]) -> str:
     if not owner:
         return ""
     if owner == owner_of(ours):
-        return f"an earlier life of this stack, whose state is gone: {_removal(labels)}"
+        return (
+            "an earlier life of this stack, whose state is gone: unless it is in another backend than pulumi whoami -v "
+            f"tells, {_removal(labels)}"
+        )
     if _is_folder_gone(labels[CHECKOUT_LABEL]):
         return f"{owner}, a folder that is gone: unless it was moved, {_removal(labels)}"
     return f"{owner}: destroy that stack first"
