@@ -28,7 +28,10 @@ class Caller:
 
 
 class CallerProtocol(H11Protocol):
-    """HTTP over a unix socket; a request's client is the caller's pid, 0 for one in a namespace that can't be seen."""
+    """HTTP over a unix socket; a request's client is the caller's pid, 0 for one in a namespace that can't be seen.
+
+    Its state has the transport, to hang up by.
+    """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Read who is at the other end, as the kernel noted it when it connected."""
@@ -36,3 +39,4 @@ class CallerProtocol(H11Protocol):
         found: socket.socket = transport.get_extra_info("socket")
         pid, _, _ = _CREDENTIALS.unpack(found.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
         self.client = ("pid", pid)
+        self.app_state = self.app_state | {"transport": transport}

@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 _MEDIA_TYPE = "application/vnd.docker.plugins.v1.1+json"
 _BODY_BYTES = 1 << 20
+# The engine sends nothing with the first, and with a repeated one of the others.
+_WITHOUT_BODY = ("/Plugin.Activate", "/VolumeDriver.Capabilities", "/VolumeDriver.List")
 
 
 class _BadRequest(PluginError):
@@ -119,6 +121,8 @@ def _endpoint(path: str, call: _Call) -> Callable[[Request], Awaitable[Response]
         try:
             body = await _body(request)
             caller = Caller(Process.of(request.client.port) if request.client else None)
+            if not body and path not in _WITHOUT_BODY:
+                return await _hang_up(request, path, caller)
             watching = asyncio.create_task(_watch(request, caller))
             return _json(await call(VolumeRequest.parse(body, caller)), 200)
         except _BadRequest as error:
@@ -141,6 +145,17 @@ async def _watch(request: Request, caller: Caller) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
     caller.gone.set()
+
+
+async def _hang_up(request: Request, path: str, caller: Caller) -> Response:
+    """Leave a call without an answer: the engine lost its body when it repeated it, and would take a refusal as final.
+
+    So a Mount fails in words by which starter.py knows it, and a Get does not say that the volume is gone.
+    """
+    log.warning("not answered, the engine repeats a call without what it said at first", extra={"call": path})
+    request.state.transport.close()
+    await _watch(request, caller)
+    return Response()
 
 
 async def _body(request: Request) -> bytes:

@@ -1,6 +1,7 @@
 """The volume driver protocol over the real socket, against the real server and real mounts."""
 
 import fcntl
+import http.client
 import socket
 import time
 from collections.abc import Callable
@@ -108,6 +109,19 @@ def test_a_mount_without_an_id_is_refused(plugin: PluginProcess, body: dict[str,
     with pytest.raises(Refused, match="needs an ID"):
         plugin.call("VolumeDriver.Mount", Name="dbs", **body)
     assert "mounts" not in plugin.status("dbs")
+
+
+@pytest.mark.parametrize("call", ["Create", "Get", "Path", "Mount", "Unmount", "Remove"])
+def test_a_call_whose_body_was_lost_has_no_answer(plugin: PluginProcess, call: str) -> None:
+    """The engine repeats it so after the plugin died, and would take "no such volume" for the truth."""
+    with pytest.raises((http.client.RemoteDisconnected, ConnectionResetError)):
+        plugin.raw(f"/VolumeDriver.{call}", b"")
+    assert "level=error" not in plugin.log.read_text()
+
+
+@pytest.mark.parametrize("call", ["Plugin.Activate", "VolumeDriver.Capabilities", "VolumeDriver.List"])
+def test_a_call_that_says_nothing_needs_no_body(plugin: PluginProcess, call: str) -> None:
+    assert plugin.raw(f"/{call}", b"")[0] == 200
 
 
 def test_an_unknown_call_is_refused(plugin: PluginProcess) -> None:

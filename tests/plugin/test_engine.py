@@ -1,5 +1,6 @@
 """The plugin as people get it: a managed plugin of a real engine, driven by docker commands."""
 
+import fcntl
 import os
 import signal
 import socket
@@ -214,6 +215,37 @@ def test_a_container_that_crashes_while_the_plugin_is_away_comes_back(
     else:
         managed.enable()
     eventually(is_back, 30)
+    docker("rm", "-f", "ddtest-af-mydb")
+    assert managed.mounted_on_host("ddtest-af-dbs") == 0
+
+
+def test_a_mount_under_way_when_the_plugin_dies_leaves_no_container_down(
+    managed: ManagedPlugin, docker: Docker, image: str
+) -> None:
+    """The engine repeats it without its body, and gives it up after 15 s."""
+    managed.create("ddtest-af-dbs", share="dbs", exclusive="true")
+    run(docker, "ddtest-af-mydb", "ddtest-af-dbs", image, "--restart=always")
+    eventually(lambda: managed.status("ddtest-af-dbs")["holders"][0]["pid"])
+
+    def is_restarting() -> None:
+        # It is listed by what the engine noted last; an inspect would wait for the Mount.
+        assert docker("ps", "-q", "--filter", "name=^ddtest-af-mydb$", "--filter", "status=restarting")
+
+    def is_left_down() -> None:
+        assert 'VolumeDriver.Mount": EOF' in docker.inspect("ddtest-af-mydb")["State"]["Error"]
+
+    def is_back() -> None:
+        assert docker.pid("ddtest-af-mydb") > 0
+
+    with (managed.root / "fence/dbs/.mutex").open("w") as mutex:
+        fcntl.flock(mutex, fcntl.LOCK_EX)
+        kill_process(docker.pid("ddtest-af-mydb"))
+        eventually(is_restarting)
+        # It mounts after a tenth of a second.
+        time.sleep(0.6)
+        kill_process(managed.pid)
+    eventually(is_left_down, 30)
+    eventually(is_back, 60)
     docker("rm", "-f", "ddtest-af-mydb")
     assert managed.mounted_on_host("ddtest-af-dbs") == 0
 

@@ -185,7 +185,10 @@ class Fuzz(RuleBasedStateMachine):
         answer = self.world.send(f"VolumeDriver.{call}", json.dumps(body).encode(), malformed=True, **headers)
         assert answer.status in ((200, 400) if call in ("List", "Capabilities") else (400, 404, 500)), answer
 
-    @rule(call=draws.CALLS.filter(lambda call: call not in ("List", "Capabilities")), body=st.binary(max_size=32))
+    @rule(
+        call=draws.CALLS.filter(lambda call: call not in ("List", "Capabilities")),
+        body=st.binary(min_size=1, max_size=32),
+    )
     def send_anything(self, call: str, body: bytes) -> None:
         assert self.world.send(f"VolumeDriver.{call}", body, malformed=True).status != 200
 
