@@ -19,6 +19,8 @@ from azurefile.errors import PluginError, ShareSilent
 log = logging.getLogger("azurefile")
 
 _REMOVED_SECONDS = 1.0
+# A call that meets the end of an idle connection is lost. Newer engines end theirs after 30 s, older ones never.
+_IDLE_SECONDS = 3600
 # A claim waits for it within the two minutes that the engine gives a Mount; a holder needs half of it to stop.
 _TAKEOVER = (20, 90)
 # Without a dot, which ends it in the name of an owner record.
@@ -135,6 +137,7 @@ def _serve(arguments: argparse.Namespace) -> None:
             ws="none",
             lifespan="off",
             loop="asyncio",
+            timeout_keep_alive=_IDLE_SECONDS,
             timeout_graceful_shutdown=5,
         )
     )

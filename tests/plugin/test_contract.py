@@ -12,6 +12,7 @@ import pytest
 from tests.plugin.harness import (
     PluginProcess,
     Refused,
+    UnixConnection,
 )
 
 pytestmark = pytest.mark.root
@@ -122,6 +123,17 @@ def test_a_call_whose_body_was_lost_has_no_answer(plugin: PluginProcess, call: s
 @pytest.mark.parametrize("call", ["Plugin.Activate", "VolumeDriver.Capabilities", "VolumeDriver.List"])
 def test_a_call_that_says_nothing_needs_no_body(plugin: PluginProcess, call: str) -> None:
     assert plugin.raw(f"/{call}", b"")[0] == 200
+
+
+def test_an_idle_connection_is_not_ended(plugin: PluginProcess) -> None:
+    """The call that meets its end is lost: an engine that keeps it for 30 s may be about to use it."""
+    connection = UnixConnection(plugin.socket)
+    connection.request("POST", "/Plugin.Activate", b"{}")
+    connection.getresponse().read()
+    connection.sock.settimeout(6)
+    with pytest.raises(TimeoutError):
+        connection.sock.recv(1)
+    connection.close()
 
 
 def test_an_unknown_call_is_refused(plugin: PluginProcess) -> None:
