@@ -120,13 +120,16 @@ class Stopper:
 
     def _kill_others(self, lease: Lease, killed: set[str], over: threading.Event) -> None:
         """Kill what has no name here yet: the engine is asked until it answers, or is not waited for any more."""
-        while (using := self._engine.using(lease.owner.volume)) is None:
+        owner = lease.owner
+        while (using := self._engine.using(owner.volume)) is None:
             if over.wait(_ASK_SECONDS):
                 return
         if over.is_set():
             # By now another hold may be theirs.
             return
-        others = set(using) - killed
+        # Listed until it is unmounted, which waits for the share: what was stopped meanwhile is not to come back.
+        ended = {c.id for c in owner.containers if c.dead()} if owner.exclusive else set()
+        others = set(using) - killed - ended
         killed |= others
         self._memory.save(lease, killed)
         for kill in self._kill(others):

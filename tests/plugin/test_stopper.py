@@ -145,6 +145,18 @@ def test_an_engine_that_never_answers_keeps_no_lease(site: Site) -> None:
     assert mydb.process.poll() is None
 
 
+def test_what_had_ended_before_the_hold_was_lost_is_not_started(site: Site) -> None:
+    """As by a `docker stop` in an outage: the engine lists it until its Unmount is answered."""
+    mydb = site.run("mydb")
+    site.lease.owner.containers = [_known(mydb)]
+    mydb.kill()
+    mydb.restarting = True
+    other = site.run("other")
+    site.lose().join(10)
+    assert other.process.poll() is not None
+    assert site.engine.started == ["other"]
+
+
 def test_a_container_comes_back_with_the_share(site: Site) -> None:
     site.run("mydb")
     site.run("once", restart="no")
