@@ -218,7 +218,9 @@ class Driver:
 
     def _stopped(self, lease: Lease) -> None:
         """A lost lease's containers are dead and its mount is gone."""
-        self._attachments.of(lease.owner.volume).clear()
+        if self._leases.of(lease.owner.volume) is lease:
+            # Else they are a later hold's.
+            self._attachments.of(lease.owner.volume).clear()
         self._leases.drop(lease)
 
     def _volume(self, name: str) -> Volume:

@@ -93,7 +93,8 @@ class Keeper:
     def give_up(self, lease: Lease, reason: str, *, restart: bool = False) -> None:
         """Stop what holds a lease; with `restart` it starts again at once, whatever its restart policy."""
         with self._guard:
-            if lease.lost:
+            if lease.lost or lease.owner.released is not None:
+                # One that is given back has no mount any more, and its volume may be another's a moment later.
                 return
             lease.restart = restart
             lease.lost = reason

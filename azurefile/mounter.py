@@ -282,6 +282,9 @@ class Mounter:
                 mounts.cut(target, flush.over)
                 # The kernel can't tell the server any more, and once it is given back nobody else would.
                 lease.store.end_session(lease.owner, lease.owner.age())
+            if lease.lost:
+                # Given to another now, its mount would be cut for this one.
+                return
         mounts.detach(target)
         self._leases.release(volume)
         self._contact[volume] = time.monotonic()

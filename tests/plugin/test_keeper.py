@@ -13,6 +13,7 @@ from azurefile.keeper import Keeper
 from azurefile.lease import Lease
 from azurefile.leasememory import LeaseMemory
 from azurefile.leases import RENEWALS
+from azurefile.owner import Owner
 from tests.plugin.harness import eventually
 from tests.plugin.shared import TAKEOVER, Machine, MemoryFolder, World
 
@@ -53,6 +54,21 @@ def test_the_keeper_gives_up_what_was_not_confirmed_and_what_was_taken(
     assert lost[1].lost == "no renewal for 30 s"
     keeper.look()
     _assert_lost(lost, ["a", "b"])
+
+
+def test_what_is_being_given_back_is_not_given_up(one: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In an outage the share is told for longer than a hold lasts; its volume's next hold would be stopped for it."""
+    lease, lost, write = one.claim(), list[Lease](), one.store.write
+    keeper = Keeper(one.leases, TAKEOVER, lost.append)
+
+    def late(owner: Owner) -> None:
+        keeper.give_up(lease, "no renewal")
+        write(owner)
+
+    monkeypatch.setattr(one.store, "write", late)
+    one.leases.release("dbs")
+    assert lease.lost == ""
+    assert one.leases.all() == []
 
 
 def test_a_renewal_that_failed_is_tried_again_long_before_the_next_is_due(

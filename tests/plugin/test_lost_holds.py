@@ -11,7 +11,10 @@ from azurefile import mounter as mounter_module
 from azurefile import mounts
 from azurefile.driver import Driver
 from azurefile.errors import InUse, ShareSilent
+from azurefile.flush import Flush
+from azurefile.lease import Lease
 from tests.plugin.prompted import make, prompted, share
+from tests.plugin.shared import Machine, OnShare
 
 pytestmark = pytest.mark.root
 
@@ -54,6 +57,39 @@ def test_a_mount_that_ends_after_its_containers_were_stopped_is_taken_off(driver
     with pytest.raises(ShareSilent, match="the hold was lost while the share was mounted"):
         driver._mounter.mount(driver._volume("dbs"), "a")
     assert not mounts.is_mounted(Path(driver.path("dbs")))
+
+
+def test_a_lease_that_is_lost_in_the_last_unmount_is_left_to_who_stops_its_containers(
+    driver: Driver, tmp_path: Path, one: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last writes are waited for, in an outage for longer than a hold lasts."""
+    driver._protocols["local"] = OnShare(tmp_path / "root", one.store)
+    asyncio.run(make(driver, "dbs"))
+    dbs = driver._volume("dbs")
+    driver._mounter.mount(dbs, "a")
+    lease = driver._leases.of("dbs")
+    assert lease is not None
+
+    def settled(*_: object, lease: Lease = lease) -> bool:
+        lease.lost = "no renewal"
+        return True
+
+    monkeypatch.setattr(Flush, "settled", settled)
+    assert driver._mounter.unmount(dbs, "a")
+    assert driver._leases.of("dbs") is lease
+    with pytest.raises(ShareSilent, match=r"is being stopped \(no renewal\)"):
+        driver._mounter.mount(dbs, "b")
+    mounts.detach(Path(driver.path("dbs")))
+    driver._stopped(lease)
+    driver._mounter.mount(dbs, "b")
+    # whoever is late clears nothing of the next one's
+    driver._stopped(lease)
+    assert driver._attachments.of("dbs").ids == {"b": 1}
+    lease = driver._leases.of("dbs")
+    assert lease is not None
+    lease.lost = "the test's end"
+    driver._attachments.of("dbs").void()
+    driver._stopped(lease)
 
 
 def test_a_volume_is_removed_once_what_used_it_is_stopped(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
