@@ -44,7 +44,12 @@ class Keeper:
         with self._guard:
             if id(store) not in self._stores:
                 self._stores[id(store)] = store
-                threading.Thread(target=self._renew, args=(store,), name="renew", daemon=True).start()
+                try:
+                    threading.Thread(target=self._renew, args=(store,), name="renew", daemon=True).start()
+                except RuntimeError:
+                    # This host has no thread left: the next mount tries again.
+                    del self._stores[id(store)]
+                    raise
 
     def drop(self, store: LockStore) -> None:
         """Let go of a store that no volume uses any more."""

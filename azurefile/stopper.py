@@ -159,6 +159,19 @@ class Stopper:
             log.error("not unmounted", extra={"target": target, "error": error})
 
     def _start_again(self, stopped: Stopped, store: LockStore) -> None:
+        """Go on until it is settled what becomes of the containers: nobody else starts them."""
+        level = logging.ERROR
+        while True:
+            try:
+                self._start_once_back(stopped, store)
+                break
+            except Exception:
+                # Such as a host without a thread left.
+                log.log(level, "not started again yet", extra=facts(stopped.owner), exc_info=True)
+                level = logging.DEBUG
+                time.sleep(_RETRY_SECONDS)
+
+    def _start_once_back(self, stopped: Stopped, store: LockStore) -> None:
         """Wait for the share; whether the folder is still free is decided by the Mount.
 
         A start may fail although the share is back, since that may be going up and down still.

@@ -182,6 +182,30 @@ def test_a_hold_with_a_shorter_takeover_time_than_is_set_now_is_renewed_in_its_o
     eventually(renewed, 5)
 
 
+def test_a_host_without_a_thread_for_a_share_gets_one_later(one: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    lease = one.claim()
+    keeper = Keeper(one.leases, 0.3 * RENEWALS, lambda _: None)
+
+    def full(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", full)
+        with pytest.raises(RuntimeError):
+            keeper.keep(one.store)
+    confirmed = lease.confirmed
+    one.world.now += 1
+    keeper.keep(one.store)
+
+    def renewed() -> None:
+        assert lease.confirmed > confirmed
+
+    try:
+        eventually(renewed, 5)
+    finally:
+        keeper.drop(one.store)
+
+
 def test_a_host_without_a_thread_for_it_gives_a_lease_up_later(one: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     lease = one.claim()
     lost: list[Lease] = []

@@ -17,6 +17,7 @@ from azurefile.lease import Lease
 from azurefile.owner import Container
 from azurefile.stoppedmemory import Stopped, StoppedMemory
 from azurefile.stopper import Stopper
+from azurefile.store import Record
 from tests.plugin.fake_engine import FakeContainer, FakeEngine
 from tests.plugin.harness import eventually
 from tests.plugin.shared import Machine, MemoryFolder, World
@@ -112,6 +113,23 @@ def test_a_host_that_is_short_of_threads_is_tried_again(site: Site, monkeypatch:
     assert mydb.process.poll() is not None
     assert not (site.mounts / "dbs").exists()
     assert site.forgotten == [site.lease]
+
+
+def test_what_was_stopped_comes_back_to_a_host_that_was_short_of_threads(
+    site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    site.run("mydb")
+    read, failures = site.one.store.read, [RuntimeError("can't start new thread")] * 3
+
+    def short(key: str) -> Record | None:
+        if failures:
+            raise failures.pop()
+        return read(key)
+
+    monkeypatch.setattr(site.one.store, "read", short)
+    site.lose().join(10)
+    assert site.engine.started == ["mydb"]
+    assert [r.levelname for r in caplog.records if r.message == "not started again yet"] == ["ERROR"]
 
 
 def test_what_an_engine_lists_slowly_is_killed_too(site: Site) -> None:
