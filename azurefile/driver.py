@@ -140,6 +140,11 @@ class Driver:
                 await caller.stays(_LOOK_SECONDS)
             except ShareError as error:
                 raise self._failed(name, started, error) from error
+            except (OSError, RuntimeError) as error:
+                # Such as a disk that fails, or a host without a descriptor or thread left: it may pass like an outage.
+                log.exception("mount failed unforeseen", extra={"volume": name})
+                told = ShareError(f"{type(error).__name__}: {error}; see the plugin's log")
+                raise self._failed(name, started, told) from error
         if caller.gone.is_set():
             await self.unmount(name, mount_id)
             raise self._failed(name, started, ShareSilent(_HUNG_UP))

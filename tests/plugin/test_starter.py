@@ -315,6 +315,28 @@ def test_what_a_full_disk_kept_down_is_started_once_there_is_room(
     asyncio.run(calls())
 
 
+@pytest.mark.parametrize("error", [OSError(errno.EIO, "Input/output error"), RuntimeError("can't start new thread")])
+def test_what_an_error_of_the_host_kept_down_is_started_once_that_is_over(
+    outage: Outage, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    plugin, mydb = outage.plugin(), outage.container("mydb")
+    outage.world.share_down = False
+
+    def fails(*_: object) -> None:
+        raise error
+
+    async def calls() -> None:
+        await outage.create(plugin)
+        with monkeypatch.context() as patch:
+            patch.setattr(OnShare, "mount", fails)
+            said = await outage.mount(plugin, mydb)
+            assert f'volume "dbs": {type(error).__name__}: {error}; see the plugin\'s log; once that is over' in said
+            assert plugin._leases.all() == []
+        await outage.until_started("mydb")
+
+    asyncio.run(calls())
+
+
 def test_a_mount_that_hangs_is_one_that_found_no_share(outage: Outage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(driver_module, "_MOUNT_SECONDS", 0.3)
     plugin, mydb = outage.plugin(), outage.container("mydb")
