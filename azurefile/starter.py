@@ -77,7 +77,7 @@ class Starter:
             del self._tasks[volume]
 
     async def _look(self) -> None:
-        while (ended := await self._ended()) is None:
+        while (ended := await self._ended(self._names())) is None:
             await asyncio.sleep(_PERIOD_SECONDS)
         for volume in self._names():
             if any(self._waits_for(volume, container) for container in ended):
@@ -89,7 +89,8 @@ class Starter:
         A start that fails in the same way is found again, one that fails in another way is not. A share for which
         nothing waits is not asked: too many logins with a wrong key may lock an account.
         """
-        ended = await self._ended()
+        # Only its own are inspected: with many volumes away, each one's round would else look at all of them.
+        ended = await self._ended(self._names() & {volume})
         if ended is None:
             return 0
         waiting = [container for container in ended if self._waits_for(volume, container)]
@@ -129,8 +130,8 @@ class Starter:
         else:
             log.warning("start failed; see the engine's log for its Mount", extra=facts)
 
-    async def _ended(self) -> list[Ended] | None:
-        return await self._lanes.in_thread(partial(self._engine.ended, self._names()))
+    async def _ended(self, volumes: set[str]) -> list[Ended] | None:
+        return await self._lanes.in_thread(partial(self._engine.ended, volumes))
 
     def _names(self) -> set[str]:
         return {volume.name for volume in self._volumes.all()}

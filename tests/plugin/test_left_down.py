@@ -1,6 +1,7 @@
 """Which of the containers that the engine left down are started, and when."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -121,6 +122,30 @@ def test_every_share_of_a_container_is_asked_before_it_is_started(outage: Outage
         await outage.until_started("mydb", "mydb")
 
     asyncio.run(calls())
+
+
+def test_of_many_that_are_down_only_the_volumes_own_are_inspected(
+    outage: Outage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plugin, mydb, other = outage.plugin(), outage.container("mydb"), outage.container("other", volume="others")
+    look, looked = plugin._starter._engine.look, list[str]()
+
+    def noted(container: str) -> dict[str, Any] | None:
+        looked.append(container)
+        return look(container)
+
+    monkeypatch.setattr(plugin._starter._engine, "look", noted)
+
+    async def calls() -> None:
+        await outage.create(plugin)
+        await outage.create(plugin, "others")
+        other.kill()
+        await outage.mount(plugin, mydb)
+        outage.world.share_down = False
+        await outage.until_started("mydb")
+
+    asyncio.run(calls())
+    assert set(looked) == {mydb.id}
 
 
 def test_a_container_that_can_not_be_inspected_keeps_no_other_down(
