@@ -27,6 +27,8 @@ class Sweeper:
         self._lanes = lanes
         # What was last told of each volume whose sweep fails: it may go on doing so for days.
         self._failing: dict[str, str] = {}
+        # What still waits in its lane or for its share, by volume.
+        self._sweeps: dict[str, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
         """Go on for ever."""
@@ -47,9 +49,11 @@ class Sweeper:
                     log.warning("lease not renewed", extra=facts(lease.owner) | {"error": error})
         names = self._mounter.in_use()
         self._failing = {name: told for name, told in self._failing.items() if name in names}
-        sweeps = [asyncio.create_task(self._sweep(name)) for name in names]
+        # One that hangs is not joined by another each round: the next Mount would wait for them all.
+        sweeps = {name: asyncio.create_task(self._sweep(name)) for name in names - self._sweeps.keys()}
+        self._sweeps |= sweeps
         if sweeps:
-            await asyncio.wait(sweeps, timeout=_PERIOD_SECONDS)
+            await asyncio.wait(sweeps.values(), timeout=_PERIOD_SECONDS)
 
     async def _sweep(self, name: str) -> None:
         try:
@@ -64,3 +68,5 @@ class Sweeper:
         else:
             if self._failing.pop(name, None) is not None:
                 log.info("sweep works again", extra={"volume": name})
+        finally:
+            del self._sweeps[name]

@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
+import threading
 from pathlib import Path
 
 import pytest
 
+from azurefile import sweeper
 from azurefile.errors import ShareError
 from azurefile.volumes import Volume
 from tests.plugin.drivers import driver_in
@@ -55,5 +57,32 @@ def test_a_sweep_that_fails_is_told_once_and_so_is_its_end(
         assert await rounds("no file") == [("sweep failed", "no file")]
         for name, mount_id in (("dbs", "b"), ("other", "a")):
             await driver.unmount(name, mount_id)
+
+    asyncio.run(calls())
+
+
+def test_a_sweep_that_hangs_is_not_joined_by_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on an NFS mount whose server is away: all of them would be ahead of the next Mount."""
+    monkeypatch.setattr(sweeper, "_PERIOD_SECONDS", 0.1)
+    driver = driver_in(tmp_path)
+    answer, swept = threading.Event(), list[str]()
+
+    def sweep(volume: Volume) -> None:
+        swept.append(volume.name)
+        if volume.name == "dbs":
+            answer.wait(20)
+
+    async def calls() -> None:
+        monkeypatch.setattr(driver._mounter, "sweep", sweep)
+        for name in ("dbs", "other"):
+            await driver.create(name, {"share": name})
+            await driver.mount(name, "a")
+        for _ in range(3):
+            await driver._sweeper.round()
+        answer.set()
+        for name in ("dbs", "other"):
+            await driver.unmount(name, "a")
+        assert sorted(swept) == ["dbs", "other", "other", "other"]
+        assert driver._sweeper._sweeps == {}
 
     asyncio.run(calls())
