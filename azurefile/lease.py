@@ -31,6 +31,8 @@ class Lease:
     confirmed: float = 0.0
     # The last renewal failed, which is logged once an outage.
     failing: bool = False
+    # What the plugin's next life needs could not be written at the last renewal, which is logged once, too.
+    unremembered: bool = False
     # Why the hold ended without being given back, and whether another has the folder since.
     lost: str = ""
     taken: bool = False

@@ -145,7 +145,13 @@ class Leases:
                 self._remember(lease)
             except OSError as error:
                 # What is remembered is only older than it could be.
-                log.warning("renewal not remembered", extra=facts(lease.owner) | {"error": error})
+                if not lease.unremembered:
+                    log.warning("renewal not remembered", extra=facts(lease.owner) | {"error": error})
+                lease.unremembered = True
+            else:
+                if lease.unremembered:
+                    log.info("renewal remembered again", extra=facts(lease.owner))
+                lease.unremembered = False
         else:
             lease.owner.renewed = time.time()
             lease.save()

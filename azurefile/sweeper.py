@@ -6,6 +6,7 @@ from functools import partial
 
 from azurefile.errors import PluginError
 from azurefile.lanes import Lanes
+from azurefile.lease import Lease
 from azurefile.leases import Leases
 from azurefile.mounter import Mounter
 from azurefile.owner import facts
@@ -43,10 +44,7 @@ class Sweeper:
         """Look at everything once; what hangs goes on beside the next round."""
         for lease in self._leases.all():
             if not lease.store.shared:
-                try:
-                    await self._lanes.in_thread(partial(self._leases.renew, lease))
-                except (PluginError, OSError) as error:
-                    log.warning("lease not renewed", extra=facts(lease.owner) | {"error": error})
+                await self._renew(lease)
         names = self._mounter.in_use()
         self._failing = {name: told for name, told in self._failing.items() if name in names}
         # One that hangs is not joined by another each round: the next Mount would wait for them all.
@@ -54,6 +52,18 @@ class Sweeper:
         self._sweeps |= sweeps
         if sweeps:
             await asyncio.wait(sweeps.values(), timeout=_PERIOD_SECONDS)
+
+    async def _renew(self, lease: Lease) -> None:
+        try:
+            await self._lanes.in_thread(partial(self._leases.renew, lease))
+        except (PluginError, OSError) as error:
+            if not lease.failing:
+                log.warning("lease not renewed", extra=facts(lease.owner) | {"error": error})
+            lease.failing = True
+        else:
+            if lease.failing:
+                log.info("lease renewed again", extra=facts(lease.owner))
+            lease.failing = False
 
     async def _sweep(self, name: str) -> None:
         try:

@@ -1,5 +1,6 @@
 """Who must stop because the share did not confirm its lease."""
 
+import logging
 import shutil
 import threading
 import time
@@ -166,6 +167,24 @@ def test_a_full_disk_keeps_no_lease_from_its_renewal(world: World, folder: Memor
     world.now += 10
     Keeper(one.leases, TAKEOVER, lambda _: None).renew(one.store)
     assert [lease.confirmed for lease in held] == [world.now, world.now]
+
+
+def test_a_disk_that_fails_for_long_is_two_lines_of_the_log(
+    world: World, folder: MemoryFolder, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    one = Machine(world, folder, "one", memory=LeaseMemory(tmp_path / "leases"))
+    one.claim()
+    keeper = Keeper(one.leases, TAKEOVER, lambda _: None)
+    for _ in range(2):
+        shutil.rmtree(tmp_path / "leases")
+        for _ in range(3):
+            keeper.renew(one.store)
+        (tmp_path / "leases").mkdir()
+        for _ in range(3):
+            keeper.renew(one.store)
+    told = [r.message for r in caplog.records if "remembered" in r.message]
+    assert told == ["renewal not remembered", "renewal remembered again"] * 2
 
 
 def test_a_hold_with_a_shorter_takeover_time_than_is_set_now_is_renewed_in_its_own(one: Machine, keep: Keep) -> None:

@@ -1,6 +1,7 @@
 """The look at everything every now and then, and what it says of what fails."""
 
 import asyncio
+import errno
 import logging
 import threading
 from pathlib import Path
@@ -59,6 +60,33 @@ def test_a_sweep_that_fails_is_told_once_and_so_is_its_end(
             await driver.unmount(name, mount_id)
 
     asyncio.run(calls())
+
+
+def test_a_local_lease_that_cant_be_renewed_is_told_once_and_so_is_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A disk may be read-only for days."""
+    driver = driver_in(tmp_path)
+
+    def fails(_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    async def calls() -> None:
+        await driver.create("dbs", {"share": "dbs"})
+        await driver.mount("dbs", "a")
+        caplog.set_level(logging.INFO)
+        for _ in range(2):
+            with monkeypatch.context() as patch:
+                patch.setattr(driver._leases, "renew", fails)
+                for _ in range(3):
+                    await driver._sweeper.round()
+            for _ in range(3):
+                await driver._sweeper.round()
+        await driver.unmount("dbs", "a")
+
+    asyncio.run(calls())
+    told = [r.message for r in caplog.records if "renewed" in r.message]
+    assert told == ["lease not renewed", "lease renewed again"] * 2
 
 
 def test_a_sweep_that_hangs_is_not_joined_by_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
