@@ -114,9 +114,8 @@ class Attachments:
 
     def of(self, volume: str) -> Attachment:
         """A volume's, without IDs if it is a new one."""
-        if volume not in self._known:
-            self._known[volume] = Attachment(self._file(volume), self.target(volume), self._boot)
-        return self._known[volume]
+        # Of two threads that ask first, both get the same one.
+        return self._known.setdefault(volume, Attachment(self._file(volume), self.target(volume), self._boot))
 
     def counted(self) -> list[str]:
         """The volumes that are mounted for some ID."""

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from azurefile.attachments import Attachment, Attachments
 from azurefile.credentials import Credentials
 from azurefile.driver import Driver
 from azurefile.network import Address
@@ -62,3 +63,22 @@ def test_the_status_shows_options_as_the_kernel_is_told_them_with_the_key() -> N
     told = mount_options(options, key, Address("10.0.0.4", 445, "10.0.0.5"), 5)
     assert told["pass"] == "canary"
     assert _of_volume(options, 5).items() < told.items()
+
+
+def test_a_look_at_a_volume_that_is_just_being_mounted_takes_no_mount_id_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is in a thread of its own, and the first to ask makes what both need."""
+    attachments, mounting = Attachments(tmp_path / "state", tmp_path / "mounted"), list[Attachment]()
+    file = attachments._file
+
+    def mount(name: str) -> Path:
+        monkeypatch.setattr(attachments, "_file", file)
+        mounting.append(attachments.of(name))
+        return file(name)
+
+    monkeypatch.setattr(attachments, "_file", mount)
+    looked = attachments.of("dbs")
+    assert mounting[0] is looked
+    mounting[0].add("a", 0)
+    assert attachments.counted() == ["dbs"]
