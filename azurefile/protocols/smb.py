@@ -208,4 +208,6 @@ def _of_volume(options: Options, echo: int) -> dict[str, str | None]:
     }
     if options.exclusive:
         given |= {"soft": None, "echo_interval": str(echo), "wsize": str(_CREDIT)}
+        # A server keeps such opens for a client that comes back, though its session was ended.
+        given["nopersistenthandles"] = None
     return given | {name: None for name, on in flags.items() if on}

@@ -28,6 +28,7 @@ def driver(tmp_path: Path) -> Driver:
         ({"protocol": "smb", "exclusive": "true"}, "soft=true echo_interval=5 nosharesock=true cache=none wsize=65536"),
         ({"protocol": "smb", "for": "database"}, "nolease=true uid=999 filemode=0640 dirmode=0750"),
         ({"protocol": "smb", "for": "database", "exclusive": "true"}, "nobrl=true soft=true cache=none"),
+        ({"protocol": "smb", "exclusive": "true", "cache": "strict"}, "nopersistenthandles=true cache=strict"),
         ({"protocol": "smb", "nolock": "true"}, "nobrl=true"),
         ({"protocol": "nfs"}, "hard=true sec=sys vers=4.1 nconnect=4 actimeo=30"),
         ({"protocol": "nfs", "exclusive": "true"}, "nosharecache=true"),
