@@ -161,6 +161,7 @@ def test_a_full_share_ends_no_hold(small: Path, folder: MountedFolder) -> None:
         leases.renew(lease)
     after = {record.owner.volume: record.owner.renewed for record in store.records()}
     assert all(after[name] > before[name] for name in ("a", "b"))
+    store.now()
     assert clock.stat().st_mtime_ns > written
     assert [name for name in folder.names() if name.startswith(".")] == []
     with pytest.raises(ShareError, match='share "dbs" is full; raise its quota or make room'):
