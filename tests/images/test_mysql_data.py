@@ -39,10 +39,14 @@ def test_foreign_files_are_refused_untouched(engine: Engine, mysql_image: str) -
     assert in_volume(mysql_image, volume, f"stat -c '%n %u %Y %Z' {DATA} {DATA}/*") == before
 
 
+@pytest.mark.parametrize("owner", [999, 112])
 @pytest.mark.parametrize(("version", "accepted"), [("10.0.1", False), ("9.8.0", False), ("9.7.99", True)])
-def test_data_of_a_newer_server_is_refused(engine: Engine, mysql_image: str, version: str, accepted: bool) -> None:
+def test_data_of_a_newer_server_is_refused(
+    engine: Engine, mysql_image: str, version: str, accepted: bool, owner: int
+) -> None:
     volume = filled(engine, mysql_image)
-    in_volume(mysql_image, volume, f"sed -i 's/9[.]7[.][0-9]*/{version}/' {DATA}/mysql_upgrade_history")
+    made = f"sed -i 's/9[.]7[.][0-9]*/{version}/' {DATA}/mysql_upgrade_history; chown -R {owner} {DATA}"
+    in_volume(mysql_image, volume, made)
     container = server(engine, mysql_image, volume)
     if accepted:
         container.wait_ready()
@@ -51,10 +55,12 @@ def test_data_of_a_newer_server_is_refused(engine: Engine, mysql_image: str, ver
         lines = container.logs().splitlines()
         assert len(lines) == 1, lines
         assert f"was used by MySQL {version}" in lines[0]
+        assert owners(mysql_image, volume) == {str(owner)}
 
 
+@pytest.mark.parametrize("owner", [999, 112])
 @pytest.mark.parametrize("marked", [True, False])
-def test_other_lower_case_setting_is_refused(engine: Engine, mysql_image: str, marked: bool) -> None:
+def test_other_lower_case_setting_is_refused(engine: Engine, mysql_image: str, marked: bool, owner: int) -> None:
     volume = engine.volume()
     zero = "--lower-case-table-names=0"
     if marked:
@@ -63,12 +69,19 @@ def test_other_lower_case_setting_is_refused(engine: Engine, mysql_image: str, m
         must("stop", "-t", "30", first.name)
     else:
         in_volume(mysql_image, volume, f"mysqld --initialize-insecure {zero}")
+    in_volume(mysql_image, volume, f"chown -R {owner} {DATA}")
     container = server(engine, mysql_image, volume)
     assert container.exit_code() == 1
     lines = container.logs().splitlines()
     assert len(lines) == 1, lines
     assert "was made with lower_case_table_names=0, this server has 1" in lines[0]
+    assert owners(mysql_image, volume) == {str(owner)}
     server(engine, mysql_image, volume, zero).wait_ready()
+
+
+def owners(image: str, volume: str) -> set[str]:
+    """Users that files of the volume belong to."""
+    return set(in_volume(image, volume, f"find {DATA} -printf '%U\n'").split())
 
 
 def test_old_or_mariadb_directory_is_refused(engine: Engine, mysql_image: str) -> None:
