@@ -122,6 +122,26 @@ def test_a_volume_of_another_user_is_one_clear_line(engine: Engine, mysql_image:
     assert said == f"user mysql cannot write to {DATA} (its owner is 107:107, mode 755): mount it with uid=999,gid=999"
 
 
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        ("Input/output error", f"cannot list {DATA}: Input/output error; nothing was touched."),
+        ("Permission denied", f"user 999 cannot read {DATA}: mount it with uid=999,gid=999"),
+    ],
+)
+def test_a_volume_that_can_not_be_listed_is_not_taken_for_an_empty_one(
+    engine: Engine, mysql_image: str, tmp_path: Path, error: str, said: str
+) -> None:
+    failing = tmp_path / "find"
+    failing.write_text(f"#!/bin/sh\necho \"find: '$1': {error}\" >&2\nexit 1\n")
+    failing.chmod(0o755)
+    volume = filled(engine, mysql_image)
+    before = in_volume(mysql_image, volume, f"ls -A {DATA}")
+    stand_in = ("-v", f"{failing}:/usr/local/bin/find:ro")
+    assert refusal(engine, mysql_image, "-v", f"{volume}:{DATA}", *stand_in).startswith(said)
+    assert in_volume(mysql_image, volume, f"ls -A {DATA}") == before
+
+
 def refusal(engine: Engine, image: str, *flags: str) -> str:
     """What the entrypoint says, in one line, of a volume that it can't use."""
     container = engine.start(image, flags=(*flags, "-e", "MYSQL_ROOT_PASSWORD=secret"))
