@@ -108,6 +108,16 @@ def test_a_changed_password_that_a_policy_refuses_keeps_nobody_else_out(
     serves(container, root="Another-1", ann="changed")
 
 
+def test_a_first_password_that_a_policy_refuses_leaves_root_open_to_nobody(
+    engine: Engine, mysql_image: str, tmp_path: Path
+) -> None:
+    plugin = "--plugin-load-add=validate_password.so"
+    container = start(engine, mysql_image, tmp_path, secrets(hashed=False), plugin)
+    wait_until(lambda: container.sql("DO 1", "ann", user="ann", tcp=True).code == 0, "ann is served", 20)
+    assert "Access denied for user 'root'@'localhost'" in container.exec(HEALTH, "--now").out
+    assert "Access denied for user 'root'@'localhost'" in container.sql("SELECT 1", "").err
+
+
 def test_an_account_that_is_locked_stays_so(engine: Engine, mysql_image: str, tmp_path: Path) -> None:
     container = start(engine, mysql_image, tmp_path, secrets())
     serves(container)

@@ -86,6 +86,22 @@ def test_used_data_without_a_password_keeps_its_own(engine: Engine, mysql_image:
     assert second.sql("SELECT 1", "kept", tcp=True).out == "1\n"
 
 
+@pytest.mark.parametrize("case", ["1", "0"], ids=["template", "initialised"])
+def test_a_first_start_that_failed_opens_the_second_to_nobody(engine: Engine, mysql_image: str, case: str) -> None:
+    mount, option = ("-v", f"{engine.volume()}:{DATA}"), f"--lower-case-table-names={case}"
+    password = ("-e", "MYSQL_ROOT_PASSWORD=pw")
+    failed = engine.start(mysql_image, option, "--bind-address=192.0.2.1", flags=(*mount, *password))
+    assert failed.exit_code() == 1
+    assert "Can't start server" in failed.logs()
+    second = engine.start(mysql_image, option, flags=mount)
+    second.wait_ready()
+    assert "Access denied for user 'root'@'localhost'" in second.sql("SELECT 1", "").err
+    must("stop", "-t", "30", second.name)
+    third = engine.start(mysql_image, option, flags=(*mount, *password))
+    third.wait_ready()
+    assert third.sql("SELECT 1", "pw", tcp=True).out == "1\n"
+
+
 def test_order_of_the_three_sources(engine: Engine, mysql_image: str, tmp_path: Path) -> None:
     volume = engine.volume()
     both = ("-e", "MYSQL_ROOT_PASSWORD=env", "-e", "MYSQL_ROOT_PASSWORD_FILE=/pw")
