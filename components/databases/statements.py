@@ -43,7 +43,7 @@ def reconcile(schemas: Sequence[str], accounts: Sequence[Account]) -> str:
         # what was granted before and is not asked for any more goes
         lines.append(f"REVOKE ALL PRIVILEGES, GRANT OPTION FROM {who};")
         for schema in sorted(account["schemas"]):
-            lines.append(f"GRANT ALL PRIVILEGES ON {pattern(schema)}.* TO {who};")
+            lines += _grant(schema, who)
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -60,3 +60,17 @@ def identifier(name: str) -> str:
 def pattern(schema: str) -> str:
     """Quotes a schema's name where GRANT takes a pattern: `_` and `%` stand for themselves."""
     return identifier(schema.replace("\\", "\\\\").replace("_", r"\_").replace("%", r"\%"))
+
+
+def _grant(schema: str, who: str) -> list[str]:
+    pattern_grant, name_grant = (
+        f"GRANT ALL PRIVILEGES ON {on}.* TO {who};" for on in (pattern(schema), identifier(schema))
+    )
+    if pattern_grant == name_grant:
+        return [name_grant]
+    # with partial_revokes, which an administrator may switch, GRANT takes a name and no pattern
+    return [
+        f"SET @granted = IF(@@GLOBAL.partial_revokes, {literal(name_grant)}, {literal(pattern_grant)});",
+        "PREPARE granted FROM @granted;",
+        "EXECUTE granted;",
+    ]

@@ -72,6 +72,21 @@ def test_no_start_fails_for_what_is_typed(
     assert "[ERROR]" not in container.logs()
 
 
+def test_an_account_has_its_schema_alone_whether_grants_take_patterns_or_names(
+    engine: Engine, mysql_image: str, tmp_path: Path
+) -> None:
+    account = Account(name="ann", host="%", password="ann", schemas=["my_shop"])
+    files = secrets() | {"init.sql": reconcile(["my_shop", "my-shop"], [account])}
+    container = start(engine, mysql_image, tmp_path, files)
+    for switch in ("OFF", "ON", "OFF"):
+        container.wait_ready()
+        typed(container, f"SET PERSIST partial_revokes = {switch}")
+        must("restart", "-t", "30", container.name)
+        container.wait_ready()
+        seen = container.sql("SHOW DATABASES LIKE 'my%'", "ann", user="ann", tcp=True).out
+        assert seen == "my_shop\n"
+
+
 def test_a_server_that_is_read_only_stays_so(engine: Engine, mysql_image: str, tmp_path: Path) -> None:
     container = start(engine, mysql_image, tmp_path, secrets(), "--super-read-only=ON")
     serves(container)
