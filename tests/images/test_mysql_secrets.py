@@ -165,6 +165,21 @@ def test_failing_statement_is_seen_and_leaves_only_root_in(engine: Engine, mysql
     assert container.accepts_logins()
 
 
+def test_a_persisted_mode_lets_nobody_in_after_a_statement_that_failed(
+    engine: Engine, mysql_image: str, tmp_path: Path
+) -> None:
+    volume, root = engine.volume(), {"root-password": "root"}
+    first = restart_with(engine, mysql_image, volume, root, tmp_path)
+    first.wait_ready()
+    done = first.sql("CREATE USER ann IDENTIFIED BY 'ann'; SET PERSIST offline_mode = OFF", "root")
+    assert done.code == 0, done.text
+    must("stop", "-t", "30", first.name)
+    second = restart_with(engine, mysql_image, volume, root | {"init.sql": "GRANT ALL ON TO nobody;"}, tmp_path)
+    wait_until(lambda: second.sql("SELECT 1", "root").code == 0, "root gets in")
+    assert "offline mode" in second.sql("SELECT 1", "ann", user="ann", tcp=True).text
+    assert "a statement of init.sql failed" in second.exec(HEALTH, "--now").out
+
+
 def everything_visible(container: Container) -> dict[str, str]:
     """All that others can see of a container's secrets, by where it is seen."""
     processes = []
