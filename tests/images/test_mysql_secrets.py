@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from components.databases.hashes import caching_sha2
 from tests.images.docker_cli import (
     HEALTH,
     Container,
@@ -84,6 +85,31 @@ def test_used_data_without_a_password_keeps_its_own(engine: Engine, mysql_image:
     second = engine.start(mysql_image, flags=("-v", f"{volume}:{DATA}"))
     second.wait_ready()
     assert second.sql("SELECT 1", "kept", tcp=True).out == "1\n"
+
+
+@pytest.mark.parametrize("new", [{"root-password": "new"}, {"root": f"{caching_sha2('new', 'root')}\nnew"}])
+def test_root_of_every_host_has_the_password(
+    engine: Engine, mysql_image: str, tmp_path: Path, new: dict[str, str]
+) -> None:
+    volume = engine.volume()
+    first = restart_with(engine, mysql_image, volume, {"root-password": "old"}, tmp_path)
+    first.wait_ready()
+    made = first.sql(
+        "CREATE USER root@'127.0.0.1' IDENTIFIED BY 'old';"
+        "CREATE USER root@'::1' IDENTIFIED WITH sha256_password BY 'old';"
+        "INSTALL PLUGIN auth_socket SONAME 'auth_socket.so'; CREATE USER root@'10.%' IDENTIFIED WITH auth_socket",
+        "old",
+    )
+    assert made.code == 0, made.text
+    must("stop", "-t", "30", first.name)
+    second = restart_with(engine, mysql_image, volume, new, tmp_path)
+    second.wait_ready()
+    assert second.sql("SELECT CURRENT_USER()", "new", tcp=True).out == "root@127.0.0.1\n"
+    plugins = "SELECT GROUP_CONCAT(host, ' ', plugin ORDER BY host) FROM mysql.user WHERE user = 'root'"
+    assert second.sql(plugins, "new").out == (
+        "% caching_sha2_password,10.% auth_socket,127.0.0.1 caching_sha2_password,::1 caching_sha2_password,"
+        "localhost caching_sha2_password\n"
+    )
 
 
 @pytest.mark.parametrize("case", ["1", "0"], ids=["template", "initialised"])
