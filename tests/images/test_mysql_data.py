@@ -228,6 +228,30 @@ def test_a_stop_just_after_the_start_is_heard(engine: Engine, mysql_image: str) 
         assert container.state()["ExitCode"] in (0, 143)
 
 
+@pytest.mark.parametrize(
+    ("argument", "configured", "place"),
+    [
+        ("", "", "/var/run/mysqld/datadocker/temp"),
+        ("--innodb-temp-tablespaces-dir=./", "", "./#innodb_temp/"),
+        ("", "innodb_temp_tablespaces_dir = ./", "./#innodb_temp/"),
+    ],
+    ids=["neither", "argument", "file"],
+)
+def test_temporary_tables_are_on_a_network_share_where_somebody_says_so(
+    engine: Engine, mysql_image: str, tmp_path: Path, argument: str, configured: str, place: str
+) -> None:
+    telling = tmp_path / "stat"
+    telling.write_text('#!/bin/sh\n[ "$1" != --file-system ] || { echo nfs; exit; }\nexec /usr/bin/stat "$@"\n')
+    telling.chmod(0o755)
+    (tmp_path / "temp.cnf").write_text(f"[mysqld]\n{configured}\n")
+    mounts = ("-v", f"{telling}:/usr/local/bin/stat:ro", "-v", f"{tmp_path}/temp.cnf:/etc/mysql/conf.d/temp.cnf:ro")
+    arguments = (argument,) if argument else ()
+    container = server(engine, mysql_image, engine.volume(), *arguments, flags=mounts)
+    container.wait_ready()
+    assert container.sql("SELECT @@innodb_temp_tablespaces_dir", "secret").out == f"{place}\n"
+    assert container.shell(f"cd {DATA}; ls '{place}'").out.count(".ibt\n") == 10
+
+
 def official(engine: Engine, image: str, entrypoint: Path, volume: str, scratch: Path, password: str) -> Container:
     container = engine.create(
         image,
