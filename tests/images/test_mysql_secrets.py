@@ -293,9 +293,32 @@ def test_extra_arguments_reach_the_server(engine: Engine, mysql_image: str) -> N
     container.wait_ready()
     answer = container.sql("SELECT @@innodb_buffer_pool_size, @@port", "pw")
     assert answer.out.split() == [str(256 * 2**20), "3310"]
-    taken = docker("run", "--rm", mysql_image, "--init-file=/x")
-    assert taken.code == 1
-    assert "--init-file is taken" in taken.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--init-file=/x"], "--init-file is taken"),
+        (["--init_file", "/x"], "--init-file is taken"),
+        (["--datadir", "/x"], "--datadir is not read: write --datadir=… or"),
+        (["-h", "/x"], "-h is not read"),
+        (["--lower_case_table_names", "0"], "--lower_case_table_names is not read"),
+    ],
+)
+def test_arguments_that_would_be_overridden_are_refused(
+    engine: Engine, mysql_image: str, arguments: list[str], said: str
+) -> None:
+    refused = engine.start(mysql_image, *arguments, flags=("-e", "MYSQL_ROOT_PASSWORD=pw"))
+    assert refused.exit_code(20) == 1
+    assert said in refused.logs()
+
+
+def test_an_init_file_of_the_configuration_is_refused(engine: Engine, mysql_image: str, tmp_path: Path) -> None:
+    (tmp_path / "more.cnf").write_text("[mysqld]\ninit_file = /x\n")
+    mount = f"{tmp_path}/more.cnf:/etc/mysql/conf.d/more.cnf:ro"
+    refused = engine.start(mysql_image, flags=("-e", "MYSQL_ROOT_PASSWORD=pw", "-v", mount))
+    assert refused.exit_code(20) == 1
+    assert "init-file, in /etc/my.cnf or /etc/mysql, is taken" in refused.logs()
 
 
 def test_user_other_than_root(engine: Engine, mysql_image: str) -> None:
