@@ -114,9 +114,10 @@ def test_a_plugin_killed_under_load_takes_its_lock_back(
         run(one, "writer", "dbs", f"{LOAD} & {WRITER}")
         wait_for_holder(one, "dbs", "writer")
         with Contender(two, "greedy", "dbs", WRITER) as greedy:
-            for _ in range(KILLS):
-                # The engine starts it again, in which an emulated machine takes its time.
-                wait_until(lambda: one.run(PLUGIN_PID, check=False).out.strip(), TAKEOVER)
+            for number in range(KILLS):
+                # The engine starts it again, in which an emulated machine takes its time: killed before it has renewed,
+                # all of its lives together would be silent for too long.
+                wait_until(lambda number=number: plugin_log(one).count("lease resumed") >= number, TAKEOVER)
                 one.run(f"kill -9 $({PLUGIN_PID})")
                 # Who asks meanwhile is refused, or waits in its Mount for a sign of life.
                 time.sleep(TAKEOVER / 3)
