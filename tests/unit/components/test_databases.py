@@ -151,6 +151,12 @@ def test_each_user_gets_statements_and_a_password_of_its_own(build: Build, recor
     assert " BY " not in sql
 
 
+@pytest.mark.parametrize("user", [{"name": "audit", "password": "given"}, {"name": "audit"}])
+def test_a_users_password_is_secret_also_one_that_was_given(build: Build, user: dict[str, str]) -> None:
+    out = build(lambda: database(users=[user])[2].users)
+    assert out["audit@% is secret"] is True
+
+
 def test_only_an_official_image_is_given_our_programs(build: Build, recorder: Recorder) -> None:
     build(lambda: database() and None)
     assert _uploaded(recorder) == SECRETS

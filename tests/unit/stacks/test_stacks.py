@@ -55,7 +55,6 @@ def test_the_demo_is_the_talk(build: Build, recorder: Recorder, engine: FakeEngi
     assert out["dockerHost"] == f"unix://{engine.path}"
     assert out["volumes"] == {n: n for n in ("logs", "dbs", "config", "simpledb")}
     assert out["databases"]["mydb"]["url"].startswith("mysql://root:")
-    assert out["databases is secret"] is True
     assert out["volumes is secret"] is False
 
 
@@ -263,6 +262,21 @@ def test_accounts_passwords_are_outputs(build: Build, engine: FakeEngine, export
     database = TALK["databases"][0] | {"schemas": ["shop"], "users": [{"name": "shop", "schemas": ["shop"]}]}
     out = stand(build, engine, exported, databases=[database])
     assert len(out["databases"]["mydb"]["users"]["shop@%"]) >= 24
+
+
+def test_each_output_that_has_a_password_is_secret_and_no_other_of_a_database(
+    build: Build, engine: FakeEngine, exported: dict[str, Any]
+) -> None:
+    users = [{"name": "shop"}, {"name": "audit", "password": "given"}]
+    stand(build, engine, exported, databases=[TALK["databases"][0] | {"users": users}])
+    reached = exported["databases"]["mydb"]
+    leaves = reached | reached.pop("users")
+    assert {*leaves} > {"host", "port"}
+    assert {name for name, leaf in leaves.items() if is_secret(leaf)} == {"url", "shop@%", "audit@%"}
+
+
+def is_secret(value: Any) -> bool:
+    return asyncio.get_event_loop().run_until_complete(pulumi.Output.from_input(value).is_secret())
 
 
 def test_where_there_is_no_root_filesystem_debian_is_pulled(
