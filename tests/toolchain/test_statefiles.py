@@ -127,6 +127,26 @@ def test_files_that_a_kill_left_half_written_are_mended(tmp_path: Path) -> None:
     assert sorted(p.name for p in folder.iterdir()) == ["dev.json", "dev.json.bak"]
 
 
+def test_what_another_run_may_be_writing_is_not_mended(tmp_path: Path) -> None:
+    lock(tmp_path, 1, "another.example")
+    written = {"dev.json": '{"half', "dev.json.bak": "{}", "dev.json.attrs": "", "dev.json.1.tmp": "x"}
+    folder = tmp_path / "stacks/datadocker"
+    folder.mkdir(parents=True)
+    for name, text in written.items():
+        (folder / name).write_text(text)
+    StateFiles(tmp_path).mend_files("dev")
+    assert {p.name: p.read_text() for p in folder.iterdir()} == written
+
+
+def test_a_state_is_not_mended_by_one_that_is_half_written_too(tmp_path: Path) -> None:
+    folder = tmp_path / "stacks/datadocker"
+    folder.mkdir(parents=True)
+    (folder / "dev.json").write_text('{"half')
+    (folder / "dev.json.bak").write_text('{"bef')
+    StateFiles(tmp_path).mend_files("dev")
+    assert (folder / "dev.json").read_text() == '{"half'
+
+
 def test_a_stack_that_was_removed_does_not_come_back(tmp_path: Path) -> None:
     files = StateFiles(tmp_path)
     folder = tmp_path / "stacks/datadocker"
