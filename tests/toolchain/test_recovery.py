@@ -204,12 +204,7 @@ def test_orphaned_providers_are_ended_and_what_merely_names_one_is_not(killed: K
         for c in commands
     ]
     try:
-        for process in running:
-            assert process.stdin is not None
-            assert process.stdout is not None
-            process.stdin.write(b"x\n")
-            process.stdin.flush()
-            assert process.stdout.readline() == b"x\n"
+        assert all(answers(process) for process in running)
         killed.during("creating", "x", kind="datadocker:index:BaseImage")
         killed.recover()
         assert [process.poll() for process in running] == [-signal.SIGKILL, None]
@@ -217,6 +212,34 @@ def test_orphaned_providers_are_ended_and_what_merely_names_one_is_not(killed: K
         for process in running:
             process.kill()
             process.communicate()
+
+
+def answers(process: subprocess.Popen[bytes]) -> bool:
+    """Whether it, or what it started, gives back a line; it has its command line by then."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(b"x\n")
+    process.stdin.flush()
+    return process.stdout.readline() == b"x\n"
+
+
+@pytest.mark.parametrize(("folder", "lives"), [("elsewhere", False), ("checkout", True)])
+def test_providers_of_another_checkout_and_of_a_run_that_lives_go_on(
+    killed: Killed, tmp_path: Path, folder: str, lives: bool
+) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    provider, run = tmp_path / "bin/pulumi-resource-docker", tmp_path / "bin/pulumi"
+    provider.symlink_to("/bin/cat")
+    run.symlink_to("/bin/sh")
+    # a shell becomes its last command
+    command = [str(run), "-c", '"$0"; true', str(provider)] if lives else [str(provider)]
+    with subprocess.Popen(command, cwd=tmp_path / folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as running:
+        assert answers(running)
+        killed.during("creating", "x", kind="datadocker:index:BaseImage")
+        killed.recover()
+        assert killed.called.exists()
+        assert answers(running)
 
 
 def test_without_a_killed_run_nothing_is_touched(killed: Killed, container: Callable[..., str]) -> None:
