@@ -40,7 +40,10 @@ def filesystem() -> bytes:
 
 
 class PluginEngine(FakeEngine):
-    """Plugins, containers and volumes; `broken` is a step that fails, and `done` what was asked for."""
+    """Plugins, containers and volumes; `broken` is a step that fails, and `done` what was asked for.
+
+    The one that does one thing ends with `code` and `log`; `graces` is how long each that was stopped was given.
+    """
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -49,7 +52,9 @@ class PluginEngine(FakeEngine):
         self.containers: dict[str, dict[str, Any]] = {}
         self.volumes: dict[str, dict[str, Any]] = {}
         self.done: list[str] = []
+        self.graces: dict[str, str | None] = {}
         self.oneoff: dict[str, Any] = {}
+        self.code = 0
         self.broken = ""
 
     def has(self, description: str = OURS, *, enabled: bool = True, defaults: str = "protocol=local") -> None:
@@ -117,11 +122,7 @@ class PluginEngine(FakeEngine):
             self.volumes[made["Name"]] = {**made, "Driver": "local"}
             return json_answer(made, 201)
         wanted = json.loads(query.get("filters", "{}")).get("label", [])
-        found = [
-            v for v in self.volumes.values()
-            if all(label in [f"{k}={x}" for k, x in (v.get("Labels") or {}).items()] for label in wanted)
-        ]  # fmt: skip
-        return json_answer({"Volumes": found})
+        return json_answer({"Volumes": [v for v in self.volumes.values() if labelled(v.get("Labels"), wanted)]})
 
     def _containers(self, method: str, name: str, action: str, query: dict[str, str], body: bytes) -> tuple[int, bytes]:
         if name == "json":
@@ -130,7 +131,9 @@ class PluginEngine(FakeEngine):
                 c for n, c in self.containers.items()
                 if (query.get("all") == "1" or c["State"] == "running")
                 and all(re.search(pattern, f"/{n}") for pattern in wanted.get("name", []))
-                and not wanted.get("label")
+                and labelled(c["Labels"], wanted.get("label", []))
+                and c["State"] in wanted.get("status", [c["State"]])
+                and ("volume" not in wanted or any(m.get("Name") in wanted["volume"] for m in c["Mounts"]))
             ])  # fmt: skip
         if name == "create":
             self.oneoff = json.loads(body)
@@ -140,14 +143,24 @@ class PluginEngine(FakeEngine):
                 json.loads(dict(e.split("=", 1) for e in self.oneoff["Env"])["CONFIG"])["description"], enabled=False
             )
         if action == "wait":
-            return json_answer({"StatusCode": 0})
+            return json_answer({"StatusCode": self.code})
+        if action == "logs":
+            return 200, self.log
         if action == "export":
             return 200, filesystem()
+        if method == "DELETE":
+            self.containers.pop(name, None)
+        if action == "stop":
+            self.graces[name] = query.get("t")
         if action in ("start", "stop") and name != "oneoff":
             if name not in self.containers:
                 return json_answer({"message": f"No such container: {name}"}, 404)
             self.containers[name]["State"] = {"start": "running", "stop": "exited"}[action]
-        return json_answer({"Id": name, "Config": {}})
+        return json_answer({"Id": name, "Config": {"Tty": True}})
+
+
+def labelled(labels: dict[str, str] | None, wanted: list[str]) -> bool:
+    return {*wanted} <= {f"{k}={v}" for k, v in (labels or {}).items()}
 
 
 def props(engine: PluginEngine, **change: Any) -> Props:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from provider.oneoff import LABEL
 from provider.plugin import EnginePlugin, _pack
 from provider.resource import Failure, Props
 from provider.turns import turn
@@ -236,6 +237,23 @@ def test_one_that_is_not_ours_is_not_removed(engine: PluginEngine) -> None:
 
 def test_one_that_is_gone_already_is_no_error(engine: PluginEngine) -> None:
     EnginePlugin().delete("azurefile", props(engine))
+    assert engine.done == []
+
+
+@pytest.mark.parametrize("bring_about", [True, False])
+def test_what_a_killed_run_left_on_its_folder_goes_and_what_works_there_stays(
+    engine: PluginEngine, bring_about: bool
+) -> None:
+    for name, root, state in (
+        ("ended", "/r", "exited"), ("made", "/r", "created"), ("works", "/r", "running"), ("other", "/r2", "exited"),
+    ):  # fmt: skip
+        engine.runs(name, {LABEL: root}, driver="local")
+        engine.containers[name]["State"] = state
+    if bring_about:
+        create(engine)
+    else:
+        EnginePlugin().delete("azurefile", props(engine))
+    assert sorted(engine.containers) == ["other", "works"]
 
 
 def test_runs_that_share_a_plugin_take_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
