@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import stat
 import subprocess
 import tarfile
@@ -65,10 +66,14 @@ class Container:
         return [packed.getvalue()], {}
 
     def start(self) -> None:
-        subprocess.run([self._here(argument) for argument in self.command], check=True)
+        command = [self._here(argument) for argument in self.command]
+        self.ended = subprocess.run(command, capture_output=True, check=False)
 
     def wait(self, timeout: int) -> dict[str, int]:
-        return {"StatusCode": 0}
+        return {"StatusCode": self.ended.returncode}
+
+    def logs(self, tail: int) -> bytes:
+        return b"\n".join(self.ended.stderr.splitlines()[-tail:])
 
     def remove(self, v: bool, force: bool) -> None:
         self.removed = True
@@ -137,6 +142,24 @@ def test_a_run_that_is_killed_before_the_container_starts_leaves_no_key_on_the_h
     with pytest.raises(KeyboardInterrupt):
         AccountKey().create(PROPS)
     assert list(tmp_path.rglob("*mine*")) == []
+
+
+def test_a_key_that_was_not_written_is_an_error_with_its_reason(made: Asked, tmp_path: Path) -> None:
+    (tmp_path / "credentials").touch()
+    with pytest.raises(Failure, match=r"^the credentials file was not written: mkdir: .*: File exists$"):
+        AccountKey().create(PROPS)
+
+
+def test_a_key_has_its_name_once_it_is_on_the_disk(
+    made: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen, sync = tmp_path / "seen", tmp_path / "bin/sync"
+    sync.parent.mkdir()
+    sync.write_text(f'#!/bin/sh\necho "$(basename "$1"): $(ls -A {tmp_path}/credentials)" >> {seen}\n')
+    sync.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{sync.parent}", prepend=os.pathsep)
+    AccountKey().create(PROPS)
+    assert seen.read_text().splitlines() == [".mine: .mine", "credentials: mine"]
 
 
 def test_a_refresh_passes_where_the_image_is_gone_that_it_has_built_again(made: Asked) -> None:

@@ -18,6 +18,8 @@ from components.custom import start_provider
 from components.images.context import context_digest
 from provider import server
 from provider.resource import Failure
+from tests.unit.fake_engine import served
+from tests.unit.plugin_engine import PluginEngine
 
 ENGINE = {"url": "ssh://ops@box:22", "ssh_opts": ["-i", "/old"]}
 SHARE = {"engine": ENGINE, "root": "/var/lib/datadocker", "image": "i:1", "share": "dbs", "retain": False}
@@ -192,6 +194,23 @@ def test_a_share_is_deleted_beside_others_and_while_no_plugin_is_exchanged(monke
     turn, _, ran = asked
     assert turn == (("/var/lib/datadocker",), {"shared": True})
     assert ran[0][1:] == ("i:1", "/var/lib/datadocker", "remove-share", "dbs")
+
+
+@pytest.mark.parametrize(
+    ("log", "said"),
+    [(b"one\nshare dbs is in use\n", "share dbs is in use"), (b"", "azurefile remove-share failed on /r")],
+)
+def test_a_share_that_was_not_removed_is_an_error_of_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: bytes, said: str
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with served(PluginEngine(tmp_path / "docker.sock")) as engine:
+        engine.code, engine.log = 1, log
+        share = SHARE | {"engine": {"url": f"unix://{engine.path}", "ssh_opts": []}, "root": "/r"}
+        with pytest.raises(Failure, match=f"^{said}$"):
+            server.RESOURCES["datadocker-engine:index:ShareFolder"].delete("dbs", share)
+        assert engine.oneoff["Cmd"] == ["remove-share", "dbs"]
+        assert engine.done[-1] == "DELETE /containers/oneoff"
 
 
 def test_an_accounts_key_is_written_while_no_plugin_is_exchanged(monkeypatch: pytest.MonkeyPatch) -> None:
