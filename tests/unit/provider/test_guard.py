@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +12,8 @@ from provider.guard import VolumeGuard
 from provider.image import _quoted
 from provider.owner import CHECKOUT_LABEL, IMAGE_LABEL, STACK_LABEL, is_of, owner_of
 from provider.resource import Failure
-from tests.unit.fake_engine import FakeEngine
+from tests.unit.fake_engine import served
+from tests.unit.plugin_engine import PluginEngine
 
 OWNER = {STACK_LABEL: "datadocker/dev", CHECKOUT_LABEL: "here:/one#1"}
 OTHER = OWNER | {CHECKOUT_LABEL: "here:/two#2"}
@@ -18,7 +21,13 @@ OTHER = OWNER | {CHECKOUT_LABEL: "here:/two#2"}
 INHERITED = {STACK_LABEL: "datadocker/dev", IMAGE_LABEL: "here:/one#1"}
 
 
-def props(engine: FakeEngine, *volumes: str) -> dict[str, Any]:
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[PluginEngine]:
+    with served(PluginEngine(tmp_path / "docker.sock")) as made:
+        yield made
+
+
+def props(engine: PluginEngine, *volumes: str) -> dict[str, Any]:
     return {
         "engine": {"url": f"unix://{engine.path}", "ssh_opts": []},
         "volumes": list(volumes),
@@ -46,17 +55,17 @@ def test_a_container_is_its_stacks_by_labels_that_no_image_has(labels: dict[str,
     assert is_of(labels, OWNER) == (whose == "stack datadocker/dev of here:/one")
 
 
-def test_volumes_that_only_the_stack_uses_may_go(engine: FakeEngine) -> None:
-    engine.answers["/containers/json"] = [container("mydb", OWNER, "dbs")]
+def test_volumes_that_only_the_stack_uses_may_go(engine: PluginEngine) -> None:
+    engine.containers = {"mydb": container("mydb", OWNER, "dbs"), "b-mydb": container("b-mydb", OTHER, "logs")}
     VolumeGuard().delete("volumes", props(engine, "dbs"))
 
 
-def test_who_else_uses_them_is_one_line(engine: FakeEngine) -> None:
-    engine.answers["/containers/json"] = [
-        container("mydb2", INHERITED, "dbs", "theirs", state="created"),
-        container("b-mydb", OTHER, "logs"),
-        container("mydb", OWNER, "dbs"),
-    ]
+def test_who_else_uses_them_is_one_line(engine: PluginEngine) -> None:
+    engine.containers = {
+        "mydb2": container("mydb2", INHERITED, "dbs", "theirs", state="created"),
+        "b-mydb": container("b-mydb", OTHER, "logs"),
+        "mydb": container("mydb", OWNER, "dbs"),
+    }
     with pytest.raises(Failure) as caught:
         VolumeGuard().delete("volumes", props(engine, "dbs", "logs"))
     assert str(caught.value) == (
@@ -66,15 +75,15 @@ def test_who_else_uses_them_is_one_line(engine: FakeEngine) -> None:
     )
 
 
-def test_a_dead_container_that_lost_its_name_is_told_by_its_id(engine: FakeEngine) -> None:
+def test_a_dead_container_that_lost_its_name_is_told_by_its_id(engine: PluginEngine) -> None:
     dead = container("", {}, "dbs", state="dead") | {"Names": [], "Id": "0123456789abcdef"}
-    engine.answers["/containers/json"] = [dead]
+    engine.containers = {"": dead}
     with pytest.raises(Failure, match=r"dbs by 0123456789ab \(made by hand, dead\).*docker rm -f 0123456789ab\)"):
         VolumeGuard().delete("volumes", props(engine, "dbs"))
 
 
-def test_an_update_asks_only_for_volumes_that_go(engine: FakeEngine) -> None:
-    engine.answers["/containers/json"] = [container("byhand", {}, "dbs")]
+def test_an_update_asks_only_for_volumes_that_go(engine: PluginEngine) -> None:
+    engine.containers = {"byhand": container("byhand", {}, "dbs")}
     with pytest.raises(Failure, match="dbs by byhand"):
         VolumeGuard().update("volumes", props(engine), props(engine, "dbs"))
     # nobody is asked: there is no such engine
