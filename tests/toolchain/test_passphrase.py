@@ -65,6 +65,16 @@ def test_a_passphrase_is_used_once_it_is_on_the_disk(checkout: Path, monkeypatch
     assert seen.read_text().splitlines() == [f"-f {aside} 43", aside, "-f passphrase 43", "passphrase"]
 
 
+def test_of_two_first_runs_both_have_the_passphrase_that_was_there_first(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = checkout / ".state/passphrase"
+    # the other run is through while this one waits for the disk
+    monkeypatch.setattr("toolchain.cache.sync", lambda _: own.exists() or own.write_text("theirs"))
+    in_files(checkout, {}).choose("mine")
+    assert {file.name: file.read_text() for file in own.parent.iterdir()} == {"passphrase": "theirs"}
+
+
 def test_an_empty_passphrase_is_none(checkout: Path) -> None:
     (checkout / ".state/passphrase").touch()
     with pytest.raises(ToolchainError, match=r"^/.*/.state/passphrase is empty, .*: put back the copy .*, remove it$"):
