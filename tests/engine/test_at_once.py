@@ -59,7 +59,7 @@ def test_of_two_runs_of_one_stack_one_says_that_the_other_is_at_it(checkout: Che
     checkout.run("destroy", "--yes", "--skip-preview", "--stack", "two")
     checkout.run("stack", "rm", "two", "--yes", "--preserve-config")
     codes = []
-    # both would make the stack, and each looks for the other's lock
+    # both would make the stack, and each looks for the other's lock: both may give up
     for code, output in both(checkout, "two", "two"):
         codes.append(code)
         if code:
