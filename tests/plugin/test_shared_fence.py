@@ -233,6 +233,17 @@ def test_nothing_is_granted_while_a_lost_lease_is_being_stopped(world: World, on
     one.claim("other")
 
 
+def test_a_lost_lease_is_in_the_way_while_its_mount_is_cut_although_its_containers_are_dead(one: Machine) -> None:
+    """What they wrote may still be on its way to the share."""
+    lease = one.claim(folder="x")
+    lease.owner.containers = [Container("c" * 64, "mydb", pid=2**22 + 1, ticks=1)]
+    lease.lost = "no renewal"
+    for _ in range(3):
+        with pytest.raises(Held):
+            one.claim("other", folder="x")
+    assert one.leases.of("dbs") is lease
+
+
 def test_hosts_with_other_takeover_times_go_by_the_holders(world: World, folder: MemoryFolder, one: Machine) -> None:
     one.claim()
     hasty = Machine(world, folder, "hasty", takeover=3)
