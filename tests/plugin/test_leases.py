@@ -2,6 +2,7 @@
 
 import os
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from azurefile.errors import ShareError, ShareSilent
 from azurefile.held import Held
 from azurefile.keeper import Keeper
 from azurefile.lease import TakenOver
+from azurefile.leasememory import LeaseMemory
 from azurefile.owner import Container, Owner
 from azurefile.sharedstore import SharedStore
 from tests.plugin.shared import TAKEOVER, Machine, MemoryFolder, World
@@ -33,6 +35,21 @@ def test_an_evicted_holder_finds_out_and_never_writes_its_record_again(
         one.claim()
 
 
+def test_a_host_that_was_evicted_once_holds_the_folder_again_like_any_other(
+    world: World, one: Machine, two: Machine
+) -> None:
+    """The mark of its former hold is still there."""
+    evicted = one.claim()
+    world.now += TAKEOVER
+    two.mount()
+    two.leases.release("dbs")
+    evicted.lost = "taken over by two"
+    one.leases.drop(evicted)
+    one.leases.renew(one.claim())
+    with pytest.raises(Held, match="host one"):
+        two.claim()
+
+
 def test_a_holder_stops_itself_half_of_its_time_after_its_last_renewal(world: World, one: Machine) -> None:
     lease = one.claim()
     world.now += TAKEOVER / 6
@@ -44,6 +61,21 @@ def test_a_holder_stops_itself_half_of_its_time_after_its_last_renewal(world: Wo
     assert not one.leases.overdue(lease)
     world.now += 0.1
     assert one.leases.overdue(lease)
+
+
+def test_a_slow_renewal_counts_from_its_beginning(world: World, one: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The record may be as old as that, and by its age another host takes over."""
+    lease = one.claim()
+    world.now += TAKEOVER / 6
+    began = world.now
+
+    def slow(owner: Owner) -> None:
+        SharedStore.write(one.store, owner)
+        world.now += 10
+
+    monkeypatch.setattr(one.store, "write", slow)
+    one.leases.renew(lease)
+    assert lease.confirmed == began
 
 
 def test_a_hold_that_excludes_nobody_outlasts_a_short_outage(world: World, one: Machine, two: Machine) -> None:
@@ -73,6 +105,20 @@ def test_a_share_that_fails_keeps_nothing_held_at_the_release(world: World, one:
     with pytest.raises(Held):
         two.claim()
     one.claim()
+
+
+def test_what_was_given_back_is_not_remembered_also_if_it_was_being_renewed(
+    world: World, folder: MemoryFolder, tmp_path: Path
+) -> None:
+    """The plugin's next life would go on with it."""
+    memory = LeaseMemory(tmp_path)
+    one = Machine(world, folder, "one", memory=memory)
+    lease = one.claim()
+    assert memory.volumes() == ["dbs"]
+    one.leases.drop(lease)
+    assert memory.volumes() == []
+    one.leases.renew(lease)
+    assert memory.volumes() == []
 
 
 def test_a_record_that_cant_be_written_leaves_no_lock_behind(
