@@ -14,6 +14,7 @@ from azurefile import flush, kernelmount, liveness, mounter, mounts, network, pr
 from azurefile.attachments import Attachments
 from azurefile.engine import Engine
 from azurefile.flush import Flush
+from azurefile.held import Held
 from azurefile.keeper import Keeper
 from azurefile.mounter import Mounter
 from azurefile.owner import Container
@@ -124,6 +125,29 @@ def test_a_flush_to_a_server_that_is_away_or_too_slow_is_given_up(
     running = Flush(target)
     assert not running.settled(0.05, 60)
     assert not running.over()
+
+
+def test_a_flush_that_the_kernel_ends_with_an_error_has_not_settled(
+    kernel: Kernel, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kernel, "syncfs", lambda _: -1)
+    assert not Flush(target).settled(5, 5)
+
+
+def test_while_the_last_writes_are_on_their_way_no_other_volume_gets_the_folder(
+    kernel: Kernel, target: Path, one: Machine
+) -> None:
+    lease = one.claim()
+    lease.owner.containers = [Container("c" * 64, "mydb", pid=2**22 + 1, ticks=1)]
+    kernel.server.clear()
+    thread = threading.Thread(target=let_go, args=(one, target))
+    thread.start()
+    assert kernel.flushing.wait(5)
+    with pytest.raises(Held):
+        one.claim("other")
+    kernel.server.set()
+    thread.join(20)
+    one.claim("other")
 
 
 @pytest.mark.parametrize("answers", [True, False])
