@@ -332,11 +332,22 @@ def test_what_a_later_hold_stopped_is_not_forgotten_with_the_earlier(
     assert remembered.owner.lease == later.owner.lease
 
 
-def test_a_stop_that_the_plugin_did_not_survive_is_ended_by_its_next_life(site: Site) -> None:
-    """The containers are dead and named nowhere else, but the lease was resumed."""
+def test_a_stop_that_the_plugin_did_not_survive_is_ended_by_its_next_life(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The containers are dead, and only what was noted before the kill tells by whose hand; the lease was resumed."""
     mydb = site.run("mydb")
-    site.memory.save(site.lease, [mydb.id])
-    mydb.kill()
+    site.lease.owner.containers = [_known(mydb)]
+    site.lease.lost = "no renewal for 30 s"
+
+    def kill_and_die(*_: object) -> None:
+        mydb.kill()
+        raise SystemExit
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Stopper, "_kill", kill_and_die)
+        with pytest.raises(SystemExit):
+            site.plugin().stop(site.lease)
     site.lose().join(10)
     assert site.engine.started == ["mydb"]
     _assert_settled(site)
