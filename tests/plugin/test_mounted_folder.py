@@ -274,3 +274,17 @@ def test_a_lock_on_a_full_share_stands(folder: MountedFolder, monkeypatch: pytes
 
     monkeypatch.setattr(os, "pwrite", full)
     assert lock.confirm()
+
+
+def test_a_lock_that_the_server_forgot_is_lost_by_what_the_kernel_says_of_the_write(
+    folder: MountedFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes the write into its memory, and hears of the lock only when the server has it."""
+    lock = folder.lock("a.lock")
+    assert lock is not None
+
+    def lost(_: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", lost)
+    assert not lock.confirm()
