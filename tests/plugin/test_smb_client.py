@@ -14,6 +14,7 @@ from azurefile.errors import ShareError, ShareMissing, ShareSilent
 from azurefile.optionvalues import RESERVED_FOLDER
 from azurefile.protocols import smb_connection
 from azurefile.protocols.smb_client import _READ, SmbShare, _opened
+from tests.machines import samba as samba_module
 from tests.machines.samba import SambaServer
 from tests.plugin.harness import eventually
 from tests.plugin.smb_share import smb
@@ -172,6 +173,20 @@ def test_a_full_share_is_told_and_keeps_its_locks(samba: SambaServer) -> None:
         one.close()
     finally:
         samba.delete_share("small")
+
+
+def test_what_the_fence_says_is_encrypted_also_where_the_server_does_not_demand_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    strict = "smb encrypt = required"
+    assert strict in samba_module.GLOBAL
+    monkeypatch.setattr(samba_module, "GLOBAL", samba_module.GLOBAL.replace(strict, "smb encrypt = if_required"))
+    with SambaServer(audited=False) as server:
+        server.add_share("dbs")
+        one = smb(server)
+        one.write("a.json", b"{}\n")
+        assert [tree["encryption"]["degree"] for tree in server.status()["tcons"].values()] == ["full"]
+        one.close()
 
 
 def test_an_unexpected_status_is_said_with_its_name() -> None:
