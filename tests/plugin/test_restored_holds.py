@@ -127,7 +127,9 @@ def test_what_uses_a_mount_that_went_with_the_plugin_is_started_anew(
         eventually(started, 10)
     else:
         # of what is not exclusive nobody has to be kept from its files
-        assert mydb.process.poll() is None
+        lease = driver._leases.of("dbs")
+        assert lease is not None
+        assert not lease.lost
         mydb.kill()
     engine.containers.remove(mydb)
 
