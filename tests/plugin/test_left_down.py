@@ -84,13 +84,18 @@ def test_what_another_plugin_left_down_is_not_started(
 
     async def calls() -> None:
         mydb = await left_down(outage, said, remote="rclone:latest")
+        own = outage.container("own")
+        own.kill()
+        own.error = AWAY.format("dbs", PLUGIN) + f"plugin {PLUGIN} found but disabled"
         running = asyncio.create_task(outage.plugin().run())
-        await asyncio.sleep(0.7)
-        assert outage.engine.started == []
+        await outage.until_started("own")
+        await asyncio.sleep(0.5)
+        assert outage.engine.started == ["own"]
+        assert not running.done()
         if said == TIMED_OUT:
             mydb.others = {"cache": "local"}
             await outage.plugin()._starter.run()
-            await outage.until_started("mydb")
+            await outage.until_started("mydb", "own")
         running.cancel()
 
     asyncio.run(calls())
