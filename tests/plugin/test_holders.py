@@ -34,7 +34,8 @@ def test_a_passing_mount_is_waited_for(watched: PluginProcess) -> None:
     watched.mount("dbs", "copy-up")
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(watched.mount, "dbs", "container")
-        time.sleep(0.2)
+        with pytest.raises(TimeoutError):
+            waiting.result(0.2)
         watched.unmount("dbs", "copy-up")
         waiting.result()
 
