@@ -179,3 +179,8 @@ def built(folder: Path, tag: str, **arguments: str) -> Iterator[str]:
         yield tag
     finally:
         docker("rmi", tag)
+
+
+def child(pid: int) -> int:
+    """The only child of a container's init."""
+    return int(Path(f"/proc/{pid}/task/{pid}/children").read_text())

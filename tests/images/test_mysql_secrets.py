@@ -1,6 +1,5 @@
 """Root's password and the statements that are applied before logins: set, changed, never seen."""
 
-import json
 import re
 import time
 from collections.abc import Iterator
@@ -13,9 +12,9 @@ from tests.images.docker_cli import (
     HEALTH,
     Container,
     Engine,
+    child,
     docker,
     must,
-    run,
     upload_secrets,
     wait_until,
 )
@@ -251,11 +250,6 @@ def test_passwords_are_seen_nowhere(engine: Engine, mysql_image: str, tmp_path: 
     assert mode.out.split() == ["700:mysql", "600:mysql"]
 
 
-def child(pid: int) -> int:
-    """The only child of a container's init."""
-    return int(Path(f"/proc/{pid}/task/{pid}/children").read_text())
-
-
 def test_the_search_finds_what_is_planted(engine: Engine, mysql_image: str, tmp_path: Path) -> None:
     container = engine.start(
         mysql_image,
@@ -276,138 +270,3 @@ def test_the_search_finds_what_is_planted(engine: Engine, mysql_image: str, tmp_
         assert b"CANARY" not in Path(f"/proc/{pid}/environ").read_bytes()
     visible = everything_visible(container)
     assert {where for where, text in visible.items() if "CANARY-" in text} == set(visible)
-
-
-def test_arbitrary_command_runs_instead(mysql_image: str) -> None:
-    assert must("run", "--rm", mysql_image, "bash", "-c", "echo $((6 * 7))") == "42"
-    assert "Ver 9.7" in must("run", "--rm", mysql_image, "mysql", "--version")
-    assert "Ver 9.7" in must("run", "--rm", mysql_image, "--version")
-
-
-def test_extra_arguments_reach_the_server(engine: Engine, mysql_image: str) -> None:
-    container = engine.start(
-        mysql_image,
-        *("--innodb-buffer-pool-size=256M", "--port=3310"),
-        flags=("-e", "MYSQL_ROOT_PASSWORD=pw"),
-    )
-    container.wait_ready()
-    answer = container.sql("SELECT @@innodb_buffer_pool_size, @@port", "pw")
-    assert answer.out.split() == [str(256 * 2**20), "3310"]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (["--init-file=/x"], "--init-file is taken"),
-        (["--init_file", "/x"], "--init-file is taken"),
-        (["--datadir", "/x"], "--datadir is not read: write --datadir=… or"),
-        (["-h", "/x"], "-h is not read"),
-        (["--lower_case_table_names", "0"], "--lower_case_table_names is not read"),
-    ],
-)
-def test_arguments_that_would_be_overridden_are_refused(
-    engine: Engine, mysql_image: str, arguments: list[str], said: str
-) -> None:
-    refused = engine.start(mysql_image, *arguments, flags=("-e", "MYSQL_ROOT_PASSWORD=pw"))
-    assert refused.exit_code(20) == 1
-    assert said in refused.logs()
-
-
-def test_an_init_file_of_the_configuration_is_refused(engine: Engine, mysql_image: str, tmp_path: Path) -> None:
-    (tmp_path / "more.cnf").write_text("[mysqld]\ninit_file = /x\n")
-    mount = f"{tmp_path}/more.cnf:/etc/mysql/conf.d/more.cnf:ro"
-    refused = engine.start(mysql_image, flags=("-e", "MYSQL_ROOT_PASSWORD=pw", "-v", mount))
-    assert refused.exit_code(20) == 1
-    assert "init-file, in /etc/my.cnf or /etc/mysql, is taken" in refused.logs()
-
-
-def test_user_other_than_root(engine: Engine, mysql_image: str) -> None:
-    container = engine.start(
-        mysql_image,
-        flags=(
-            "--user",
-            "999:999",
-            "-v",
-            f"{engine.volume()}:{DATA}",
-            "-e",
-            "MYSQL_ROOT_PASSWORD=pw",
-        ),
-    )
-    container.wait_ready()
-    assert container.sql("SELECT 1", "pw", tcp=True).out == "1\n"
-
-
-@pytest.mark.parametrize("flags", [(), ("--init",), ("--user", "999:999")])
-def test_server_runs_as_999_with_an_init_and_no_shell_above_it(
-    engine: Engine, mysql_image: str, flags: tuple[str, ...]
-) -> None:
-    container = engine.start(mysql_image, flags=("-e", "MYSQL_ROOT_PASSWORD=pw", *flags))
-    container.wait_ready()
-    first = container.state()["Pid"]
-    for pid, name in ((first, "docker-init" if flags == ("--init",) else "tini"), (child(first), "mysqld")):
-        status = Path(f"/proc/{pid}/status").read_text()
-        assert f"Name:\t{name}" in status
-        if name != "docker-init":
-            assert "Uid:\t999\t999" in status
-            assert "Gid:\t999\t999" in status
-
-
-def test_health_is_watched_closely_at_first_and_seldom_later(engine: Engine, mysql_image: str) -> None:
-    container = engine.start(mysql_image, flags=("-e", "MYSQL_ROOT_PASSWORD=pw"))
-    wait_until(lambda: container.state()["Health"]["Status"] == "healthy", "healthy", 60)
-    first = time.monotonic()
-    count = len(container.state()["Health"]["Log"])
-    assert count <= 2
-    wait_until(lambda: len(container.state()["Health"]["Log"]) > count, "probed again", 20)
-    assert time.monotonic() - first > 4.5
-    assert container.state()["Health"]["Log"][-1]["ExitCode"] == 0
-
-
-def test_health_notices_a_server_that_hangs(engine: Engine, mysql_image: str) -> None:
-    container = engine.start(mysql_image, flags=("-e", "MYSQL_ROOT_PASSWORD=pw"))
-    container.wait_ready()
-    server = str(child(container.state()["Pid"]))
-    run("kill", "-STOP", server)
-    try:
-        assert not container.accepts_logins()
-    finally:
-        run("kill", "-CONT", server)
-    container.wait_ready()
-    assert json.loads(must("inspect", "-f", "{{json .Config.StopSignal}}", container.name)) == "SIGTERM"
-
-
-@pytest.mark.parametrize(
-    "name", ["MYSQL_DATABASE", "MYSQL_USER", "MYSQL_PASSWORD", "MYSQL_PASSWORD_FILE", "MYSQL_ROOT_HOST"]
-)
-def test_what_the_official_image_takes_and_this_one_does_not_is_refused(mysql_image: str, name: str) -> None:
-    done = docker("run", "--rm", "-e", "MYSQL_ROOT_PASSWORD=pw", "-e", f"{name}=shop", mysql_image)
-    assert done.code == 1
-    assert f"{name} is not taken: put statements into /run/secrets/datadocker/init.sql" in done.err
-
-
-def test_scripts_for_the_official_image_are_refused(mysql_image: str, tmp_path: Path) -> None:
-    (tmp_path / "make.sql").write_text("CREATE DATABASE shop;")
-    mount = f"{tmp_path}:/docker-entrypoint-initdb.d:ro"
-    done = docker("run", "--rm", "-e", "MYSQL_ROOT_PASSWORD=pw", "-v", mount, mysql_image)
-    assert done.code == 1
-    assert "/docker-entrypoint-initdb.d is not read" in done.err
-
-
-def test_statements_that_can_not_be_applied_keep_the_server_from_starting(mysql_image: str, tmp_path: Path) -> None:
-    mount = f"{tmp_path}/none.sql:/run/secrets/datadocker/init.sql"
-    done = docker("run", "--rm", "-e", "MYSQL_ROOT_PASSWORD=pw", "-v", mount, mysql_image)
-    assert done.code == 1
-    assert "init.sql cannot be read, or is no file" in done.err
-    (tmp_path / "some.sql").write_text("CREATE DATABASE IF NOT EXISTS shop;")
-    done = docker("run", "--rm", "-v", f"{tmp_path}/some.sql:/run/secrets/datadocker/init.sql:ro", mysql_image)
-    assert done.code == 1
-    assert "init.sql needs root's password" in done.err
-
-
-def test_the_health_check_knows_who_can_not_judge(engine: Engine, mysql_image: str) -> None:
-    container = engine.start(mysql_image, flags=("-e", "MYSQL_ROOT_PASSWORD=pw"))
-    container.wait_ready()
-    assert container.exec(HEALTH, "--now", user="999").code == 0
-    asked = container.exec(HEALTH, "--now", user="1000")
-    assert asked.code == 1
-    assert "only root and the user of the server" in asked.text
