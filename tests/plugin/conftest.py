@@ -1,15 +1,17 @@
 """Fixtures of the plugin's tests: processes, folders and a stand-in engine that clean up."""
 
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from azurefile import starter
+from azurefile import starter, stopper
 from tests.machines.plugin import MachinePlugin
 from tests.machines.samba import SambaServer
 from tests.plugin.fake_engine import FakeEngine
 from tests.plugin.harness import PluginProcess
+from tests.plugin.lost_hold import LostHold
 from tests.plugin.outage import Outage
 from tests.plugin.shared import Machine, MemoryFolder, World
 
@@ -89,3 +91,13 @@ def outage(
 ) -> Outage:
     monkeypatch.setattr(starter, "_PERIOD_SECONDS", 0.1)
     return Outage(tmp_path, engine, world, folder)
+
+
+@pytest.fixture
+def hold(engine: FakeEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LostHold]:
+    monkeypatch.setattr(stopper, "_RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(stopper, "_RESTART_SECONDS", 0.05)
+    (tmp_path / "dbs").mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "ddtest", tmp_path / "dbs"], check=True)
+    yield LostHold(engine, tmp_path)
+    subprocess.run(["umount", tmp_path / "dbs"], check=False, capture_output=True)

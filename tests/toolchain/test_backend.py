@@ -58,10 +58,15 @@ def test_a_checkouts_path_may_have_what_means_something_in_a_url(tmp_path: Path,
     assert made.selected() == "organization/datadocker/one"
 
 
+def own_home(folder: Path, env: dict[str, str]) -> None:
+    """A home of the user's own, and a plugin that it lacks."""
+    (folder / "plugins/resource-docker-v5.2.0").mkdir(parents=True)
+    (folder / "plugins/resource-docker-v5.2.0/binary").write_text("x")
+    env["PULUMI_HOME"] = str(folder / "own")
+
+
 def test_a_home_of_the_users_own_gets_the_plugins_that_it_lacks(tmp_path: Path, env: dict[str, str]) -> None:
-    (tmp_path / "plugins/resource-docker-v5.2.0").mkdir(parents=True)
-    (tmp_path / "plugins/resource-docker-v5.2.0/binary").write_text("x")
-    env["PULUMI_HOME"] = str(tmp_path / "own")
+    own_home(tmp_path, env)
     backend(tmp_path, env)
     assert (tmp_path / "own/plugins/resource-docker-v5.2.0/binary").read_text() == "x"
 
@@ -69,9 +74,7 @@ def test_a_home_of_the_users_own_gets_the_plugins_that_it_lacks(tmp_path: Path, 
 def test_a_plugin_of_a_home_has_its_name_once_it_is_on_the_disk(
     tmp_path: Path, env: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "plugins/resource-docker-v5.2.0").mkdir(parents=True)
-    (tmp_path / "plugins/resource-docker-v5.2.0/binary").write_text("x")
-    env["PULUMI_HOME"] = str(tmp_path / "own")
+    own_home(tmp_path, env)
     (tmp_path / "sync").write_text("#!/bin/sh\nls $2 >&2\nexit 1\n")
     (tmp_path / "sync").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}", prepend=os.pathsep)
@@ -83,9 +86,7 @@ def test_a_plugin_of_a_home_has_its_name_once_it_is_on_the_disk(
 def test_two_first_runs_give_a_home_its_plugins_once(
     tmp_path: Path, env: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "plugins/resource-docker-v5.2.0").mkdir(parents=True)
-    (tmp_path / "plugins/resource-docker-v5.2.0/binary").write_text("x")
-    env["PULUMI_HOME"] = str(tmp_path / "own")
+    own_home(tmp_path, env)
     # what a killed run left
     (tmp_path / "own/plugins/.resource-docker-v5.2.0.part/resource-docker").mkdir(parents=True)
 

@@ -1,0 +1,73 @@
+"""A hold on a share that is lost, and what its plugin does about it."""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from azurefile import liveness
+from azurefile.engine import Engine
+from azurefile.lease import Lease
+from azurefile.owner import Container
+from azurefile.stoppedmemory import Stopped, StoppedMemory
+from azurefile.stopper import Stopper
+from tests.plugin.fake_engine import FakeContainer, FakeEngine
+from tests.plugin.shared import Machine, MemoryFolder, World
+
+
+class LostHold:
+    """One host whose lease on volume `dbs` can be lost."""
+
+    def __init__(self, engine: FakeEngine, mounts: Path) -> None:
+        self.world = World()
+        self.folder = MemoryFolder(self.world)
+        self.engine = engine
+        self.one = Machine(self.world, self.folder, "one")
+        self.lease = self.one.claim()
+        self.mounts = mounts
+        self.forgotten: list[Lease] = []
+        self.memory = StoppedMemory(mounts / "stopped")
+
+    def run(self, name: str, restart: str = "unless-stopped") -> FakeContainer:
+        container = FakeContainer(name, "dbs", restart=restart)
+        self.engine.containers.append(container)
+        return container
+
+    def lose(self, reason: str = "no renewal for 30 s") -> threading.Thread:
+        self.lease.lost = reason
+
+        thread = threading.Thread(target=self.plugin().stop, args=(self.lease,), daemon=True)
+        thread.start()
+        return thread
+
+    def plugin(self) -> Stopper:
+        """The stopper of one of the plugin's lives."""
+
+        def forget(lease: Lease) -> None:
+            self.forgotten.append(lease)
+            self.one.leases.drop(lease)
+
+        return Stopper(Engine(str(self.engine.path)), lambda name: self.mounts / name, forget, self.memory)
+
+    def stop_and_die(self, monkeypatch: pytest.MonkeyPatch) -> Stopped:
+        """The plugin stops what runs and ends while it waits for the share; returns what its next life finds."""
+        self.world.share_down = True
+        with monkeypatch.context() as patch:
+            patch.setattr(Stopper, "_start_again", lambda *_: None)
+            self.lose().join(10)
+        stopped = self.plugin().interrupted("dbs")
+        assert stopped is not None
+        return stopped
+
+
+def known(container: FakeContainer) -> Container:
+    pid = container.process.pid
+    return Container(container.id, container.name, pid=pid, ticks=liveness.start_ticks(pid))
+
+
+def assert_settled(hold: LostHold) -> None:
+    assert hold.memory.load("dbs") is None
+
+
+def assert_tried(hold: LostHold) -> None:
+    assert hold.engine.failing < 10_000

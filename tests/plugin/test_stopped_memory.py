@@ -1,0 +1,130 @@
+"""What the next life of a plugin makes of what it had stopped."""
+
+import dataclasses
+import json
+
+import pytest
+
+from azurefile.stoppedmemory import Stopped
+from azurefile.stopper import Stopper
+from tests.plugin.fake_engine import FakeContainer
+from tests.plugin.harness import eventually
+from tests.plugin.lost_hold import LostHold, assert_settled, assert_tried, known
+
+pytestmark = pytest.mark.root
+
+
+def test_what_the_plugin_stopped_comes_back_although_it_restarted_meanwhile(
+    hold: LostHold, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hold.run("mydb")
+    hold.run("once", restart="no")
+    hold.plugin().resume(hold.stop_and_die(monkeypatch), hold.one.store)
+    assert hold.engine.started == []
+    hold.world.share_down = False
+    eventually(lambda: assert_settled(hold))
+    assert hold.engine.started == ["mydb"]
+
+
+def test_what_ran_since_and_was_stopped_by_somebody_stays_down(hold: LostHold, monkeypatch: pytest.MonkeyPatch) -> None:
+    mydb = hold.run("mydb")
+    stopped = hold.stop_and_die(monkeypatch)
+    # the clock may have been set back since
+    mydb.started_at -= 7200
+    hold.world.share_down = False
+    hold.plugin().resume(stopped, hold.one.store)
+    eventually(lambda: assert_settled(hold))
+    assert hold.engine.started == []
+
+
+def test_it_stays_down_after_a_restart_too_if_another_took_the_folder(
+    hold: LostHold, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hold.run("mydb")
+    stopped = hold.stop_and_die(monkeypatch)
+    mark = json.dumps({"lease": hold.lease.owner.lease, "by": "two"}).encode()
+    hold.folder.files[f"{hold.lease.owner.key}.taken"] = (mark, hold.world.now)
+    hold.world.share_down = False
+    hold.plugin().resume(stopped, hold.one.store)
+    eventually(lambda: assert_settled(hold))
+    assert hold.engine.started == []
+
+
+@pytest.mark.parametrize("exclusive", ["true", "false"])
+def test_what_was_stopped_is_forgotten_once_another_container_has_the_exclusive_volume(
+    hold: LostHold, exclusive: str
+) -> None:
+    hold.one.leases.release("dbs")
+    hold.lease = hold.one.claim(exclusive=exclusive)
+    mydb = hold.run("mydb")
+    hold.engine.failing = 10_000
+    thread = hold.lose()
+    eventually(lambda: assert_tried(hold))
+    other = hold.one.claim(exclusive=exclusive)
+    thread.join(1)
+    assert thread.is_alive() == (exclusive == "false")
+    assert (hold.memory.load("dbs") is None) == (exclusive == "true")
+    hold.engine.containers.remove(mydb)
+    thread.join(10)
+    assert not other.lost
+
+
+@pytest.mark.parametrize("exclusive", ["true", "false"])
+def test_a_later_hold_of_an_exclusive_volume_starts_only_its_own(hold: LostHold, exclusive: str) -> None:
+    hold.one.leases.release("dbs")
+    mydb = FakeContainer("mydb", "dbs")
+    mydb.kill()
+    hold.engine.containers.append(mydb)
+    hold.memory.save(hold.one.claim(exclusive=exclusive), [mydb.id])
+    hold.one.leases.release("dbs")
+    hold.lease = hold.one.claim(exclusive=exclusive)
+    hold.run("other")
+    hold.lose().join(10)
+    assert sorted(hold.engine.started) == (["other"] if exclusive == "true" else ["mydb", "other"])
+
+
+def test_what_a_later_hold_stopped_is_not_forgotten_with_the_earlier(
+    hold: LostHold, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hold.run("mydb")
+    stopped = hold.stop_and_die(monkeypatch)
+    hold.world.share_down = False
+    later = hold.one.claim()
+    hold.memory.save(later, ["f" * 64])
+    hold.plugin()._start_again(stopped, hold.one.store)
+    assert hold.engine.started == []
+    remembered = hold.memory.load("dbs")
+    assert remembered is not None
+    assert remembered.owner.lease == later.owner.lease
+
+
+def test_a_stop_that_the_plugin_did_not_survive_is_ended_by_its_next_life(
+    hold: LostHold, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The containers are dead, and only what was noted before the kill tells by whose hand; the lease was resumed."""
+    mydb = hold.run("mydb")
+    hold.lease.owner.containers = [known(mydb)]
+    hold.lease.lost = "no renewal for 30 s"
+
+    def kill_and_die(*_: object) -> None:
+        mydb.kill()
+        raise SystemExit
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Stopper, "_kill", kill_and_die)
+        with pytest.raises(SystemExit):
+            hold.plugin().stop(hold.lease)
+    hold.lose().join(10)
+    assert hold.engine.started == ["mydb"]
+    assert_settled(hold)
+
+
+def test_after_a_reboot_another_process_has_the_number_of_the_one_that_was_killed(hold: LostHold) -> None:
+    """The engine has started it meanwhile, so there is nothing to wait for."""
+    mydb = hold.run("mydb")
+    owner = dataclasses.replace(hold.lease.owner, boot="earlier", containers=[known(mydb)])
+    hold.memory.save(hold.lease, [mydb.id])
+    hold.plugin().resume(Stopped(owner, (mydb.id,), restart=False), hold.one.store)
+    eventually(lambda: assert_settled(hold))
+    assert hold.engine.started == []
+    mydb.kill()
