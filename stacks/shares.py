@@ -73,7 +73,9 @@ def _refuse_change(shares: AzureSharesSettings, location: str, data: DataNames, 
     for there, name in ((group, data["group"]), (account, data["account"])):
         region = region_of(there, location)
         if there.get("name") == name and region != location:
-            raise pulumi.RunError(f"{name}: the data is in {region}: set datadocker:shares.location to it")
+            # whose location is the host's, since Azure serves NFS within a region only
+            setting = "host" if shares.protocol == "nfs" else "shares"
+            raise pulumi.RunError(f"{name}: the data is in {region}: set datadocker:{setting}.location to it")
     kept = recorded().get(FILES, {}).get("retain", shares.retain)
     was = str(recorded().get(FILES_ACCOUNT, {}).get("name") or data["account"])
     if was != data["account"] and not kept:

@@ -39,8 +39,12 @@ def clone(tmp_path: Path, azure: StandIn) -> Clone:
     return made
 
 
+def put(clone: Clone, setting: str, value: str) -> None:
+    clone.pulumi("config", "set", "--path", f"datadocker:{setting}", value)
+
+
 def set_shares(clone: Clone, setting: str, value: str) -> None:
-    clone.pulumi("config", "set", "--path", f"datadocker:shares.{setting}", value)
+    put(clone, f"shares.{setting}", value)
 
 
 def accounts(azure: StandIn) -> dict[str, int]:
@@ -70,6 +74,12 @@ def test_shares_of_smb_are_taken_back(clone: Clone, azure: StandIn) -> None:
     clone.change("up")
     made = accounts(azure)
     clone.change("destroy")
+    set_shares(clone, "location", "eastus")
+    code, said = clone.run("up", "--yes", "--skip-preview")
+    assert code
+    assert "the data is in westeurope: set datadocker:shares.location to it" in said
+    assert accounts(azure) == made
+    set_shares(clone, "location", "westeurope")
     clone.change("up")
     assert list(made.values()) == [4]
     assert accounts(azure) == made
@@ -152,16 +162,16 @@ def test_what_was_left_is_not_changed_to_what_it_can_not_be(clone: Clone, azure:
     clone.change("destroy")
     left = {key: resource.inputs for key, resource in azure.cloud.resources.items()}
     for setting, value, was in (
-        ("location", "eastus", "westeurope"),
-        ("protocol", "smb", "nfs"),
-        ("redundancy", "ZRS", "LRS"),
+        ("host.location", "eastus", "westeurope"),
+        ("shares.protocol", "smb", "nfs"),
+        ("shares.redundancy", "ZRS", "LRS"),
     ):
-        set_shares(clone, setting, value)
+        put(clone, setting, value)
         code, said = clone.run("up", "--yes", "--skip-preview")
         assert code
-        assert f"set datadocker:shares.{setting}" in said
+        assert f"set datadocker:{setting}" in said
         assert {key: resource.inputs for key, resource in azure.cloud.resources.items()} == left
-        set_shares(clone, setting, was)
+        put(clone, setting, was)
     clone.change("up")
 
 

@@ -73,6 +73,14 @@ def test_data_that_is_there_by_the_names_that_are_set_is_taken_back_whatever_the
     assert options[ACCOUNT, "files-account"].import_ == "/account"
 
 
+def test_the_machine_of_nfs_shares_stays_in_their_region(build: Build, recorder: AzureRecorder) -> None:
+    raw = staging(account="demodata", resourceGroup="demo-data", protocol="nfs", performance="premium")
+    recorder.in_state = {(ACCOUNT, "files-account"): {"name": "demodata", "location": "West Europe"}}
+    raw["host"] |= {"location": "northeurope"}
+    with pytest.raises(pulumi.RunError, match=r"the data is in westeurope: set datadocker:host.location to it"):
+        stand(build, raw)
+
+
 @pytest.mark.parametrize(("typ", "name"), [(ACCOUNT, "files-account"), (GROUP, "files-group")])
 def test_another_region_of_the_machine_leaves_the_data_where_it_is(
     build: Build, recorder: AzureRecorder, typ: str, name: str
