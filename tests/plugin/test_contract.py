@@ -221,7 +221,7 @@ def test_a_share_that_hangs_costs_only_its_own_callers(plugin: PluginProcess) ->
             plugin.call("VolumeDriver.Path", Name="slow")
             plugin.mount("fast", "a")
             plugin.unmount("fast", "a")
-        assert time.monotonic() - started < 0.9
+        assert not waiting.done()
         # Longer than a claim takes, and as another plugin's hundred may.
         time.sleep(max(0.0, started + 1.5 - time.monotonic()))
         assert not waiting.done()

@@ -35,7 +35,8 @@ def test_create_with_other_options_says_which_differ(plugin: PluginProcess) -> N
 def test_create_touches_no_network_and_needs_no_key(plugin: PluginProcess, protocol: str) -> None:
     started = time.monotonic()
     plugin.create("logs", protocol=protocol, server="192.0.2.1", share="logs")
-    assert time.monotonic() - started < 1
+    # a connection to nobody takes minutes to be given up
+    assert time.monotonic() - started < 10
     assert plugin.status("logs")["options"]["server"] == "192.0.2.1"
     plugin.create("logs", protocol=protocol, server="192.0.2.1", share="logs")
     with pytest.raises(Refused, match="other options: server="):

@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -45,13 +44,12 @@ def test_a_mount_that_succeeds_too_late_is_undone(driver: Driver) -> None:
     async def calls() -> None:
         await driver.create("slow", {"share": "slow", "exclusive": "true"})
         await driver.create("other", {"share": "other"})
-        started = time.monotonic()
         slow = asyncio.create_task(driver.mount("slow", "a"))
         await asyncio.sleep(0.1)
         await driver.mount("other", "b")
         assert {v["Name"] for v in driver.list()} == {"slow", "other"}
         assert driver.get("slow")["Name"] == "slow"
-        assert time.monotonic() - started < 0.4
+        assert not slow.done()
         with pytest.raises(ShareError, match='volume "slow": the share does not answer'):
             await slow
         with pytest.raises(ShareError, match="does not answer"):

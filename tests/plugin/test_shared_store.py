@@ -3,7 +3,6 @@
 import errno
 import os
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -99,10 +98,8 @@ def test_one_client_has_a_lock_until_it_gives_it_back(connect: Connect) -> None:
     lock = one.lock("a.lock")
     assert lock is not None
     assert lock.confirm()
-    started = time.monotonic()
     assert two.lock("a.lock") is None
     assert one.lock("a.lock") is None
-    assert time.monotonic() - started < 0.5
     lock.close()
     again = two.lock("a.lock")
     assert again is not None
