@@ -115,7 +115,8 @@ class SharedStore:
             self.now()
         left_out = {f"{_name(key)}.json" for key in but}
         files = sorted(name for name in names - left_out if name.endswith(".json"))
-        found = (self.read(file.removesuffix(".json")) for file in files)
+        # A mark that is made only now voids a hold that is in the way still, for this look.
+        found = (self._read(name := file.removesuffix(".json"), marked=f"{name}.taken" in names) for file in files)
         return [record for record in found if record is not None]
 
     def now(self) -> float:
@@ -175,7 +176,10 @@ class SharedStore:
 
     def read(self, key: str) -> Record | None:
         """One record."""
-        name = _name(key)
+        return self._read(_name(key), marked=True)
+
+    def _read(self, name: str, *, marked: bool) -> Record | None:
+        """One record by its file's name; `marked`: there may be a mark beside it."""
         found = self._folder.read(f"{name}.json")
         self._note_answer()
         if found is None:
@@ -184,7 +188,7 @@ class SharedStore:
         try:
             owner = Owner.from_json(json.loads(data))
         except (ValueError, TypeError, KeyError) as error:
-            if is_locked(self, key):
+            if is_locked(self, name):
                 if not data:
                     raise ShareSilent(
                         f'share "{self._share}": the owner record {name}.json is being written'
@@ -196,7 +200,8 @@ class SharedStore:
             log.warning("owner record not readable", extra={"file": name, "error": error})
             return None
         # What was given back needs no mark.
-        return Record(owner, written, self._taken(name, owner.lease) if owner.released is None else "")
+        marked = marked and owner.released is None
+        return Record(owner, written, self._taken(name, owner.lease) if marked else "")
 
     def _note_answer(self) -> None:
         now = self._clock()

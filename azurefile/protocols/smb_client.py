@@ -68,6 +68,8 @@ class SmbShare:
         self._guard = threading.RLock()
         self._tree: Any = None
         self._previous_session = 0
+        # Each file as this process wrote it last.
+        self._written: dict[str, bytes] = {}
         # Opens belong to the connection that made them.
         self.generation = 0
 
@@ -109,7 +111,7 @@ class SmbShare:
         def work(tree: Any) -> tuple[bytes, float] | None:
             try:
                 with _opened(tree, name, _READ, CreateDisposition.FILE_OPEN) as file:
-                    return _whole(file), file.last_write_time.timestamp()
+                    return _whole(file, self._written.get(name)), file.last_write_time.timestamp()
             except _MISSING:
                 return None
 
@@ -124,7 +126,9 @@ class SmbShare:
 
         def work(tree: Any) -> float:
             with self._making(tree), _opened(tree, name, _WRITE, CreateDisposition.FILE_OPEN_IF) as file:
-                file.write(data.rstrip().ljust(file.end_of_file - 1) + b"\n", write_through=True)
+                text = data.rstrip().ljust(file.end_of_file - 1) + b"\n"
+                file.write(text, write_through=True)
+                self._written[name] = text
                 file.close(get_attributes=True)
                 written: float = file.last_write_time.timestamp()
                 return written
@@ -141,6 +145,7 @@ class SmbShare:
                     pass
 
         self._call(work)
+        self._written.pop(name, None)
 
     def end_session(self, session: str) -> None:
         """End a session of this account, as a record has it, with all that it has open; one that is over is fine.
@@ -295,12 +300,15 @@ class SmbLock:
         return self._share.confirm(self)
 
 
-def _whole(file: Any) -> bytes:
-    """The contents of an open file. A server may give half of what another client writes just now, but not twice."""
+def _whole(file: Any, known: bytes | None) -> bytes:
+    """The contents of an open file. A server may give half of what another client writes just now, but not twice.
+
+    What is as it was `known` to be is no half of anything.
+    """
     if not file.end_of_file:
         return b""
     data = bytes(file.read(0, _FILE_BYTES))
-    while (again := bytes(file.read(0, _FILE_BYTES))) != data:
+    while data != known and (again := bytes(file.read(0, _FILE_BYTES))) != data:
         data = again
     return data
 

@@ -23,14 +23,36 @@ pytestmark = pytest.mark.root
 
 
 def test_what_a_server_gives_half_is_read_again(samba: SambaServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    one = smb(samba)
-    one.write("a.json", b"new\n")
+    one, two = smb(samba), smb(samba)
+    two.write("a.json", b"new\n")
+    two.close()
     halves, read = [b"neO\n", b"nLD\n"], Open.read
     monkeypatch.setattr(Open, "read", lambda *asked: halves.pop() if halves else read(*asked))
     found = one.read("a.json")
     one.close()
     assert found is not None
     assert found[0] == b"new\n"
+
+
+def test_what_is_as_this_client_wrote_it_is_read_once(samba: SambaServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, two = smb(samba), smb(samba)
+    asked, read = [0], Open.read
+
+    def counted(*given: object) -> object:
+        asked[0] += 1
+        return read(*given)
+
+    monkeypatch.setattr(Open, "read", counted)
+    one.write("a.json", b"longer than the next\n")
+    for writer, text, reads in ((one, b"ours", 1), (two, b"theirs", 2), (one, b"ours again", 1)):
+        writer.write("a.json", text)
+        asked[0] = 0
+        found = one.read("a.json")
+        assert found is not None
+        assert (found[0].rstrip(), asked[0]) == (text, reads)
+    one.remove("a.json")
+    one.close()
+    two.close()
 
 
 def test_a_lock_is_lost_with_its_connection_and_the_next_call_connects_anew(samba: SambaServer) -> None:
