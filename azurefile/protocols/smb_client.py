@@ -31,6 +31,7 @@ from smbprotocol.open import (
     FilePipePrinterAccessMask,
     ImpersonationLevel,
     Open,
+    QueryDirectoryFlags,
     ShareAccess,
 )
 from smbprotocol.tree import TreeConnect
@@ -68,6 +69,8 @@ class SmbShare:
         self._guard = threading.RLock()
         self._tree: Any = None
         self._previous_session = 0
+        # The fence's folder, for a second look.
+        self._folder: Any = None
         # Each file as this process wrote it last.
         self._written: dict[str, bytes] = {}
         # Opens belong to the connection that made them.
@@ -83,24 +86,27 @@ class SmbShare:
     def close(self) -> None:
         """Log off."""
         with self._guard:
-            tree, self._tree = self._tree, None
+            tree, self._tree, self._folder = self._tree, None, None
             if tree is not None:
                 with contextlib.suppress(*BROKEN):
                     tree.session.connection.disconnect(timeout=1)
 
     def names(self) -> list[str]:
-        """The files of the fence's folder."""
+        """The files of the fence's folder, which stays open until a lock is given back: a claim looks twice."""
 
         def work(tree: Any) -> list[str]:
             found: list[str] = []
+            flags = QueryDirectoryFlags.SMB2_RESTART_SCANS
             # The end of the list is an error of its own.
-            with (
-                contextlib.suppress(NoMoreFiles, *_MISSING),
-                _opened(tree, "", DirectoryAccessMask.FILE_LIST_DIRECTORY, CreateDisposition.FILE_OPEN) as folder,
-            ):
+            with contextlib.suppress(NoMoreFiles, *_MISSING):
+                if self._folder is None:
+                    folder = Open(tree, RESERVED_FOLDER)
+                    _create(folder, DirectoryAccessMask.FILE_LIST_DIRECTORY, _ANYBODY, CreateDisposition.FILE_OPEN, 0)
+                    self._folder = folder
                 while True:
-                    entries = folder.query_directory("*", FileInformationClass.FILE_NAMES_INFORMATION)
+                    entries = self._folder.query_directory("*", FileInformationClass.FILE_NAMES_INFORMATION, flags)
                     found += [entry["file_name"].get_value().decode("utf-16-le") for entry in entries]
+                    flags = 0
             return found
 
         return self._call(work)
@@ -195,10 +201,14 @@ class SmbShare:
         return self._call(work)
 
     def end(self, lock: "SmbLock") -> None:
-        """Close a lock's open; a broken connection has closed it already."""
-        if self._tree is not None and lock.generation == self.generation:
-            with contextlib.suppress(*BROKEN):
-                lock.file.close()
+        """Close a lock's open, and the folder that was looked at; a broken connection has closed them already."""
+        with self._guard:
+            folder, self._folder = self._folder, None
+            if self._tree is not None and lock.generation == self.generation:
+                with contextlib.suppress(*BROKEN):
+                    if folder is not None:
+                        folder.close()
+                    lock.file.close()
 
     def _call(self, work: Callable[[Any], T]) -> T:
         """Do some work with the share, once more on a new connection if the old one turns out to be broken.
@@ -256,7 +266,7 @@ class SmbShare:
         return tree
 
     def _break(self) -> None:
-        tree, self._tree = self._tree, None
+        tree, self._tree, self._folder = self._tree, None, None
         if tree is not None:
             with contextlib.suppress(*BROKEN):
                 tree.session.connection.disconnect(close=False)

@@ -55,6 +55,24 @@ def test_what_is_as_this_client_wrote_it_is_read_once(samba: SambaServer, monkey
     two.close()
 
 
+def test_a_second_look_sees_what_came_since_the_first(samba: SambaServer) -> None:
+    one, two = smb(samba), smb(samba)
+    two.write("before.json", b"a\n")
+    lock = one.lock("mutex")
+    assert lock is not None
+    for number in range(30):
+        two.write(f"{number}.json", b"a\n")
+        two.remove(f"{number - 1}.json")
+        assert {name for name in one.names() if name.endswith(".json")} == {"before.json", f"{number}.json"}
+    lock.close()
+    two.close()
+    # nothing is left open that an administrator would have to wait for
+    assert RESERVED_FOLDER not in str(samba.status()["open_files"])
+    one.remove("before.json")
+    one.remove("29.json")
+    one.close()
+
+
 def test_a_lock_is_lost_with_its_connection_and_the_next_call_connects_anew(samba: SambaServer) -> None:
     one, two = smb(samba), smb(samba)
     lock = one.lock("a.lock")
