@@ -53,13 +53,17 @@ class Passphrases:
 
     def incorrect(self, stack: str) -> str:
         """What the user has to do about the passphrase of `stack`, which the CLI calls incorrect."""
+        # the CLI's own order
+        variable = BY_FILE if BY_FILE in self._env and BY_VALUE not in self._env else BY_VALUE
         if stack == DEFAULT_STACK:
             # published: whatever else is set can't be meant
-            variable = BY_FILE if BY_FILE in self._env and BY_VALUE not in self._env else BY_VALUE
             return f"{variable} is not the passphrase of dev, which README.md gives: unset it"
+        other = f"the encryptionsalt in Pulumi.{stack}.yaml belongs to another passphrase"
+        if self._env.get(variable) != str(self._own):
+            return f"{other} than {variable} gives: unset it, or set it to the right one"
         return (
-            f"the encryptionsalt in Pulumi.{stack}.yaml belongs to another passphrase: copy .state/passphrase of the "
-            "checkout that it is from, or delete that line and what is encrypted (secure: …) in the file"
+            f"{other}: copy .state/passphrase of the checkout that it is from to another file and name that by "
+            f"{BY_FILE}, or delete that line and what is encrypted (secure: …) in the file"
         )
 
     def tell_of_salt(self, stack: str) -> None:

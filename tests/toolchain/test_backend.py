@@ -246,8 +246,18 @@ def test_a_file_with_the_salt_of_another_passphrase_is_said_with_what_to_do(
     (made.checkout / "Pulumi.mine.yaml").write_text("encryptionsalt: v1:x\n")
     made.cli.write_text("#!/bin/sh\necho 'error: could not create secrets manager: incorrect passphrase'\nexit 255\n")
     made.cli.chmod(0o755)
-    with pytest.raises(ToolchainError, match=r"encryptionsalt in Pulumi.mine.yaml .* copy .state/passphrase of the"):
+    made.passphrases.choose("mine")
+    # to another file: by the one that is here the other stacks are encrypted
+    own = r"another passphrase: copy .state/passphrase of .* to another file and name that by PULUMI_CONFIG_.*_FILE, or"
+    with pytest.raises(ToolchainError, match=rf"^the encryptionsalt in Pulumi.mine.yaml belongs to {own}"):
         made.ensure_stack("mine", select=False)
+    for variable in ("PULUMI_CONFIG_PASSPHRASE_FILE", "PULUMI_CONFIG_PASSPHRASE"):
+        # the value comes first
+        env[variable] = "/theirs"
+        with pytest.raises(
+            ToolchainError, match=rf"another passphrase than {variable} gives: unset it, or .* the right"
+        ):
+            made.ensure_stack("mine", select=False)
 
 
 def test_another_passphrase_than_devs_is_said_with_what_to_do(tmp_path: Path, env: dict[str, str]) -> None:
