@@ -91,6 +91,8 @@ def _insist_on_resources(settings: Settings) -> None:
     Raises:
         pulumi.RunError: if `prefix` and a name exchanged a part: Pulumi would make the new one beside the old one.
     """
+    # a deletion goes by what the last up was told
+    kept = all(known.get("retain", True) for known in recorded().values())
     for typ, kind, names in (
         (CONTAINER, "container", _containers(settings)),
         (VOLUME, "volume", [volume.name for volume in settings.volumes]),
@@ -99,10 +101,11 @@ def _insist_on_resources(settings: Settings) -> None:
         for (of, resource), known in recorded().items():
             name = str(known.get("name"))
             if of == typ and wanted.get(name, resource) != resource:
+                first = "" if kept or typ == CONTAINER else "set it back and say up with shares.retain: true, then "
                 raise pulumi.RunError(
                     f"{kind} {name} stands as {resource}, and would be {wanted[name]} from now on, which can't be made "
-                    f"while the first is there: take it out of the settings, say pulumi up, and put it back under its "
-                    "new name (shares keep their data)"
+                    f"while the first is there: {first}take it out of the settings, say pulumi up, and put it back "
+                    "under its new name (shares keep their data)"
                 )
 
 

@@ -114,6 +114,22 @@ def test_a_name_that_would_be_another_resource_from_now_on_is_refused(
         stand(build, engine, exported, prefix="shop-")
 
 
+@pytest.mark.parametrize("retain", [True, False])
+def test_a_volume_whose_data_would_go_with_it_is_taken_out_once_that_is_kept(
+    build: Build,
+    engine: FakeEngine,
+    exported: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    retain: bool,
+) -> None:
+    # what is deleted goes by the state, whatever the settings say now
+    known = {(VOLUME, "shop-dbs-volume"): {"name": "shop-dbs"}, ("folder", "dbs-share-folder"): {"retain": retain}}
+    monkeypatch.setattr("stacks.hosts.recorded", lambda: known)
+    first = "" if retain else "set it back and say up with shares.retain: true, then "
+    with pytest.raises(pulumi.RunError, match=rf"while the first is there: {first}take it out of the settings, say "):
+        stand(build, engine, exported, prefix="shop-")
+
+
 def test_a_database_is_made_after_every_volume_that_it_may_have_had(
     build: Build, engine: FakeEngine, exported: dict[str, Any], options: Options
 ) -> None:
