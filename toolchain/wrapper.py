@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -35,18 +36,21 @@ def main(arguments: list[str]) -> None:
         say(str(error))
         sys.exit(1)
     except PermissionError as error:
-        said = f"no permission for {error.filename}"
-        if str(error.filename).startswith(f"{CHECKOUT}/"):
+        # of a link the first is what it leads to
+        name = str(error.filename2 or error.filename)
+        said = f"no permission for {name}"
+        if name.startswith(f"{CHECKOUT}/"):
             said += (
                 ": another user (by sudo?) has used this checkout: go on as that user, or remove .venv and .toolchain "
-                "here and make the rest yours: sudo chown -R $USER ."
+                f"there and make the rest yours: sudo chown -R $USER {shlex.quote(str(CHECKOUT))}"
             )
         else:
-            said += f": make it yours (sudo chown -R $USER {error.filename}), or run this as its owner"
+            said += f": make it yours (sudo chown -R $USER {shlex.quote(name)}), or run this as its owner"
         say(said)
         sys.exit(1)
     except OSError as error:
-        say(f"{error.filename or 'a file'}: {error.strerror}: mend that, and run this again; it goes on from here")
+        name = error.filename2 or error.filename or "a file"
+        say(f"{name}: {error.strerror}: mend that, and run this again; it goes on from here")
         sys.exit(1)
     except KeyboardInterrupt:
         say("interrupted; the next run goes on from here")

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -298,14 +299,35 @@ def test_a_checkout_that_another_user_has_used_is_one_line(
         (said,) = capsys.readouterr().err.splitlines()
         assert said.startswith(f"pulumiw: no permission for {closed}")
         assert ("another user (by sudo?) has used this checkout" in said) == advised
+        # the wrapper works from any folder: what is here may be no checkout
+        assert said.endswith(f": sudo chown -R $USER {wrapper.CHECKOUT}") == advised
         assert (f"(sudo chown -R $USER {closed})" in said) != advised
 
 
+def test_of_a_link_it_is_the_name_in_the_checkout_that_was_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    checkout = tmp_path / "my checkout"
+
+    def ready(_: list[str]) -> None:
+        raise PermissionError(13, "Permission denied", "/home/me/.cache/venv", None, f"{checkout}/.venv.1")
+
+    monkeypatch.setattr(wrapper, "CHECKOUT", checkout)
+    monkeypatch.setattr(wrapper, "_ready", ready)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match="1"):
+        wrapper.main(["version"])
+    said = capsys.readouterr().err
+    assert said.startswith(f"pulumiw: no permission for {checkout}/.venv.1: another user (by sudo?) has used this")
+    assert said.endswith(f": sudo chown -R $USER '{checkout}'\n")
+
+
+@pytest.mark.parametrize("files", [("/here/.state",), ("/home/me/.cache/venv", None, "/here/.state")])
 def test_what_goes_wrong_with_a_file_is_one_line(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], files: tuple[Any, ...]
 ) -> None:
     def ready(_: list[str]) -> None:
-        raise OSError(30, "Read-only file system", "/here/.state")
+        raise OSError(30, "Read-only file system", *files)
 
     monkeypatch.setattr(wrapper, "_ready", ready)
     with pytest.raises(SystemExit, match="1"):
