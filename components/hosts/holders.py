@@ -11,6 +11,7 @@ import pulumi
 
 from components.folders import overlap
 from components.state import CONTAINER, VOLUME, recorded_of
+from provider import neighbours
 from provider.connection import STOP_SECONDS, Engine, EngineConnection, EngineError, NotThereError, connect
 from provider.owner import is_of, name_of
 
@@ -111,8 +112,9 @@ class LettingGo:
         try:
             with connect(engine) as connection:
                 volumes = connection.get("/volumes")["Volumes"] or []
-                if reason := gone({str(mount["volumeName"]) for mount in mounted if "volumeName" in mount}, volumes):
-                    raise pulumi.RunError(reason)
+                names = {str(mount["volumeName"]) for mount in mounted if "volumeName" in mount}
+                if reason := gone(names, volumes):
+                    raise pulumi.RunError(_disabled(names, connection.get("/plugins")) or reason)
                 stop_holders(connection, _of(self._wanted, name), labels, volumes)
         except EngineError as error:
             raise pulumi.RunError(f"container {name} can't be made: {error}") from None
@@ -128,8 +130,23 @@ def gone(names: set[str], volumes: list[Any]) -> str:
         return ""
     return (
         f"volume {', '.join(missing)}: gone from the engine, or its plugin is (docker volume prune takes the one, "
-        "docker plugin rm or disable the other); the share keeps the data: pulumi up --refresh makes it again"
+        "docker plugin rm the other); the share keeps the data: pulumi up --refresh makes it again"
     )
+
+
+def _disabled(names: set[str], plugins: list[Any]) -> str:
+    """What to do if volumes of these names are of a plugin that is disabled: a refresh fails then.
+
+    `plugins`: what the engine has.
+    """
+    known = [has for has in recorded_of(VOLUME) if has.get("name") in names]
+    for name in [neighbours.name_of(plugin) for plugin in plugins if not plugin["Enabled"]]:
+        if of := sorted(has["name"] for has in known if neighbours.is_driver(name, has.get("driver"))):
+            return (
+                f"volume {', '.join(of)}: its plugin {name} is disabled: docker plugin enable --timeout 120 {name}, "
+                "then say it again"
+            )
+    return ""
 
 
 def _of(wanted: Wanted, container: str) -> Wanted:

@@ -144,6 +144,24 @@ def test_no_container_is_made_on_a_volume_that_is_gone(build: Build, engine: Fak
     loop.run_until_complete(hooks[0](before("docker1", "more")))
 
 
+@pytest.mark.usefixtures("logins")
+def test_a_volume_whose_plugin_is_disabled_is_not_said_to_come_back_by_a_refresh(
+    build: Build, engine: FakeEngine, hooks: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A refresh takes only what the engine does not know for gone, and of this the engine says something else."""
+    driver = {"name": "dbs", "driver": "azurefile:latest"}
+    known_state(monkeypatch, {("docker:index/volume:Volume", "dbs-volume"): driver})
+    build(lambda: SSHHost("host", {"address": "box.example"}).claim(claims(server("mydb", "dbs", 1))) and None)
+    said = r"^volume dbs: its plugin azurefile is disabled: docker plugin enable --timeout 120 azurefile, then say it "
+    for plugins, expected in (
+        ([listed_plugin("other", "/o") | {"Enabled": False}, listed_plugin("azurefile", "/r")], "gone from the engine"),
+        ([listed_plugin("azurefile", "/r") | {"Enabled": False}], said),
+    ):
+        engine.answers["/plugins"] = plugins
+        with pytest.raises(pulumi.RunError, match=expected):
+            asyncio.get_event_loop().run_until_complete(hooks[0](before("mydb", "dbs")))
+
+
 @pytest.mark.parametrize(("there", "watched"), [(["dbs", "more"], False), (["more"], True)])
 def test_on_this_machine_a_volume_that_is_gone_is_seen_at_once(
     build: Build,
