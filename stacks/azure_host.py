@@ -91,11 +91,11 @@ def _refuse_change(machine: AzureHostSettings, name: str, group: str) -> None:
     own, existing = str(own_group.get("name") or ""), machine.existing_resource_group
     stood = own or _group_of(interface)
     if stood and (existing if own else stood.lower() != group.lower() or not existing):
-        back = (
-            "leave datadocker:host.existingResourceGroup out"
-            if own
-            else f"set datadocker:host.existingResourceGroup to {stood}"
-        )
+        back = f"set datadocker:host.existingResourceGroup to {stood}"
+        if own:
+            # left out, the group has the machine's name
+            named = "" if stood.lower() == name.lower() else f" and set datadocker:host.resourceGroup to {stood}"
+            back = f"leave datadocker:host.existingResourceGroup out{named}"
         raise pulumi.RunError(
             f"{name} is in resource group {stood}{', which the stack made' if own else ''}, and Azure moves it to no "
             f"other: {back}, or destroy first (what shares keep stays there) and make it anew in {group}"

@@ -69,6 +69,16 @@ def test_a_machine_in_a_group_that_stays_keeps_name_and_region(
         stand(build, exported, host=HOST | change)
 
 
+@pytest.mark.parametrize(("stood", "named"), [("Datadocker-Staging", ""), ("ours", " and set .*resourceGroup to ours")])
+def test_a_group_that_the_stack_made_is_gone_back_to_by_its_name(
+    build: Build, recorder: AzureRecorder, exported: dict[str, Any], stood: str, named: str
+) -> None:
+    recorder.in_state[GROUP, "host-group"] = {"name": stood}
+    # without the second the default counts, another group, and the machine would be replaced
+    with pytest.raises(pulumi.RunError, match=f"leave datadocker:host.existingResourceGroup out{named}, or destroy"):
+        stand(build, exported, host=HOST | {"existingResourceGroup": "theirs"})
+
+
 OTHER_SUBNET = SUBNET.replace("/v/", "/w/")
 
 
