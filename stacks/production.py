@@ -37,18 +37,22 @@ def check_production(settings: Settings, at: Places, encrypted: frozenset[str], 
             "production", f"false: {NOT}: a stack named prod is production; give this one another name", ("production",)
         )
     as_written = StackFile(file)
+    # what a salt belongs to can be exchanged, and not just left out
+    another = (
+        f"set another (./pulumiw stack change-secrets-provider passphrase --stack {pulumi.get_stack()} asks for it)"
+    )
     variable = _published_passphrase()
     if variable and not as_written.has_secrets_provider():
         yield Complaint(
             "encryptionsalt",
-            f"{NOT}: {variable} is the passphrase that this project publishes for dev; unset it, or have a key vault "
-            "encrypt the secrets",
+            f"{NOT}: {variable} is the passphrase that this project publishes for dev; "
+            f"{another if as_written.has_salt() else 'unset it'}, or have a key vault encrypt the secrets",
         )
     if os.environ.get("PULUMI_CONFIG_PASSPHRASE") == "" and as_written.has_salt():
         yield Complaint(
             "encryptionsalt",
-            f"{NOT}: PULUMI_CONFIG_PASSPHRASE is set to nothing, which encrypts nothing; take a passphrase, or a key "
-            "vault (pulumi stack change-secrets-provider)",
+            f"{NOT}: PULUMI_CONFIG_PASSPHRASE is set to nothing, which encrypts nothing; {another}, or have a key "
+            "vault encrypt the secrets",
         )
     if isinstance(settings.host, AzureHostSettings) and INTERNET in settings.host.ssh_from:
         yield Complaint(

@@ -28,8 +28,12 @@ class Passphrases:
         self._env = env
         self._own = checkout / ".state/passphrase"
 
-    def choose(self, stack: str) -> None:
+    def choose(self, stack: str, *, leaves: bool = False) -> None:
         """Sets the passphrase of `stack`, unless the user did or its secrets are not kept by one.
+
+        Args:
+            stack: Its own name.
+            leaves: Whether it gets another one, and may have the published one till then.
 
         Raises:
             ToolchainError: if the user set the published one for a stack that it is not for, or the checkout's own
@@ -37,10 +41,10 @@ class Passphrases:
         """
         in_files, by_service = (self._url.startswith(scheme) for scheme in ("file://", "http"))
         published = stack != DEFAULT_STACK and self._keeps(stack, or_else=not by_service) and self._published()
-        if published:
+        if published and not leaves:
             raise ToolchainError(
                 f"{published} is the passphrase that this project publishes for dev, and would encrypt nothing of "
-                f"stack {stack}: unset it"
+                f"stack {stack}: unset it{self._way_out(stack)}"
             )
         if BY_VALUE in self._env or BY_FILE in self._env:
             return
@@ -82,6 +86,15 @@ class Passphrases:
             return BY_FILE if Path(self._env.get(BY_FILE, "")).read_text().strip() == PUBLISHED else ""
         except (OSError, ValueError):
             return ""
+
+    def _way_out(self, stack: str) -> str:
+        """What comes before that for a stack that opens by the published one, as one that has a salt may."""
+        if not self._keeps(stack, or_else=False):
+            return ""
+        return (
+            f"; if the stack was made with it, ./pulumiw stack change-secrets-provider passphrase --stack {stack} asks "
+            "for another first, and that is to be set"
+        )
 
     def _keeps(self, stack: str, *, or_else: bool) -> bool:
         """Whether a passphrase keeps the secrets of `stack`, by its file; `or_else` if that says nothing of it."""

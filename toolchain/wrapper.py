@@ -107,7 +107,7 @@ def _ready(arguments: list[str]) -> tuple[Path, dict[str, str]]:
         _check_rename(name, bare_name(word))
     # the CLI asks for a name itself, and may make a stack of it
     asks = about in NEW | {"select"} and not named
-    backend.passphrases.choose(NAMELESS if asks else name)
+    backend.passphrases.choose(NAMELESS if asks else name, leaves=about == "change-secrets-provider")
     if command in OPERATIONS and stackfile.runs_here(CHECKOUT, name):
         engine.ensure()
     if command in PROGRAMLESS:

@@ -167,6 +167,16 @@ def test_another_stack_is_made_and_renamed_without_it(
 
 
 @pytest.mark.usefixtures("warm")
+def test_a_stack_that_has_it_is_let_exchange_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", PUBLISHED)
+    (tmp_path / "Pulumi.x.yaml").write_text("encryptionsalt: v1:x\n")
+    with pytest.raises(ToolchainError, match="is the passphrase that this project publishes for dev"):
+        wrapper._ready(["stack", "export", "--stack", "x"])
+    _, env = wrapper._ready(["stack", "change-secrets-provider", "passphrase", "--stack", "x"])
+    assert env["PULUMI_CONFIG_PASSPHRASE"] == PUBLISHED
+
+
+@pytest.mark.usefixtures("warm")
 @pytest.mark.parametrize(
     ("made_by", "new", "refused"),
     [("", "x", False), ("y", "x", True), ("was", "x", False), ("was y", "organization/datadocker/was", False)],

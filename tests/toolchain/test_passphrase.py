@@ -93,7 +93,7 @@ def test_the_users_passphrase_is_respected(checkout: Path) -> None:
 def test_the_published_passphrase_is_for_dev_alone(checkout: Path, variable: str) -> None:
     (checkout / "published").write_text("datadocker\n")
     env = {variable: str(checkout / "published") if variable.endswith("FILE") else "datadocker"}
-    made = in_files(checkout, env)
+    before, made = {**env}, in_files(checkout, env)
     made.choose("dev")
     with pytest.raises(ToolchainError, match=rf"^{variable} is the passphrase .* stack staging: unset it$"):
         made.choose("staging")
@@ -107,8 +107,14 @@ def test_the_published_passphrase_is_for_dev_alone(checkout: Path, variable: str
     by_service = Passphrases(checkout, "https://api.pulumi.com", env)
     by_service.choose("staging")
     file.write_text("encryptionsalt: v1:x\n")
-    with pytest.raises(ToolchainError):
+    # a stack that was made with it opens by nothing else
+    another = (
+        r"unset it; if .* made with it, ./pulumiw stack change-secrets-provider passphrase --stack staging asks for"
+    )
+    with pytest.raises(ToolchainError, match=rf"{another} another first, and that is to be set$"):
         by_service.choose("staging")
+    by_service.choose("staging", leaves=True)
+    assert env == before
 
 
 @pytest.mark.parametrize(

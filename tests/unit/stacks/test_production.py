@@ -19,6 +19,7 @@ SHOUTED = {"name": "more", "options": THERE | {"Seal": False}}
 NUMBER = {"name": "more", "options": THERE | {"VERS": 2.1}}
 
 
+EXCHANGE = "stack change-secrets-provider passphrase"
 SECURE: dict[str, Any] = {"databases": [MYDB | {"rootPassword": "s3cret"}]}
 
 
@@ -78,7 +79,12 @@ def test_the_published_passphrase_is_not_for_production(
     monkeypatch.setenv(variable, str(file) if variable.endswith("FILE") else "datadocker")
     monkeypatch.chdir(tmp_path)
     parse(RAW, file="Pulumi.staging.yaml")
-    assert f"{variable} is the passphrase that this project publishes for dev" in complaints(RAW, PROD)[0]
+    published = f"{variable} is the passphrase that this project publishes for dev"
+    assert f"{published}; unset it, or have a key vault" in complaints(RAW, PROD)[0]
+    # the salt opens by that alone
+    Path(PROD).write_text("encryptionsalt: v1:x\n")
+    exchanged = f"set another (./pulumiw {EXCHANGE} --stack {pulumi.get_stack()} asks for it), or have a key vault"
+    assert f"{published}; {exchanged}" in complaints(RAW, PROD)[0]
     # it encrypts nothing where a key vault does
     Path(PROD).write_text("secretsprovider: azurekeyvault://VAULT.vault.azure.net/keys/KEY\n")
     parse(RAW, file=PROD)
@@ -90,7 +96,9 @@ def test_an_empty_passphrase_is_not_for_production(monkeypatch: pytest.MonkeyPat
     # another secrets provider encrypts
     parse(RAW, file=PROD)
     Path(PROD).write_text("encryptionsalt: v1:x\n")
-    assert "PULUMI_CONFIG_PASSPHRASE is set to nothing, which encrypts nothing" in complaints(RAW, PROD)[0]
+    nothing = "PULUMI_CONFIG_PASSPHRASE is set to nothing, which encrypts nothing"
+    exchanged = f"set another (./pulumiw {EXCHANGE} --stack {pulumi.get_stack()} asks for it), or have a key vault"
+    assert f"{nothing}; {exchanged}" in complaints(RAW, PROD)[0]
 
 
 def test_any_stack_can_be_production() -> None:
