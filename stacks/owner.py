@@ -78,9 +78,11 @@ def insist_on_name() -> None:
         was = str((recorded().get(known, {}).get("tags") or {}).get(STACK_TAG) or stack_label())
         if was != stack_label():
             name = was.partition("/")[2]
+            # the wrapper renames none to dev, whose passphrase is published
+            program = "pulumi" if name == "dev" else "./pulumiw"
             raise pulumi.RunError(
                 f"this stack's part on Azure was made when it was {was}, and Azure renames nothing: the host would be "
-                f"made anew beside empty shares. Go back by ./pulumiw stack rename {name} --stack {pulumi.get_stack()}"
+                f"made anew beside empty shares. Go back by {program} stack rename {name} --stack {pulumi.get_stack()}"
             )
 
 

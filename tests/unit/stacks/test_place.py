@@ -168,7 +168,16 @@ def test_nothing_is_made_on_azure_for_a_stack_that_stands_elsewhere(
     assert {m.typ for m in azure.made} == {STASH}
 
 
-@pytest.mark.parametrize(("was", "refused"), [("datadocker/qa", True), ("datadocker/staging", False), (None, False)])
+@pytest.mark.parametrize(
+    ("was", "refused"),
+    # the wrapper renames no stack to dev
+    [
+        ("datadocker/qa", r"\./pulumiw stack rename qa"),
+        ("datadocker/dev", "pulumi stack rename dev"),
+        ("datadocker/staging", ""),
+        (None, ""),
+    ],
+)
 @pytest.mark.parametrize("resource", TAGGED)
 def test_a_stack_that_was_renamed_is_refused(
     build: Build,
@@ -177,11 +186,11 @@ def test_a_stack_that_was_renamed_is_refused(
     tmp_path: Path,
     resource: tuple[str, str],
     was: str | None,
-    refused: bool,
+    refused: str,
 ) -> None:
     azure = logged_in(monkeypatch, tmp_path)
     azure.in_state[resource] = {"tags": {"datadocker-stack": was}} if was else {}
-    said = r"made when it was datadocker/qa, .* Go back by \./pulumiw stack rename qa --stack staging$"
+    said = rf"made when it was {was}, .* Go back by {refused} --stack staging$"
     with pytest.raises(pulumi.RunError, match=said) if refused else nullcontext():
         stand(build, settings_of("staging") | {"host": HOST}, "Pulumi.staging.yaml")
-    assert bool(azure.all(VM)) is not refused
+    assert bool(azure.all(VM)) is not bool(refused)
