@@ -148,7 +148,7 @@ class EngineConnection:
         except (FileNotFoundError, ConnectionRefusedError):
             raise EngineError(
                 f"no Docker engine answers at {self.path}: start it (systemctl start docker), "
-                "or set datadocker:host.socket to the socket of the one that runs"
+                "or, for a new stack, set datadocker:host.socket to the socket of the one that runs"
             ) from None
         except TimeoutError:
             raise SilenceError(f"the Docker engine {self._where} did not answer within {timeout:.0f} s") from None

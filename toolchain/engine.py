@@ -42,7 +42,8 @@ def ensure() -> None:
     if os.geteuid() != 0:
         raise ToolchainError(
             "no Docker engine answers at /var/run/docker.sock: start it (sudo systemctl start docker), "
-            "install it (sudo apt-get install docker.io), or name another by DOCKER_HOST"
+            "install it (sudo apt-get install docker.io), or, for a new stack, name another's socket "
+            "(DOCKER_HOST=unix://…)"
         )
     with cache.lock("engine"):
         if not _answers(path):

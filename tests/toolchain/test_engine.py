@@ -88,7 +88,9 @@ def test_without_being_root_a_missing_engine_is_said(monkeypatch: pytest.MonkeyP
     monkeypatch.delenv("DOCKER_HOST", raising=False)
     monkeypatch.setattr(engine, "SOCKET", str(tmp_path / "none.sock"))
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    with pytest.raises(ToolchainError, match=r"start it .*, install it .*, or name another"):
+    with pytest.raises(
+        ToolchainError, match=r"start it .*, install it .*, or, for a new stack, .* \(DOCKER_HOST=unix://…\)$"
+    ):
         engine.ensure()
 
 
