@@ -55,10 +55,11 @@ def check_azure(settings: Settings, at: Places, base: str) -> Iterable[Complaint
                     ("host.kind",),
                 )
     if on_azure and not files and shares.retain:
+        # where that is allowed
+        or_go = "" if settings.production else ", or say retain: false if the data may go"
         yield Complaint(
             "shares.kind",
-            "local shares are on the machine's own disk, which is deleted with it: set shares.kind to azure, or say "
-            "retain: false if the data may go",
+            f"local shares are on the machine's own disk, which is deleted with it: set shares.kind to azure{or_go}",
             ("shares.retain",),
         )
     if isinstance(shares, AzureSharesSettings) and not on_azure:

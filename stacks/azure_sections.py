@@ -44,7 +44,7 @@ def check_host(host: AzureHostSettings) -> Iterable[Complaint]:
         yield Complaint(
             "host",
             f"size: {host.size} has Arm processors, and image {host.image} is for others: take another size such as "
-            "Standard_B2s, or set image to one for Arm",
+            "Standard_D2s_v5, or set image to one for Arm",
             ("host.size", "host.image"),
         )
     for sizes, images, other in (
@@ -55,14 +55,14 @@ def check_host(host: AzureHostSettings) -> Iterable[Complaint]:
             yield Complaint(
                 "host",
                 f"size: {host.size} boots no image of generation {other}, such as {host.image}: take another size such "
-                "as Standard_B2s, or another image",
+                "as Standard_D2s_v5, or another image",
                 ("host.size", "host.image"),
             )
     if host.disk.type.startswith("Premium") and re.fullmatch(WITHOUT_PREMIUM, host.size):
         yield Complaint(
             "host",
             f"disk.type: {host.disk.type} is not for size {host.size}, whose name has no s: take another size such as "
-            "Standard_B2s, or disk.type: StandardSSD_LRS",
+            "Standard_D2s_v5, or disk.type: StandardSSD_LRS",
             ("host.size", "host.disk.type"),
         )
     zoned = f"zone: {host.zone}" if host.zone else f"disk.type: {host.disk.type}" if "ZRS" in host.disk.type else None

@@ -75,7 +75,8 @@ def _refuse_change(shares: AzureSharesSettings, location: str, data: DataNames, 
         if there.get("name") == name and region != location:
             # whose location is the host's, since Azure serves NFS within a region only
             setting = "host" if shares.protocol == "nfs" else "shares"
-            raise pulumi.RunError(f"{name}: the data is in {region}: set datadocker:{setting}.location to it")
+            other = ", and leave shares.location out" if setting == "host" and shares.location else ""
+            raise pulumi.RunError(f"{name}: the data is in {region}: set datadocker:{setting}.location to it{other}")
     kept = recorded().get(FILES, {}).get("retain", shares.retain)
     was = str(recorded().get(FILES_ACCOUNT, {}).get("name") or data["account"])
     if was != data["account"] and not kept:

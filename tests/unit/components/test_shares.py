@@ -77,7 +77,11 @@ def test_the_machine_of_nfs_shares_stays_in_their_region(build: Build, recorder:
     raw = staging(account="demodata", resourceGroup="demo-data", protocol="nfs", performance="premium")
     recorder.in_state = {(ACCOUNT, "files-account"): {"name": "demodata", "location": "West Europe"}}
     raw["host"] |= {"location": "northeurope"}
-    with pytest.raises(pulumi.RunError, match=r"the data is in westeurope: set datadocker:host.location to it"):
+    with pytest.raises(pulumi.RunError, match=r"the data is in westeurope: set datadocker:host.location to it$"):
+        stand(build, raw)
+    # one of its own has to be the same
+    raw["shares"] |= {"location": "northeurope"}
+    with pytest.raises(pulumi.RunError, match=r"set datadocker:host.location to it, and leave shares.location out$"):
         stand(build, raw)
 
 

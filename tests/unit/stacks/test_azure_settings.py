@@ -21,7 +21,7 @@ from stacks.config import parse
 from stacks.settings import Settings
 from tests.azure.sizes import SIZES, UNPAIRED, ZONED
 from tests.unit.azure_parts import SUBNET, SUBSCRIPTION, settings_of
-from tests.unit.azure_raw import HOST, IDENTITY, INSIDE, LOCAL, MYDB, OTHER, RAW, SHARES, complaints
+from tests.unit.azure_raw import HOST, IDENTITY, INSIDE, LOCAL, MYDB, OTHER, PROD, RAW, SHARES, complaints
 
 
 @pytest.mark.parametrize("stack", ["staging", "prod"])
@@ -307,6 +307,28 @@ def test_ids_are_taken_in_any_case(change: Callable[[str], str]) -> None:
 @pytest.mark.parametrize("given", ["jump", "ops.admin@jump", "Ops@jump.example.com:65535", "none@203.0.113.7:22"])
 def test_a_jump_host_as_ssh_takes_it(given: str) -> None:
     assert AzureHostSettings.model_validate(HOST | {"jumpHost": given}).jump_host == given
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"size": "Standard_D2ps_v5"},
+        {"size": "Standard_A2_v2"},
+        {"size": "Standard_D4_v4", "disk": {"type": "Premium_LRS"}},
+    ],
+)
+def test_the_size_that_is_advised_takes_accelerated_networking_too(change: dict[str, Any]) -> None:
+    change = {"acceleratedNetworking": True} | change
+    said = complaints(RAW | {"host": HOST | change})[-1]
+    found = re.search(r"take another size such as (Standard_\w+)", said)
+    assert found, said
+    parse(RAW | {"host": HOST | change | {"size": found[1]}}, file="Pulumi.staging.yaml")
+
+
+def test_data_that_goes_with_the_machine_is_offered_outside_production_alone() -> None:
+    raw = RAW | {"shares": LOCAL}
+    assert complaints(raw)[0].endswith(": set shares.kind to azure, or say retain: false if the data may go")
+    assert complaints(raw, PROD)[0].endswith(": set shares.kind to azure")
 
 
 @pytest.mark.parametrize("size", ["Standard_D2s_v5", "Standard_B2s_v2", "Standard_B12ms"])
