@@ -32,7 +32,7 @@ class ImportedImage(EngineResource):
         reference: str = props["reference"]
         repository, tag = reference.split(":")
         if not Path(props["archive"]).is_file():
-            raise Failure(f"the root filesystem {props['archive']} is gone: run ./pulumiw up again")
+            raise Failure(f"the root filesystem {props['archive']} is gone: say up again")
         wanted = props["labels"] | {CONTENT_LABEL: props["content"]}
         labels = [f"LABEL {k}={_quoted(v)}" for k, v in sorted(wanted.items())]
         with engine_client(props["engine"]) as engine:

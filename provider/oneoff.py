@@ -22,7 +22,7 @@ class ImageGone(Failure):
 
     def __init__(self, image: str) -> None:
         """Says what brings it back."""
-        super().__init__(f"the image {image} is gone: pulumi up --refresh brings it back")
+        super().__init__(f"the image {image} is gone: up --refresh brings it back")
 
 
 @contextlib.contextmanager

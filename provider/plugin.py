@@ -139,7 +139,7 @@ def _bring_about(engine: DockerClient, props: Props, running: list[Listed]) -> N
 def _not_installed(engine: DockerClient, driver: str, error: Exception) -> Failure:
     said = getattr(error, "explanation", None) or str(error)
     stopped = ", ".join(pause.stopped(engine, driver))
-    what = f"plugin {driver} was not installed: {said}; say pulumi up again when that is mended"
+    what = f"plugin {driver} was not installed: {said}; say up again when that is mended"
     return Failure(what + (f": it also starts {stopped}, stopped for the upgrade" if stopped else ""))
 
 

@@ -105,7 +105,7 @@ def _complaint(found: Any, model: type[BaseModel], secret: frozenset[str]) -> Co
         if kind in ("literal_error", "union_tag_invalid"):
             what = what.replace("'", "").replace(", ", " or ")
         if kind == "string_type" and isinstance(value, int | float):
-            what += ": put it in quotes, or set it by pulumi config set --path --type string"
+            what += ": put it in quotes, or set it by ./pulumiw config set --path --type string"
     else:
         what = found["msg"].removeprefix("Value error, ")
     hidden = hidden or found["loc"][0] in secret or not isinstance(value, str | int | float)

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from stacks.azure_relations import check_azure
 from stacks.complaints import Complaint, SettingsError, closest, complain
 from stacks.owner import default_base
-from stacks.production import ENCRYPT, check_production, readable_passwords
+from stacks.production import check_production, encrypt_password, readable_passwords
 from stacks.relations import check_together
 from stacks.remainder import remainder
 from stacks.settings import Settings
@@ -74,7 +74,9 @@ def read_settings() -> Settings:
     settings = parse(raw, file=file, secret=secret, base=default_base())
     at = [f"databases[{i}]" for i in range(len(settings.databases))]
     for setting in readable_passwords(settings.databases, at, frozenset(secret), file):
-        pulumi.log.warn(f"{file}: {setting} is readable there and in the history of the state; {ENCRYPT}")
+        pulumi.log.warn(
+            f"{file}: {setting} is readable there and in the history of the state; {encrypt_password(setting)}"
+        )
     return settings
 
 

@@ -104,8 +104,8 @@ def _insist_on_resources(settings: Settings) -> None:
                 first = "" if kept or typ == CONTAINER else "set it back and say up with shares.retain: true, then "
                 raise pulumi.RunError(
                     f"{kind} {name} stands as {resource}, and would be {wanted[name]} from now on, which can't be made "
-                    f"while the first is there: {first}take it out of the settings, say pulumi up, and put it back "
-                    "under its new name (shares keep their data)"
+                    f"while the first is there: {first}take it out of the settings, say ./pulumiw up --stack "
+                    f"{pulumi.get_stack()}, and put it back under its new name (shares keep their data)"
                 )
 
 

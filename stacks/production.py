@@ -17,7 +17,6 @@ from stacks.stack_file import StackFile
 NOT = "not in production"
 # README.md publishes it
 PUBLISHED = "datadocker"
-ENCRYPT = "set it by pulumi config set --path --secret, or leave it out and one is made"
 # what azure-native logs in with, and the variable that it reads instead
 LOGIN_SECRETS = {
     "azure-native:clientSecret": "ARM_CLIENT_SECRET",
@@ -81,15 +80,23 @@ def check_production(settings: Settings, at: Places, encrypted: frozenset[str], 
                 f"{here}.allowFrom", f"{INTERNET}: {NOT}: the whole world could try passwords; name your own networks"
             )
     for setting in readable_passwords(settings.databases, at["databases"], encrypted, file):
-        yield Complaint(setting, f"{NOT}: it is readable in the file; {ENCRYPT}")
+        yield Complaint(setting, f"{NOT}: it is readable in the file; {encrypt_password(setting)}")
     for setting, variable in LOGIN_SECRETS.items():
         # of a setting without parts Pulumi tells it, whatever file is in use
         if setting in pulumi.runtime.config.CONFIG.get() and not pulumi.runtime.is_config_secret(setting):
             yield Complaint(
                 setting,
-                f"{NOT}: it is readable in the file; set it by pulumi config set --secret, or leave it out and set "
-                f"{variable}",
+                f"{NOT}: it is readable in the file; {_encrypt(setting)}, or leave it out and set {variable}",
             )
+
+
+def encrypt_password(setting: str) -> str:
+    """What to do about a password of this project's that is readable."""
+    return f"{_encrypt(f'{pulumi.get_project()}:{setting}')}, or leave it out and one is made"
+
+
+def _encrypt(key: str) -> str:
+    return f"set it by ./pulumiw config set --path --secret '{key}' --stack {pulumi.get_stack()}"
 
 
 def _published_passphrase() -> str:

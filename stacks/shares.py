@@ -103,7 +103,8 @@ def _refuse_change(shares: AzureSharesSettings, location: str, data: DataNames, 
     if ("ZRS" in redundancy) != ("ZRS" in shares.redundancy):
         raise pulumi.RunError(
             f"{data['account']}: it is {redundancy}, and Azure makes it {shares.redundancy} by a migration only (az "
-            f"storage account migration start, then ./pulumiw refresh): set datadocker:shares.redundancy back, {other}"
+            f"storage account migration start, then ./pulumiw refresh --stack {pulumi.get_stack()}): set "
+            f"datadocker:shares.redundancy back, {other}"
         )
     for resource, name in data["shares"].items():
         served = known((SHARE, resource)).get("enabledProtocols") or shares.protocol

@@ -58,7 +58,8 @@ def _wait(engine: Engine, container: str, name: str, seconds: int, make_way: Mak
             _until_healthy(connection, container, name, seconds, make_way)
     except NotThereError:
         raise pulumi.RunError(
-            f"the container of database {name} was removed behind Pulumi's back: pulumi up --refresh makes it again"
+            f"the container of database {name} was removed behind Pulumi's back: ./pulumiw up --refresh --stack "
+            f"{pulumi.get_stack()} makes it again"
         ) from None
     except EngineError as error:
         raise pulumi.RunError(f"database {name} does not accept logins: {error}") from None

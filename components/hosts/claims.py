@@ -182,8 +182,8 @@ def _stack(labels: Mapping[str, str], ours: Mapping[str, str]) -> str:
         return ""
     if owner == owner_of(ours):
         return (
-            "an earlier life of this stack, whose state is gone: unless it is in another backend than pulumi whoami -v "
-            f"tells, {_removal(labels)}"
+            "an earlier life of this stack, whose state is gone: unless it is in another backend than ./pulumiw whoami "
+            f"-v tells, {_removal(labels)}"
         )
     if _is_folder_gone(labels[CHECKOUT_LABEL]):
         return f"{owner}, a folder that is gone: unless it was moved, {_removal(labels)}"

@@ -130,7 +130,8 @@ def gone(names: set[str], volumes: list[Any]) -> str:
         return ""
     return (
         f"volume {', '.join(missing)}: gone from the engine, or its plugin is (docker volume prune takes the one, "
-        "docker plugin rm the other); the share keeps the data: pulumi up --refresh makes it again"
+        "docker plugin rm the other); the share keeps the data: ./pulumiw up --refresh --stack "
+        f"{pulumi.get_stack()} makes it again"
     )
 
 

@@ -133,7 +133,7 @@ def _can_be_built(known: list[Any], missing: list[EngineConnection]) -> str:
         if free < ROOM:
             raise pulumi.RunError(
                 f"no room to build {reference}: the Docker engine's disk has {free >> 20} MB left in {root} and "
-                f"building takes {ROOM >> 20}: free some (docker system df shows what is used) and say pulumi up again"
+                f"building takes {ROOM >> 20}: free some (docker system df shows what is used) and say up again"
             ) from None
     except EngineError as error:
         raise pulumi.RunError(str(error)) from None
@@ -151,7 +151,8 @@ def _not_lost(reference: str, missing: list[EngineConnection]) -> str:
             missing[0].get(f"/images/{reference}/json")
         except NotThereError:
             raise pulumi.RunError(
-                f"the image {reference} is gone (docker rmi -f takes it): pulumi up --refresh makes it again"
+                f"the image {reference} is gone (docker rmi -f takes it): ./pulumiw up --refresh --stack "
+                f"{pulumi.get_stack()} makes it again"
             ) from None
         except EngineError as error:
             raise pulumi.RunError(str(error)) from None
@@ -165,8 +166,8 @@ def _have_base(connection: EngineConnection, base: str) -> None:
             connection.get(f"/images/{base}/json")
         except NotThereError:
             raise pulumi.RunError(
-                f"the image {base}, which others are built on, is gone (docker image prune takes it): pulumi up "
-                "--refresh makes it again"
+                f"the image {base}, which others are built on, is gone (docker image prune takes it): ./pulumiw "
+                f"up --refresh --stack {pulumi.get_stack()} makes it again"
             ) from None
 
 

@@ -221,7 +221,7 @@ def test_an_image_that_was_removed_by_hand_costs_no_container(life: Database) ->
     name, database = f"{life.project.prefix}mydb", life.config["databases"][0]
     before = docker("inspect", "-f", "{{.Id}}", name)
     docker("rmi", "-f", docker("inspect", "-f", "{{.Config.Image}}", name))
-    with pytest.raises(auto.CommandError, match=r"the image datadocker/mysql:\w+ is gone .*: pulumi up --refresh"):
+    with pytest.raises(auto.CommandError, match=r"the image datadocker/mysql:\w+ is gone .*: \./pulumiw up --refresh"):
         life.up(databases=[database | {"port": free_port()}])
     assert docker("inspect", "-f", "{{.Id}}", name) == before
     life.stack.up(refresh=True)
@@ -233,7 +233,9 @@ def test_a_volume_that_was_removed_by_hand_gives_no_empty_database(life: Databas
     prefix, database = life.project.prefix, life.config["databases"][0]
     docker("rm", "-f", f"{prefix}mydb")
     docker("volume", "rm", f"{prefix}dbs")
-    with pytest.raises(auto.CommandError, match=rf"volume {prefix}dbs: gone from the engine, .*: pulumi up --refresh"):
+    with pytest.raises(
+        auto.CommandError, match=rf"volume {prefix}dbs: gone from the engine, .*: \./pulumiw up --refresh"
+    ):
         life.up(databases=[database | {"port": free_port()}])
     assert docker("volume", "ls", "-q", "--filter", f"name={prefix}dbs") == ""
     life.stack.up(refresh=True)

@@ -139,7 +139,9 @@ def test_no_container_is_made_on_a_volume_that_is_gone(build: Build, engine: Fak
     build(lambda: SSHHost("host", {"address": "box.example"}).claim(claims(server("mydb", "dbs", 1))) and None)
     engine.answers["/volumes"] = {"Volumes": [{"Name": "more", "Driver": "azurefile:latest", "Labels": LABELS}]}
     loop = asyncio.get_event_loop()
-    with pytest.raises(pulumi.RunError, match=r"^volume dbs: gone from the engine, .*: pulumi up --refresh makes it"):
+    with pytest.raises(
+        pulumi.RunError, match=r"^volume dbs: gone from the engine, .*: \./pulumiw up --refresh --stack unit makes"
+    ):
         loop.run_until_complete(hooks[0](before("mydb", "dbs", "more")))
     loop.run_until_complete(hooks[0](before("docker1", "more")))
 

@@ -51,7 +51,7 @@ def test_a_full_disk_is_said_before_a_build(engine: FakeEngine, tmp_path: Path) 
         room(f"unix://{engine.path}")
     assert str(caught.value) == (
         f"no room to build {IMAGE}: the Docker engine's disk has 924 MB left in {tmp_path} and building takes 1024: "
-        "free some (docker system df shows what is used) and say pulumi up again"
+        "free some (docker system df shows what is used) and say up again"
     )
 
 
@@ -80,7 +80,9 @@ def test_an_image_whose_base_was_pruned_is_one_line_that_says_what_brings_it_bac
     monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: True)
     assert room(f"unix://{engine.path}") == IMAGE
     monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: False)
-    with pytest.raises(pulumi.RunError, match=rf"^the image {BASE}, .* is gone .*: pulumi up --refresh"):
+    with pytest.raises(
+        pulumi.RunError, match=rf"^the image {BASE}, .* is gone .*: \./pulumiw up --refresh --stack \S+ makes"
+    ):
         room(f"unix://{engine.path}")
 
 
@@ -108,7 +110,9 @@ def test_an_image_that_the_engine_has_lost_costs_no_container(
         assert build(program)["built"].startswith("datadocker/")
         return
     # to Pulumi it is what it was
-    with pytest.raises(pulumi.RunError, match=r"^the image datadocker/\S+ is gone .*: pulumi up --refresh makes it"):
+    with pytest.raises(
+        pulumi.RunError, match=r"^the image datadocker/\S+ is gone .*: \./pulumiw up --refresh --stack unit makes"
+    ):
         build(program)
 
 

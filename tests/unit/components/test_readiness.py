@@ -56,6 +56,12 @@ def test_one_that_the_engine_is_about_to_restart_is_not_started_besides(engine: 
     assert engine.posted == []
 
 
+def test_one_that_was_removed_by_hand_is_said_with_what_makes_it_again(engine: FakeEngine) -> None:
+    again = r"\./pulumiw up --refresh --stack \S+ makes it again"
+    with pytest.raises(pulumi.RunError, match=rf"^the container of database mydb was removed .*: {again}$"):
+        wait(engine)
+
+
 def test_a_healthy_one_is_ready_at_once(engine: FakeEngine) -> None:
     engine.answers["/containers/c1/json"] = state("healthy")
     wait(engine)

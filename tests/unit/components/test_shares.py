@@ -116,6 +116,10 @@ def test_another_region_of_the_machine_leaves_the_data_where_it_is(
             r"^demodata: its shares are standard, and stay so: set .*shares\.performance back, or",
         ),
         (
+            {"redundancy": "ZRS"},
+            r"^demodata: it is LRS, .* then \./pulumiw refresh --stack staging\): set .*shares\.redundancy back, or",
+        ),
+        (
             {"performance": "premium", "protocol": "nfs"},
             r"^share dbs: it is served by SMB, and stays so: set .*shares\.protocol back, or name another account",
         ),
@@ -130,6 +134,7 @@ def test_what_azure_changes_in_no_account_is_refused(
         (ACCOUNT, "files-account"): {"name": "demodata", "location": "westeurope", "kind": "StorageV2"},
         (SHARE, "dbs-share-files"): {"name": "dbs", "enabledProtocols": "SMB"},
     }
+    recorder.in_state[ACCOUNT, "files-account"]["sku"] = {"name": "Standard_LRS"}
     if "protocol" in change:
         recorder.in_state[ACCOUNT, "files-account"]["kind"] = "FileStorage"
     else:

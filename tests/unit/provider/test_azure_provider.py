@@ -165,7 +165,7 @@ def test_a_key_has_its_name_once_it_is_on_the_disk(
 def test_a_refresh_passes_where_the_image_is_gone_that_it_has_built_again(made: Asked) -> None:
     resource, props = AccountKey(), PROPS | {"image": GONE}
     assert resource.read("mine", props) == props
-    with pytest.raises(Failure, match="the image datadocker/azurefile:gone is gone: pulumi up --refresh"):
+    with pytest.raises(Failure, match="the image datadocker/azurefile:gone is gone: up --refresh brings"):
         resource.delete("mine", props)
 
 

@@ -129,7 +129,7 @@ def test_a_failed_upgrade_says_what_to_do_and_the_next_one_starts_what_it_stoppe
     with pytest.raises(Failure) as caught:
         upgrade(engine)
     assert re.fullmatch(
-        r"plugin azurefile was not installed: .*no space left on device; say pulumi up again when that is mended: "
+        r"plugin azurefile was not installed: .*no space left on device; say up again when that is mended: "
         "it also starts docker1, mydb, stopped for the upgrade",
         str(caught.value),
     )

@@ -62,7 +62,10 @@ def test_a_login_that_is_readable_in_the_file_is_not_for_production(
     try:
         pulumi.runtime.set_all_config(beside | {key: "canary"}, [])
         (said,) = complaints(RAW, PROD)
-        assert said.startswith(f"{PROD}: {key}: not in production: it is readable in the file; set it by pulumi config")
+        assert said.startswith(
+            f"{PROD}: {key}: not in production: it is readable in the file; set it by ./pulumiw config"
+        )
+        assert f"--secret '{key}' --stack {pulumi.get_stack()}, or leave it out and set ARM_" in said
         assert "canary" not in said
         pulumi.runtime.set_all_config(beside | {key: "canary"}, [key])
         parse(RAW, file=PROD)

@@ -28,7 +28,8 @@ def test_a_password_that_is_readable_in_the_file_is_said(recorder: Recorder) -> 
     pulumi.runtime.set_all_config({})
     assert said == [
         "Pulumi.unit.yaml: databases[0].users[0].password is readable there and in the history of the state; "
-        "set it by pulumi config set --path --secret, or leave it out and one is made"
+        "set it by ./pulumiw config set --path --secret 'datadocker:databases[0].users[0].password' --stack unit, or "
+        "leave it out and one is made"
     ]
 
 

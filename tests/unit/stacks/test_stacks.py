@@ -126,7 +126,9 @@ def test_a_volume_whose_data_would_go_with_it_is_taken_out_once_that_is_kept(
     known = {(VOLUME, "shop-dbs-volume"): {"name": "shop-dbs"}, ("folder", "dbs-share-folder"): {"retain": retain}}
     monkeypatch.setattr("stacks.hosts.recorded", lambda: known)
     first = "" if retain else "set it back and say up with shares.retain: true, then "
-    with pytest.raises(pulumi.RunError, match=rf"while the first is there: {first}take it out of the settings, say "):
+    with pytest.raises(
+        pulumi.RunError, match=rf"while the first is there: {first}take it out of the settings, say \./"
+    ):
         stand(build, engine, exported, prefix="shop-")
 
 

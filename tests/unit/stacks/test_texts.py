@@ -96,7 +96,7 @@ def test_a_volume_by_a_number_is_there_beside_a_wrong_one(recorder: Recorder) ->
 # what the CLI or YAML has made of a text for good: 1.10, and more digits than a whole number has
 @pytest.mark.parametrize("value", [1.1, 12345678901234567000])
 def test_what_is_no_longer_what_was_written_is_refused(recorder: Recorder, value: object) -> None:
-    said = f"{value!r}: should be text: put it in quotes, or set it by pulumi config set --path --type string"
+    said = f"{value!r}: should be text: put it in quotes, or set it by ./pulumiw config set --path --type string"
     for raw, where in (
         ({"plugin": {"name": value}}, "plugin.name"),
         ({"volumes": ["logs", "config", value]}, "volumes[2].name"),
