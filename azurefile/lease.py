@@ -29,6 +29,8 @@ class Lease:
     granted: float = field(default_factory=liveness.clock)
     # When the last renewal that the share confirmed was begun, by a clock that never jumps.
     confirmed: float = 0.0
+    # The newest renewal that this plugin wrote, or found from its last life; nobody else renews this very hold.
+    newest: float | None = None
     # The last renewal failed, which is logged once an outage.
     failing: bool = False
     # What the plugin's next life needs could not be written at the last renewal, which is logged once, too.
@@ -40,7 +42,7 @@ class Lease:
     ending: bool = False
     # What is stopped for it starts again whatever its restart policy: the share itself is well.
     restart: bool = False
-    # Its record was not on the share once, and who was let in meanwhile is still to be looked for.
+    # Its record was not on the share once, or given back there, and who was let in meanwhile is still to be looked for.
     deleted: bool = False
     # The record in memory is newer than the one on the share; `changes` wakes who writes it.
     changed: bool = False
@@ -69,7 +71,10 @@ class Lease:
                 self._close()
                 self.lock = self.store.lock(self.owner.key)
             self.changed = False
-            self.owner.renewed = time.time()
+            # To the microsecond, as the record tells it.
+            self.owner.renewed = round(time.time(), 6)
+            # Before it is written, since a write that fails may have arrived.
+            self.newest = max(self.newest or 0.0, self.owner.renewed)
             self._write()
             # Who takes the folder marks it before looking at the record again: one of the two sees the other.
             self._check()
@@ -110,7 +115,7 @@ class Lease:
                 return
 
     def _check(self) -> bool:
-        """Say whether the share has the record. Raises TakenOver if it is another's, or void."""
+        """Say whether the share has the record in force. Raises TakenOver if it is another's, or void."""
         record = self.store.read(self.owner.key)
         if record is None:
             return False
@@ -118,7 +123,13 @@ class Lease:
             raise TakenOver(f"taken over by {record.taken_by}")
         if record.owner.lease != self.owner.lease:
             raise TakenOver(f"taken over by {record.owner.host}, a copy of this machine")
-        return True
+        if self.newest is None:
+            self.newest = record.owner.renewed
+        # An older one is no copy's: a server that crashed may have lost the last, and a share may be restored.
+        if record.owner.renewed > self.newest:
+            raise TakenOver("renewed by a copy of this machine, which was made with its memory")
+        # Given back by such a copy, it excluded nobody for a moment.
+        return record.owner.released is None
 
     def _look_around(self) -> None:
         """Give way to who was let in while the record was not there: somebody deleted it."""
