@@ -9,10 +9,12 @@ for the plugin's next life.
 
 import asyncio
 import logging
+import math
 import re
 from collections.abc import Callable
 from functools import partial
 
+from azurefile import liveness
 from azurefile.engine import Ended, Engine
 from azurefile.errors import COMES_BACK
 from azurefile.lanes import Lanes
@@ -21,6 +23,8 @@ from azurefile.volumes import Volume, VolumeStore
 log = logging.getLogger(__name__)
 
 _PERIOD_SECONDS = 5.0
+# More between two turns than a busy host takes: this process was frozen, and no call had an answer.
+_FROZEN_SECONDS = 15.0
 # Between two starts of what fails although its share can be used, as with a kernel that can't mount it.
 _LONGEST_SECONDS = 300.0
 # An engine that enables the plugin calls it disabled for some seconds yet, and one that found no socket tries on.
@@ -47,10 +51,12 @@ class Starter:
         self._missed: set[str] = set()
 
     async def run(self) -> None:
-        """Go on with what an earlier life of the plugin could not mount, and what failed between the two."""
-        await self._look()
-        await asyncio.sleep(_ENABLED_SECONDS)
-        await self._look()
+        """Go on with what an earlier life of the plugin could not mount, and what failed while none could answer."""
+        while True:
+            await self._look()
+            if not await self._frozen(_ENABLED_SECONDS):
+                await self._look()
+                await self._frozen(math.inf)
 
     def missed(self, volume: str) -> None:
         """The share of a volume could not be had for a Mount."""
@@ -75,6 +81,15 @@ class Starter:
                     level = logging.DEBUG
         finally:
             del self._tasks[volume]
+
+    async def _frozen(self, seconds: float) -> bool:
+        """Wait so long, or until this process was frozen; says whether it was."""
+        end = liveness.clock() + seconds
+        while (before := liveness.clock()) < end:
+            await asyncio.sleep(min(_PERIOD_SECONDS, end - before))
+            if liveness.clock() - before > _FROZEN_SECONDS:
+                return True
+        return False
 
     async def _look(self) -> None:
         while (ended := await self._ended(self._names())) is None:

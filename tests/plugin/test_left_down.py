@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from azurefile import engine as engine_module
-from azurefile import starter
+from azurefile import liveness, starter
 from tests.plugin.fake_engine import PLUGIN, FakeContainer
 from tests.plugin.outage import Outage
 
@@ -68,6 +68,30 @@ def test_what_ended_before_the_engine_called_it_enabled_is_started(
     asyncio.run(calls())
 
 
+def test_what_ended_while_the_plugin_was_frozen_is_started(outage: Outage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine gave its Get up, so that there was no Mount to be missed; it may note the error later still."""
+    monkeypatch.setattr(starter, "_ENABLED_SECONDS", 0.5)
+    real, frozen = liveness.clock, 0.0
+    monkeypatch.setattr(liveness, "clock", lambda: real() + frozen)
+
+    async def calls() -> None:
+        nonlocal frozen
+        mydb = await left_down(outage, "")
+        running = asyncio.create_task(outage.plugin().run())
+        for noted in (0.0, 0.3):
+            # both looks of the plugin's start, or of its last thaw, are over
+            await asyncio.sleep(1.0)
+            frozen += 120
+            await asyncio.sleep(noted)
+            mydb.error = AWAY.format("dbs", PLUGIN) + "context deadline exceeded"
+            await outage.until_started("mydb")
+            outage.engine.started.clear()
+            mydb.kill()
+        running.cancel()
+
+    asyncio.run(calls())
+
+
 @pytest.mark.parametrize(
     "said",
     [
@@ -94,8 +118,9 @@ def test_what_another_plugin_left_down_is_not_started(
         assert not running.done()
         if said == TIMED_OUT:
             mydb.others = {"cache": "local"}
-            await outage.plugin()._starter.run()
+            later = asyncio.create_task(outage.plugin().run())
             await outage.until_started("mydb", "own")
+            later.cancel()
         running.cancel()
 
     asyncio.run(calls())
