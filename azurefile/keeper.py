@@ -5,10 +5,12 @@ watch over the time since the last renewal asks no share at all.
 """
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
 
+from azurefile import liveness
 from azurefile.errors import PluginError
 from azurefile.lease import Lease, TakenOver
 from azurefile.leases import RENEWALS, Leases
@@ -19,17 +21,32 @@ log = logging.getLogger(__name__)
 
 # A share that does not answer keeps nobody waiting for longer than this.
 _SETTLE_SECONDS = 2.0
+# More between two looks than a busy host takes: this process was frozen, or its machine.
+_FROZEN_SECONDS = 2.0
+# The part of a takeover time for which a renewal is tried first then, and how long a stop may take.
+_GRACE = 1 / 20
+_STOP_SECONDS = 10.0
 
 
 class Keeper:
     """The threads that keep this plugin's leases on shared stores."""
 
-    def __init__(self, leases: Leases, takeover: float, lost: Callable[[Lease], None]) -> None:
+    def __init__(
+        self,
+        leases: Leases,
+        takeover: float,
+        lost: Callable[[Lease], None],
+        clock: Callable[[], float] = liveness.clock,
+    ) -> None:
         """Renew `leases`; `lost` is called in a thread for each that must stop."""
         self._leases = leases
         self._period = takeover / RENEWALS
         self._retry = min(1.0, self._period / 4)
+        self._grace = takeover * _GRACE
         self._lost = lost
+        self._clock = clock
+        # When it looked last, and until when a renewal is tried first.
+        self._looked, self._patient = math.inf, -math.inf
         self._stores: dict[int, LockStore] = {}
         self._guard = threading.Lock()
 
@@ -64,9 +81,16 @@ class Keeper:
             self._leases.changes.wait_for(lambda: not any(x.changed for x in self._leases.all()), _SETTLE_SECONDS)
 
     def look(self) -> None:
-        """Give up every lease that was not confirmed in time."""
+        """Give up every lease that was not confirmed in time; after a freeze, once a renewal was tried."""
+        now = self._clock()
+        if now - self._looked > self._retry + _FROZEN_SECONDS:
+            self._patient = now + self._grace
+            for lease in self._leases.all():
+                if lease.store.shared:
+                    lease.save()
+        self._looked = now
         for lease in self._leases.all():
-            if self._leases.overdue(lease):
+            if self._leases.overdue(lease) and not (now < self._patient and self._in_time(lease)):
                 self.give_up(lease, f"no renewal for {lease.owner.takeover / 2:.0f} s")
 
     def renew(self, store: LockStore, *, all_of_it: bool = True) -> bool:
@@ -110,6 +134,11 @@ class Keeper:
             # This host has no thread left: nobody stops them, so the next look does.
             lease.lost = ""
             raise
+
+    def _in_time(self, lease: Lease) -> bool:
+        """Whether a stop that begins now is over long before another host takes the folder."""
+        takeover = lease.owner.takeover
+        return self._leases.silence(lease) < min(takeover * 2 / 3, takeover - _STOP_SECONDS)
 
     def _watch(self) -> None:
         while True:

@@ -57,6 +57,50 @@ def test_the_keeper_gives_up_what_was_not_confirmed_and_what_was_taken(
     _assert_lost(lost, ["a", "b"])
 
 
+def test_who_was_frozen_itself_renews_before_anything_is_given_up(world: World, one: Machine) -> None:
+    """The share is well, and nobody may have taken the folder."""
+    lease, lost = one.claim(), list[Lease]()
+    keeper = Keeper(one.leases, TAKEOVER, lost.append, clock=lambda: world.now)
+    keeper.keep(one.store)
+    try:
+        keeper.look()
+        world.now += TAKEOVER * 0.6
+        keeper.look()
+        assert lease.lost == ""
+        eventually(lambda: _assert_confirmed(lease, world.now))
+    finally:
+        keeper.drop(one.store)
+    world.now += 1
+    keeper.look()
+    assert lease.lost == ""
+
+
+@pytest.mark.parametrize(
+    ("takeover", "frozen"), [(60.0, [40.0]), (60.0, [31.0, 3.0]), (60.0, [31.0, 2.9, 6.2]), (20.0, [10.1])]
+)
+def test_who_was_frozen_stops_early_enough_before_another_host_may_take_the_folder(
+    world: World, folder: MemoryFolder, takeover: float, frozen: list[float]
+) -> None:
+    one = Machine(world, folder, "one", takeover=takeover)
+    lease = one.claim()
+    keeper = Keeper(one.leases, takeover, lambda _: None, clock=lambda: world.now)
+    keeper.look()
+    for seconds in frozen:
+        assert lease.lost == ""
+        world.now += seconds
+        keeper.look()
+    assert lease.lost.startswith("no renewal")
+
+
+def test_who_is_not_frozen_waits_for_no_renewal_beyond_half_of_the_time(world: World, one: Machine) -> None:
+    lease = one.claim()
+    keeper = Keeper(one.leases, TAKEOVER, lambda _: None, clock=lambda: world.now)
+    for second in range(round(TAKEOVER) // 2 + 3):
+        assert (lease.lost != "") == (second > TAKEOVER / 2 + 1)
+        keeper.look()
+        world.now += 1
+
+
 def test_what_is_being_given_back_is_not_given_up(one: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     """In an outage the share is told for longer than a hold lasts; its volume's next hold would be stopped for it."""
     lease, lost, write = one.claim(), list[Lease](), one.store.write
@@ -153,6 +197,10 @@ def test_changes_of_one_hold_put_no_others_renewal_off(
 
     eventually(both, 5)
     assert renewed.count(busy.owner.volume) > renewed.count(quiet.owner.volume)
+
+
+def _assert_confirmed(lease: Lease, when: float) -> None:
+    assert lease.confirmed == when
 
 
 def _assert_lost(lost: list[Lease], volumes: list[str]) -> None:
