@@ -241,7 +241,6 @@ def _options(args: dict[str, Any]) -> list[str]:
     # -i would not expand the variable by which the file is named
     options = ssh_options({**args, "identity_file": None})
     options += ["-o", f"IdentityFile={args['identity_file']}", "-o", "IdentitiesOnly=yes"]
-    options += ["-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=6"]
     if args["jump_host"]:
         options += ["-o", f"ProxyJump={args['jump_host']}"]
     return options

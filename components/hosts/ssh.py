@@ -69,6 +69,8 @@ def _login(known: list[Any]) -> str:
 def ssh_options(args: dict[str, Any]) -> list[str]:
     """Arguments for ssh by `address`, `port`, `identity_file`, `host_key`; the host's key is pinned, not asked for."""
     options = ["-o", "StrictHostKeyChecking=yes", "-o", "BatchMode=yes"]
+    # a connection whose other end forgot it, as after a suspend, ends in a minute and not in hours
+    options += ["-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=6"]
     if args["identity_file"]:
         options += ["-i", str(args["identity_file"]), "-o", "IdentitiesOnly=yes"]
     if args["host_key"]:

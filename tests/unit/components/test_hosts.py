@@ -160,5 +160,7 @@ def test_an_ssh_host_pins_the_key_without_a_file(build: Build, recorder: Recorde
     assert f"KnownHostsCommand=/bin/echo [box.example]:2222 {key}" in options
     assert "StrictHostKeyChecking=yes" in options
     assert "StrictHostKeyChecking=no" not in options
+    # else an up stands for hours after a suspend
+    assert {"ServerAliveInterval=10", "ServerAliveCountMax=6"} <= set(options)
     assert options[options.index("-i") + 1] == "/k"
     assert os.fspath("/k") in options
