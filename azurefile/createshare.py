@@ -16,6 +16,8 @@ _SECONDS = 40
 _CONNECT_SECONDS = 5
 _READ_SECONDS = 20
 _BEING_DELETED = "ShareBeingDeleted"
+# In what Azure says of a request whose date is more than a quarter of an hour off.
+_OFF = "date header"
 
 
 def in_a_process(endpoint: str, options: Options, credentials: Credentials) -> None:
@@ -64,6 +66,8 @@ def create_share(endpoint: str, account: str, share: str, quota: int | None, key
         if getattr(error, "error_code", "") == _BEING_DELETED:
             raise ShareSilent(f"{where}: one of that name is being deleted there; try again in a minute") from error
     except ClientAuthenticationError as error:
+        if _OFF in str(error):
+            raise ShareError(f"{where}: this host's clock is off, set it (timedatectl set-ntp true)") from error
         raise ShareError(f"{where}: it refuses the key; put the present one into the credentials file") from error
     except (ServiceRequestError, ServiceResponseError) as error:
         reason = str(error).splitlines()[0]

@@ -6,6 +6,8 @@ import hmac
 import os
 import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
@@ -28,6 +30,7 @@ class StorageAccount:
     def __init__(self) -> None:
         self.shares: dict[str, str | None] = {"taken": None}
         self.answer = 0
+        self.ahead = timedelta()
         self.deleting: set[str] = set()
         account = self
 
@@ -44,7 +47,10 @@ class StorageAccount:
 
     def put(self, request: BaseHTTPRequestHandler) -> None:
         share = urlsplit(request.path).path.strip("/")
-        if request.headers["Authorization"] != f"SharedKey {ACCOUNT}:{_signature(request)}":
+        date = parsedate_to_datetime(request.headers["x-ms-date"])
+        if abs(datetime.now(UTC) + self.ahead - date) > timedelta(minutes=15):
+            self._reply(request, 403, "AuthenticationFailed", f"Request date header too old: '{date}'")
+        elif request.headers["Authorization"] != f"SharedKey {ACCOUNT}:{_signature(request)}":
             self._reply(request, 403, "AuthenticationFailed")
         elif self.answer:
             self._reply(request, self.answer, "OperationNotAllowed")
@@ -57,12 +63,17 @@ class StorageAccount:
             self._reply(request, 201, "")
 
     @staticmethod
-    def _reply(request: BaseHTTPRequestHandler, status: int, code: str) -> None:
+    def _reply(request: BaseHTTPRequestHandler, status: int, code: str, detail: str = "") -> None:
+        words = f"<AuthenticationErrorDetail>{detail}</AuthenticationErrorDetail>"
+        body = f"<Error><Code>{code}</Code><Message>Server failed to authenticate.</Message>{words}</Error>"
         request.send_response(status)
         if code:
             request.send_header("x-ms-error-code", code)
-        request.send_header("Content-Length", "0")
+        request.send_header("Content-Type", "application/xml")
+        request.send_header("Content-Length", str(len(body) if detail else 0))
         request.end_headers()
+        if detail:
+            request.wfile.write(body.encode())
 
 
 def _signature(request: BaseHTTPRequestHandler) -> str:
@@ -125,6 +136,12 @@ def test_a_wrong_key_is_told_and_not_shown(azure: StorageAccount) -> None:
     with pytest.raises(ShareError, match=r'share "new" can\'t be made .* refuses the key') as caught:
         create(azure, "new", wrong)
     assert wrong not in str(caught.value)
+
+
+def test_a_clock_that_is_off_is_no_wrong_key(azure: StorageAccount) -> None:
+    azure.ahead = timedelta(hours=1)
+    with pytest.raises(ShareError, match=r'share "new" can\'t be made .*: this host\'s clock is off, set it'):
+        create(azure, "new")
 
 
 def test_a_key_that_is_none_is_told_and_not_shown(azure: StorageAccount) -> None:
