@@ -252,6 +252,46 @@ def test_temporary_tables_are_on_a_network_share_where_somebody_says_so(
     assert container.shell(f"cd {DATA}; ls '{place}'").out.count(".ibt\n") == 10
 
 
+@pytest.mark.parametrize("channel", ["", " FOR CHANNEL 'shop-1'"], ids=["default", "named"])
+def test_a_replica_whose_relay_logs_have_a_hosts_name_goes_on(engine: Engine, mysql_image: str, channel: str) -> None:
+    """As the server names them by itself; the applier's place is in a file of that name."""
+    volume = engine.volume()
+    first = server(engine, mysql_image, volume, "--relay-log=db1-relay-bin")
+    first.wait_ready()
+    source = "CHANGE REPLICATION SOURCE TO SOURCE_HOST = '127.0.0.1', SOURCE_PORT = 1, SOURCE_USER = 'none'"
+    assert first.sql(source + channel, "secret").code == 0
+    must("stop", "-t", "30", first.name)
+    engine.remove(first)
+
+    again = server(engine, mysql_image, volume)
+    again.wait_ready()
+    started = again.sql(f"START REPLICA SQL_THREAD{channel}", "secret")
+    assert started.code == 0, started.text
+    assert again.sql("SELECT @@relay_log_basename", "secret").out == f"{DATA}/db1-relay-bin\n"
+
+
+@pytest.mark.parametrize(
+    ("configured", "made", "name"),
+    [
+        ("", "", "relay-bin"),
+        ("", "one-relay-bin.index two-relay-bin.index", "relay-bin"),
+        ("", "one-relay-bin.index relay-bin-shop.index", "relay-bin"),
+        ("relay_log = theirs", "one-relay-bin.index", "theirs"),
+    ],
+    ids=["new", "two", "went on", "file"],
+)
+def test_relay_logs_have_a_name_that_lasts(
+    engine: Engine, mysql_image: str, tmp_path: Path, configured: str, made: str, name: str
+) -> None:
+    volume = filled(engine, mysql_image)
+    in_volume(mysql_image, volume, f"cd {DATA}; for i in {made}; do : >$i; done")
+    (tmp_path / "relay.cnf").write_text(f"[mysqld]\n{configured}\n")
+    mount = ("-v", f"{tmp_path}/relay.cnf:/etc/mysql/conf.d/relay.cnf:ro")
+    container = server(engine, mysql_image, volume, flags=mount)
+    container.wait_ready()
+    assert container.sql("SELECT @@relay_log_basename", "secret").out == f"{DATA}/{name}\n"
+
+
 def official(engine: Engine, image: str, entrypoint: Path, volume: str, scratch: Path, password: str) -> Container:
     container = engine.create(
         image,
