@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from provider import pause
-from provider.neighbours import Listed, in_the_way, is_driver, is_ours, source_of
+from provider.neighbours import OURS, Listed, in_the_way, is_driver, is_ours, source_of
 from provider.oneoff import ran, reap
 from provider.owner import owner_of
 from provider.resource import EngineResource, Failure, Props, engine_client
@@ -69,10 +70,11 @@ class EnginePlugin(EngineResource):
             # a run that was killed leaves them so beside a plugin that has nothing wrong
             waiting = found["Enabled"] and pause.stopped(engine, identity)
             others = _other_settings(engine, found, props)
+            suits = _suits(engine, found, props)
         seen = dict(props)
         if not found["Enabled"] or waiting:
             seen["enabled"] = False
-        if not _is_build(found, props["config"]):
+        if not suits:
             seen["config"] = f"another build: {found['Config']['Description']}"
         for setting, value in others.items():
             seen[DECIDED_BY[setting]] = f"set by hand: {setting}={value}"
@@ -93,7 +95,7 @@ class EnginePlugin(EngineResource):
 
 
 def _bring_about(engine: DockerClient, props: Props, running: list[Listed]) -> None:
-    """Makes the engine have just this build of the plugin, enabled. What is others' stays as it is.
+    """Makes the engine have this build of the plugin, or one that suits, enabled. What is others' stays as it is.
 
     `running`: containers that keep a plugin of this name from another folder, as its volumes do.
     """
@@ -105,7 +107,7 @@ def _bring_about(engine: DockerClient, props: Props, running: list[Listed]) -> N
     if reason := in_the_way(driver, props["root"], plugins, _volumes(engine, driver), running):
         raise Failure(reason)
     found = _find(engine, driver)
-    if found is None or not _is_build(found, props["config"]):
+    if found is None or not _suits(engine, found, props):
         with _made_ready(engine, props) as make:
             if found is not None:
                 pause.stop_users(engine, driver)
@@ -238,11 +240,13 @@ def _other_settings(engine: DockerClient, found: dict[str, Any], props: Props) -
     if os.path.realpath(has[folder]) == os.path.realpath(wanted[folder]):
         has[folder] = wanted[folder]
     other = {k: v for k, v in has.items() if v != wanted[k]}
-    if [*other] == ["DEFAULTS"]:
-        ours = _names(props)
-        if any(owner_of(v["Labels"]) and v["Name"] not in ours for v in _volumes(engine, props["driver"])):
-            return {}
-    return other
+    return {} if [*other] == ["DEFAULTS"] and _is_shared(engine, props) else other
+
+
+def _is_shared(engine: DockerClient, props: Props) -> bool:
+    """Whether another stack has volumes on it."""
+    ours = _names(props)
+    return any(owner_of(v["Labels"]) and v["Name"] not in ours for v in _volumes(engine, props["driver"]))
 
 
 def _settings(found: Listed) -> dict[str, str]:
@@ -261,8 +265,19 @@ def _find(engine: DockerClient, driver: str) -> dict[str, Any] | None:
     return found
 
 
-def _is_build(found: dict[str, Any], config: str) -> bool:
-    return bool(found["Config"].get("Description") == json.loads(config)["description"])
+def _suits(engine: DockerClient, found: dict[str, Any], props: Props) -> bool:
+    """Whether it is the build, or a newer one that works for another stack: an older fence would not know its holds."""
+    has, wanted = found["Config"].get("Description") or "", json.loads(props["config"])["description"]
+    if has == wanted:
+        return True
+    # one that does not work is taken back by who has the build before
+    return found["Enabled"] and _number(has) > _number(wanted) and _is_shared(engine, props)
+
+
+def _number(description: str) -> int:
+    """The number before a build's hash; builds of old have none."""
+    found = re.search(f"{OURS}([0-9]+)[.]", description)
+    return int(found[1]) if found else 0
 
 
 def _remove(engine: DockerClient, driver: str) -> None:

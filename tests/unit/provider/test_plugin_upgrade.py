@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from provider import pause
 from provider.plugin import EnginePlugin
 from provider.resource import Failure, Props, engine_client
 from tests.unit.fake_engine import served
-from tests.unit.plugin_engine import INHERITED, OURS, PluginEngine, in_order, newer, on_another_machine, props
+from tests.unit.plugin_engine import INHERITED, OURS, STACK, PluginEngine, in_order, newer, on_another_machine, props
 
 
 @pytest.fixture
@@ -93,6 +94,47 @@ def test_an_upgrade_stops_our_containers_on_its_volumes_and_starts_them_again(en
     )  # fmt: skip
     assert engine.graces == {"mydb": "60"}
     assert engine.volumes == {}
+
+
+@pytest.mark.parametrize(
+    ("has", "wanted", "theirs", "enabled", "stays"),
+    [
+        ("2.aa", "1.bb", STACK, True, True),
+        ("10.aa", "9.bb", STACK, True, True),
+        ("1.aa", "12ab", STACK, True, True),
+        ("2.aa", "2.bb", STACK, True, False),
+        ("1.aa", "2.bb", STACK, True, False),
+        ("12ab", "1.bb", STACK, True, False),
+        ("2.aa", "1.bb", None, True, False),
+        ("2.aa", "1.bb", STACK, False, False),
+    ],
+)
+def test_a_newer_one_that_works_for_another_stack_stays(
+    engine: PluginEngine, has: str, wanted: str, theirs: dict[str, str] | None, enabled: bool, stays: bool
+) -> None:
+    """An older fence would guard what it does not know, and two checkouts would exchange it in turn."""
+    engine.has(f"datadocker/azurefile:{has}", enabled=enabled)
+    engine.runs("mydb")
+    engine.volumes = {name: {"Name": name, "Driver": "azurefile:latest", "Labels": STACK} for name in ("dbs", "kept")}
+    if theirs:
+        engine.volumes["theirs"] = {"Name": "theirs", "Driver": "azurefile", "Labels": theirs}
+    ours = props(engine, config=json.dumps({"description": f"datadocker/azurefile:{wanted}"}), volumes=["dbs"])
+    before = ours | {"volumes": ["kept"]}
+    found = EnginePlugin().read("azurefile", ours | {"volumes": ["dbs", "kept"]})
+    assert found is not None
+    assert (found["config"] == ours["config"]) == stays
+    EnginePlugin().update("azurefile", ours, before)
+    assert engine.plugin is not None
+    assert engine.plugin["Config"]["Description"] == f"datadocker/azurefile:{has if stays else wanted}"
+    assert ("POST /containers/mydb/stop" in engine.done) == (not stays)
+
+
+def test_a_newer_one_is_adopted_as_it_is(engine: PluginEngine) -> None:
+    engine.has("datadocker/azurefile:2.aa")
+    engine.runs("mydb")
+    engine.volumes = {"theirs": {"Name": "theirs", "Driver": "azurefile:latest", "Labels": STACK}}
+    EnginePlugin().create(props(engine))
+    assert engine.done == []
 
 
 @pytest.mark.parametrize("labels", [{}, INHERITED])
