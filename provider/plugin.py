@@ -107,6 +107,7 @@ def _bring_about(engine: DockerClient, props: Props, running: list[Listed]) -> N
     if reason := in_the_way(driver, props["root"], plugins, _volumes(engine, driver), running):
         raise Failure(reason)
     found = _find(engine, driver)
+    wanted = _wanted(engine, found, props)
     if found is None or not _suits(engine, found, props):
         with _made_ready(engine, props) as make:
             if found is not None:
@@ -115,7 +116,7 @@ def _bring_about(engine: DockerClient, props: Props, running: list[Listed]) -> N
                 if found is not None:
                     _remove(engine, driver)
                 make()
-                _set_and_enable(engine, props)
+                _set_and_enable(engine, driver, wanted)
             except (DockerException, Failure) as error:
                 if found is None:
                     _remove_half_made(engine, driver)
@@ -129,7 +130,7 @@ def _bring_about(engine: DockerClient, props: Props, running: list[Listed]) -> N
         try:
             if found["Enabled"]:
                 engine.api.disable_plugin(driver, force=True)
-            _set_and_enable(engine, props)
+            _set_and_enable(engine, driver, wanted)
         except DockerException as error:
             raise _not_installed(engine, driver, error) from error
     elif not found["Enabled"]:
@@ -183,10 +184,8 @@ def _create(engine: DockerClient, props: Props, archive: Any) -> None:
         raise Failure(f"the Docker engine refused the plugin: {answer.json()['message']}")
 
 
-def _set_and_enable(engine: DockerClient, props: Props) -> None:
-    driver = props["driver"]
-    wanted = [f"{k}={v}" for k, v in _wanted(props).items()]
-    engine.api.configure_plugin(driver, wanted)  # type: ignore[no-untyped-call]
+def _set_and_enable(engine: DockerClient, driver: str, settings: dict[str, str]) -> None:
+    engine.api.configure_plugin(driver, [f"{k}={v}" for k, v in settings.items()])  # type: ignore[no-untyped-call]
     engine.api.enable_plugin(driver, timeout=CALL_SECONDS)
 
 
@@ -212,15 +211,28 @@ def _pack(exported: Any, config: str, archive: Any) -> None:
                 packed.addfile(member, files.extractfile(member) if member.isreg() else None)
 
 
-def _wanted(props: Props) -> dict[str, str]:
+def _wanted(engine: DockerClient, found: dict[str, Any] | None, props: Props) -> dict[str, str]:
+    """What it is to have set: what the stack decides, and beside that what a hand set on the one that is `found`.
+
+    The defaults are the first stack's. They are for volumes that are made by hand; two stacks that set them in turn
+    would stop each other's databases for it.
+    """
     socket = PurePosixPath(props["socket"])
-    return {
+    wanted = {
         "root.source": props["root"],
         # the folder: an engine that starts again makes its socket anew
         "engine.source": str(socket.parent),
         "ENGINE": f"/run/engine/{socket.name}",
         "DEFAULTS": props["defaults"],
     }
+    if found is None:
+        return wanted
+    has = _environment(found)
+    if "DEFAULTS" in has and _is_shared(engine, props):
+        wanted["DEFAULTS"] = has["DEFAULTS"]
+    initial = {e["Name"]: e["Value"] for e in found["Config"]["Env"] or []}
+    known = {e["name"] for e in json.loads(props["config"])["env"]}
+    return {k: v for k, v in has.items() if k in known and v != initial.get(k)} | wanted
 
 
 def _names(props: Props) -> list[str]:
@@ -229,18 +241,13 @@ def _names(props: Props) -> list[str]:
 
 
 def _other_settings(engine: DockerClient, found: dict[str, Any], props: Props) -> dict[str, str]:
-    """What it has set that is not as wanted.
-
-    The defaults are the first stack's. They are for volumes that are made by hand; two stacks that set them in turn
-    would stop each other's databases for it.
-    """
-    has, wanted = _settings(found), _wanted(props)
+    """What it has set that is not as wanted."""
+    has, wanted = _settings(found), _wanted(engine, found, props)
     folder = "engine.source"
     # /var/run is a link to /run: another spelling is no reason to stop what uses the plugin
     if os.path.realpath(has[folder]) == os.path.realpath(wanted[folder]):
         has[folder] = wanted[folder]
-    other = {k: v for k, v in has.items() if v != wanted[k]}
-    return {} if [*other] == ["DEFAULTS"] and _is_shared(engine, props) else other
+    return {k: v for k, v in has.items() if v != wanted[k]}
 
 
 def _is_shared(engine: DockerClient, props: Props) -> bool:
@@ -251,8 +258,12 @@ def _is_shared(engine: DockerClient, props: Props) -> bool:
 
 def _settings(found: Listed) -> dict[str, str]:
     has = {f"{mount}.source": source_of(found, mount) for mount in ("root", "engine")}
-    has |= dict(e.split("=", 1) for e in found["Settings"]["Env"])
+    has |= _environment(found)
     return {k: has.get(k, "") for k in DECIDED_BY}
+
+
+def _environment(found: Listed) -> dict[str, str]:
+    return dict(e.split("=", 1) for e in found["Settings"]["Env"])
 
 
 def _find(engine: DockerClient, driver: str) -> dict[str, Any] | None:

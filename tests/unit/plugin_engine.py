@@ -21,6 +21,8 @@ from tests.unit.fake_engine import FakeEngine
 
 OURS = "datadocker/azurefile:1"
 STACK = {STACK_LABEL: "datadocker/dev", CHECKOUT_LABEL: "here:/one#1"}
+# as a build comes
+INITIAL = {"ENGINE": "/run/engine/docker.sock", "DEFAULTS": "protocol=local", "TAKEOVER_SECONDS": "60"}
 # what a container by hand inherits from our image
 INHERITED = {STACK_LABEL: "datadocker/dev", IMAGE_LABEL: "here:/one#1"}
 
@@ -61,12 +63,20 @@ class PluginEngine(FakeEngine):
         self.plugin = {
             "Name": "azurefile:latest",
             "Enabled": enabled,
-            "Config": {"Description": description},
+            "Config": {"Description": description, "Env": [{"Name": k, "Value": v} for k, v in INITIAL.items()]},
             "Settings": {
                 "Mounts": [{"Name": "root", "Source": "/r"}, {"Name": "engine", "Source": str(Path(self.path).parent)}],
-                "Env": ["ENGINE=/run/engine/docker.sock", f"DEFAULTS={defaults}"],
+                "Env": [f"{k}={v}" for k, v in (INITIAL | {"DEFAULTS": defaults}).items()],
             },
         }
+
+    def set(self, **settings: str) -> None:
+        assert self.plugin is not None
+        self.plugin["Settings"]["Env"] = [f"{k}={v}" for k, v in (self.settings() | settings).items()]
+
+    def settings(self) -> dict[str, str]:
+        assert self.plugin is not None
+        return dict(e.split("=", 1) for e in self.plugin["Settings"]["Env"])
 
     def runs(self, name: str, labels: dict[str, str] | None = None, driver: str = "azurefile:latest") -> None:
         self.containers[name] = {
@@ -112,6 +122,11 @@ class PluginEngine(FakeEngine):
             self.plugin = None
         elif action in ("enable", "disable"):
             self.plugin["Enabled"] = action == "enable"
+        elif action == "set":
+            told = dict(setting.split("=", 1) for setting in json.loads(body))
+            if unknown := {*told} - {*self.settings(), "root.source", "engine.source"}:
+                return json_answer({"message": f"setting {unknown} not found in the plugin configuration"}, 500)
+            self.set(**{k: v for k, v in told.items() if k in self.settings()})
         return json_answer(self.plugin)
 
     def _volumes(self, method: str, name: str, query: dict[str, str], body: bytes) -> tuple[int, bytes]:
@@ -163,12 +178,16 @@ def labelled(labels: dict[str, str] | None, wanted: list[str]) -> bool:
     return {*wanted} <= {f"{k}={v}" for k, v in (labels or {}).items()}
 
 
+def config(description: str) -> str:
+    return json.dumps({"description": description, "env": [{"name": name} for name in INITIAL]})
+
+
 def props(engine: PluginEngine, **change: Any) -> Props:
     return {
         "engine": {"url": f"unix://{engine.path}", "ssh_opts": []},
         "driver": "azurefile",
         "image": "datadocker/azurefile:tag",
-        "config": json.dumps({"description": OURS}),
+        "config": config(OURS),
         "root": "/r",
         "socket": engine.path,
         "defaults": "protocol=local",
@@ -177,7 +196,7 @@ def props(engine: PluginEngine, **change: Any) -> Props:
 
 
 def newer(engine: PluginEngine) -> Props:
-    return props(engine, config=json.dumps({"description": "datadocker/azurefile:2"}))
+    return props(engine, config=config("datadocker/azurefile:2"))
 
 
 def in_order(engine: PluginEngine, *steps: str) -> bool:

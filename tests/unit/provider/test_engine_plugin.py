@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import tarfile
 import threading
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from provider.plugin import EnginePlugin, _pack
 from provider.resource import Failure, Props
 from provider.turns import turn
 from tests.unit.fake_engine import served
-from tests.unit.plugin_engine import STACK, PluginEngine, in_order, on_another_machine, props
+from tests.unit.plugin_engine import STACK, PluginEngine, config, in_order, on_another_machine, props
 
 
 @pytest.fixture
@@ -155,7 +154,7 @@ def test_one_that_works_in_another_folder_is_not_taken_away_from_what_uses_it(
         engine.runs("mydb")
     else:
         engine.volumes["theirs"] = {"Name": "theirs", "Driver": "azurefile:latest"}
-    wanted = props(engine, root="/other", config=json.dumps({"description": f"datadocker/azurefile:{build}"}))
+    wanted = props(engine, root="/other", config=config(f"datadocker/azurefile:{build}"))
     with pytest.raises(Failure) as caught:
         EnginePlugin().create(wanted)
     assert str(caught.value) == (

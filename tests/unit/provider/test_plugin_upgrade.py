@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +13,18 @@ from provider import pause
 from provider.plugin import EnginePlugin
 from provider.resource import Failure, Props, engine_client
 from tests.unit.fake_engine import served
-from tests.unit.plugin_engine import INHERITED, OURS, STACK, PluginEngine, in_order, newer, on_another_machine, props
+from tests.unit.plugin_engine import (
+    INHERITED,
+    INITIAL,
+    OURS,
+    STACK,
+    PluginEngine,
+    config,
+    in_order,
+    newer,
+    on_another_machine,
+    props,
+)
 
 
 @pytest.fixture
@@ -118,7 +128,7 @@ def test_a_newer_one_that_works_for_another_stack_stays(
     engine.volumes = {name: {"Name": name, "Driver": "azurefile:latest", "Labels": STACK} for name in ("dbs", "kept")}
     if theirs:
         engine.volumes["theirs"] = {"Name": "theirs", "Driver": "azurefile", "Labels": theirs}
-    ours = props(engine, config=json.dumps({"description": f"datadocker/azurefile:{wanted}"}), volumes=["dbs"])
+    ours = props(engine, config=config(f"datadocker/azurefile:{wanted}"), volumes=["dbs"])
     before = ours | {"volumes": ["kept"]}
     found = EnginePlugin().read("azurefile", ours | {"volumes": ["dbs", "kept"]})
     assert found is not None
@@ -135,6 +145,35 @@ def test_a_newer_one_is_adopted_as_it_is(engine: PluginEngine) -> None:
     engine.volumes = {"theirs": {"Name": "theirs", "Driver": "azurefile:latest", "Labels": STACK}}
     EnginePlugin().create(props(engine))
     assert engine.done == []
+
+
+def test_an_upgrade_keeps_what_a_hand_set_and_the_new_build_has(engine: PluginEngine) -> None:
+    engine.has()
+    engine.set(TAKEOVER_SECONDS="90", ENGINE="/elsewhere.sock", GONE="1")
+    upgrade(engine)
+    assert engine.settings() == INITIAL | {"TAKEOVER_SECONDS": "90"}
+
+
+def test_what_was_set_by_nobody_is_as_the_new_build_has_it(
+    engine: PluginEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.has()
+    monkeypatch.setitem(INITIAL, "TAKEOVER_SECONDS", "45")
+    upgrade(engine)
+    assert engine.settings()["TAKEOVER_SECONDS"] == "45"
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_an_upgrade_keeps_the_first_stacks_defaults_while_another_has_volumes(
+    engine: PluginEngine, shared: bool
+) -> None:
+    engine.has(defaults="protocol=smb")
+    volume = "theirs" if shared else "dbs"
+    engine.volumes = {volume: {"Name": volume, "Driver": "azurefile:latest", "Labels": STACK}}
+    wanted = newer(engine) | {"volumes": ["dbs"]}
+    EnginePlugin().update("azurefile", wanted, wanted)
+    assert engine.settings()["DEFAULTS"] == ("protocol=smb" if shared else "protocol=local")
+    assert EnginePlugin().read("azurefile", wanted) == wanted
 
 
 @pytest.mark.parametrize("labels", [{}, INHERITED])
