@@ -133,7 +133,13 @@ def _halfway(update: Any, reason: str) -> bytes:
 
 
 def _resource(urn: str) -> EngineResource:
-    return RESOURCES[urn.split("::")[2].split("$")[-1]]
+    kind = urn.split("::")[2].split("$")[-1]
+    if kind not in RESOURCES:
+        raise Failure(
+            f"a newer checkout made this resource, of a type that this one does not know ({kind}): "
+            "go on with that checkout, or destroy the stack there"
+        )
+    return RESOURCES[kind]
 
 
 def _plain(struct: Any) -> Props:

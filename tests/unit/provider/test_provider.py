@@ -153,6 +153,17 @@ def test_a_failure_is_its_one_line() -> None:
         raise Failure("do this")
 
 
+@pytest.mark.parametrize(("call", "request_of"), [("Delete", "DeleteRequest"), ("Read", "ReadRequest")])
+def test_a_resource_that_a_newer_checkout_made_is_one_line(call: str, request_of: str) -> None:
+    request = getattr(provider_pb2, request_of)(urn=URN.format("Later"), id="x")
+    with pytest.raises(RuntimeError) as caught:
+        getattr(server.Servicer(), call)(request, Context())
+    assert str(caught.value) == (
+        "UNKNOWN: a newer checkout made this resource, of a type that this one does not know "
+        "(datadocker-engine:index:Later): go on with that checkout, or destroy the stack there"
+    )
+
+
 @pytest.mark.parametrize(("kind", "halfway"), [("EnginePlugin", True), ("AccountKey", True), ("ServerOptions", False)])
 def test_an_update_that_may_have_ended_halfway_is_made_once_more_also_with_the_settings_of_before(
     monkeypatch: pytest.MonkeyPatch, kind: str, halfway: bool
