@@ -52,18 +52,22 @@ def resume(engine: DockerClient, driver: str) -> None:
     """Starts them, where they are still there.
 
     Raises:
-        Failure: if one does not start; it stays noted.
+        Failure: if some do not start, once all were tried; those stay noted.
     """
     from docker.errors import DockerException
 
+    failed: list[str] = []
     for note, name in _notes(engine, driver).items():
         if engine.api.containers(all=True, filters={"name": f"^/{name}$"}):
             try:
                 engine.api.start(name)
             except DockerException as error:
                 said = getattr(error, "explanation", None) or str(error)
-                raise Failure(f"container {name}, stopped for the plugin's upgrade, does not start: {said}") from error
+                failed.append(f"container {name}, stopped for the plugin's upgrade, does not start: {said}")
+                continue
         engine.api.remove_volume(note)
+    if failed:
+        raise Failure("; ".join(failed))
 
 
 def forget(engine: DockerClient, driver: str) -> None:

@@ -16,6 +16,8 @@ from provider.connection import Engine, EngineConnection, EngineError, NotThereE
 HEALTHY = "healthy"
 # a start mounts, for which the engine waits two minutes; who looks at the container meanwhile waits, too
 START_SECONDS = 150
+# lines of a log
+SHOWN = 3
 # what the health check says of a server that waiting does not mend
 LASTING = ("offline: ", "Access denied", "password has expired")
 
@@ -93,9 +95,10 @@ def _until_healthy(connection: EngineConnection, container: str, name: str, seco
     if why != HEALTHY:
         said = connection.log(container, tail=40).splitlines()
         wrong = [line for line in said if "ERROR" in line or "datadocker-mysql:" in line] or said
-        last = " | ".join(wrong[-3:])
+        # what went wrong first led to the rest
+        told = " | ".join(wrong if len(wrong) <= SHOWN else [wrong[0], *wrong[1 - SHOWN :]])
         why = why or f"not healthy after {seconds} s"
-        raise EngineError(f"its container is {why}; its log says: {last} (docker logs {name} shows all of it)")
+        raise EngineError(f"its container is {why}; its log says: {told} (docker logs {name} shows all of it)")
 
 
 def _state(connection: EngineConnection, container: str) -> dict[str, Any]:

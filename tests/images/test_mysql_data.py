@@ -252,6 +252,17 @@ def test_temporary_tables_are_on_a_network_share_where_somebody_says_so(
     assert container.shell(f"cd {DATA}; ls '{place}'").out.count(".ibt\n") == 10
 
 
+@pytest.mark.parametrize(("line", "value"), [("", "0"), ("innodb_use_native_aio = ON", "1")], ids=["own", "file"])
+def test_a_server_takes_nothing_of_what_the_hosts_kernel_has_for_all(
+    engine: Engine, mysql_image: str, tmp_path: Path, line: str, value: str
+) -> None:
+    (tmp_path / "aio.cnf").write_text(f"[mysqld]\n{line}\n")
+    mount = ("-v", f"{tmp_path}/aio.cnf:/etc/mysql/conf.d/aio.cnf:ro")
+    container = server(engine, mysql_image, filled(engine, mysql_image), flags=mount)
+    container.wait_ready()
+    assert container.sql("SELECT @@innodb_use_native_aio", "secret").out == f"{value}\n"
+
+
 @pytest.mark.parametrize("channel", ["", " FOR CHANNEL 'shop-1'"], ids=["default", "named"])
 def test_a_replica_whose_relay_logs_have_a_hosts_name_goes_on(engine: Engine, mysql_image: str, channel: str) -> None:
     """As the server names them by itself; the applier's place is in a file of that name."""

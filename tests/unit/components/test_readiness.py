@@ -81,6 +81,14 @@ def test_one_that_stops_fails_the_update_with_its_last_words(engine: FakeEngine)
         wait(engine)
 
 
+def test_the_first_error_is_told_with_what_came_of_it(engine: FakeEngine) -> None:
+    engine.answers["/containers/c1/json"] = state("starting")
+    engine.events = [DIED]
+    engine.log = b"[ERROR] io_setup() failed\nnote\n[ERROR] two\n[ERROR] three\n[ERROR] Aborting\n"
+    with pytest.raises(pulumi.RunError, match=r"says: \[ERROR\] io_setup\(\) failed \| \S+ three \| \S+ Aborting \("):
+        wait(engine)
+
+
 def test_one_that_never_gets_ready_fails_the_update(engine: FakeEngine) -> None:
     engine.answers["/containers/c1/json"] = state("starting")
     engine.log = b"waiting\n"

@@ -292,17 +292,19 @@ def test_what_was_stopped_and_is_gone_is_not_missed(engine: PluginEngine) -> Non
     assert engine.volumes == {}
 
 
-def test_one_that_does_not_start_is_named(engine: PluginEngine) -> None:
+def test_one_that_does_not_start_is_named_and_keeps_no_other_down(engine: PluginEngine) -> None:
     engine.has()
-    engine.runs("mydb")
+    for name in ("docker1", "mydb", "reader"):
+        engine.runs(name)
     engine.broken = "containers/mydb/start"
     with pytest.raises(
         Failure, match="container mydb, stopped for the plugin's upgrade, does not start: no space left"
     ):
         upgrade(engine)
+    assert engine.running() == ["docker1", "reader"]
     engine.broken = ""
     upgrade(engine)
-    assert engine.running() == ["mydb"]
+    assert engine.running() == ["docker1", "mydb", "reader"]
 
 
 @pytest.mark.parametrize(("volumes", "running"), [(["theirs"], ["docker1", "mydb"]), ([], [])])
