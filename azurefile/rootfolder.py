@@ -10,8 +10,8 @@ def prepare(root: Path, state: str) -> None:
         root / state: 0o700,
         root / "credentials": 0o700,
         root / "fence": 0o700,
-        # Containers reach a share by a bind mount; listing what others have is not needed.
-        root / "shares": 0o711,
+        # Containers reach a share by a bind mount. A setuid program in one would make any user of the host root.
+        root / "shares": 0o700,
     }
     for folder, mode in modes.items():
         folder.mkdir(exist_ok=True)
