@@ -6,11 +6,13 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from azurefile import liveness
 from azurefile.liveness import Process
 from azurefile.options import SMB, Options
+
+R = TypeVar("R", bound="Container | Owner | Process")
 
 
 @dataclass
@@ -87,10 +89,14 @@ class Owner:
             name: None if data[name] is None else datetime.fromisoformat(data[name]).timestamp()
             for name in ("since", "renewed", "released")
         }
-        containers = [Container(**_known(Container, container)) for container in data["containers"]]
+        containers = [_built(Container, container) for container in data["containers"]]
         engine = data.get("engine")
-        asked = Process(engine["pid"], engine["ticks"]) if engine else None
-        return cls(**{**_known(cls, data), **times, "containers": containers, "engine": asked})
+        asked = _built(Process, engine) if engine else None
+        return _built(cls, {**data, **times, "containers": containers, "engine": asked})
+
+
+# What JSON makes of a field, where that is not what the field is declared as.
+_JSON: dict[Any, Any] = {float: int | float, list[Container]: list}
 
 
 def record_key(plugin: str, volume: str, host_id: str) -> str:
@@ -140,8 +146,15 @@ def facts(owner: Owner) -> dict[str, Any]:
     }
 
 
-def _known(record: type[Container | Owner], data: Any) -> dict[str, Any]:
-    return {field.name: data[field.name] for field in dataclasses.fields(record) if field.name in data}
+def _built(record: type[R], data: Any) -> R:
+    """Raises ValueError where a field is not of its declared type: whoever can write to a share can write a record."""
+    declared = {known.name: known.type for known in dataclasses.fields(record) if known.name in data}
+    for name, kind in declared.items():
+        value, types = data[name], _JSON.get(kind, kind)
+        # To Python a bool is an int.
+        if not isinstance(value, types) or isinstance(value, bool) is not (types is bool):
+            raise ValueError(f"{name} is of the type {type(value).__name__}")
+    return record(**{name: data[name] for name in declared})
 
 
 def _folded(folder: str) -> str:

@@ -41,6 +41,28 @@ def test_a_record_without_what_every_version_writes_is_none(lost: str) -> None:
         Owner.from_json({key: value for key, value in OLDEST.items() if key != lost})
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"folder": 5},
+        {"exclusive": 1},
+        {"plugin_pid": True},
+        {"since": None},
+        {"mounts": "1"},
+        {"takeover": True},
+        {"containers": [{"id": "c1", "name": "mydb", "pid": "/host/pipe", "ticks": 1}]},
+        {"containers": [{"id": "c1", "name": "mydb", "pid": 1.5}]},
+        {"containers": [{"id": "c1", "name": ["mydb"]}]},
+        {"engine": {"pid": "/host/pipe", "ticks": 1}},
+    ],
+    ids=str,
+)
+def test_a_record_with_a_field_of_another_type_is_none(wrong: dict[str, Any]) -> None:
+    """A pid that is a path would be read: of a pipe, for ever."""
+    with pytest.raises(ValueError, match=r"^\w+ is of the type "):
+        Owner.from_json(OLDEST | wrong)
+
+
 @pytest.mark.parametrize(("protocol", "excluded"), [("smb", True), ("local", False)])
 def test_letters_with_more_than_two_cases_name_one_folder_on_smb(one: Machine, protocol: str, excluded: bool) -> None:
     """A sigma at a word's end is written in another way than inside of it, and both are one in upper case."""
