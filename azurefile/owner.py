@@ -14,6 +14,9 @@ from azurefile.options import SMB, Options
 
 R = TypeVar("R", bound="Container | Owner | Process")
 
+# Ten times the highest TAKEOVER_SECONDS, for a hold that excludes nobody: nobody waits longer for one that is dead.
+_LONGEST_TAKEOVER = 900
+
 
 @dataclass
 class Container:
@@ -92,7 +95,10 @@ class Owner:
         containers = [_built(Container, container) for container in data["containers"]]
         engine = data.get("engine")
         asked = _built(Process, engine) if engine else None
-        return _built(cls, {**data, **times, "containers": containers, "engine": asked})
+        owner = _built(cls, {**data, **times, "containers": containers, "engine": asked})
+        if not 0 <= owner.takeover <= _LONGEST_TAKEOVER:
+            raise ValueError(f"takeover is not from 0 to {_LONGEST_TAKEOVER}")
+        return owner
 
 
 # What JSON makes of a field, where that is not what the field is declared as.

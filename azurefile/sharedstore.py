@@ -35,6 +35,8 @@ _END_TRIES, _END_SECONDS = 36, 5.0
 _NOTICED_SECONDS = 3 * 3600.0
 _MUTEX = "mutex"
 _CLOCK = "clock"
+# How the reading of a text ends that no plugin wrote; the last is one of lists in lists.
+_UNREADABLE = (ValueError, TypeError, KeyError, RecursionError)
 
 
 class SharedFolder(Protocol):
@@ -77,6 +79,7 @@ class SharedStore:
         # This process queues here: those that poll for one file overtake each other, over one connection.
         self._queue = threading.Lock()
         self._clock = clock
+        self._warned: set[str] = set()
         self._answered = self.answering_since = -math.inf
 
     @contextlib.contextmanager
@@ -187,7 +190,10 @@ class SharedStore:
         data, written = found
         try:
             owner = Owner.from_json(json.loads(data))
-        except (ValueError, TypeError, KeyError) as error:
+            if _name(owner.key) != name:
+                # A copy that a backup or a sync left: its mark would be looked for under another name than it gets.
+                raise ValueError(f"it is the record {owner.key}")
+        except _UNREADABLE as error:
             if is_locked(self, name):
                 if not data:
                     raise ShareSilent(
@@ -197,8 +203,9 @@ class SharedStore:
                     f'share "{self._share}": the owner record {name}.json of a plugin that runs can\'t be read; '
                     "use the same version of the plugin on every host"
                 ) from error
-            log.warning("owner record not readable", extra={"file": name, "error": error})
+            self._warn_once("owner record not readable", f"{name}.json", error)
             return None
+        self._warned.discard(f"{name}.json")
         # What was given back needs no mark.
         marked = marked and owner.released is None
         return Record(owner, written, self._taken(name, owner.lease) if marked else "")
@@ -216,9 +223,15 @@ class SharedStore:
         try:
             data = json.loads(mark[0])
             return str(data["by"]) if data["lease"] == lease else ""
-        except (ValueError, TypeError, KeyError):
-            log.warning("mark not readable", extra={"file": f"{name}.taken"})
+        except _UNREADABLE as error:
+            self._warn_once("mark not readable", f"{name}.taken", error)
             return ""
+
+    def _warn_once(self, message: str, file: str, error: Exception) -> None:
+        """Such a file may be there for years, and is looked at with each claim."""
+        if file not in self._warned:
+            self._warned.add(file)
+            log.warning(message, extra={"share": self._share, "file": file, "error": error})
 
 
 def _name(key: str) -> str:
