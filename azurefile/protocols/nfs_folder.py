@@ -145,6 +145,9 @@ class MountedFolder:
 
     @contextlib.contextmanager
     def _failing(self, *names: str) -> Iterator[None]:
+        # Only of a path's last part does the kernel refuse to follow a link.
+        if any("/" in name for name in names):
+            raise ShareError(f'share "{self._share}": {names[0]} is no name of a file of the fence')
         try:
             yield
         except OSError as error:

@@ -96,6 +96,35 @@ def test_what_is_no_plain_file_is_neither_read_nor_locked(
     assert host.read_text() == "the host's"
 
 
+@pytest.mark.parametrize(("call", "more"), [("read", ()), ("write", (b"{}\n",)), ("remove", ()), ("lock", ())])
+def test_no_file_is_reached_through_a_link_in_its_name(
+    tmp_path: Path, inside: Path, folder: MountedFolder, call: str, more: tuple[bytes, ...]
+) -> None:
+    host = tmp_path / "host"
+    host.mkdir()
+    (host / "x.json").write_text("the host's")
+    (inside / "a").symlink_to(host)
+    with pytest.raises(ShareError, match=r"a/x\.json is no name of a file of the fence"):
+        getattr(folder, call)("a/x.json", *more)
+    assert os.listdir(host) == ["x.json"]
+    assert (host / "x.json").read_text() == "the host's"
+
+
+def test_a_record_whose_key_leads_through_a_link_has_nothing_written_there(
+    tmp_path: Path, inside: Path, folder: MountedFolder
+) -> None:
+    host = tmp_path / "host"
+    host.mkdir()
+    store = SharedStore(folder, "dbs")
+    lease = Leases("azurefile", Host("one", "id-one", 60), Forgetful()).grant(volume("dbs"), store)
+    (inside / "a").symlink_to(host)
+    forged = lease.owner.to_json() | {"host_id": "a/x", "boot": "earlier"}
+    (inside / "forged.json").write_text(json.dumps(forged))
+    for record in store.records():
+        store.take(record.owner, "two")
+    assert os.listdir(host) == []
+
+
 @pytest.mark.parametrize("plant", ["link", "pipe"])
 def test_nothing_is_written_through_what_stands_where_a_new_record_is_made(
     tmp_path: Path, inside: Path, folder: MountedFolder, monkeypatch: pytest.MonkeyPatch, plant: str
