@@ -4,16 +4,18 @@ import contextlib
 import json
 import os
 import shutil
+import stat
 import time
 from pathlib import Path
 
 from azurefile import mounts, options
-from azurefile.errors import InUse, ShareError
+from azurefile.errors import InUse
 from azurefile.liveness import boot_id
 from azurefile.owner import holder_names, iso_time
 from azurefile.protocols.flock import FlockStore
 
 _TRASH = ".trash-"
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def remove_share(root: Path, share: str) -> bool:
@@ -44,8 +46,7 @@ def remove_share(root: Path, share: str) -> bool:
         _refuse_declared(root, share)
         _refuse_mounted(folder)
         _refuse_other_disks(folder, share)
-        trash = shares / f"{_TRASH}{share}-{time.time_ns()}"
-        folder.rename(trash)
+        folder.rename(_new_trash(shares, share))
         shutil.rmtree(root / "fence" / share, ignore_errors=True)
     _empty_trash(shares, share)
     return True
@@ -70,11 +71,32 @@ def _empty_trash(shares: Path, share: str) -> bool:
         if trash.is_symlink() or not trash.is_dir():
             trash.unlink()
             continue
-        if not shutil.rmtree.avoids_symlink_attacks:
-            raise ShareError(f'share "{share}": this system can\'t delete a folder safely')
         _refuse_other_disks(trash, share)
-        shutil.rmtree(trash)
+        _delete(trash, share)
     return bool(found)
+
+
+def _delete(trash: Path, share: str) -> None:
+    """Delete a folder; those in it become trash of their own first, so that no path gets long however deep they are."""
+    left = [trash]
+    while left:
+        folder = left.pop()
+        # The files first: on a full disk a folder may find no room beside it before.
+        for entry in sorted(os.scandir(folder), key=_is_folder):
+            if _is_folder(entry):
+                left.append(_new_trash(trash.parent, share))
+                os.rename(entry.path, left[-1])
+            else:
+                os.unlink(entry.path)
+        folder.rmdir()
+
+
+def _new_trash(shares: Path, share: str) -> Path:
+    return shares / f"{_TRASH}{share}-{time.time_ns()}"
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    return entry.is_dir(follow_symlinks=False)
 
 
 def _refuse_mounted(folder: Path) -> None:
@@ -93,14 +115,42 @@ def _refuse_mounted(folder: Path) -> None:
 
 
 def _refuse_other_disks(folder: Path, share: str) -> None:
-    """Refuse what no table of mounts that can be read here tells of."""
-    if folder.is_symlink():
+    """Refuse what no table of mounts that can be read here tells of.
+
+    One descriptor goes down and up again: a container's folders are deeper than the stack, the open files, or a path.
+    """
+    if not stat.S_ISDIR(folder.lstat().st_mode):
         return
-    device = folder.lstat().st_dev
-    for path, names, _ in os.walk(folder):
-        for inside in (Path(path, name) for name in names):
-            if inside.lstat().st_dev != device:
-                raise InUse(f'share "{share}": {inside} is on a disk of its own; unmount it first')
+    # The way to `here`: of each folder the name, and those beside it that are left.
+    way: list[tuple[str, list[str]]] = []
+    here = os.open(folder, _FOLDER)
+    try:
+        device = os.fstat(here).st_dev
+        left = _folders(here)
+        while left or way:
+            if left:
+                way.append((left.pop(), left))
+                here = _moved(here, way[-1][0])
+                if os.fstat(here).st_dev != device:
+                    inside = folder.joinpath(*(name for name, _ in way))
+                    raise InUse(f'share "{share}": {inside} is on a disk of its own; unmount it first')
+                left = _folders(here)
+            else:
+                here = _moved(here, "..")
+                left = way.pop()[1]
+    finally:
+        os.close(here)
+
+
+def _moved(here: int, name: str) -> int:
+    there = os.open(name, _FOLDER, dir_fd=here)
+    os.close(here)
+    return there
+
+
+def _folders(folder: int) -> list[str]:
+    with os.scandir(folder) as entries:
+        return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
 
 
 def _place(folder: Path) -> tuple[str, str]:

@@ -1,5 +1,6 @@
 """The one-shot commands: prepare the host, delete a share for good."""
 
+import os
 import stat
 import subprocess
 import sys
@@ -152,13 +153,13 @@ def test_remove_share_refuses_what_is_mounted_where_a_link_leads(tmp_path: Path,
     assert (other / "file").exists()
 
 
-@pytest.mark.parametrize("place", ["dbs", ".trash-dbs-123"])
+@pytest.mark.parametrize("place", ["dbs", ".trash-dbs-123", "dbs" + "/a" * 1200])
 def test_remove_share_refuses_another_disk_that_no_table_tells_of(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
     azurefile(tmp_path, "prepare")
     inside = tmp_path / "shares" / place / "disk"
-    inside.mkdir(parents=True)
+    subprocess.run(["mkdir", "-p", inside], check=True)
     subprocess.run(["mount", "-t", "tmpfs", "none", inside], check=True)
     monkeypatch.setattr(mounts, "read_mountinfo", lambda *_: [])
     try:
@@ -168,6 +169,8 @@ def test_remove_share_refuses_another_disk_that_no_table_tells_of(
         assert (inside / "file").exists()
     finally:
         subprocess.run(["umount", inside], check=True)
+        # What neither Python nor pytest can delete.
+        subprocess.run(["rm", "-r", tmp_path / "shares"], check=True)
 
 
 def test_remove_share_follows_no_links(tmp_path: Path) -> None:
@@ -181,6 +184,30 @@ def test_remove_share_follows_no_links(tmp_path: Path) -> None:
     for share in ("dbs", "link"):
         assert azurefile(tmp_path, "remove-share", share).returncode == 0
     assert list((tmp_path / "shares").iterdir()) == []
+    assert (outside / "file").read_text() == "x"
+
+
+def test_remove_share_deletes_folders_in_folders_that_no_path_reaches(tmp_path: Path) -> None:
+    azurefile(tmp_path, "prepare")
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "file").write_text("x")
+    (tmp_path / "shares/dbs").mkdir()
+    here = os.open(tmp_path / "shares/dbs", os.O_RDONLY)
+    for _ in range(3000):
+        os.mkdir("a", dir_fd=here)
+        os.mkdir("b", dir_fd=here)
+        below = os.open("a", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.symlink(outside, "link", dir_fd=here)
+    os.close(here)
+    done = azurefile(tmp_path, "remove-share", "dbs")
+    remained = os.listdir(tmp_path / "shares")
+    # What neither Python nor pytest can delete.
+    subprocess.run(["rm", "-r", tmp_path / "shares"], check=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, 'share "dbs" is deleted\n', "")
+    assert remained == []
     assert (outside / "file").read_text() == "x"
 
 
