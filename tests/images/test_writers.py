@@ -129,6 +129,13 @@ def test_existing_config_is_kept(engine: Engine, writer_image: str) -> None:
     assert writers[0].shell("cat /config/writers.conf").out == "pace=0.2\n"
 
 
+def test_a_pipe_in_the_place_of_the_config_stops_no_writer(engine: Engine, writer_image: str) -> None:
+    logs, config = engine.volume(), engine.volume()
+    must("run", "--rm", "-v", f"{config}:/config", writer_image, "mkfifo", "/config/writers.conf")
+    writers = start_writers(engine, writer_image, logs, config, count=1)
+    wait_until(lambda: writers[0].shell("test -s /logs/testfile").code == 0, "writing", 10)
+
+
 def test_both_end_at_once(engine: Engine, writer_image: str, reader_image: str) -> None:
     logs = engine.volume()
     started = [*start_writers(engine, writer_image, logs, None, count=1)]
