@@ -40,8 +40,8 @@ NAME = r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,78}[A-Za-z0-9_])?"
 INTERNET = "Internet"
 # learn.microsoft.com: tag resources, "limitations"; naming rules, Microsoft.Resources
 KEPT_TAGS = ("microsoft", "azure", "windows")
-# a test compares them with those that are set
-OWN_TAGS = ("datadocker-stack", "datadocker-network")
+# a test compares it with the one that is set
+OWN_TAG = "datadocker-stack"
 # a shorter prefix is a good part of the whole internet
 SHORTEST_PREFIX = 8
 # learn.microsoft.com: virtual networks FAQ, "address ranges that I can't use"
@@ -142,7 +142,7 @@ def _tag_name(name: str) -> str:
         raise ValueError("Azure takes tag names of 1 to 128 characters without < > % & \\ ? / and control characters")
     if name.lower().startswith(KEPT_TAGS):
         raise ValueError(f"Azure keeps names that begin with {', '.join(KEPT_TAGS[:-1])} or {KEPT_TAGS[-1]} for itself")
-    if name.lower() in OWN_TAGS:
+    if name.lower() == OWN_TAG:
         raise ValueError("this tag is the stack's own: leave it out")
     return name
 

@@ -178,7 +178,6 @@ def _azure(
             "gib": shares.gib,
             "redundancy": shares.redundancy,
             "subnet_id": getattr(host, "subnet_id", None),
-            "network_life": getattr(host, "network_life", None),
             "allow_from": shares.allow_from,
             "key": shares.key,
             "soft_delete_days": shares.soft_delete_days,

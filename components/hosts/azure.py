@@ -75,8 +75,6 @@ class AzureHost(DockerHost):
 
     subnet_id: pulumi.Output[str]
     """Id of its subnet, which a storage account lets in."""
-    network_life: pulumi.Output[str] | None
-    """Which network of that name the subnet is in; None where it is given."""
 
     def __init__(self, name: str, args: AzureHostArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Registers the host.
@@ -184,7 +182,7 @@ class AzureHost(DockerHost):
         self.docker_host = url
         self.address = pulumi.Output.from_input("127.0.0.1")
         self.public_address = address
-        self.subnet_id, self.network_life = net.subnet_id, net.life
+        self.subnet_id = net.subnet_id
         self.ssh = pulumi.Output.all(plain, address).apply(lambda k: shlex.join(["ssh", *k[0], f"{user}@{k[1]}"]))
         self.alias = args["base"]
         self.ssh_config = pulumi.Output.all(plain, address).apply(

@@ -8,7 +8,7 @@ from typing import NotRequired, TypedDict
 import pulumi
 from pulumi_azure_native import network
 
-from components.state import lasting
+from components.state import HOST_SUBNET, lasting, recorded
 
 NETWORK = "azure-native:network:VirtualNetwork"
 SSH_PORT = 22
@@ -73,8 +73,6 @@ class AzureNetwork(pulumi.ComponentResource):
     """Id of the network interface."""
     subnet_id: pulumi.Output[str]
     """Id of the subnet, which a storage account lets in, known once the interface is in it."""
-    life: pulumi.Output[str] | None = None
-    """Which network of that name it is; None where the subnet is given."""
     public_address: pulumi.Output[str] | None
     """The public address, if there is one."""
     private_address: pulumi.Output[str]
@@ -144,11 +142,11 @@ class AzureNetwork(pulumi.ComponentResource):
             tags=args["tags"],
             opts=self._child,
         )
-        self.life = lasting(made, NETWORK, f"{self._name}-network", "resourceGuid", made.resource_guid)
+        life = lasting(made, NETWORK, f"{self._name}-network", "resourceGuid", made.resource_guid)
         # a list inside of the network would delete the subnets that others add to it, such as a jump host's
         return network.Subnet(
             f"{self._name}-subnet",
-            subnet_name=SUBNET,
+            subnet_name=life.apply(self._subnet_name),
             virtual_network_name=made.name,
             resource_group_name=args["group"],
             address_prefix=args["subnet_range"],
@@ -160,6 +158,13 @@ class AzureNetwork(pulumi.ComponentResource):
             nat_gateway={"id": self._way_out()} if args["nat_gateway"] else None,
             opts=self._child,
         ).id
+
+    def _subnet_name(self, life: str) -> str:
+        """Another one in each network: no account lets in a subnet by the id of one that it let in and that is gone."""
+        before, subnet = recorded().get((NETWORK, f"{self._name}-network"), {}), recorded().get(HOST_SUBNET, {})
+        # one that stands may be named without it, and another name would replace it
+        stands = before.get("resourceGuid") == life and subnet.get("name") == SUBNET
+        return SUBNET if stands else f"{SUBNET}-{life[:8]}"
 
     def _way_out(self) -> pulumi.Output[str]:
         args = self._args

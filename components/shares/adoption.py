@@ -17,7 +17,9 @@ from components.state import FILES_ACCOUNT, FILES_GROUP, HOST_MACHINE, HOST_SUBN
 
 # a subnet that a stack made for its host: see `AzureNetwork`
 MADE = re.compile(
-    r".*/resourceGroups/([^/]+)/providers/Microsoft\.Network/virtualNetworks/([^/]+-vnet)/subnets/host", re.I
+    r".*/resourceGroups/([^/]+)/providers/Microsoft\.Network/virtualNetworks/([^/]+-vnet)"
+    r"/subnets/(host(?:-[0-9a-f]{8})?)",
+    re.I,
 )
 
 
@@ -108,9 +110,9 @@ def _unknown_host(account: Found, host: HostNames | None) -> str | None:
     for rule in rules:
         subnet = str(rule.get("virtualNetworkResourceId"))
         made = MADE.fullmatch(subnet)
-        # one that was given says nothing of who is in it; one that is gone is none of Azure's rules any more
+        # one that was given says nothing of who is in it; the rule of one that is gone stays
         if made and subnet.lower() not in own:
-            names = {"resourceGroupName": made[1], "virtualNetworkName": made[2], "subnetName": "host"}
+            names = {"resourceGroupName": made[1], "virtualNetworkName": made[2], "subnetName": made[3]}
             if look_up("azure-native:network:getSubnet", **names):
                 return made[1]
     if host is None or HOST_MACHINE in recorded():

@@ -16,8 +16,6 @@ from components.hosts import DockerHost
 from components.plugin import AzureFilePlugin
 from components.shares.share import FileShare
 
-# what tells one life of the host's network from the next
-NETWORK_TAG = "datadocker-network"
 # GiB, beyond which a standard account is another for good (learn.microsoft.com: create an SMB Azure file share)
 PLAIN_QUOTA = 5120
 # performance of shares → kind of their account
@@ -49,8 +47,6 @@ class AzureFileSharesArgs(TypedDict):
     """LRS, ZRS, GRS or GZRS."""
     subnet_id: NotRequired[pulumi.Input[str] | None]
     """The host's subnet, which is let in."""
-    network_life: NotRequired[pulumi.Input[str] | None]
-    """Which network it is in: a subnet that is made anew under its id has to be let in anew."""
     allow_from: list[str]
     """Public addresses that are let in, too."""
     key: str
@@ -110,7 +106,7 @@ class AzureFileShares(pulumi.ComponentResource):
                 "virtual_network_rules": _subnets(args.get("subnet_id")),
                 "ip_rules": [{"i_p_address_or_range": a, "action": storage.Action.ALLOW} for a in args["allow_from"]],
             },
-            tags=tags | _let_in(args.get("network_life")),
+            tags=tags,
             opts=self.options(f"{name}-account"),
         )
         self.group, self.account = group.name, account.name
@@ -217,8 +213,3 @@ def _subnets(subnet_id: pulumi.Input[str] | None) -> list[storage.VirtualNetwork
     if subnet_id is None:
         return []
     return [{"virtual_network_resource_id": subnet_id, "action": storage.Action.ALLOW}]
-
-
-def _let_in(network_life: pulumi.Input[str] | None) -> dict[str, pulumi.Input[str]]:
-    # Azure takes a deleted subnet out of the rules above, whose text is the same once it is made anew
-    return {} if network_life is None else {NETWORK_TAG: network_life}

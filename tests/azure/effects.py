@@ -17,6 +17,7 @@ from tests.azure.machines import BootFailed, Order, Ran, claimed_address
 from tests.azure.network_rules import prefixes
 from tests.azure.reach import address_of, open_ports, subnets_of
 from tests.azure.resource import Resource
+from tests.azure.storage_rules import DELETED
 from tests.azure.values import at, one
 
 if TYPE_CHECKING:
@@ -71,7 +72,11 @@ def carry_out(cloud: Cloud, new: Resource, old: Resource | None) -> None:
             new.name,
             (new.facts["keys"][0], new.facts["keys"][1]),
             bool(new.inputs.get("enableHttpsTrafficOnly", True)),
-            tuple(new.inputs_at("networkRuleSet.virtualNetworkRules[].virtualNetworkResourceId"))
+            tuple(
+                rule["virtualNetworkResourceId"]
+                for rule in new.inputs_at("networkRuleSet.virtualNetworkRules[]")
+                if rule.get("state") != DELETED
+            )
             if one(new.inputs, "networkRuleSet.defaultAction") == "Deny"
             else None,
         )
@@ -100,17 +105,15 @@ def take_away(cloud: Cloud, gone: Resource) -> None:
 
 
 def shut_out(cloud: Cloud, gone: Resource) -> None:
-    """Takes a subnet that is deleted out of the accounts that let it in: one made anew under its id is another.
+    """Marks the rules that let in a subnet which is deleted: they stay, and let in none that is made anew by its id.
 
-    https://learn.microsoft.com/azure/storage/common/storage-network-security-virtual-networks
+    https://github.com/MicrosoftDocs/azure-docs/pull/71743
     """
     for account in cloud.of_type(ACCOUNT) if gone.kind.token == SUBNET else ():
-        rules = account.inputs.get("networkRuleSet", {})
-        allowed = rules.get("virtualNetworkRules", [])
-        kept = [rule for rule in allowed if rule["virtualNetworkResourceId"].lower() != gone.key]
-        if kept != allowed:
-            rules["virtualNetworkRules"] = kept
-            carry_out(cloud, account, account)
+        for rule in account.inputs_at("networkRuleSet.virtualNetworkRules[]"):
+            if rule["virtualNetworkResourceId"].lower() == gone.key:
+                rule["state"] = DELETED
+                carry_out(cloud, account, account)
 
 
 def refresh_ports(cloud: Cloud) -> None:

@@ -225,7 +225,7 @@ def _(cloud: Cloud, account: Resource, out: Outputs) -> None:
     }.items():
         rules.setdefault(name, value)
     for allowed in rules["virtualNetworkRules"]:
-        allowed["state"] = "Succeeded"
+        allowed.setdefault("state", "Succeeded")
     out["encryption"] = {
         "keySource": "Microsoft.Storage",
         "services": {s: {"enabled": True, "keyType": "Account"} for s in ("blob", "file")},

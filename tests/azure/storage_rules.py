@@ -31,6 +31,8 @@ SKUS = {
 }
 # of an account's firewall
 MOST_ADDRESSES = 400
+# the state of its rule whose subnet is gone
+DELETED = "NetworkSourceDeleted"
 PRIVATE = [ipaddress.IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")]
 HEADERS = "The value for one of the HTTP headers is not in the correct format."
 
@@ -115,6 +117,25 @@ def a_subnet_that_changes_is_let_in_nowhere(cloud: Cloud, new: Resource) -> Azur
                 "NetworkAclsValidationFailure",
                 "Validation of network acls failure: SubnetsNotProvisioned:Cannot proceed with operation because "
                 f"subnets {name} of the virtual network {network} are not provisioned. They are in Updating state..",
+            )
+    return None
+
+
+@rule("storage:StorageAccount", source="https://github.com/MicrosoftDocs/azure-docs/pull/71743")
+def a_subnet_made_anew_is_let_in_once_no_account_has_the_deleted_one(cloud: Cloud, new: Resource) -> AzureError | None:
+    for reference in new.inputs_at("networkRuleSet.virtualNetworkRules[].virtualNetworkResourceId"):
+        accounts = [
+            account.name
+            for account in cloud.of_type(new.kind.token)
+            for allowed in account.inputs_at("networkRuleSet.virtualNetworkRules[]")
+            if allowed.get("state") == DELETED and allowed["virtualNetworkResourceId"].lower() == reference.lower()
+        ]
+        if accounts:
+            # the code and the words are known, the status is not
+            return bad_request(
+                "NetworkAclsNetworkSourceDeleted",
+                f"NetworkAcls VirtualNetworkRule {reference} with state {DELETED} in accounts {','.join(accounts)} is "
+                "required to be removed before it can be added again.",
             )
     return None
 

@@ -310,5 +310,5 @@ def test_a_move_that_failed_half_way_is_finished_or_taken_back(
 
 
 def names(cloud: Cloud) -> list[str]:
-    """What there is; a machine's disk is named by Azure, and another machine has another."""
-    return sorted(re.sub("_osdisk_1_[0-9a-f]+", "_osdisk", key) for key in cloud.resources)
+    """What there is; another machine's disk has another name, and so has another network's subnet."""
+    return sorted(re.sub("(_osdisk_1_|/subnets/host-)[0-9a-f]+", r"\1", key) for key in cloud.resources)

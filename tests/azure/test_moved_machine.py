@@ -81,8 +81,32 @@ def test_what_is_taken_back_lets_the_new_subnet_in(clone: Clone, azure: StandIn)
     assert settled(clone, azure)
 
 
-def test_a_subnet_that_others_deleted_is_let_in_again(clone: Clone, azure: StandIn) -> None:
+def test_an_account_that_was_left_before_lets_the_new_subnet_in(clone: Clone, azure: StandIn) -> None:
+    put(clone, "shares.account", "another1")
+    clone.change("up")
+    clone.change("destroy")
+    clone.change("up")
+    clone.pulumi("config", "rm", "--path", "datadocker:shares.account")
+    clone.change("up")
+    shares = azure.cloud.shares
+    assert isinstance(shares, RecordingShares)
+    assert list(shares.let_in.values()) == [(azure.cloud.only(SUBNET).id,)] * 2
+
+
+def test_the_subnet_of_a_network_that_others_deleted_is_let_in(clone: Clone, azure: StandIn) -> None:
+    for token in ("compute:VirtualMachine", "network:NetworkInterface", "network:VirtualNetwork"):
+        azure.cloud.remove(azure.cloud.only(token).id)
+    clone.change("up", "--refresh")
+    assert settled(clone, azure)
+
+
+def test_a_subnet_that_others_deleted_is_let_in_once_its_rule_is_removed(clone: Clone, azure: StandIn) -> None:
     azure.cloud.remove(azure.cloud.only(SUBNET).id)
+    code, said = clone.run("up", "--refresh", "--yes", "--skip-preview")
+    assert code
+    assert "NetworkAclsNetworkSourceDeleted" in said
+    # az storage account network-rule remove
+    azure.cloud.only("storage:StorageAccount").inputs["networkRuleSet"]["virtualNetworkRules"] = []
     clone.change("up", "--refresh")
     assert settled(clone, azure)
 

@@ -102,7 +102,13 @@ def test_a_subnet_that_is_made_anew_is_not_let_in_by_its_id(cloud: Cloud, by_its
         cloud.delete(subnet)
     put(cloud, "network:Subnet")
     assert cloud.shares.let_in == {"demodata1": ()}
-    assert cloud.get(cloud.only(ACCOUNT).id)["networkRuleSet"]["virtualNetworkRules"] == []
+    (rule,) = cloud.get(cloud.only(ACCOUNT).id)["networkRuleSet"]["virtualNetworkRules"]
+    assert rule["state"] == "NetworkSourceDeleted"
+    for account in ("demodata1", "demodata2"):
+        with pytest.raises(AzureError, match="in accounts demodata1 is required to be removed before") as caught:
+            put(cloud, ACCOUNT, accountName=account)
+        assert caught.value.code == "NetworkAclsNetworkSourceDeleted"
+    put(cloud, ACCOUNT, networkRuleSet={"defaultAction": "Deny"})
     put(cloud, ACCOUNT)
     assert cloud.shares.let_in == {"demodata1": (subnet,)}
 

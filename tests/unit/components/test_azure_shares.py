@@ -190,7 +190,7 @@ def test_what_an_earlier_life_left_is_taken_back(build: Build, recorder: AzureRe
     assert options[ACCOUNT, "files-account"].retain_on_delete is True
 
 
-MADE = SUBNET.replace("/v/subnets/s", "/old-vnet/subnets/host")
+MADE = SUBNET.replace("/v/subnets/s", "/old-vnet/subnets/host-0123abcd")
 
 
 @pytest.mark.parametrize(
@@ -199,6 +199,8 @@ MADE = SUBNET.replace("/v/subnets/s", "/old-vnet/subnets/host")
         # a host by another name, which the rules know
         (MADE, None, {}, "network:getSubnet", "n"),
         (MADE, {}, {}, "network:getSubnet", "n"),
+        (MADE.removesuffix("-0123abcd"), {}, {}, "network:getSubnet", "n"),
+        (f"{MADE}s", {}, {}, "network:getSubnet", None),
         (MADE, None, {}, None, None),
         (MADE, {}, {(SUBNETWORK, "host-net-subnet"): {"id": MADE.upper()}}, "network:getSubnet", None),
         (MADE, {"subnet": MADE}, {}, "network:getSubnet", None),

@@ -11,10 +11,9 @@ import pytest
 import yaml
 
 from components.azure_lookup import STACK_TAG
-from components.shares.azure import NETWORK_TAG
 from stacks import schema
 from stacks.azure import AzureHostSettings, AzureSharesSettings
-from stacks.azure_names import OWN_TAGS
+from stacks.azure_names import OWN_TAG
 from stacks.azure_regions import REGIONS, WITHOUT_PAIR, WITHOUT_ZONES
 from stacks.azure_sections import ARM, ONLY_GENERATION_1, ONLY_GENERATION_2, WITHOUT_PREMIUM
 from stacks.config import parse
@@ -159,7 +158,6 @@ def test_only_prod_is_production_by_its_name() -> None:
         ({"tags": {"": "c"}}, "Azure takes tag names of 1 to 128 characters without"),
         ({"tags": {"a\nb": "c"}}, "Azure takes tag names of 1 to 128 characters without"),
         ({"tags": {"Microsoft.x": "c"}}, "Azure keeps names that begin with microsoft, azure or windows"),
-        ({"tags": {"datadocker-network": "a"}}, "this tag is the stack's own: leave it out"),
         ({"tags": {"Datadocker-Stack": "a"}}, "this tag is the stack's own: leave it out"),
         ({"tags": {"team": "a", "Team": "b"}}, "host.tags: team and Team are one name to Azure: leave one out"),
         ({"identities": ["me"]}, "host.identities[0]: 'me': Azure takes a user-assigned identity's id"),
@@ -294,8 +292,8 @@ def test_a_network_that_is_named_twice_is_named_once() -> None:
     assert shares.allow_from == ["8.8.8.8"]
 
 
-def test_the_tags_that_are_the_stacks_own() -> None:
-    assert (STACK_TAG, NETWORK_TAG) == OWN_TAGS
+def test_the_tag_that_is_the_stacks_own() -> None:
+    assert STACK_TAG == OWN_TAG
 
 
 @pytest.mark.parametrize("change", [str, str.lower, lambda text: text.replace("/resourceGroups/", "/resourcegroups/")])

@@ -188,7 +188,28 @@ def test_a_preview_of_a_change_in_place_replaces_nothing(
         ("the-one-before", "the-network-before") if preview else ("4711-of-this-machine", "4711-of-this-network")
     )
     assert recorder.one(STOP, "host-stop")["machine"] == machine
-    assert recorder.one(ACCOUNT, "files-account")["tags"]["datadocker-network"] == network
+    assert recorder.one(SUBNETWORK, "host-net-subnet")["subnetName"] == f"host-{network[:8]}"
+
+
+@pytest.mark.parametrize(
+    ("network", "subnet", "named"),
+    [
+        ("4711-of-this-network", "host", "host"),
+        ("4711-of-this-network", None, "host-4711-of-"),
+        ("the-network-before", "host", "host-4711-of-"),
+        ("the-network-before", "host-the-netw", "host-4711-of-"),
+        # a run that ended early left it to be replaced
+        ("4711-of-this-network", "host-the-netw", "host-4711-of-"),
+    ],
+)
+def test_a_subnet_is_named_anew_in_another_network_and_stays_as_it_is_in_its_own(
+    build: Build, recorder: AzureRecorder, exported: dict[str, Any], network: str, subnet: str | None, named: str
+) -> None:
+    recorder.in_state = {(NETWORK, "host-net-network"): {"resourceGuid": network}}
+    if subnet:
+        recorder.in_state[SUBNETWORK, "host-net-subnet"] = {"name": subnet}
+    stand(build, exported)
+    assert recorder.one(SUBNETWORK, "host-net-subnet")["subnetName"] == named
 
 
 def test_azure_is_asked_once_for_each_thing(build: Build, recorder: AzureRecorder, exported: dict[str, Any]) -> None:
