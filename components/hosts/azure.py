@@ -13,14 +13,14 @@ from pulumi_azure_native import resources
 
 from components.azure_lookup import STACK_TAG, look_up
 from components.custom import GracefulStop
-from components.hosts.azure_bootstrap import cloud_config, custom_data, read_custom_data
+from components.hosts.azure_bootstrap import custom_data, read_custom_data
 from components.hosts.azure_key import read_azure_public
 from components.hosts.azure_machine import AzureMachine
 from components.hosts.azure_network import SSH_PORT, AzureNetwork, NetworkSettings
 from components.hosts.docker_provider import DockerProvider
 from components.hosts.host import DockerHost
 from components.hosts.kept_key import key_folder, write_key
-from components.hosts.keys import KeyPair, Pair
+from components.hosts.keys import KeyPair
 from components.hosts.ssh import ssh_options
 from components.state import AZURE_HOST, recorded
 from provider.connection import Engine
@@ -131,6 +131,7 @@ class AzureHost(DockerHost):
                 "custom_data": pulumi.Output.all(host_key.private, host_key.public).apply(
                     lambda pair: custom_data(user, {"private": pair[0], "public": pair[1]}, more)
                 ),
+                "more": more,
                 "zone": args.get("zone"),
                 "availability_set": args.get("availability_set"),
                 "system_identity": args["system_identity"],
@@ -220,8 +221,7 @@ class AzureHost(DockerHost):
 
 def _recipe(args: AzureHostArgs, public: str | None, more: str) -> str:
     """What tells whether anything of the host is going to change."""
-    bootstrap = cloud_config(args["user"], Pair(private="", public=""), more)
-    return hashlib.sha256(json.dumps([args, public, bootstrap], sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([args, public, more], sort_keys=True).encode()).hexdigest()
 
 
 def _ask_before_a_change(name: str, recipe: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import NotRequired, TypedDict
 
 import pulumi
@@ -21,7 +22,6 @@ FIXED = [
     "networkProfile",
     "osProfile.adminUsername",
     "osProfile.computerName",
-    "osProfile.customData",
     "osProfile.linuxConfiguration.disablePasswordAuthentication",
     "osProfile.linuxConfiguration.ssh",
     "storageProfile.imageReference",
@@ -57,6 +57,8 @@ class AzureMachineArgs(TypedDict):
     """The key that logs in."""
     custom_data: pulumi.Input[str]
     """What cloud-init reads, base64; a secret, since the host key is in it."""
+    more: str
+    """The user's part of it: another one makes another machine."""
     zone: NotRequired[str | None]
     """Availability zone."""
     availability_set: NotRequired[str | None]
@@ -104,8 +106,10 @@ class AzureMachine(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(
                 parent=self,
                 replace_on_changes=FIXED,
+                # read once in a machine's life: one that stands gains nothing by ours, and a new one gets the present
+                ignore_changes=["osProfile.customData"],
                 # nor on a machine that runs; of one that is deallocated Azure says neither, and a refresh drops both
-                replacement_trigger=[args["disk_gib"], args["disk_type"]],
+                replacement_trigger=[args["disk_gib"], args["disk_type"], *_digest(args["more"])],
                 # its name and its interface can't be had twice
                 delete_before_replace=True,
             ),
@@ -162,6 +166,11 @@ def _left(args: AzureMachineArgs, name: str) -> str | None:
     names = {"resourceGroupName": args["group_name"], "vmName": args["base"], "runCommandName": RUN_NAME}
     found = look_up("azure-native:compute:getVirtualMachineRunCommandByVirtualMachine", **names)
     return found.id if found else None
+
+
+def _digest(more: str) -> list[str]:
+    # it may hold secrets, and a trigger is none
+    return [hashlib.sha256(more.encode()).hexdigest()] if more else []
 
 
 def _storage(args: AzureMachineArgs) -> compute.StorageProfileArgsDict:

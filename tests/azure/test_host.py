@@ -223,6 +223,38 @@ def test_a_machine_is_made_anew_with_another_size_where_it_can_not_be_resized(cl
     clone.pulumi("up", "--yes", "--skip-preview", "--expect-no-changes")
 
 
+@pytest.mark.parametrize("reason", ["--replace", "disk.size", "image", "customData", "gone"])
+def test_a_newer_checkout_leaves_a_machine_alone_and_boots_the_next_one(
+    clone: Clone, azure: StandIn, reason: str
+) -> None:
+    room = azure.cloud.machines
+    assert isinstance(room, RecordingRoom)
+    clone.change("up")
+    life = azure.cloud.only("compute:VirtualMachine").facts["vmId"]
+    bootstrap = clone.checkout / "components/hosts/azure_bootstrap.py"
+    bootstrap.write_text(bootstrap.read_text().replace('"nfs-common"', '"nfs-common", "newer"'))
+    for _ in range(2):
+        clone.change("up")
+        assert azure.cloud.only("compute:VirtualMachine").facts["vmId"] == life
+    more: list[str] = []
+    if reason == "--replace":
+        more = ["--replace", "**azure-native:compute:VirtualMachine::**"]
+    elif reason == "gone":
+        azure.cloud.remove(azure.cloud.only("compute:VirtualMachine").id)
+        more = ["--refresh"]
+    else:
+        file = clone.folder / "mine"
+        file.write_text("#!/bin/sh\n")
+        values = {"disk.size": "64", "image": "Debian:debian-13:13-gen2:latest", "customData": str(file)}
+        set_host(clone, reason, values[reason])
+    clone.change("up", *more)
+    machine = azure.cloud.only("compute:VirtualMachine")
+    assert machine.facts["vmId"] != life
+    (order,) = room.orders.values()
+    assert b"newer" in order.custom_data
+    clone.pulumi("up", "--yes", "--skip-preview", "--expect-no-changes")
+
+
 def changed(clone: Clone, setting: str, value: str) -> tuple[int, str]:
     """Code and text of an `up` with a setting that is taken back afterwards."""
     clone.pulumi("config", "set", "--path", f"datadocker:host.{setting}", value)

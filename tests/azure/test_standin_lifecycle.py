@@ -169,8 +169,8 @@ from components.hosts.azure_machine import AzureMachine
 AzureMachine("host-machine", {{
     "base": "demo", "group": group.name, "location": "westeurope", "interface_id": nic.id, "size": "Standard_B2s_v2",
     "image": "Debian:debian-12:12-gen2:latest", "disk_gib": 32, "disk_type": "StandardSSD_LRS", "user": "datadocker",
-    "public_key": {KEY!r}, "custom_data": "I2Nsb3VkLWNvbmZpZwo=", "system_identity": False, "identities": [],
-    "tags": {{}},
+    "public_key": {KEY!r}, "custom_data": "I2Nsb3VkLWNvbmZpZwo=", "more": "", "system_identity": False,
+    "identities": [], "tags": {{}},
 }})
 """
     )
