@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,6 +24,8 @@ ANSWER_SECONDS = 30
 STOP_SECONDS = 60
 # what ssh says of a jump host that lets nobody through, beside that one's own line
 BEHIND_JUMP = ("UNKNOWN port 65535", "kex_exchange_identification: ")
+# sshd turns logins away at random while ten are under way (sshd_config(5), MaxStartups); two processes log in at a time
+LOGINS = threading.BoundedSemaphore(4)
 
 
 class Engine(TypedDict):
@@ -207,28 +210,31 @@ def connect(engine: Engine) -> Iterator[EngineConnection]:
         if shutil.which("ssh") is None:
             raise EngineError("the host is reached by ssh, and there is no ssh here: install openssh-client")
         said, there = Path(folder, "ssh.log"), f"{parts.username}@{parts.hostname}"
-        with said.open("w") as log:
-            ssh = subprocess.Popen(
-                command,
-                # the other end reads it until we are gone, however we end, and ssh ends then
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=log,
-            )
-        try:
-            while not _listens(forwarded):
-                if ssh.poll() is not None:
-                    raise EngineError(
-                        f"ssh to {there} failed: {_last_line(said) or 'it said nothing'}; mend datadocker:host, or "
-                        "what keeps ssh out"
-                    )
-                time.sleep(0.02)  # ssh tells nobody when its forward stands
-            # what a server says to everybody comes before
-            greeted = said.stat().st_size
-            yield EngineConnection(str(forwarded), f"on {there}", lambda: _last_line(said, greeted))
-        finally:
-            ssh.terminate()
-            ssh.wait()
+        with contextlib.ExitStack() as login:
+            login.enter_context(LOGINS)
+            with said.open("w") as log:
+                ssh = subprocess.Popen(
+                    command,
+                    # the other end reads it until we are gone, however we end, and ssh ends then
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.DEVNULL,
+                    stderr=log,
+                )
+            try:
+                while not _listens(forwarded):
+                    if ssh.poll() is not None:
+                        raise EngineError(
+                            f"ssh to {there} failed: {_last_line(said) or 'it said nothing'}; mend datadocker:host, or "
+                            "what keeps ssh out"
+                        )
+                    time.sleep(0.02)  # ssh tells nobody when its forward stands
+                login.close()
+                # what a server says to everybody comes before
+                greeted = said.stat().st_size
+                yield EngineConnection(str(forwarded), f"on {there}", lambda: _last_line(said, greeted))
+            finally:
+                ssh.terminate()
+                ssh.wait()
 
 
 def _last_line(file: Path, start: int = 0) -> str:

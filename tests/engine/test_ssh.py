@@ -13,8 +13,10 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,7 +51,7 @@ def sshd(folder: Path, settings: str = "") -> Iterator[SSHServer]:
     (folder / "sshd_config").write_text(
         f"Port {port}\nListenAddress 127.0.0.1\nHostKey {folder}/host\nPidFile none\n"
         f"AuthorizedKeysFile {folder}/authorized_keys\nStrictModes no\nUsePAM no\nPasswordAuthentication no\n"
-        f"PermitRootLogin prohibit-password\nMaxStartups 100\nMaxSessions 100\n{settings}"
+        f"PermitRootLogin prohibit-password\n{settings}"
     )
     Path("/run/sshd").mkdir(exist_ok=True)
     running = subprocess.Popen([shutil.which("sshd") or "/usr/sbin/sshd", "-D", "-f", folder / "sshd_config", "-E",
@@ -131,6 +133,19 @@ def test_an_engine_that_ssh_does_not_reach_is_named_with_what_ssh_says(tmp_path:
         r"there, may this user use it \(group docker\), and does sshd forward sockets \(AllowStreamLocalForwarding\)\?",
         said,
     ), said
+
+
+def test_many_databases_are_asked_at_once_without_more_logins_than_sshd_takes(tmp_path: Path) -> None:
+    def ask(_: int) -> None:
+        together.wait()
+        with connect(way(server)) as engine:
+            engine.ping()
+
+    many = 20
+    together = threading.Barrier(many)
+    # by default it turns away some from the tenth on, this one all
+    with sshd(tmp_path, "MaxStartups 10\n") as server, ThreadPoolExecutor(many) as pool:
+        list(pool.map(ask, range(many)))
 
 
 def way(server: SSHServer) -> Engine:
