@@ -74,7 +74,7 @@ class Driver:
             self._protocols,
             self._leases,
             holders,
-            Fence(self._leases, engine.running, self._watcher.listening),
+            Fence(self._leases, engine.running, self._watcher.listening, self._volumes.all),
             self._keeper,
         )
         self._restorer = Restorer(

@@ -58,16 +58,18 @@ class Fence:
         leases: Leases,
         running: Callable[[str], bool | None],
         naming: Callable[[], bool],
+        volumes: Callable[[], list[Volume]],
         clock: Callable[[], float] = liveness.clock,
     ) -> None:
         """Grant to `leases`.
 
         `running` says whether a container with a volume runs (None: the engine does not answer),
-        `naming` whether the engine's events are being read, so that names can be expected.
+        `naming` whether the engine's events are being read, so that names can be expected, `volumes` which there are.
         """
         self._leases = leases
         self._running = running
         self._naming = naming
+        self._volumes = volumes
         self._silence = Silence(clock)
 
     def alive(self, volume: str) -> bool:
@@ -196,12 +198,18 @@ class Fence:
                 raise Held(volume, owner, passing=True)
 
     def _harmless(self, volume: Volume, store: LockStore) -> set[str]:
-        """Records that need not be read: this process has the holds, and knows them to be in nobody's way.
+        """Records that need not be read: they are of this plugin's own volumes, and in nobody's way.
 
         A host with many databases on one share would else read all of them for each.
         """
-        others = (lease for lease in self._leases.all() if lease.store is store and lease.owner.volume != volume.name)
-        return {lease.owner.key for lease in others if not conflict(lease.owner, volume.options)}
+        held = {lease.owner.volume: lease for lease in self._leases.all()}
+        owners = [lease.owner for lease in held.values() if lease.store is store]
+        if store.shared:
+            # Not on a folder of the host: on one that machines share another's volume may have the name.
+            share = volume.options.share
+            free = (kept for kept in self._volumes() if kept.name not in held and kept.options.share == share)
+            owners += [self._leases.owner(kept, store) for kept in free]
+        return {o.key for o in owners if o.volume != volume.name and not conflict(o, volume.options)}
 
     def _void(self, owner: Owner, *, locked: bool) -> bool:
         """Whether this process let the hold go, and the share could not be told."""

@@ -55,6 +55,7 @@ class MemoryFolder:
         self.files: dict[str, tuple[bytes, float]] = {}
         self.locks: dict[str, MemoryLock] = {}
         self.ended: list[str] = []
+        self.asked: list[str] = []
 
     def names(self) -> list[str]:
         self.ask()
@@ -62,6 +63,7 @@ class MemoryFolder:
 
     def read(self, name: str) -> tuple[bytes, float] | None:
         self.ask()
+        self.asked.append(name)
         return self.files.get(name)
 
     def write(self, name: str, data: bytes) -> float:
@@ -111,10 +113,18 @@ class Machine:
         host = Host(name, identity or f"id-{name}", takeover)
         self.leases = Leases("azurefile", host, memory or Forgetful(), clock=lambda: world.now)
         self.holders = Holders(self.leases)
-        self.fence = Fence(self.leases, lambda _: False, lambda: False, clock=lambda: world.now)
+        self.volumes: dict[str, Volume] = {}
+        self.fence = Fence(
+            self.leases,
+            lambda _: False,
+            lambda: False,
+            lambda: list(self.volumes.values()),
+            clock=lambda: world.now,
+        )
 
     def claim(self, name: str = "dbs", **given: str) -> Lease:
-        self.fence.claim(volume(name, **given), self.store, rejoin=False)
+        self.volumes[name] = volume(name, **given)
+        self.fence.claim(self.volumes[name], self.store, rejoin=False)
         lease = self.leases.of(name)
         assert lease is not None
         return lease

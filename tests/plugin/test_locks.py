@@ -63,7 +63,7 @@ def test_a_lock_file_deleted_while_it_is_locked_excludes_nobody_and_is_not_used(
 def test_a_nameless_holder_is_looked_up_only_after_the_engine_restarted(tmp_path: Path, running: bool | None) -> None:
     answers: list[bool | None] = [running]
     leases = Leases("azurefile", HOST, Forgetful())
-    fence = Fence(leases, lambda _: answers[0], lambda: False)
+    fence = Fence(leases, lambda _: answers[0], lambda: False, list)
     store = FlockStore(tmp_path)
     fence.claim(volume("one"), store, rejoin=False)
     lease = leases.of("one")
@@ -84,7 +84,7 @@ def test_a_nameless_holder_is_looked_up_only_after_the_engine_restarted(tmp_path
 
 def test_renewing_shows_in_the_record_until_it_is_released(tmp_path: Path) -> None:
     leases = Leases("azurefile", HOST, Forgetful())
-    fence = Fence(leases, lambda _: True, lambda: False)
+    fence = Fence(leases, lambda _: True, lambda: False, list)
     store = FlockStore(tmp_path)
     fence.claim(volume("one"), store, rejoin=False)
     before = store.records()[0].owner
@@ -103,7 +103,7 @@ def test_renewing_shows_in_the_record_until_it_is_released(tmp_path: Path) -> No
 
 def test_a_late_save_does_not_bring_a_removed_record_back(tmp_path: Path) -> None:
     leases = Leases("azurefile", HOST, Forgetful())
-    fence = Fence(leases, lambda _: True, lambda: False)
+    fence = Fence(leases, lambda _: True, lambda: False, list)
     store = FlockStore(tmp_path)
     fence.claim(volume("one"), store, rejoin=False)
     lease = leases.of("one")
@@ -115,13 +115,26 @@ def test_a_late_save_does_not_bring_a_removed_record_back(tmp_path: Path) -> Non
 
 def test_a_record_of_another_plugin_is_not_written_over(tmp_path: Path) -> None:
     """As of one on another machine that has the same folder: their folders differ, their records' names don't."""
-    theirs, ours = (Fence(Leases("azurefile", HOST, Forgetful()), lambda _: True, lambda: False) for _ in range(2))
+    theirs, ours = (
+        Fence(Leases("azurefile", HOST, Forgetful()), lambda _: True, lambda: False, list) for _ in range(2)
+    )
     theirs.claim(volume("dbs", folder="one"), FlockStore(tmp_path), rejoin=False)
     store = FlockStore(tmp_path)
     with pytest.raises(ShareError, match=r'another plugin holds "azurefile\.dbs" in its fence; give each plugin'):
         ours.claim(volume("dbs", folder="two"), store, rejoin=False)
     assert [record.owner.folder for record in store.records()] == ["one"]
     assert is_locked(store, "azurefile.dbs")
+
+
+def test_what_another_machine_holds_counts_also_where_a_volume_here_has_its_name(tmp_path: Path) -> None:
+    """Of a folder of the host that both machines reach, where records are named by the volume alone."""
+    there = Leases("azurefile", HOST, Forgetful())
+    there.boot = "another"
+    Fence(there, lambda _: True, lambda: False, list).claim(volume("a", folder="x"), FlockStore(tmp_path), rejoin=False)
+    here = Leases("azurefile", HOST, Forgetful())
+    fence = Fence(here, lambda _: False, lambda: False, lambda: [volume("a", folder="y"), volume("b", folder="x")])
+    with pytest.raises(Held, match='volume "a"'):
+        fence.claim(volume("b", folder="x"), FlockStore(tmp_path), rejoin=False)
 
 
 @pytest.mark.parametrize("alive", [True, False])
@@ -133,7 +146,7 @@ def test_a_container_without_a_known_process_is_found_by_its_cgroup(
     (proc / "77").mkdir()
     (proc / "77/cgroup").write_text("0::/docker/c0ffee\n" if alive else "0::/docker/other\n")
     leases = Leases("azurefile", HOST, Forgetful())
-    fence = Fence(leases, lambda _: False, lambda: False)
+    fence = Fence(leases, lambda _: False, lambda: False, list)
     store = FlockStore(tmp_path / "fence")
     fence.claim(volume("one"), store, rejoin=False)
     lease = leases.of("one")
@@ -192,7 +205,7 @@ def test_a_claim_reads_no_record_that_this_plugin_knows_to_be_in_nobodys_way(
 ) -> None:
     """Of many databases on one share each would read those of all others, one after the other."""
     leases = Leases("azurefile", HOST, Forgetful())
-    fence = Fence(leases, lambda _: True, lambda: False)
+    fence = Fence(leases, lambda _: True, lambda: False, list)
     way = Local(tmp_path)
     one, two = volume("one", folder="one"), volume("two", folder="two")
     fence.claim(one, way.locks(one, ""), rejoin=False)
@@ -252,7 +265,7 @@ def test_a_local_folder_that_another_machine_reaches_is_refused_while_its_plugin
     theirs = Leases("azurefile", HOST, Forgetful())
     theirs.boot = "another machine's"
     lease = theirs.grant(volume("one"), store)
-    fence = Fence(Leases("ours", HOST, Forgetful()), lambda _: True, lambda: True)
+    fence = Fence(Leases("ours", HOST, Forgetful()), lambda _: True, lambda: True, list)
     with pytest.raises(Held):
         fence.claim(volume("two"), store, rejoin=False)
     assert lease.lock is not None
@@ -262,7 +275,7 @@ def test_a_local_folder_that_another_machine_reaches_is_refused_while_its_plugin
 
 def test_a_clock_that_is_set_back_makes_no_dead_holder_young(tmp_path: Path) -> None:
     leases = Leases("azurefile", HOST, Forgetful())
-    fence = Fence(leases, lambda _: False, lambda: True)
+    fence = Fence(leases, lambda _: False, lambda: True, list)
     fence.claim(volume("one"), FlockStore(tmp_path), rejoin=False)
     lease = leases.of("one")
     assert lease is not None
@@ -275,7 +288,7 @@ def test_a_clock_that_is_set_back_makes_no_dead_holder_young(tmp_path: Path) -> 
 @pytest.mark.parametrize("ended", [True, False])
 def test_a_hold_whose_asker_ended_while_it_waited_is_trusted_only_by_process(tmp_path: Path, ended: bool) -> None:
     leases = Leases("azurefile", HOST, Forgetful())
-    fence = Fence(leases, lambda _: False, lambda: True)
+    fence = Fence(leases, lambda _: False, lambda: True, list)
     holders = Holders(leases)
     asked = time.monotonic()
     if ended:

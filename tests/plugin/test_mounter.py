@@ -183,6 +183,24 @@ def test_a_share_that_falls_silent_after_the_claim_is_waited_for_but_not_for_eve
     asyncio.run(calls())
 
 
+def test_a_mount_reads_no_record_of_a_volume_with_another_folder_that_holds_nothing(
+    driver: Driver, tmp_path: Path, folder: MemoryFolder, one: Machine
+) -> None:
+    driver._protocols["local"] = OnShare(tmp_path / "root", one.store)
+
+    async def calls() -> None:
+        for name in ("a", "b"):
+            await driver.create(name, {"share": "dbs", "folder": name, "exclusive": "true"})
+        await driver.mount("a", "1")
+        await driver.unmount("a", "1")
+        folder.asked.clear()
+        await driver.mount("b", "1")
+        await driver.unmount("b", "1")
+
+    asyncio.run(calls())
+    assert {name.split(".")[2] for name in folder.asked} == {"b"}
+
+
 def test_a_share_that_renews_a_lease_works(driver: Driver, tmp_path: Path, world: World, one: Machine) -> None:
     """Of two containers one may end in a short outage, hours after the last was mounted, and is mounted once."""
     driver._protocols["local"] = OnShare(tmp_path / "root", one.store)

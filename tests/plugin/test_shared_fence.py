@@ -354,26 +354,41 @@ def test_a_holder_for_which_only_its_youth_speaks_is_waited_for(one: Machine, na
 
 
 def test_a_host_with_many_volumes_on_a_share_reads_none_of_its_own_records_that_is_in_nobodys_way(
-    folder: MemoryFolder, one: Machine, two: Machine, monkeypatch: pytest.MonkeyPatch
+    folder: MemoryFolder, one: Machine, two: Machine
 ) -> None:
     for number in range(20):
         one.claim(f"db{number}", folder=f"customers/{number}")
-    asked: list[str] = []
-    read = folder.read
-
-    def counted(name: str) -> tuple[bytes, float] | None:
-        asked.append(name)
-        return read(name)
-
-    monkeypatch.setattr(folder, "read", counted)
+    folder.asked.clear()
     one.claim("db20", folder="customers/20")
     # of its own, just written, nobody can have made a mark that is not listed
-    assert {name.partition(".")[2] for name in asked} == {"azurefile.db20.json"}
+    assert {name.partition(".")[2] for name in folder.asked} == {"azurefile.db20.json"}
     # what is in the way is found as ever, by this host and by others
     with pytest.raises(Held, match='volume "db7"'):
         one.claim("all", folder="customers/7")
     with pytest.raises(Held):
         two.claim("all", folder="customers")
+
+
+@pytest.mark.parametrize("released", [True, False])
+def test_a_host_that_starts_again_reads_none_of_its_volumes_records_that_is_in_nobodys_way(
+    world: World, folder: MemoryFolder, one: Machine, released: bool
+) -> None:
+    """All its databases claim at once, and nothing is held yet."""
+    for number in range(20):
+        one.claim(f"db{number}", folder=f"customers/{number}")
+    for name in one.leases.held() if released else ():
+        one.leases.release(name)
+    reboot(folder)
+    again = Machine(world, folder, "one")
+    again.volumes = one.volumes
+    folder.asked.clear()
+    again.claim("db7", folder="customers/7")
+    assert {name.split(".")[2] for name in folder.asked} == {"db7"}
+    # a volume that is gone, and what it held, is looked at as ever
+    folder.asked.clear()
+    del again.volumes["db9"]
+    again.claim("db8", folder="customers/8")
+    assert {name.split(".")[2] for name in folder.asked} == {"db8", "db9"}
 
 
 def test_last_writes_that_are_on_their_way_are_waited_for(one: Machine) -> None:
