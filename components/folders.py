@@ -12,6 +12,11 @@ def overlap(one: str, other: str, protocol: str) -> bool:
     return first[:shorter] == second[:shorter]
 
 
+def nested(one: str, other: str, protocol: str) -> bool:
+    """Whether one of two folders of a share is inside the other."""
+    return overlap(one, other, protocol) and _parts(one, protocol) != _parts(other, protocol)
+
+
 def _parts(path: str, protocol: str) -> list[str]:
     if protocol == "smb":
         # names there differ by more than their case, and than how an accent is written

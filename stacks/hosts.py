@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from typing import Any
 
 import pulumi
 
+from components.folders import nested
 from components.hosts import Claims, DockerHost, Folder, LocalHost, Server, SSHHost
 from components.hosts.identity_file import private_key
 from components.hosts.local import socket_path
-from components.state import CONTAINER, VOLUME, recorded
+from components.state import CONTAINER, VOLUME, recorded, recorded_of
 from provider.owner import CHECKOUT_LABEL
 from stacks.azure import AzureHostSettings, AzureSharesSettings
 from stacks.azure_host import azure_host
@@ -40,6 +43,7 @@ def docker_host(settings: Settings) -> tuple[DockerHost, Labels]:
     host = _host(settings, pulumi.Output.from_input(labels[CHECKOUT_LABEL]))
     # after the host: to read the state takes time, in which its Docker provider starts
     _insist_on_resources(settings)
+    _insist_on_folders(settings)
     return host, host.claim(_claims(settings, labels))
 
 
@@ -109,6 +113,35 @@ def _insist_on_resources(settings: Settings) -> None:
                 )
 
 
+def _insist_on_folders(settings: Settings) -> None:
+    """Checks that no data directory would be made inside another one, or around it.
+
+    Raises:
+        pulumi.RunError: if one would: a server reads what is inside its own as its own, and never starts again.
+    """
+    # what the host does not wait for
+    from stacks.shares import driver_defaults
+
+    mapped = {known.get("name"): known.get("driverOpts") or {} for known in recorded_of(VOLUME)}
+    # a database that was renamed, or got another volume, left its data where that was
+    stand = [
+        (c.get("name"), v.get("volumeName")) for c in recorded_of(CONTAINER) if _is_server(c) for v in c["volumes"]
+    ]
+    for database in settings.databases:
+        volume = next(known for known in settings.volumes if known.name == database.volume)
+        share, folder, protocol = settings.share_of(volume), volume.folder or "", settings.protocol_of(volume)
+        same = driver_defaults(settings) | {"protocol": protocol, "share": share}
+        for container, name in stand:
+            had = mapped.get(name, {})
+            there = had.get("folder", "")
+            if all(had.get(key) == value for key, value in same.items()) and nested(folder, there, protocol):
+                raise pulumi.RunError(
+                    f"database {database.name} would have its data in {folder or 'the root'} of share {share}, and "
+                    f"container {container} has its own in {there or 'the root'}: of two, one inside the other, the "
+                    f"outer one never starts again: give volume {volume.name} another share, or a folder beside that"
+                )
+
+
 def _claims(settings: Settings, labels: Labels) -> Claims:
     prefix = settings.prefix
     return {
@@ -127,6 +160,14 @@ def _claims(settings: Settings, labels: Labels) -> Claims:
         "files": [_folder(settings, name) for name in WRITTEN_BY_DEMO] if settings.stack == "demo" else [],
         "plugin": {"driver": settings.plugin.name, "root": settings.plugin.root},
     }
+
+
+def _is_server(container: Mapping[str, Any]) -> bool:
+    """Whether a container of the state is a database's."""
+    # it takes longer to load than the host, which is registered before
+    from components.databases.mysql import LABEL
+
+    return any(label["label"] == LABEL for label in container.get("labels") or [])
 
 
 def _containers(settings: Settings) -> list[str]:

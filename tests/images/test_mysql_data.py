@@ -92,6 +92,26 @@ def test_old_or_mariadb_directory_is_refused(engine: Engine, mysql_image: str) -
     assert "MariaDB or of a MySQL before 8.0" in container.logs()
 
 
+@pytest.mark.parametrize("owner", [999, 112])
+def test_a_directory_with_another_one_in_it_is_refused_until_that_is_moved(
+    engine: Engine, mysql_image: str, owner: int
+) -> None:
+    """mysqld reads the files of both, and says only that two have one id."""
+    volume = filled(engine, mysql_image)
+    inner = f"{DATA}/customers/one"
+    # what a snapshot of the share shows, or a copy that was interrupted, is not read
+    made = f"mkdir -p {inner} {DATA}/.snapshot; cp {DATA}/ibdata1 {DATA}/.snapshot; cp {DATA}/*ib* {inner}"
+    in_volume(mysql_image, volume, f"{made}; chown -R {owner} {DATA}")
+    container = server(engine, mysql_image, volume)
+    assert container.exit_code() == 1
+    lines = container.logs().splitlines()
+    assert len(lines) == 1, lines
+    assert "has another data directory in it, customers/one, which" in lines[0]
+    assert owners(mysql_image, volume) == {str(owner)}
+    in_volume(mysql_image, volume, f"rm -r {DATA}/customers")
+    server(engine, mysql_image, volume).wait_ready()
+
+
 def test_wrong_owner_is_mended_and_right_one_left_alone(engine: Engine, mysql_image: str) -> None:
     volume = filled(engine, mysql_image)
     in_volume(mysql_image, volume, f"chown -R 107:107 {DATA}")

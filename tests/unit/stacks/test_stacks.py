@@ -17,7 +17,7 @@ from provider.owner import CHECKOUT_LABEL, STACK_LABEL
 from stacks.build import build as build_stack
 from stacks.config import parse
 from stacks.hosts import docker_host
-from tests.unit.conftest import Build, Options, Recorder, waited_for
+from tests.unit.conftest import Build, Options, Recorder, opened, waited_for
 from tests.unit.fake_engine import FakeEngine
 
 CONTAINER, VOLUME = "docker:index/container:Container", "docker:index/volume:Volume"
@@ -130,6 +130,41 @@ def test_a_volume_whose_data_would_go_with_it_is_taken_out_once_that_is_kept(
         pulumi.RunError, match=rf"while the first is there: {first}take it out of the settings, say \./"
     ):
         stand(build, engine, exported, prefix="shop-")
+
+
+@pytest.mark.parametrize(
+    ("was", "folder"), [(None, "customers/one"), ("customers/one", None), ("customers", "customers/one")]
+)
+@pytest.mark.parametrize("name", ["mydb", "renamed"])
+def test_a_data_directory_inside_another_one_is_refused(
+    build: Build,
+    recorder: Recorder,
+    engine: FakeEngine,
+    exported: dict[str, Any],
+    was: str | None,
+    folder: str,
+    name: str,
+) -> None:
+    """Of the two the outer server would never start again, and each would be found out when its container is gone."""
+
+    def moved(database: str, **volume: Any) -> None:
+        volumes = ["logs", "config", "simpledb", {"name": "dbs", **volume}]
+        databases = [{"name": database, "volume": "dbs", "port": 1}]
+        stand(build, engine, exported, volumes=volumes, databases=databases)
+
+    moved("mydb", folder=was)
+    recorder.in_state = {(m.typ, m.name): opened(m.inputs) for m in recorder.made if m.typ in (CONTAINER, VOLUME)}
+    state._recorded.cache_clear()
+    recorder.made.clear()
+    there = f"in {folder or 'the root'} of share dbs, and container mydb has its own in {was or 'the root'}:"
+    with pytest.raises(
+        pulumi.RunError, match=f"^database {name} would have its data {there} .* volume dbs another share"
+    ):
+        moved(name, folder=folder)
+    assert not recorder.all(VOLUME)
+    # on another share, and where it is
+    moved(name, folder=folder, share="other")
+    moved(name, folder=was)
 
 
 def test_a_database_is_made_after_every_volume_that_it_may_have_had(
