@@ -93,24 +93,31 @@ def _insist_on_resources(settings: Settings) -> None:
     """Checks that what has a name on the engine is to Pulumi what it was.
 
     Raises:
-        pulumi.RunError: if `prefix` and a name exchanged a part: Pulumi would make the new one beside the old one.
+        pulumi.RunError: if `prefix` and a name exchanged a part, or the demo and a database a name: Pulumi would make
+            the new one beside the old one.
     """
     # a deletion goes by what the last up was told
     kept = all(known.get("retain", True) for known in recorded().values())
-    for typ, kind, names in (
-        (CONTAINER, "container", _containers(settings)),
-        (VOLUME, "volume", [volume.name for volume in settings.volumes]),
-    ):
-        wanted = {settings.prefix + name: f"{name}-{kind}" for name in names}
-        for (of, resource), known in recorded().items():
-            name = str(known.get("name"))
-            if of == typ and wanted.get(name, resource) != resource:
-                first = "" if kept or typ == CONTAINER else "set it back and say up with shares.retain: true, then "
-                raise pulumi.RunError(
-                    f"{kind} {name} stands as {resource}, and would be {wanted[name]} from now on, which can't be made "
-                    f"while the first is there: {first}take it out of the settings, say ./pulumiw up --stack "
-                    f"{pulumi.get_stack()}, and put it back under its new name (shares keep their data)"
-                )
+    # by name and type alone a container of the demo and one of a database are the same, to Pulumi they are not
+    demo = {settings.prefix + name: f"{name}-container of the demo" for name in _demo_containers(settings)}
+    servers = {settings.prefix + d.name: f"{d.name}-container of a database" for d in settings.databases}
+    volumes = {settings.prefix + volume.name: f"{volume.name}-volume" for volume in settings.volumes}
+    for (typ, resource), known in recorded().items():
+        name, stands = str(known.get("name")), resource
+        if typ == CONTAINER:
+            kind, wanted = "container", demo | servers
+            stands += " of a database" if _is_server(known) else " of the demo"
+        elif typ == VOLUME:
+            kind, wanted = "volume", volumes
+        else:
+            continue
+        if wanted.get(name, stands) != stands:
+            first = "" if kept or typ == CONTAINER else "set it back and say up with shares.retain: true, then "
+            raise pulumi.RunError(
+                f"{kind} {name} stands as {stands}, and would be {wanted[name]} from now on, which can't be made "
+                f"while the first is there: {first}take it out of the settings, say ./pulumiw up --stack "
+                f"{pulumi.get_stack()}, and put it back under its new name (shares keep their data)"
+            )
 
 
 def _insist_on_folders(settings: Settings) -> None:
@@ -125,7 +132,10 @@ def _insist_on_folders(settings: Settings) -> None:
     mapped = {known.get("name"): known.get("driverOpts") or {} for known in recorded_of(VOLUME)}
     # a database that was renamed, or got another volume, left its data where that was
     stand = [
-        (c.get("name"), v.get("volumeName")) for c in recorded_of(CONTAINER) if _is_server(c) for v in c["volumes"]
+        (c.get("name"), v.get("volumeName"))
+        for c in recorded_of(CONTAINER)
+        if _is_server(c)
+        for v in c.get("volumes") or []
     ]
     for database in settings.databases:
         volume = next(known for known in settings.volumes if known.name == database.volume)
@@ -172,7 +182,11 @@ def _is_server(container: Mapping[str, Any]) -> bool:
 
 def _containers(settings: Settings) -> list[str]:
     """Names of the stack's containers, without the prefix."""
-    return [*(DEMO_CONTAINERS if settings.stack == "demo" else ()), *(d.name for d in settings.databases)]
+    return [*_demo_containers(settings), *(d.name for d in settings.databases)]
+
+
+def _demo_containers(settings: Settings) -> list[str]:
+    return [*DEMO_CONTAINERS] if settings.stack == "demo" else []
 
 
 def _folder(settings: Settings, volume: str) -> Folder:

@@ -108,10 +108,32 @@ def test_a_name_that_would_be_another_resource_from_now_on_is_refused(
     kind: str,
 ) -> None:
     """Pulumi would make the new one beside the old one, and the old one's deletion take it or wait for it for ever."""
-    monkeypatch.setattr("stacks.hosts.recorded", lambda: {(typ, f"{name}-{kind}"): {"name": name}})
+    known = {"name": name, "labels": [{"label": "io.datadocker.database", "value": name}]}
+    monkeypatch.setattr("stacks.hosts.recorded", lambda: {(typ, f"{name}-{kind}"): known})
     stand(build, engine, exported, databases=[])
-    with pytest.raises(pulumi.RunError, match=rf"^{kind} {name} stands as {name}-{kind}, and would be \w+-{kind} from"):
+    of = " of a database" if kind == "container" else ""
+    refusal = rf"^{kind} {name} stands as {name}-{kind}{of}, and would be \w+-{kind}{of} from"
+    with pytest.raises(pulumi.RunError, match=refusal):
         stand(build, engine, exported, prefix="shop-")
+
+
+@pytest.mark.parametrize("name", ["reader", "docker1"])
+@pytest.mark.parametrize("stands", ["of the demo", "of a database"])
+def test_a_name_that_moves_between_the_demo_and_a_database_is_refused(
+    build: Build, recorder: Recorder, engine: FakeEngine, exported: dict[str, Any], name: str, stands: str
+) -> None:
+    """Both have a resource of that name and type, and it is another one: what holds the name is deleted last."""
+    demo: dict[str, Any] = {"stack": "demo"}
+    alone = {"stack": "databases", "databases": [{"name": name, "volume": "dbs", "port": 1}]}
+    first, then = (demo, alone) if stands == "of the demo" else (alone, demo)
+    stand(build, engine, exported, **first)
+    recorder.in_state = {(m.typ, m.name): opened(m.inputs) for m in recorder.made if m.typ in (CONTAINER, VOLUME)}
+    state._recorded.cache_clear()
+    refusal = f"^container {name} stands as {name}-container {stands}, and would be {name}-container of "
+    with pytest.raises(pulumi.RunError, match=refusal):
+        stand(build, engine, exported, **then)
+    # what stays what it is goes on
+    stand(build, engine, exported, **first)
 
 
 @pytest.mark.parametrize("retain", [True, False])
