@@ -33,8 +33,8 @@ class MappedVolumeArgs(TypedDict):
     """Further options of the driver."""
     labels: Mapping[str, pulumi.Input[str]]
     """Labels of the volume."""
-    after: NotRequired[list[MappedVolume]]
-    """Volumes that are as they should be before this one is replaced, and have nothing else to do with it."""
+    after: NotRequired[list[pulumi.Input[str]]]
+    """What is known before this one is replaced, and has nothing else to do with it."""
 
 
 class MappedVolume(pulumi.ComponentResource):
@@ -71,7 +71,7 @@ class MappedVolume(pulumi.ComponentResource):
 
 
 def _in_turn(args: MappedVolumeArgs, name: str, wanted: pulumi.Output[dict[str, Any]]) -> pulumi.Input[str]:
-    """The volume's name. For one that is replaced it is known only after the volumes in `after` exist.
+    """The volume's name. For one that is replaced it is known only after what is in `after`.
 
     Pulumi knows of no dependency, by which one would be replaced with the others.
     """
@@ -82,8 +82,8 @@ def _in_turn(args: MappedVolumeArgs, name: str, wanted: pulumi.Output[dict[str, 
     async def wait() -> str:
         here = {"name": args["volume"], **(await wanted.future() or {})}
         if any(before.get(key) != value for key, value in here.items()):
-            for other in args["after"]:
-                await other.volume.future()
+            for first in args["after"]:
+                await pulumi.Output.from_input(first).future()
         return args["volume"]
 
     return pulumi.Output.from_input(wait())

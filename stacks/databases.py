@@ -50,12 +50,13 @@ def databases(settings: Settings, host: DockerHost, labels: Labels) -> Foundatio
         },
     )
 
-    # 3. and volumes mapped onto shares
-    volumes = _volumes(settings, host, plugin, labels)
-
+    # what a server is started with, before any container goes: a refusal ends the update
     image = _mysql_image(settings, host, built) if settings.databases else ""
-    # all of them before any server: a refusal ends the update, also where another has just been taken away
     options = _server_options(settings, host, image)
+
+    # 3. and volumes mapped onto shares, which take their containers with them when they are replaced
+    volumes = _volumes(settings, host, plugin, [image, *(known.taken for known in options.values())], labels)
+
     servers = {d.name: _database(d, settings, host, volumes, image, options, labels) for d in settings.databases}
 
     pulumi.export("dockerHost", host.docker_host)
@@ -65,7 +66,9 @@ def databases(settings: Settings, host: DockerHost, labels: Labels) -> Foundatio
     return Foundation(host, volumes, base, labels, built, [*servers.values()])
 
 
-def _volumes(settings: Settings, host: DockerHost, plugin: AzureFilePlugin, labels: Labels) -> dict[str, MappedVolume]:
+def _volumes(
+    settings: Settings, host: DockerHost, plugin: AzureFilePlugin, first: list[pulumi.Input[str]], labels: Labels
+) -> dict[str, MappedVolume]:
     shares = file_shares(settings, host, plugin)
     made: dict[str, MappedVolume] = {}
     for volume in settings.volumes:
@@ -82,7 +85,7 @@ def _volumes(settings: Settings, host: DockerHost, plugin: AzureFilePlugin, labe
                 "labels": labels,
                 # Pulumi deletes what uses a volume with it, the stack's guard first, and of several volumes beside each
                 # other: while the guard refused for one, containers of another would go
-                "after": list(made.values()),
+                "after": [*first, *(other.volume for other in made.values())],
             },
         )
     return made

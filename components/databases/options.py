@@ -28,6 +28,8 @@ class MySQLOptions(pulumi.ComponentResource):
 
     arguments: list[pulumi.Output[str]]
     """The options as mysqld is given them."""
+    taken: pulumi.Output[str]
+    """Id of the trial, known once the server took them."""
 
     def __init__(self, name: str, args: MySQLOptionsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Registers the trial."""
@@ -40,5 +42,5 @@ class MySQLOptions(pulumi.ComponentResource):
             "database": args["container"],
             "options": self.arguments,
         }
-        ServerOptions(f"{name}-options", tried, host.resident(self))
+        self.taken = ServerOptions(f"{name}-options", tried, host.resident(self)).id
         self.register_outputs({})

@@ -320,6 +320,40 @@ def test_while_a_volume_is_changed_no_other_that_changes_is_touched(
     assert sorted(recorder.all(VOLUME)) == ["dbs-volume", "logs-volume", "simpledb-volume"]
 
 
+@pytest.mark.parametrize("refused", ["mydb-options", "mysql-pull"])
+def test_no_volume_is_replaced_before_image_and_options_of_all_databases_are_there(
+    build: Build,
+    recorder: Recorder,
+    engine: FakeEngine,
+    exported: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    refused: str,
+) -> None:
+    """Its containers go with it, and a refusal ends the update without them."""
+    stand(build, engine, exported)
+    recorder.in_state = {(VOLUME, name): volume for name, volume in recorder.all(VOLUME).items()}
+    recorder.in_state[VOLUME, "logs-volume"] |= {"driverOpts": {"share": "another"}}
+    recorder.made.clear()
+    state._recorded.cache_clear()
+    make, replaced = Recorder.new_resource, threading.Event()
+
+    def refusing(self: Recorder, args: pulumi.runtime.MockResourceArgs) -> Any:
+        if args.name == "logs-volume":
+            replaced.set()
+        if args.name == refused:
+            # there is time for all that does not wait for this
+            replaced.wait(0.5)
+            raise ValueError("refused")
+        return make(self, args)
+
+    monkeypatch.setattr(Recorder, "new_resource", refusing)
+    database = TALK["databases"][0] | {"options": {"max_conections": 5}}
+    with pytest.raises(Exception, match="refused"):
+        stand(build, engine, exported, databases=[database], images={"mysql": "mysql:9.7.0"})
+    # those that stay as they are wait for nobody
+    assert sorted(recorder.all(VOLUME)) == ["config-volume", "dbs-volume", "simpledb-volume"]
+
+
 def test_an_official_image_is_used_as_it_is(
     build: Build, recorder: Recorder, engine: FakeEngine, exported: dict[str, Any]
 ) -> None:
