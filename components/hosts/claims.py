@@ -53,11 +53,13 @@ def checked(engine: pulumi.Output[Engine], claims: Claims) -> Mapping[str, pulum
     if not renamed and not moved(claims) and not any_recorded(claims):
         return claims["labels"]
 
-    async def look(known: list[Any]) -> dict[str, str]:
-        await asyncio.to_thread(_check_on, known[0], claims, known[1])
-        return dict(known[1])
+    async def look(labels: list[dict[str, str]]) -> dict[str, str]:
+        # awaited, and no dependency: a plan saved by a preview, which looks for nothing, would be violated by it
+        if known := await engine.future():
+            await asyncio.to_thread(_check_on, known, claims, labels[0])
+        return dict(labels[0])
 
-    done: pulumi.Output[dict[str, str]] = pulumi.Output.all(engine, claims["labels"]).apply(look)
+    done: pulumi.Output[dict[str, str]] = pulumi.Output.all(claims["labels"]).apply(look)
     return {label: done[label] for label in claims["labels"]}
 
 

@@ -234,6 +234,26 @@ def test_over_ssh_a_port_that_another_has_is_refused_before_the_container_goes(
     assert len(logins) == 2
 
 
+def test_what_is_looked_for_on_the_engine_makes_the_labels_depend_on_nothing_else(
+    build: Build, logins: list[str]
+) -> None:
+    """A plan saved by a preview, which looks for nothing, would be violated by another dependency."""
+    checked: dict[str, Any] = {}
+
+    def program() -> dict[str, Any]:
+        address = pulumi.Stash("address", input="box.example").output
+        labels = {label: pulumi.Stash(label, input=value).output for label, value in LABELS.items()}
+        wanted = claims(server("mydb", "dbs", 8)) | {"labels": labels}
+        checked.update(SSHHost("host", {"address": address}).claim(wanted))
+        return dict(checked)
+
+    build(program)
+    assert len(logins) == 1
+    for output in checked.values():
+        resources = asyncio.get_event_loop().run_until_complete(output.resources())
+        assert {resource._name for resource in resources} == {*LABELS}
+
+
 @pytest.mark.parametrize("others", [True, False])
 def test_over_ssh_another_name_of_the_plugin_is_refused_while_others_need_the_first(
     build: Build, engine: FakeEngine, logins: list[str], monkeypatch: pytest.MonkeyPatch, others: bool
