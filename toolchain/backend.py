@@ -15,7 +15,7 @@ from toolchain import cache
 from toolchain.commandline import OPTION, bare_name
 from toolchain.passphrase import Passphrases
 from toolchain.progress import ToolchainError, say
-from toolchain.stackfile import text_of
+from toolchain.stackfile import secrets_provider, text_of
 from toolchain.statefiles import PROJECT, StateFiles
 
 CLOUD = "https://api.pulumi.com"
@@ -38,7 +38,8 @@ class Backend:
         self._credentials = Path(next((env[p] for p in places if env.get(p)), Path.home() / ".pulumi"))
         env["PULUMI_CREDENTIALS_PATH"] = str(self._credentials)
         self.url = env.get("PULUMI_BACKEND_URL") or self._of_project() or self._login()
-        if not self.url:
+        self._named = bool(self.url)
+        if not self._named:
             self.url = env["PULUMI_BACKEND_URL"] = f"file://{_in_url(self.state)}"
             # what a killed run left is found in states that are not packed
             for packed in PACKED:
@@ -122,24 +123,39 @@ class Backend:
         return by_backend.get(url) or settings.get("stack") or None
 
     def ensure_stack(self, stack: str, *, select: bool) -> None:
-        """Creates `stack` if it does not exist and Pulumi.<stack>.yaml does; selects it if asked to."""
+        """Creates `stack` if it does not exist and Pulumi.<stack>.yaml does; selects it if asked to.
+
+        Raises:
+            ToolchainError: if the CLI can't, or the stack is one whose state is kept elsewhere.
+        """
         name = bare_name(stack)
         if not self._exists(name):
             if not (self.checkout / f"Pulumi.{name}.yaml").exists():
                 say(f"there is no stack {name}: write Pulumi.{name}.yaml, and it is created")
                 return
+            provider = secrets_provider(self.checkout, name)
+            if provider and not self._named:
+                # the state that belongs to that key is elsewhere
+                raise ToolchainError(
+                    f"Pulumi.{name}.yaml names a secretsprovider, and .state has no stack {name}: log in to the state "
+                    "that the stack is kept in first (./pulumiw login URL; docs/azure.md, Teams); for a stack of this "
+                    f"checkout alone: ./pulumiw stack init {name} --secrets-provider '{provider}'"
+                )
             with cache.lock("stack"):
                 # another run may have made it meanwhile
                 if not self._exists(name):
                     say(f"creating stack {name}")
-                    self._init(stack, name)
-                    self.passphrases.tell_of_salt(name)
+                    self._init(stack, name, provider)
+                    if not provider:
+                        self.passphrases.tell_of_salt(name)
         if select:
             self.pulumi("stack", "select", stack)
 
-    def _init(self, stack: str, name: str) -> None:
+    def _init(self, stack: str, name: str, provider: str) -> None:
+        # unless told again, the CLI takes the provider and its key out of the file
+        told = ("--secrets-provider", provider) if provider else ()
         try:
-            self.pulumi("stack", "init", stack, "--no-select")
+            self.pulumi("stack", "init", stack, "--no-select", *told)
         except ToolchainError as error:
             if "incorrect passphrase" not in str(error):
                 raise

@@ -11,7 +11,7 @@ from pathlib import Path
 from toolchain import cache
 from toolchain.commandline import DEFAULT_STACK
 from toolchain.progress import ToolchainError, say
-from toolchain.stackfile import text_of
+from toolchain.stackfile import secrets_provider, text_of
 
 # published on purpose: it belongs to the salt in Pulumi.dev.yaml and protects nothing
 PUBLISHED = "datadocker"
@@ -98,9 +98,9 @@ class Passphrases:
 
     def _keeps(self, stack: str, *, or_else: bool) -> bool:
         """Whether a passphrase keeps the secrets of `stack`, by its file; `or_else` if that says nothing of it."""
-        text = text_of(self._checkout / f"Pulumi.{stack}.yaml")
-        if re.search(r"^secretsprovider:.*://", text, re.MULTILINE):
+        if secrets_provider(self._checkout, stack):
             return False
+        text = text_of(self._checkout / f"Pulumi.{stack}.yaml")
         return or_else or bool(re.search(r"^encryptionsalt:", text, re.MULTILINE))
 
     def _ensure_own(self) -> None:

@@ -20,6 +20,13 @@ def shares_on_azure(checkout: Path, stack: str) -> bool:
     return _kind(_setting(checkout, stack, "shares")) == "azure"
 
 
+def secrets_provider(checkout: Path, stack: str) -> str:
+    """The key service that keeps the stack's secrets, or nothing."""
+    text = text_of(checkout / f"Pulumi.{stack}.yaml")
+    found = re.search(r"^secretsprovider:[ \t]*[\"']?([^\s\"']+://[^\s\"']+)", text, re.MULTILINE)
+    return found[1] if found else ""
+
+
 def text_of(file: Path) -> str:
     """Returns what is in a file of the user's, or nothing if there is none.
 

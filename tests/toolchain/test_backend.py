@@ -268,3 +268,33 @@ def test_another_passphrase_than_devs_is_said_with_what_to_do(tmp_path: Path, en
     made.cli.chmod(0o755)
     with pytest.raises(ToolchainError, match=r"^PULUMI_CONFIG_PASSPHRASE is not the passphrase of dev, .*: unset it$"):
         made.ensure_stack("dev", select=False)
+
+
+VAULT = "secretsprovider: azurekeyvault://v.vault.azure.net/keys/k # ours\nencryptedkey: eA==\n"
+
+
+def test_a_stack_whose_secrets_a_key_service_keeps_is_made_in_no_state_but_the_teams(
+    tmp_path: Path, env: dict[str, str]
+) -> None:
+    made = backend(tmp_path, env)
+    (made.checkout / "Pulumi.prod.yaml").write_text(VAULT)
+    made.cli.write_text(f"#!/bin/sh\ntouch {tmp_path}/called\n")
+    made.cli.chmod(0o755)
+    with pytest.raises(ToolchainError, match=r"^Pulumi.prod.yaml names a secretsprovider, .* \(./pulumiw login URL;"):
+        made.ensure_stack("prod", select=True)
+    assert not (tmp_path / "called").exists()
+
+
+def test_a_stack_that_is_made_keeps_the_key_that_its_file_has(
+    tmp_path: Path, env: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    env["PULUMI_BACKEND_URL"] = f"file://{tmp_path}/shared"
+    made = backend(tmp_path, env)
+    (made.checkout / "Pulumi.prod.yaml").write_text(VAULT)
+    made.cli.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/called\n')
+    made.cli.chmod(0o755)
+    made.passphrases.choose("prod")
+    made.ensure_stack("prod", select=False)
+    told = "--secrets-provider azurekeyvault://v.vault.azure.net/keys/k"
+    assert (tmp_path / "called").read_text() == f"stack init prod --no-select {told} --non-interactive\n"
+    assert "salt" not in capsys.readouterr().err
