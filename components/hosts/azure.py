@@ -143,7 +143,7 @@ class AzureHost(DockerHost):
         direct = net.public_address is not None and not (args.get("jump_host") or args["private_route"])
         address = net.public_address if direct and net.public_address is not None else net.private_address
         key_name = args["stack"].replace("/", "-")
-        identity: pulumi.Input[str] = given or login.private.apply(lambda key: write_key(key_name, key))  # type: ignore[union-attr]
+        identity = login.private.apply(lambda key: write_key(key_name, key, kept=login.kept)) if login else given
         plain = pulumi.Output.all(
             address=address,
             port=SSH_PORT,

@@ -19,12 +19,18 @@ def key_folder() -> tuple[Path, str]:
     return Path.home() / ".cache/datadocker/ssh", "${HOME}/.cache/datadocker/ssh"
 
 
-def write_key(name: str, private: str) -> str:
-    """Writes a private key where only its user reads it, and returns the path for ssh's IdentityFile."""
+def write_key(name: str, private: str, *, kept: bool) -> str:
+    """Writes a private key where only its user reads it, and returns the path for ssh's IdentityFile.
+
+    Args:
+        name: What its file is named by.
+        private: Text of it.
+        kept: Whether the state has it; only then does a preview, too, need it to read what stands.
+    """
     folder, told = key_folder()
     file = folder / f"{name}-{hashlib.sha256(private.encode()).hexdigest()[:12]}"
-    if pulumi.runtime.is_dry_run():
-        # a preview changes nothing, and of a new stack it shows a key that is never used
+    if pulumi.runtime.is_dry_run() and not kept:
+        # of a new stack it shows a key that is never used
         return f"{told}/{file.name}"
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)

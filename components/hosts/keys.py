@@ -13,6 +13,7 @@ from typing import Any, TypedDict
 import pulumi
 
 from components.hosts.ssh_client import check_ssh
+from components.state import STASH, recorded
 
 
 class Pair(TypedDict):
@@ -31,6 +32,8 @@ class KeyPair(pulumi.ComponentResource):
     """Text of the private key's file, a secret."""
     public: pulumi.Output[str]
     """`ssh-ed25519 AAAA…`."""
+    kept: bool
+    """Whether the state has it already."""
 
     def __init__(self, name: str, opts: pulumi.ResourceOptions | None = None) -> None:
         """Registers the pair.
@@ -49,6 +52,7 @@ class KeyPair(pulumi.ComponentResource):
             # every run makes another one; the first is the one that counts
             opts=pulumi.ResourceOptions(parent=self, ignore_changes=["input"]),
         )
+        self.kept = (STASH, f"{name}-kept") in recorded()
         self.private = pulumi.Output.secret(kept.output.apply(lambda pair: str(pair["private"])))
         self.public = pulumi.Output.unsecret(kept.output.apply(lambda pair: str(pair["public"])))
         self.register_outputs({})

@@ -88,15 +88,15 @@ def test_keys_that_azure_would_refuse(tmp_path: Path, public: str, said: str) ->
 def test_a_private_key_that_others_may_read_is_written_anew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     pulumi.runtime.set_mocks(AzureRecorder(), project="datadocker", stack="staging", preview=False)
-    told = kept_key.write_key("host", PAIR["private"])
+    told = kept_key.write_key("host", PAIR["private"], kept=True)
     file = Path(told.replace("${HOME}", str(tmp_path)))
     before = file.stat()
     assert stat.S_IMODE(before.st_mode) == 0o600
     # one that is right is left to whoever reads it
-    kept_key.write_key("host", PAIR["private"])
+    kept_key.write_key("host", PAIR["private"], kept=True)
     assert file.stat().st_ino == before.st_ino
     file.chmod(0o644)
-    kept_key.write_key("host", PAIR["private"])
+    kept_key.write_key("host", PAIR["private"], kept=True)
     assert (file.read_text(), stat.S_IMODE(file.stat().st_mode)) == (PAIR["private"], 0o600)
 
 

@@ -134,6 +134,18 @@ def test_the_private_key_is_in_the_state_as_a_secret_and_in_a_file_only_we_read(
         assert out[f"{name} is secret"] is False
 
 
+@pytest.mark.parametrize("stands", [True, False])
+def test_a_preview_reads_what_stands_with_the_key_that_the_state_has(
+    build: Build, recorder: AzureRecorder, exported: dict[str, Any], tmp_path: Path, stands: bool
+) -> None:
+    pulumi.runtime.set_mocks(recorder, project="datadocker", stack="staging", preview=True)
+    if stands:
+        recorder.in_state["pulumi:index:Stash", "host-login-kept"] = {}
+    stand(build, exported)
+    written = [file.read_text() for file in (tmp_path / "home/.cache/datadocker/ssh").glob("*")]
+    assert written == ([PAIR["private"]] if stands else [])
+
+
 def test_ssh_finds_its_way_where_variables_are_not_set_that_were_set_at_the_up(
     build: Build, recorder: AzureRecorder, exported: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
