@@ -108,8 +108,8 @@ class AzureHostSettings(Section):
     )
     identity_file: Annotated[str, Field(min_length=1)] | None = Field(
         default=None,
-        description="Private key file, mode 0600, its .pub beside it; by default the stack makes a pair. A change "
-        "makes the machine anew.",
+        description="Private key file, mode 0600, its .pub beside it; by default the stack makes a pair. Another "
+        "key makes the machine anew, and at the same path is refused.",
     )
     size: MachineSize = Field(default="Standard_B2s", description="Size; a change restarts the machine.")
     image: MachineImage = Field(

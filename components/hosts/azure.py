@@ -19,10 +19,11 @@ from components.hosts.azure_machine import AzureMachine
 from components.hosts.azure_network import SSH_PORT, AzureNetwork, NetworkSettings
 from components.hosts.docker_provider import DockerProvider
 from components.hosts.host import DockerHost
+from components.hosts.identity_file import SETTING
 from components.hosts.kept_key import key_folder, write_key
 from components.hosts.keys import KeyPair
 from components.hosts.ssh import ssh_options
-from components.state import AZURE_HOST, recorded
+from components.state import AZURE_HOST, DOCKER, VM, recorded
 from provider.connection import Engine
 
 # a Unix socket's path may have 108 bytes, of which ssh takes some for a name of its own
@@ -80,12 +81,15 @@ class AzureHost(DockerHost):
         """Registers the host.
 
         Raises:
-            pulumi.RunError: if a file that the settings name can't be used, or there is no ssh-keygen.
+            pulumi.RunError: if a file that the settings name can't be used or is not the one that the machine was made
+                with, or there is no ssh-keygen.
         """
         super().__init__(AZURE_HOST, name, {}, opts)
         own = pulumi.ResourceOptions(parent=self)
         given, more = args.get("identity_file"), args.get("custom_data")
         public = read_azure_public(given) if given else None
+        if given and public:
+            _refuse_key_of_another(name, given, public)
         more = read_custom_data(more, args["user"]) if more else ""
         group_name = args.get("existing_group") or args.get("group") or args["base"]
         recipe = _recipe(args, public, more)
@@ -233,6 +237,23 @@ def _ask_before_a_change(name: str, recipe: str) -> None:
     before = recorded().get((AZURE_HOST, name), {})
     if before.get("group") and before.get("recipe") != recipe:
         look_up("azure-native:resources:getResourceGroup", resourceGroupName=before["group"])
+
+
+def _refuse_key_of_another(name: str, identity_file: str, public: str) -> None:
+    """Refuses what would replace the machine by turns, where each of a team has a key of their own at the same path.
+
+    Raises:
+        pulumi.RunError: if the machine that stands has another key, by the same setting.
+    """
+    machine, provider = (recorded().get(of, {}) for of in ((VM, f"{name}-machine-vm"), (DOCKER, f"{name}-engine")))
+    ssh = ((machine.get("osProfile") or {}).get("linuxConfiguration") or {}).get("ssh") or {}
+    keys = [" ".join(str(key["keyData"]).split()[:2]) for key in ssh.get("publicKeys") or []]
+    same = f"IdentityFile={identity_file}" in json.loads(provider.get("sshOpts") or "[]")
+    if same and keys and public not in keys:
+        raise pulumi.RunError(
+            f"{SETTING}: {identity_file} is another key than the machine was made with, {keys[0]}: put that one there, "
+            "or only its .pub if an agent has it; to make the machine anew with yours, name it by another path"
+        )
 
 
 def _options(args: dict[str, Any]) -> list[str]:

@@ -62,5 +62,6 @@ def _public_half(private: Path) -> Path:
 
 def _unreadable(error: OSError) -> pulumi.RunError:
     return pulumi.RunError(
-        f"{SETTING}: {error.filename} can't be read: {error.strerror}: name a file of yours, or leave it out"
+        f"{SETTING}: {error.filename} can't be read: {error.strerror}: put the key there, of one that an agent has its "
+        ".pub alone, or name a file of yours; on Azure another one than a machine has, or none, makes it anew"
     )

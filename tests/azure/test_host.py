@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -165,6 +167,32 @@ def test_a_machine_that_stands_keeps_its_subnet(clone: Clone, azure: StandIn) ->
 
 def set_host(clone: Clone, setting: str, value: str) -> None:
     clone.pulumi("config", "set", "--path", f"datadocker:host.{setting}", value)
+
+
+def make_key(file: Path) -> None:
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", file], check=True)
+
+
+def test_another_key_at_the_same_path_makes_no_machine_anew(clone: Clone, azure: StandIn, tmp_path: Path) -> None:
+    make_key(tmp_path / "key")
+    set_host(clone, "identityFile", str(tmp_path / "key"))
+    clone.change("up")
+    first = azure.cloud.only("compute:VirtualMachine").facts["vmId"]
+    public = " ".join((tmp_path / "key.pub").read_text().split()[:2])
+    for file in ("key", "key.pub"):
+        (tmp_path / file).unlink()
+    make_key(tmp_path / "key")
+    code, printed = clone.run("up", "--yes", "--skip-preview")
+    assert code != 0
+    assert f"key is another key than the machine was made with, {public}: put that one there" in " ".join(
+        printed.split()
+    )
+    assert azure.cloud.only("compute:VirtualMachine").facts["vmId"] == first
+    # by another name it is meant
+    make_key(tmp_path / "new")
+    set_host(clone, "identityFile", str(tmp_path / "new"))
+    clone.change("up")
+    assert azure.cloud.only("compute:VirtualMachine").facts["vmId"] != first
 
 
 def test_accelerated_networking_comes_and_goes_with_another_machine(clone: Clone, azure: StandIn) -> None:

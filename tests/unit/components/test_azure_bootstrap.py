@@ -34,7 +34,7 @@ POINT, E, MODULUS = bytes(32), b"\x01\x00\x01", b"\0" + b"\xff" * 256
         (0o644, "ssh-ed25519 AAAA", "has mode 0644, others could read the key, and ssh refuses it: chmod 0600"),
         (0o600, "nonsense", r"key\.pub is missing or no public key: ssh-keygen -y -f"),
         (0o600, None, r"key\.pub is missing or no public key: ssh-keygen -y -f \S*key > \S*key\.pub"),
-        (None, None, r"key can't be read: No such file"),
+        (None, None, r"key can't be read: No such file or directory: put the key there, .*, or none, makes it anew$"),
     ],
 )
 def test_key_files_that_can_not_be_used(tmp_path: Path, mode: int | None, public: str | None, said: str) -> None:
