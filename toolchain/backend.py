@@ -164,14 +164,7 @@ class Backend:
     def _exists(self, name: str) -> bool:
         if self.states.folder is not None:
             return self.states.exists(name)
-        listed = subprocess.run(
-            [self.cli, "stack", "ls", "--json"],
-            env=self._own_env(),
-            cwd=self._here,
-            capture_output=True,
-            check=False,
-        )
-        stacks = json.loads(listed.stdout or b"[]")
+        stacks = json.loads(self.output("stack", "ls", "--json"))
         return any(bare_name(s["name"]) == name for s in stacks)
 
     def pulumi(self, *args: str) -> None:

@@ -298,3 +298,18 @@ def test_a_stack_that_is_made_keeps_the_key_that_its_file_has(
     told = "--secrets-provider azurekeyvault://v.vault.azure.net/keys/k"
     assert (tmp_path / "called").read_text() == f"stack init prod --no-select {told} --non-interactive\n"
     assert "salt" not in capsys.readouterr().err
+
+
+def test_a_backend_that_can_not_be_asked_has_no_stack_made_in_it(
+    tmp_path: Path, env: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    env["PULUMI_BACKEND_URL"] = "azblob://state"
+    made = backend(tmp_path, env)
+    (made.checkout / "Pulumi.prod.yaml").touch()
+    made.cli.write_text("#!/bin/sh\necho 'error: unable to open bucket azblob://state: AADSTS700082' >&2\nexit 255\n")
+    made.cli.chmod(0o755)
+    with pytest.raises(
+        ToolchainError, match=r"^pulumi stack ls --json failed:\n  error: unable to open .*AADSTS700082$"
+    ):
+        made.ensure_stack("prod", select=False)
+    assert "creating" not in capsys.readouterr().err
