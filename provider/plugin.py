@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from provider import pause
+from provider import engines, pause
 from provider.neighbours import OURS, Listed, in_the_way, is_driver, is_ours, source_of
 from provider.oneoff import ran, reap
 from provider.owner import owner_of
@@ -54,6 +54,8 @@ class EnginePlugin(EngineResource):
 
     def create(self, props: Props) -> str:
         with turn(props["root"]), engine_client(props["engine"]) as engine:
+            if reason := engines.unsuited(engine.info(), props["root"]):
+                raise Failure(reason)
             _bring_about(engine, props, engine.api.containers())
         return str(props["driver"])
 

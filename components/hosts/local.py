@@ -13,6 +13,8 @@ from components.hosts.claims import Claims, check
 from components.hosts.docker_provider import DockerProvider
 from components.hosts.holders import LettingGo
 from components.hosts.host import DockerHost
+from components.state import PLUGIN, recorded_of
+from provider import engines
 from provider.connection import Engine, EngineConnection, EngineError
 
 DEFAULT_SOCKET = "/var/run/docker.sock"
@@ -54,7 +56,7 @@ class LocalHost(DockerHost):
         """Returns the labels of `claims` once all of them can be had: what waits for its labels is not made before.
 
         Raises:
-            pulumi.RunError: if the engine does not answer.
+            pulumi.RunError: if the engine does not answer, or is none that the plugin works with.
         """
         self.letting_go = LettingGo.if_needed(self.engine, claims, claims["labels"], lambda: self._volumes)
         checked = pulumi.Output.all(claims["labels"]).apply(lambda known: self._check(claims, known[0]))
@@ -70,10 +72,20 @@ class LocalHost(DockerHost):
 
     def _check(self, claims: Claims, labels: dict[str, str]) -> dict[str, str]:
         try:
+            # where the plugin stands the engine has shown that it works
+            if not recorded_of(PLUGIN):
+                self._check_engine(claims["plugin"]["root"])
             check(self._connection, claims, labels, self._volumes)
         except EngineError as error:
             raise pulumi.RunError(str(error)) from None
         return labels
+
+    def _check_engine(self, root: str) -> None:
+        info = self._connection.get("/info")
+        if reason := engines.unsuited(info, root):
+            raise pulumi.RunError(reason)
+        if advice := engines.unprepared(info, root):
+            pulumi.log.warn(advice)
 
 
 def socket_path(given: str | None) -> str:

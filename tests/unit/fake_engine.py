@@ -25,6 +25,7 @@ class FakeEngine(socketserver.ThreadingUnixStreamServer):
             "/_ping": "OK",
             "/containers/json": [],
             "/images/": {},
+            "/info": {},
             "/plugins": [],
             "/volumes": {"Volumes": None},
         }

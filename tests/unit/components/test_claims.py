@@ -13,6 +13,7 @@ import pulumi_docker as docker
 import pytest
 
 from components.hosts import Claims, LocalHost, Server
+from components.state import PLUGIN
 from provider.owner import CHECKOUT_LABEL, STACK_LABEL
 from tests.unit.conftest import Build, Recorder
 from tests.unit.fake_engine import FakeEngine, listed_plugin
@@ -95,6 +96,30 @@ def refused(build: Build, recorder: Recorder, engine: FakeEngine, wanted: Claims
     assert recorder.all(VOLUME) == {}
     assert engine.posted == []
     return str(caught.value)
+
+
+@pytest.mark.parametrize("stands", [False, True])
+def test_an_engine_that_the_plugin_can_not_work_on_is_said_where_it_does_not_stand(
+    build: Build, recorder: Recorder, engine: FakeEngine, stands: bool
+) -> None:
+    engine.answers["/info"] = {"OperatingSystem": "Docker Desktop"}
+    if stands:
+        recorder.in_state[PLUGIN, "azurefile-plugin"] = {"driver": "azurefile"}
+        build(lambda: LocalHost("host", {"socket": engine.path}).claim(claims()) and None)
+    else:
+        assert refused(build, recorder, engine, claims()).startswith("the engine is Docker Desktop's, ")
+
+
+def test_what_an_engine_with_selinux_is_to_be_told_is_said_and_keeps_nobody(
+    build: Build, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", said.append)
+    engine.answers["/info"] = {"SecurityOptions": ["name=seccomp,profile=builtin", "name=selinux"]}
+    build(lambda: LocalHost("host", {"socket": engine.path}).claim(claims()) and None)
+    assert [line[line.index("mkdir") :] for line in said] == [
+        "mkdir -p /r/shares && semanage fcontext -a -t container_file_t '/r/shares(/.*)?' && restorecon -R /r/shares"
+    ]
 
 
 def test_what_another_checkouts_stack_has_is_one_line_that_names_it(

@@ -71,6 +71,36 @@ def test_defaults_that_another_stack_set_stay_as_long_as_it_has_volumes(
     assert ("POST /containers/mydb/stop" in engine.done) == (not left)
 
 
+@pytest.mark.parametrize(
+    ("info", "root", "says"),
+    [
+        ({"OperatingSystem": "Docker Desktop"}, "/r", "the engine is Docker Desktop's"),
+        ({"SecurityOptions": ["name=seccomp,profile=builtin", "name=rootless"]}, "/r", "the engine is rootless"),
+        ({"SecurityOptions": ["name=userns"]}, "/r", "the engine has userns-remap"),
+        ({"OperatingSystem": "OrbStack", "DockerRootDir": "/var/lib/docker"}, "/r", "OrbStack makes its machine anew"),
+        ({"OperatingSystem": "OrbStack", "DockerRootDir": "/var/lib/docker"}, "/var/lib/docker/r", ""),
+        (
+            {"DockerRootDir": "/var/snap/docker/common/var-lib-docker"},
+            "/r",
+            "the engine is snap's, which can't write /r",
+        ),
+        ({"DockerRootDir": "/var/snap/docker/common/var-lib-docker"}, "/var/snap/docker/common/r", ""),
+        ({"OperatingSystem": "Debian", "DockerRootDir": "/var/lib/docker", "SecurityOptions": None}, "/r", ""),
+        ({"SecurityOptions": ["name=apparmor", "name=cgroupns", "name=selinux"]}, "/r", ""),
+    ],
+)
+def test_an_engine_that_it_can_not_work_on_is_refused_before_anything_is_made(
+    engine: PluginEngine, info: dict[str, Any], root: str, says: str
+) -> None:
+    engine.answers["/info"] = info
+    if not says:
+        EnginePlugin().create(props(engine, root=root))
+        return
+    with pytest.raises(Failure, match=f"^{says}[^\n]*: (use|set|take)[^\n]*$"):
+        EnginePlugin().create(props(engine, root=root))
+    assert engine.done == []
+
+
 @pytest.fixture
 def there(engine: PluginEngine, monkeypatch: pytest.MonkeyPatch) -> Props:
     return on_another_machine(engine, monkeypatch)
