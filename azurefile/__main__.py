@@ -62,6 +62,8 @@ def main() -> int:
         if arguments.command == "prepare":
             from azurefile.rootfolder import prepare
 
+            if "ENGINE" in os.environ:
+                _check_engine(arguments.engine)
             prepare(Path(arguments.root), arguments.state)
         elif arguments.command == "install":
             from azurefile.install import install
@@ -154,6 +156,18 @@ def _serve(arguments: argparse.Namespace) -> None:
 
     asyncio.run(run())
     lock.close()
+
+
+def _check_engine(path: str) -> None:
+    from azurefile.engine import Engine
+
+    try:
+        Engine(path).containers()
+    except OSError as error:
+        raise PluginError(
+            f"the engine's own machine has nothing that answers where its socket is here ({error.strerror or error}), "
+            "as with Colima and Lima: link the socket to /var/run/docker.sock here, and unset DOCKER_HOST"
+        ) from error
 
 
 def _check_defaults(text: str) -> None:

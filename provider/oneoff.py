@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import posixpath
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -67,7 +68,7 @@ def ran(
 ) -> Iterator[Container]:
     """Runs `python3 -m azurefile ARGUMENTS` of `image` with the host's `root`; yields the ended container.
 
-    With `socket`, the engine's own on the host, the program may use the engine.
+    With `socket`, the engine's own on the host, the program may use the engine, or fails if it can't.
 
     Raises:
         ImageGone: if the engine does not have it.
@@ -75,7 +76,10 @@ def ran(
     """
     program, binds = ["python3", "-m", "azurefile"], [bind(root)]
     if socket:
-        binds.append(f"{socket}:/run/engine/docker.sock:ro")
+        # as the plugin has it: a folder, since not every machine's engine can mount a socket
+        folder, name = posixpath.split(socket)
+        binds.append(f"{folder}:/run/engine:ro")
+        environment["ENGINE"] = f"/run/engine/{name}"
     # whatever has a share mounted is seen in the mount table of its process
     sees: dict[str, Any] = {"pid_mode": "host", "cap_add": ["SYS_PTRACE"]}
     with created(engine, image, root, program, list(arguments), *binds, environment=environment, **sees) as container:

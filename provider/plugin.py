@@ -151,8 +151,8 @@ def _not_installed(engine: DockerClient, driver: str, error: Exception) -> Failu
 @contextmanager
 def _made_ready(engine: DockerClient, props: Props) -> Iterator[Callable[[], None]]:
     """Yields what makes the plugin, not enabled, once all has been done that stops and removes nothing."""
-    # the plugin's mount needs its folder on the host, which this makes
-    with ran(engine, props["image"], props["root"], "prepare") as container:
+    # the plugin's mount needs its folder on the host, which this makes, and the plugin the engine's socket
+    with ran(engine, props["image"], props["root"], "prepare", socket=props["socket"]) as container:
         if props["engine"]["url"].startswith("ssh:"):
             yield lambda: _create_there(engine, props)
             return

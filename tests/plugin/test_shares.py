@@ -1,6 +1,7 @@
 """The one-shot commands: prepare the host, delete a share for good."""
 
 import os
+import socket
 import stat
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 from azurefile import mounts, shares
 from azurefile.errors import InUse
 from tests.plugin.harness import REPOSITORY, PluginProcess
+from tests.unit.fake_engine import fake_engine
 
 pytestmark = pytest.mark.root
 
@@ -42,6 +44,27 @@ def test_prepare_makes_the_folders_with_their_modes(tmp_path: Path) -> None:
         "shares": "0o700",
     }
     assert mode(root) == 0o711
+
+
+def test_prepare_makes_nothing_where_the_engines_socket_leads_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a folder of a Mac that a virtual machine has mounted: the socket is seen, and nobody listens."""
+    path, root = tmp_path / "docker.sock", tmp_path / "root"
+    monkeypatch.setenv("ENGINE", str(path))
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(path))
+    said = azurefile(root, "prepare")
+    assert (said.returncode, said.stderr) == (
+        1,
+        "azurefile: the engine's own machine has nothing that answers where its socket is here (Connection refused), "
+        "as with Colima and Lima: link the socket to /var/run/docker.sock here, and unset DOCKER_HOST\n",
+    )
+    assert not root.exists()
+    path.unlink()
+    with fake_engine(tmp_path):
+        assert azurefile(root, "prepare").returncode == 0
+    assert root.exists()
 
 
 def test_remove_share_deletes_data_and_fence(plugin: PluginProcess) -> None:

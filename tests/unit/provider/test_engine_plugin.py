@@ -37,6 +37,13 @@ def test_where_there_is_none_it_is_made_and_enabled(engine: PluginEngine) -> Non
     assert "POST /plugins/azurefile/set" in engine.done
 
 
+def test_what_makes_its_folders_has_the_engine_as_the_plugin_will_have_it(engine: PluginEngine, tmp_path: Path) -> None:
+    create(engine)
+    assert engine.oneoff["Cmd"] == ["prepare"]
+    assert f"{tmp_path}:/run/engine:ro" in engine.oneoff["HostConfig"]["Binds"]
+    assert engine.oneoff["Env"] == ["ENGINE=/run/engine/docker.sock"]
+
+
 def test_what_its_folder_knows_of_the_stacks_volumes_from_an_engine_that_is_gone_goes(engine: PluginEngine) -> None:
     """The engine would take it for the one that is asked for, whatever it maps."""
     left = {"Driver": "azurefile:latest", "Labels": None, "Options": None}
@@ -112,7 +119,8 @@ def test_on_another_machine_it_is_made_of_what_is_there(engine: PluginEngine, th
     assert engine.plugin["Enabled"]
     assert engine.oneoff["Cmd"] == ["install", "azurefile"]
     host = engine.oneoff["HostConfig"]
-    assert "/var/run/docker.sock:/run/engine/docker.sock:ro" in host["Binds"]
+    assert "/var/run:/run/engine:ro" in host["Binds"]
+    assert "ENGINE=/run/engine/docker.sock" in engine.oneoff["Env"]
     # it looks into the mount tables of the host's processes
     assert (host["PidMode"], host["CapAdd"]) == ("host", ["SYS_PTRACE"])
     assert not any("export" in step or step == "POST /plugins/create" for step in engine.done)
