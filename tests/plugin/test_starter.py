@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from azurefile import driver as driver_module
+from azurefile import starter
 from azurefile.engine import Ended
 from azurefile.errors import COMES_BACK, ShareError, ShareMissing, ShareSilent
 from azurefile.held import Held
@@ -266,8 +267,8 @@ def test_starts_that_fail_although_the_share_can_be_used_become_rare(
 
     asyncio.run(calls())
     pauses = [later - earlier for earlier, later in itertools.pairwise(tried)]
-    assert pauses == sorted(pauses)
-    assert pauses[-1] > 3 * pauses[0]
+    # a busy host makes them longer, never shorter
+    assert all(pause >= starter._PERIOD_SECONDS * 2 ** (number + 1) for number, pause in enumerate(pauses)), pauses
 
 
 def test_a_folder_that_was_not_free_in_time_is_waited_for(outage: Outage, monkeypatch: pytest.MonkeyPatch) -> None:
