@@ -15,6 +15,7 @@ from components.custom import AccountKey
 from components.hosts import DockerHost
 from components.plugin import AzureFilePlugin
 from components.shares.share import FileShare
+from components.state import VOLUME, recorded_of
 
 # GiB, beyond which a standard account is another for good (learn.microsoft.com: create an SMB Azure file share)
 PLAIN_QUOTA = 5120
@@ -129,6 +130,9 @@ class AzureFileShares(pulumi.ComponentResource):
             },
             opts=self.options(f"{name}-service"),
         )
+        # what a refresh has forgotten in the same update is known only when it is to be made
+        before = pulumi.ResourceHook("no-empty-share", self._refuse_empty, pulumi.ResourceHookOptions(on_dry_run=True))
+        self.hook = pulumi.ResourceHookBinding(before_create=[before])
         self.server = account.primary_endpoints.apply(lambda endpoints: urlsplit(endpoints.file).hostname or "")
         self.usable = self.account if args["nfs"] else self._key_on_host(name).account
         # what the next update goes by, where it would replace something
@@ -141,6 +145,20 @@ class AzureFileShares(pulumi.ComponentResource):
             more["import_"] = found.id
         # an account of another name is there before the first one goes: that may be refused, and taken back
         return pulumi.ResourceOptions(parent=self, delete_before_replace=False, **self.kept, **more)
+
+    def _refuse_empty(self, made: pulumi.ResourceHookArgs) -> None:
+        """An empty share in place of one that was deleted would be mounted, and hinder the return of the first."""
+        share, account = (made.new_inputs or {})["shareName"], self.args["account"]
+        for volume in recorded_of(VOLUME):
+            on = volume.get("driverOpts") or {}
+            if (on.get("share"), on.get("account")) == (share, account):
+                raise pulumi.RunError(
+                    f"share {share} of account {account} is gone, and volume {volume['name']} is on it: undelete it "
+                    f"(az storage share-rm list --include-deleted --storage-account {account} says its version, az "
+                    f"storage share-rm restore --name {share} --storage-account {account} --deleted-version VERSION), "
+                    "then up; to begin with an empty one take the volume, and what uses it, out of the settings, up, "
+                    "and put them back"
+                )
 
     def _key_on_host(self, name: str) -> AccountKey:
         args = self.args
@@ -186,7 +204,9 @@ class AzureShare(FileShare):
         files, nfs = args["files"], args["files"].args["nfs"]
         # the service's settings count for what is made afterwards; of a standard share Azure does not say its protocol,
         # which is no reason to replace it (github.com/pulumi/pulumi-azure-native/issues/1751)
-        options = files.options(f"{name}-files", depends_on=[files.service], ignore_changes=["enabledProtocols"])
+        options = files.options(
+            f"{name}-files", depends_on=[files.service], ignore_changes=["enabledProtocols"], hooks=files.hook
+        )
         options.parent = self
         made = storage.FileShare(
             f"{name}-files",

@@ -29,6 +29,14 @@ from components.shares.azure import AzureFileShares
 AzureFileShares._key_on_host = lambda self, name: SimpleNamespace(account=self.account)
 """
 
+# what the state has of a volume, and no engine
+VOLUME = """
+import pulumi
+
+made = pulumi.ComponentResource("docker:index/volume:Volume", "dbs-volume")
+made.register_outputs({"name": "dbs", "driverOpts": {"share": "dbs", "account": "first"}})
+"""
+
 
 @pytest.fixture
 def clone(tmp_path: Path, azure: StandIn) -> Clone:
@@ -85,6 +93,23 @@ def test_shares_of_smb_are_taken_back(clone: Clone, azure: StandIn) -> None:
     assert accounts(azure) == made
     clone.change("refresh")
     clone.pulumi("up", "--yes", "--skip-preview", "--expect-no-changes")
+
+
+def test_a_share_that_was_deleted_under_a_volume_comes_back_by_hand(clone: Clone, azure: StandIn) -> None:
+    (clone.checkout / "__main__.py").write_text(SHARES + VOLUME)
+    set_shares(clone, "account", "first")
+    clone.change("up")
+    (share,) = [key for key in azure.cloud.resources if key.endswith("/shares/dbs")]
+    deleted = azure.cloud.resources.pop(share)
+    # by the first of which the state forgets it
+    for arguments in (["preview", "--refresh"], ["up", "--yes", "--skip-preview", "--refresh"], ["preview"]):
+        code, said = clone.run(*arguments)
+        assert code
+        assert "share dbs of account first is gone, and volume dbs is on it" in said
+        assert accounts(azure) == {"first": 3}
+    azure.cloud.resources[share] = deleted
+    clone.change("up", "--refresh")
+    assert accounts(azure) == {"first": 4}
 
 
 @pytest.mark.parametrize("retain", ["true", "false"])

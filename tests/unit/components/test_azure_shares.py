@@ -268,6 +268,28 @@ def test_what_is_in_the_state_by_another_name_is_looked_up(
     assert options[SHARE, "dbs-share-files"].import_ == "/share"
 
 
+@pytest.mark.parametrize(
+    ("on", "refused"),
+    [
+        ({"share": "dbs", "account": "datadockerunit"}, True),
+        ({"share": "logs", "account": "datadockerunit"}, False),
+        ({"share": "dbs", "account": "theother"}, False),
+        ({"share": "dbs", "protocol": "local"}, False),
+    ],
+)
+def test_a_share_that_is_gone_under_a_volume_is_not_made_anew(
+    build: Build, recorder: AzureRecorder, options: Options, on: dict[str, str], refused: bool
+) -> None:
+    recorder.in_state[state.VOLUME, "dbs-volume"] = {"name": "unit-dbs", "driverOpts": on}
+    build(shares)
+    hooks = options[SHARE, "dbs-share-files"].hooks
+    assert hooks is not None
+    (before,) = hooks.before_create or []
+    said = "^share dbs of account datadockerunit is gone, and volume unit-dbs is on it: undelete it"
+    with pytest.raises(pulumi.RunError, match=said) if refused else nullcontext():
+        before(pulumi.ResourceHookArgs("urn", "", "", SHARE, new_inputs={"shareName": "dbs"}))
+
+
 def test_somebody_elses_account_is_left_alone(build: Build, recorder: AzureRecorder) -> None:
     recorder.existing = {
         "azure-native:resources:getResourceGroup": {"id": "/group", "tags": OWNED},
