@@ -81,6 +81,22 @@ def test_other_lower_case_setting_is_refused(engine: Engine, mysql_image: str, m
     server(engine, mysql_image, volume, zero).wait_ready()
 
 
+def test_the_mark_of_data_that_was_removed_says_nothing_of_what_came_after_it(engine: Engine, mysql_image: str) -> None:
+    """A shell's * does not match it."""
+    volume = engine.volume()
+    in_volume(mysql_image, volume, f"tar -xf /usr/share/mysql-template/data.tar -C {DATA} ./.datadocker-complete")
+    in_volume(
+        mysql_image,
+        volume,
+        "mkdir /tmp/d; chown mysql /tmp/d; mysqld --initialize-insecure --datadir=/tmp/d "
+        f"--lower-case-table-names=0 && cp -a /tmp/d/* {DATA}",
+    )
+    container = server(engine, mysql_image, volume)
+    assert container.exit_code() == 1
+    (line,) = container.logs().splitlines()
+    assert "was made with lower_case_table_names=0, this server has 1" in line
+
+
 def owners(image: str, volume: str) -> set[str]:
     """Users that files of the volume belong to."""
     return set(in_volume(image, volume, f"find {DATA} -printf '%U\n'").split())
