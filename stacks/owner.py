@@ -94,7 +94,7 @@ def _owner(first: Any, place: Place) -> str:
     if first["place"] != place["place"]:
         raise pulumi.RunError(
             f"this stack stands on {first['place']}: to move it to {place['place']} destroy it first (what shares keep "
-            "stays there), or set datadocker:host or DOCKER_HOST back"
+            "stays there: copy local ones before the first up on the other), or set datadocker:host or DOCKER_HOST back"
         )
     # in another subscription its data is not there, and the state would forget what is in this one
     there = str(first.get("subscription") or _recorded_subscription() or place["subscription"])

@@ -48,7 +48,8 @@ def test_another_engine_is_refused_in_one_line_and_nothing_changes(
     said = {line.partition("error: ")[2] for line in diagnostics.splitlines() if "this stack stands on" in line}
     assert said == {
         f"this stack stands on unix://{os.path.realpath('/var/run/docker.sock')}: to move it to unix://{other.socket} "
-        "destroy it first (what shares keep stays there), or set datadocker:host or DOCKER_HOST back"
+        "destroy it first (what shares keep stays there: copy local ones before the first up on the other), or set "
+        "datadocker:host or DOCKER_HOST back"
     }, done.stdout
     assert "Traceback" not in done.stdout
     assert resources(project) == before

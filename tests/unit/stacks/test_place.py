@@ -62,8 +62,8 @@ def test_another_host_is_refused_and_nothing_is_registered(
     with pytest.raises(pulumi.RunError) as caught:
         stand(build, {"host": host, "volumes": ["logs", "config"]})
     assert str(caught.value) == (
-        f"this stack stands on {first}: to move it to {place} destroy it first (what shares keep stays there), or set "
-        "datadocker:host or DOCKER_HOST back"
+        f"this stack stands on {first}: to move it to {place} destroy it first (what shares keep stays there: copy "
+        "local ones before the first up on the other), or set datadocker:host or DOCKER_HOST back"
     )
     assert {m.typ for m in recorder.made if not m.typ.startswith(COMPONENT)} == {STASH}
 
