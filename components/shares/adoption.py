@@ -98,7 +98,8 @@ def _owned(found: Found, owner: str) -> Found:
     if (found.known.get("tags") or {}).get(STACK_TAG) != owner:
         raise pulumi.RunError(
             f"{found.id} exists and is not this stack's: it lacks the tag {STACK_TAG}={owner}. "
-            f"Name another by datadocker:shares.account and shares.resourceGroup, or tag it so if it is yours"
+            "Name another by datadocker:shares.account and shares.resourceGroup; or, if it is yours and for this stack "
+            "alone, tag it so: up then changes its tags and firewall, and destroy deletes it if shares.retain is false"
         )
     return found
 

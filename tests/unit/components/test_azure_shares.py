@@ -295,8 +295,10 @@ def test_somebody_elses_account_is_left_alone(build: Build, recorder: AzureRecor
         "azure-native:resources:getResourceGroup": {"id": "/group", "tags": OWNED},
         "azure-native:storage:getStorageAccount": {"id": "/theirs", "tags": {}},
     }
-    with pytest.raises(pulumi.RunError, match="/theirs exists and is not this stack's: it lacks the tag"):
+    with pytest.raises(pulumi.RunError, match="/theirs exists and is not this stack's: it lacks the tag") as caught:
         build(shares)
+    # all that it has by then is the stack's
+    assert "tag it so: up then changes its tags and firewall, and destroy deletes it if" in str(caught.value)
 
 
 def test_azure_that_can_not_be_asked_is_no_absence(build: Build, recorder: AzureRecorder) -> None:
