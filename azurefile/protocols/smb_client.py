@@ -202,13 +202,17 @@ class SmbShare:
 
     def end(self, lock: "SmbLock") -> None:
         """Close a lock's open, and the folder that was looked at; a broken connection has closed them already."""
+        if self._tree is None or lock.generation != self.generation:
+            # A server that is away is not waited for.
+            return
         with self._guard:
+            if lock.generation != self.generation:
+                return
             folder, self._folder = self._folder, None
-            if self._tree is not None and lock.generation == self.generation:
-                with contextlib.suppress(*BROKEN):
-                    if folder is not None:
-                        folder.close()
-                    lock.file.close()
+            for file in (lock.file, folder):
+                if file is not None:
+                    with contextlib.suppress(*BROKEN):
+                        file.close()
 
     def _call(self, work: Callable[[Any], T]) -> T:
         """Do some work with the share, once more on a new connection if the old one turns out to be broken.

@@ -6,7 +6,7 @@ import threading
 import time
 
 import pytest
-from smbprotocol.exceptions import UserSessionDeleted  # type: ignore[import-untyped]
+from smbprotocol.exceptions import SMBException, UserSessionDeleted  # type: ignore[import-untyped]
 from smbprotocol.open import CreateDisposition, Open  # type: ignore[import-untyped]
 
 from azurefile.credentials import Credentials
@@ -71,6 +71,25 @@ def test_a_second_look_sees_what_came_since_the_first(samba: SambaServer) -> Non
     one.remove("before.json")
     one.remove("29.json")
     one.close()
+
+
+def test_a_folder_that_can_not_be_closed_keeps_no_lock(samba: SambaServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, two = smb(samba), smb(samba)
+    lock = one.lock("mutex")
+    assert lock is not None
+    one.names()
+
+    def slow(*_: object) -> None:
+        raise SMBException("no answer within 5 s")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(one._folder, "close", slow)
+        lock.close()
+    again = two.lock("mutex")
+    assert again is not None
+    again.close()
+    one.close()
+    two.close()
 
 
 def test_a_lock_is_lost_with_its_connection_and_the_next_call_connects_anew(samba: SambaServer) -> None:
