@@ -53,10 +53,15 @@ class Starter:
     async def run(self) -> None:
         """Go on with what an earlier life of the plugin could not mount, and what failed while none could answer."""
         while True:
-            await self._look()
-            if not await self._frozen(_ENABLED_SECONDS):
+            try:
                 await self._look()
-                await self._frozen(math.inf)
+                if not await self._frozen(_ENABLED_SECONDS):
+                    await self._look()
+                    await self._frozen(math.inf)
+            except Exception:
+                # Such as a host without a thread left, which passes.
+                log.exception("what was left down could not be looked for")
+                await asyncio.sleep(_PERIOD_SECONDS)
 
     def missed(self, volume: str) -> None:
         """The share of a volume could not be had for a Mount."""

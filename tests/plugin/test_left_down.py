@@ -92,6 +92,27 @@ def test_what_ended_while_the_plugin_was_frozen_is_started(outage: Outage, monke
     asyncio.run(calls())
 
 
+def test_what_can_not_be_looked_for_once_is_looked_for_again(outage: Outage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As by a host that has no thread left after a swap storm."""
+    look, failures = starter.Starter._look, [RuntimeError("can't start new thread")]
+
+    async def fails_once(self: starter.Starter) -> None:
+        if failures:
+            raise failures.pop()
+        await look(self)
+
+    monkeypatch.setattr(starter.Starter, "_look", fails_once)
+
+    async def calls() -> None:
+        await left_down(outage, AWAY.format("dbs", PLUGIN) + "context deadline exceeded")
+        plugin = outage.plugin()
+        running = asyncio.create_task(plugin.run())
+        await outage.until_started("mydb")
+        running.cancel()
+
+    asyncio.run(calls())
+
+
 @pytest.mark.parametrize(
     "said",
     [
