@@ -30,7 +30,9 @@ class Lease:
     # When the last renewal that the share confirmed was begun, by a clock that never jumps.
     confirmed: float = 0.0
     # The newest renewal that this plugin wrote, or found from its last life; nobody else renews this very hold.
-    newest: float | None = None
+    newest: float = 0.0
+    # Whether this life wrote one: until then one of the last life's may still be on its way.
+    wrote: bool = False
     # The last renewal failed, which is logged once an outage.
     failing: bool = False
     # What the plugin's next life needs could not be written at the last renewal, which is logged once, too.
@@ -74,7 +76,7 @@ class Lease:
             # To the microsecond, as the record tells it.
             self.owner.renewed = round(time.time(), 6)
             # Before it is written, since a write that fails may have arrived.
-            self.newest = max(self.newest or 0.0, self.owner.renewed)
+            self.newest, self.wrote = max(self.newest, self.owner.renewed), True
             self._write()
             # Who takes the folder marks it before looking at the record again: one of the two sees the other.
             self._check()
@@ -123,8 +125,8 @@ class Lease:
             raise TakenOver(f"taken over by {record.taken_by}")
         if record.owner.lease != self.owner.lease:
             raise TakenOver(f"taken over by {record.owner.host}, a copy of this machine")
-        if self.newest is None:
-            self.newest = record.owner.renewed
+        if not self.wrote:
+            self.newest = max(self.newest, record.owner.renewed)
         # An older one is no copy's: a server that crashed may have lost the last, and a share may be restored.
         if record.owner.renewed > self.newest:
             raise TakenOver("renewed by a copy of this machine, which was made with its memory")

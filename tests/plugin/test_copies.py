@@ -60,6 +60,20 @@ def test_a_hold_that_a_copy_gave_back_is_lost_to_who_was_let_in(
         one.leases.renew(lease)
 
 
+def test_what_a_life_wrote_that_ended_may_come_late(one: Machine) -> None:
+    """It was in the kernel's socket when the plugin died, and the next life has looked at the record already."""
+    lease = one.claim()
+    late = dataclasses.replace(lease.owner, renewed=lease.owner.renewed + 5)
+    one.world.share_down = True
+    with pytest.raises(ShareSilent):
+        one.leases.renew(lease)
+    one.world.share_down = False
+    assert lease._check()
+    one.store.write(late)
+    one.leases.renew(lease)
+    assert not lease.lost
+
+
 def test_a_machine_is_no_copy_of_itself(folder: MemoryFolder, one: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever became of what it wrote."""
     lease, real, write = one.claim(), time.time, folder.write
