@@ -2,6 +2,7 @@
 
 import argparse
 import fcntl
+import http.client
 import logging
 import os
 import re
@@ -166,8 +167,13 @@ def _check_engine(path: str) -> None:
     except OSError as error:
         raise PluginError(
             f"the engine's own machine has nothing that answers where its socket is here ({error.strerror or error}), "
-            "as with Colima and Lima: link the socket to /var/run/docker.sock here, and unset DOCKER_HOST"
+            "as with Colima and Lima: link the socket to /var/run/docker.sock here, and unset DOCKER_HOST. On Linux, "
+            "where that is a link itself: name what it leads to by datadocker:host.socket, or over ssh have the engine "
+            "listen there itself"
         ) from error
+    except (http.client.HTTPException, LookupError, ValueError):
+        # It answers. What it refuses the plugin's log says.
+        return
 
 
 def _check_defaults(text: str) -> None:

@@ -58,13 +58,24 @@ def test_prepare_makes_nothing_where_the_engines_socket_leads_nowhere(
     assert (said.returncode, said.stderr) == (
         1,
         "azurefile: the engine's own machine has nothing that answers where its socket is here (Connection refused), "
-        "as with Colima and Lima: link the socket to /var/run/docker.sock here, and unset DOCKER_HOST\n",
+        "as with Colima and Lima: link the socket to /var/run/docker.sock here, and unset DOCKER_HOST. On Linux, where "
+        "that is a link itself: name what it leads to by datadocker:host.socket, or over ssh have the engine listen "
+        "there itself\n",
     )
     assert not root.exists()
     path.unlink()
     with fake_engine(tmp_path):
         assert azurefile(root, "prepare").returncode == 0
     assert root.exists()
+
+
+def test_an_engine_that_refuses_to_list_its_containers_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with an authorization plugin."""
+    monkeypatch.setenv("ENGINE", str(tmp_path / "docker.sock"))
+    with fake_engine(tmp_path) as engine:
+        engine.answers["/containers/json"] = PermissionError("not for you")
+        said = azurefile(tmp_path / "root", "prepare")
+    assert (said.returncode, said.stderr) == (0, "")
 
 
 def test_remove_share_deletes_data_and_fence(plugin: PluginProcess) -> None:
