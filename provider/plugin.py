@@ -72,7 +72,7 @@ class EnginePlugin(EngineResource):
             # a run that was killed leaves them so beside a plugin that has nothing wrong
             waiting = found["Enabled"] and pause.stopped(engine, identity)
             others = _other_settings(engine, found, props)
-            suits = _suits(engine, found, props)
+            suits = _is_build(found, props) or _is_newer(engine, found, props)
         seen = dict(props)
         if not found["Enabled"] or waiting:
             seen["enabled"] = False
@@ -109,8 +109,13 @@ def _bring_about(engine: DockerClient, props: Props, running: list[Listed]) -> N
     if reason := in_the_way(driver, props["root"], plugins, _volumes(engine, driver), running):
         raise Failure(reason)
     found = _find(engine, driver)
+    if found is not None and not found["Enabled"] and _is_newer(engine, found, props):
+        # what only failed once, or was disabled by a hand, is no upgrade that failed
+        with suppress(DockerException):
+            engine.api.enable_plugin(driver, timeout=CALL_SECONDS)
+        found = _find(engine, driver)
     wanted = _wanted(engine, found, props)
-    if found is None or not _suits(engine, found, props):
+    if found is None or not (_is_build(found, props) or (found["Enabled"] and _is_newer(engine, found, props))):
         with _made_ready(engine, props) as make:
             if found is not None:
                 pause.stop_users(engine, driver)
@@ -233,7 +238,7 @@ def _wanted(engine: DockerClient, found: dict[str, Any] | None, props: Props) ->
     if "DEFAULTS" in has and _is_shared(engine, props):
         wanted["DEFAULTS"] = has["DEFAULTS"]
     initial = {e["Name"]: e["Value"] for e in found["Config"]["Env"] or []}
-    known = {e["name"] for e in json.loads(props["config"])["env"]}
+    known = {e["name"] for e in _config(props)["env"]}
     return {k: v for k, v in has.items() if k in known and v != initial.get(k)} | wanted
 
 
@@ -278,13 +283,21 @@ def _find(engine: DockerClient, driver: str) -> dict[str, Any] | None:
     return found
 
 
-def _suits(engine: DockerClient, found: dict[str, Any], props: Props) -> bool:
-    """Whether it is the build, or a newer one that works for another stack: an older fence would not know its holds."""
-    has, wanted = found["Config"].get("Description") or "", json.loads(props["config"])["description"]
-    if has == wanted:
-        return True
-    # one that does not work is taken back by who has the build before
-    return found["Enabled"] and _number(has) > _number(wanted) and _is_shared(engine, props)
+def _config(props: Props) -> dict[str, Any]:
+    """The build's own; after a refresh that found another build the state has that one's description instead."""
+    text: str = props["config"]
+    config: dict[str, Any] = json.loads(text) if text.startswith("{") else {"description": text, "env": []}
+    return config
+
+
+def _is_build(found: dict[str, Any], props: Props) -> bool:
+    return bool(found["Config"].get("Description") == _config(props)["description"])
+
+
+def _is_newer(engine: DockerClient, found: dict[str, Any], props: Props) -> bool:
+    """Whether it is a newer build that another stack needs, too: an older fence would not know its holds."""
+    has, wanted = found["Config"].get("Description") or "", _config(props)["description"]
+    return _number(has) > _number(wanted) and _is_shared(engine, props)
 
 
 def _number(description: str) -> int:

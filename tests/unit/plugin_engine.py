@@ -58,6 +58,8 @@ class PluginEngine(FakeEngine):
         self.oneoff: dict[str, Any] = {}
         self.code = 0
         self.broken = ""
+        # the build that can't be enabled
+        self.failing = ""
 
     def has(self, description: str = OURS, *, enabled: bool = True, defaults: str = "protocol=local") -> None:
         self.plugin = {
@@ -120,6 +122,8 @@ class PluginEngine(FakeEngine):
             return json_answer({"message": f"plugin {name} not found"}, 404)
         if method == "DELETE":
             self.plugin = None
+        elif action == "enable" and self.failing and self.failing in self.plugin["Config"]["Description"]:
+            return json_answer({"message": "its program ended"}, 500)
         elif action in ("enable", "disable"):
             self.plugin["Enabled"] = action == "enable"
         elif action == "set":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -116,7 +117,9 @@ def test_an_upgrade_stops_our_containers_on_its_volumes_and_starts_them_again(en
         ("1.aa", "2.bb", STACK, True, False),
         ("12ab", "1.bb", STACK, True, False),
         ("2.aa", "1.bb", None, True, False),
-        ("2.aa", "1.bb", STACK, False, False),
+        # disabled by a hand, or one that failed to come up once
+        ("2.aa", "1.bb", STACK, False, True),
+        ("1.aa", "2.bb", STACK, False, False),
     ],
 )
 def test_a_newer_one_that_works_for_another_stack_stays(
@@ -137,6 +140,24 @@ def test_a_newer_one_that_works_for_another_stack_stays(
     assert engine.plugin is not None
     assert engine.plugin["Config"]["Description"] == f"datadocker/azurefile:{has if stays else wanted}"
     assert ("POST /containers/mydb/stop" in engine.done) == (not stays)
+
+
+def test_a_newer_one_that_does_not_come_up_is_taken_back(engine: PluginEngine) -> None:
+    engine.has("datadocker/azurefile:2.aa", enabled=False)
+    engine.volumes = {"theirs": {"Name": "theirs", "Driver": "azurefile:latest", "Labels": STACK}}
+    engine.failing = "2.aa"
+    EnginePlugin().update("azurefile", props(engine), props(engine))
+    assert engine.plugin is not None
+    assert engine.plugin["Config"]["Description"] == json.loads(props(engine)["config"])["description"]
+    assert engine.plugin["Enabled"]
+
+
+def test_a_refresh_after_one_that_found_another_build_finds_it_again(engine: PluginEngine) -> None:
+    engine.has("datadocker/azurefile:0123")
+    found = EnginePlugin().read("azurefile", props(engine))
+    assert found is not None
+    assert found["config"] == "another build: datadocker/azurefile:0123"
+    assert EnginePlugin().read("azurefile", found) == found
 
 
 def test_a_newer_one_is_adopted_as_it_is(engine: PluginEngine) -> None:
