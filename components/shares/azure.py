@@ -87,6 +87,9 @@ class AzureFileShares(pulumi.ComponentResource):
             tags=tags,
             opts=self.options(f"{name}-group"),
         )
+        # what a refresh has forgotten in the same update is known only when it is to be made
+        before = pulumi.ResourceHook("no-empty-share", self._refuse_empty, pulumi.ResourceHookOptions(on_dry_run=True))
+        self.hook = pulumi.ResourceHookBinding(before_create=[before])
         account = storage.StorageAccount(
             f"{name}-account",
             account_name=args["account"],
@@ -108,7 +111,7 @@ class AzureFileShares(pulumi.ComponentResource):
                 "ip_rules": [{"i_p_address_or_range": a, "action": storage.Action.ALLOW} for a in args["allow_from"]],
             },
             tags=tags,
-            opts=self.options(f"{name}-account"),
+            opts=self.options(f"{name}-account", hooks=self.hook),
         )
         self.group, self.account = group.name, account.name
         days = args["soft_delete_days"]
@@ -130,9 +133,6 @@ class AzureFileShares(pulumi.ComponentResource):
             },
             opts=self.options(f"{name}-service"),
         )
-        # what a refresh has forgotten in the same update is known only when it is to be made
-        before = pulumi.ResourceHook("no-empty-share", self._refuse_empty, pulumi.ResourceHookOptions(on_dry_run=True))
-        self.hook = pulumi.ResourceHookBinding(before_create=[before])
         self.server = account.primary_endpoints.apply(lambda endpoints: urlsplit(endpoints.file).hostname or "")
         self.usable = self.account if args["nfs"] else self._key_on_host(name).account
         # what the next update goes by, where it would replace something
@@ -147,17 +147,23 @@ class AzureFileShares(pulumi.ComponentResource):
         return pulumi.ResourceOptions(parent=self, delete_before_replace=False, **self.kept, **more)
 
     def _refuse_empty(self, made: pulumi.ResourceHookArgs) -> None:
-        """An empty share in place of one that was deleted would be mounted, and hinder the return of the first."""
-        share, account = (made.new_inputs or {})["shareName"], self.args["account"]
+        """An empty one in place of what was deleted would be mounted, and hinder the return of the first."""
+        share, account = (made.new_inputs or {}).get("shareName"), self.args["account"]
         for volume in recorded_of(VOLUME):
             on = volume.get("driverOpts") or {}
+            if share is None and on.get("account") == account:
+                # learn.microsoft.com: Recover a deleted storage account
+                raise pulumi.RunError(
+                    f"storage account {account} is gone, and volume {volume['name']} is on it: have it back before "
+                    "another has its name (portal: Storage accounts, Restore), then up; to begin with empty shares "
+                    "name another by datadocker:shares.account"
+                )
             if (on.get("share"), on.get("account")) == (share, account):
                 raise pulumi.RunError(
                     f"share {share} of account {account} is gone, and volume {volume['name']} is on it: undelete it "
                     f"(az storage share-rm list --include-deleted --storage-account {account} says its version, az "
                     f"storage share-rm restore --name {share} --storage-account {account} --deleted-version VERSION), "
-                    "then up; to begin with an empty one take the volume, and what uses it, out of the settings, up, "
-                    "and put them back"
+                    "then up; to begin with an empty one name another by share: in that volume's settings"
                 )
 
     def _key_on_host(self, name: str) -> AccountKey:

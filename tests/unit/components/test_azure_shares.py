@@ -290,6 +290,21 @@ def test_a_share_that_is_gone_under_a_volume_is_not_made_anew(
         before(pulumi.ResourceHookArgs("urn", "", "", SHARE, new_inputs={"shareName": "dbs"}))
 
 
+@pytest.mark.parametrize("account", ["datadockerunit", "theother"])
+def test_an_account_that_is_gone_under_a_volume_is_not_made_anew(
+    build: Build, recorder: AzureRecorder, options: Options, account: str
+) -> None:
+    """Azure has a deleted one back only until another has its name."""
+    recorder.in_state[state.VOLUME, "dbs-volume"] = {"name": "unit-dbs", "driverOpts": {"account": account}}
+    build(shares)
+    hooks = options[ACCOUNT, "files-account"].hooks
+    assert hooks is not None
+    (before,) = hooks.before_create or []
+    said = "^storage account datadockerunit is gone, and volume unit-dbs is on it: have it back before another has"
+    with pytest.raises(pulumi.RunError, match=said) if account == "datadockerunit" else nullcontext():
+        before(pulumi.ResourceHookArgs("urn", "", "", ACCOUNT, new_inputs={"accountName": "datadockerunit"}))
+
+
 def test_somebody_elses_account_is_left_alone(build: Build, recorder: AzureRecorder) -> None:
     recorder.existing = {
         "azure-native:resources:getResourceGroup": {"id": "/group", "tags": OWNED},
