@@ -23,7 +23,7 @@ from components.hosts.identity_file import SETTING
 from components.hosts.kept_key import key_folder, write_key
 from components.hosts.keys import KeyPair
 from components.hosts.ssh import ssh_options
-from components.state import AZURE_HOST, DOCKER, VM, recorded
+from components.state import AZURE_HOST, DOCKER, STOP, VM, recorded
 from provider.connection import Engine
 
 # a Unix socket's path may have 108 bytes, of which ssh takes some for a name of its own
@@ -245,10 +245,15 @@ def _refuse_key_of_another(name: str, identity_file: str, public: str) -> None:
     Raises:
         pulumi.RunError: if the machine that stands has another key, by the same setting.
     """
-    machine, provider = (recorded().get(of, {}) for of in ((VM, f"{name}-machine-vm"), (DOCKER, f"{name}-engine")))
+    machine, provider, stop = (
+        recorded().get(of, {})
+        for of in ((VM, f"{name}-machine-vm"), (DOCKER, f"{name}-engine"), (STOP, f"{name}-stop"))
+    )
     ssh = ((machine.get("osProfile") or {}).get("linuxConfiguration") or {}).get("ssh") or {}
     keys = [" ".join(str(key["keyData"]).split()[:2]) for key in ssh.get("publicKeys") or []]
-    same = f"IdentityFile={identity_file}" in json.loads(provider.get("sshOpts") or "[]")
+    # after an update that failed before it was settled the provider has the path of the machine before
+    settled = stop.get("machine") == machine.get("vmId")
+    same = settled and f"IdentityFile={identity_file}" in json.loads(provider.get("sshOpts") or "[]")
     if same and keys and public not in keys:
         raise pulumi.RunError(
             f"{SETTING}: {identity_file} is another key than the machine was made with, {keys[0]}: put that one there, "

@@ -8,7 +8,7 @@ from typing import NotRequired, TypedDict
 import pulumi
 from pulumi_azure_native import network
 
-from components.state import HOST_SUBNET, lasting, recorded
+from components.state import HOST_INTERFACE, HOST_SUBNET, lasting, recorded
 
 NETWORK = "azure-native:network:VirtualNetwork"
 SSH_PORT = 22
@@ -162,8 +162,11 @@ class AzureNetwork(pulumi.ComponentResource):
     def _subnet_name(self, life: str) -> str:
         """Another one in each network: no account lets in a subnet by the id of one that it let in and that is gone."""
         before, subnet = recorded().get((NETWORK, f"{self._name}-network"), {}), recorded().get(HOST_SUBNET, {})
+        # one that a move took away, which then failed, is recorded until it is made in the other region
+        at, here = recorded().get(HOST_INTERFACE, {}).get("location"), self._args["location"]
+        moved = at is not None and str(at).replace(" ", "").lower() != here.replace(" ", "").lower()
         # one that stands may be named without it, and another name would replace it
-        stands = before.get("resourceGuid") == life and subnet.get("name") == SUBNET
+        stands = before.get("resourceGuid") == life and subnet.get("name") == SUBNET and not moved
         return SUBNET if stands else f"{SUBNET}-{life[:8]}"
 
     def _way_out(self) -> pulumi.Output[str]:

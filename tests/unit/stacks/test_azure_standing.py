@@ -193,20 +193,31 @@ def test_a_preview_of_a_change_in_place_replaces_nothing(
 
 
 @pytest.mark.parametrize(
-    ("network", "subnet", "named"),
+    ("network", "subnet", "region", "named"),
     [
-        ("4711-of-this-network", "host", "host"),
-        ("4711-of-this-network", None, "host-4711-of-"),
-        ("the-network-before", "host", "host-4711-of-"),
-        ("the-network-before", "host-the-netw", "host-4711-of-"),
+        ("4711-of-this-network", "host", "West Europe", "host"),
+        ("4711-of-this-network", None, "westeurope", "host-4711-of-"),
+        ("the-network-before", "host", "westeurope", "host-4711-of-"),
+        ("the-network-before", "host-the-netw", "westeurope", "host-4711-of-"),
         # a run that ended early left it to be replaced
-        ("4711-of-this-network", "host-the-netw", "host-4711-of-"),
+        ("4711-of-this-network", "host-the-netw", "westeurope", "host-4711-of-"),
+        ("4711-of-this-network", "host", "northeurope", "host-4711-of-"),
     ],
 )
 def test_a_subnet_is_named_anew_in_another_network_and_stays_as_it_is_in_its_own(
-    build: Build, recorder: AzureRecorder, exported: dict[str, Any], network: str, subnet: str | None, named: str
+    build: Build,
+    recorder: AzureRecorder,
+    exported: dict[str, Any],
+    network: str,
+    subnet: str | None,
+    region: str,
+    named: str,
 ) -> None:
-    recorder.in_state = {(NETWORK, "host-net-network"): {"resourceGuid": network}}
+    recorder.in_state = {
+        (NETWORK, "host-net-network"): {"resourceGuid": network},
+        state.HOST_INTERFACE: {"location": region},
+        state.HOST_GROUP: {"name": "datadocker-staging"},
+    }
     if subnet:
         recorder.in_state[SUBNETWORK, "host-net-subnet"] = {"name": subnet}
     stand(build, exported)
