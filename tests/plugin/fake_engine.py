@@ -89,6 +89,7 @@ class FakeEngine:
         # Starts that fail, as those whose Mount is refused.
         self.failing = 0
         self._streams: list[queue.Queue[dict[str, Any] | None]] = []
+        self._listed = False
         engine = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -122,6 +123,10 @@ class FakeEngine:
         self.tell("container", "start", container.id, name=name)
         return container
 
+    def rename(self, container: FakeContainer, name: str) -> None:
+        old, container.name = container.name, name
+        self.tell("container", "rename", container.id, name=name, oldName=f"/{old}")
+
     def tell(self, kind: str, action: str, actor: str, **attributes: str) -> None:
         event = {
             "Type": kind,
@@ -132,9 +137,10 @@ class FakeEngine:
         for stream in self._streams:
             stream.put(event)
 
-    def wait_for_listener(self) -> None:
+    def wait_for_listener(self, listed: bool = False) -> None:
+        """Until somebody reads the events; if `listed`, also until what runs was listed, which reads names too."""
         for _ in range(500):
-            if self._streams:
+            if self._streams and (self._listed or not listed):
                 return
             time.sleep(0.01)
         raise TimeoutError
@@ -196,6 +202,7 @@ class FakeEngine:
                 if (c.id in filters["id"] if "id" in filters else c.up != (filters == {"status": ["exited"]}))
             ]
             request.wfile.write(json.dumps(found).encode())
+            self._listed = self._listed or "id" not in filters
         elif asked == PLUGIN:
             request.wfile.write(json.dumps({"Enabled": self.plugin_enabled}).encode())
         else:

@@ -139,7 +139,7 @@ def test_a_renamed_holder_is_refused_by_its_new_name(watched: PluginProcess, eng
     watched.mount("dbs", "a")
     mydb = engine.run("mydb", "dbs")
     holder_is(watched, "dbs", "mydb")
-    engine.tell("container", "rename", mydb.id, name="old", oldName="/mydb")
+    engine.rename(mydb, "old")
     engine.tell("container", "rename", "another", name="mydb", oldName="/new")
     holder_is(watched, "dbs", "old")
     with pytest.raises(Refused, match=r'held by container "old" .*\(docker stop old\)'):

@@ -246,16 +246,17 @@ def test_on_a_full_disk_the_engines_events_are_still_understood(full: Leases, en
     ended: list[bool] = []
     holders = Holders(full)
     Watcher(Engine(str(engine.path)), full.held, holders.identify, holders.rename, lambda: ended.append(True)).start()
-    engine.wait_for_listener()
-    mydb = engine.run("mydb", "one")
-    engine.tell("container", "rename", mydb.id, name="old", oldName="/mydb")
+    engine.wait_for_listener(listed=True)
     lease = full.of("one")
     assert lease is not None
 
-    def named() -> None:
-        assert [c.name for c in lease.owner.containers if c.pid] == ["old"]
+    def named(name: str) -> None:
+        assert [c.name for c in lease.owner.containers if c.pid] == [name]
 
-    eventually(named)
+    mydb = engine.run("mydb", "one")
+    eventually(lambda: named("mydb"))
+    engine.rename(mydb, "old")
+    eventually(lambda: named("old"))
     holders.unmounted("one", 1)
     assert ended == []
 
