@@ -191,7 +191,8 @@ class AzureHost(DockerHost):
         self.ssh = pulumi.Output.all(plain, address).apply(lambda k: shlex.join(["ssh", *k[0], f"{user}@{k[1]}"]))
         self.alias = args["base"]
         self.ssh_config = pulumi.Output.all(plain, address).apply(
-            lambda k: _config_block(self.alias, user, str(k[1]), k[0])
+            # the private address may be that of another stack's machine, too, which is reached another way
+            lambda k: _config_block([self.alias, k[1]] if direct else [self.alias], user, str(k[1]), k[0])
         )
         # of what stands: a run that ends before the machine is ready leaves the one before
         stands = self._settled.id.apply(lambda _: recipe)
@@ -280,8 +281,8 @@ def _shared_connection(life: str) -> list[str]:
     return ["-o", "ControlMaster=auto", "-o", f"ControlPath={told}/{socket}", "-o", "ControlPersist=60"]
 
 
-def _config_block(alias: str, user: str, address: str, options: list[str]) -> str:
-    lines = [f"Host {alias}", f"  HostName {address}", f"  User {user}", f"  Port {SSH_PORT}"]
+def _config_block(names: list[str], user: str, address: str, options: list[str]) -> str:
+    lines = [f"Host {' '.join(names)}", f"  HostName {address}", f"  User {user}", f"  Port {SSH_PORT}"]
     for option in options:
         if option != "-o":
             key, _, value = option.partition("=")

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import shlex
+import shutil
 import socket
 import ssl
 import subprocess
@@ -83,6 +84,19 @@ class Staging(Clone):
         done = subprocess.run([*self.login(), line], capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
+
+    def docker(self, line: str) -> str:
+        """Runs a line of Docker's client, whose ssh has the block `sshConfig` of the outputs."""
+        client = self.folder / "client"
+        client.mkdir(exist_ok=True)
+        (client / "ssh_config").write_text(self.outputs()["sshConfig"])
+        # ssh asks the system where its user's home is, and heeds no HOME
+        (client / "ssh").write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {client}/ssh_config "$@"\n')
+        (client / "ssh").chmod(0o755)
+        env = {**os.environ, "DOCKER_CONFIG": str(client), "PATH": f"{client}:{os.environ['PATH']}"}
+        done = subprocess.run(shlex.split(line), env=env, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
 
     def written(self) -> dict[str, int]:
         """Writer → its last number, as the share's folder on this side has it."""

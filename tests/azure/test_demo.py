@@ -40,6 +40,13 @@ def test_up_ends_with_the_talks_demo_running(staging: Staging) -> None:
     assert staging.rows() == [SAID]
 
 
+def test_dockers_client_finds_the_engine_by_the_lines_of_the_outputs(staging: Staging) -> None:
+    outputs = staging.outputs()
+    staging.docker(outputs["dockerContext"])
+    for way in ("--context datadocker-staging", f"-H {outputs['dockerHost']}"):
+        assert "mydb" in staging.docker(f"docker {way} ps --format '{{{{.Names}}}}'").splitlines()
+
+
 def test_a_second_up_and_a_refresh_change_nothing(staging: Staging) -> None:
     staging.change("up", "--expect-no-changes")
     staging.change("refresh", "--expect-no-changes")

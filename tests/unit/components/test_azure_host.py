@@ -10,6 +10,7 @@ import stat
 import subprocess
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pulumi
 import pytest
@@ -218,8 +219,31 @@ def test_a_docker_context_finds_the_host_by_the_name_in_the_ssh_config(
     out = stand(build, exported, host=HOST | {"name": "box"})
     assert out["dockerContext"] == "docker context create box --docker host=ssh://box"
     lines = out["sshConfig"].splitlines()
-    assert lines[:3] == ["Host box", "  HostName 203.0.113.10", "  User datadocker"]
+    assert lines[:3] == ["Host box 203.0.113.10", "  HostName 203.0.113.10", "  User datadocker"]
     assert f"  KnownHostsCommand /bin/echo 203.0.113.10 {PAIR['public']}" in lines
+
+
+@pytest.mark.parametrize(
+    ("change", "known"), [({}, True), ({"publicIp": False, "jumpHost": "ops@jump.example.com"}, False)]
+)
+def test_docker_host_alone_finds_a_public_address_as_the_context_does(
+    build: Build, recorder: AzureRecorder, exported: dict[str, Any], tmp_path: Path, change: dict[str, Any], known: bool
+) -> None:
+    out = stand(build, exported, host=HOST | {"name": "box"} | change)
+    config = tmp_path / "config"
+    config.write_text(out["sshConfig"])
+    address = urlsplit(out["dockerHost"]).hostname
+    assert address
+
+    def read(name: str) -> set[str]:
+        # as Docker's client names it
+        asked = ["ssh", "-G", "-F", str(config), "-l", "datadocker", "-p", "22", "--", name]
+        said = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+        return {line for line in said.splitlines() if not line.startswith("host ")}
+
+    assert f"knownhostscommand /bin/echo {address} {PAIR['public']}" in read("box")
+    # a private one may be another machine's, too
+    assert (read(address) == read("box")) is known
 
 
 def test_a_volume_typed_by_hand_is_on_the_stacks_account(
