@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,3 +68,13 @@ def pytest_runtest_makereport(item: pytest.Item, call: CallInfo[None]) -> None:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if before := _broken.get(str(item.path)):
         pytest.skip(f"{before} failed before it")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How long each story took, its machines' beginning and end included; what it prints itself is captured."""
+    took: dict[str, float] = {}
+    for report in itertools.chain.from_iterable(terminalreporter.stats.values()):
+        if isinstance(report, pytest.TestReport) and "incremental" in report.keywords:
+            took[report.location[0]] = took.get(report.location[0], 0) + report.duration
+    for story, seconds in took.items():
+        terminalreporter.write_line(f"{seconds:6.0f} s  {story}")
