@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 
 import pymysql
 
-from tests.azure import prebuilt
+from tests.azure import effects, prebuilt
 from tests.azure.clone import Clone
 from tests.azure.cloud import Cloud
 from tests.azure.qemu import QemuRoom
@@ -28,6 +28,8 @@ from tests.machines.machine import Machine
 from tests.machines.samba import SambaServer
 
 VM = "compute:VirtualMachine"
+CLIENT = "192.0.2.1"
+"""Where the user comes from: of the range that the committed file lets in."""
 WRITERS = {"docker1", "docker2", "docker3"}
 SAID = "disconbobulating"
 ROW = f"CREATE DATABASE demo; CREATE TABLE demo.talk (said TEXT); INSERT INTO demo.talk VALUES ('{SAID}')"
@@ -41,6 +43,7 @@ class Staging(Clone):
         self.machines = QemuRoom()
         self.shares = ServedShares(self.machines)
         self.azure = StandIn(folder / "cloud.json", machines=self.machines, shares=self.shares)
+        self.cloud.client = CLIENT
         super().__init__(folder, self.azure, "staging")
 
     def have_no_plugin(self, yes: bool) -> None:
@@ -52,6 +55,20 @@ class Staging(Clone):
     @property
     def cloud(self) -> Cloud:
         return self.azure.cloud
+
+    def come_from(self, client: str) -> None:
+        """Has all who connect from now on come from that address."""
+        self.cloud.client = client
+        effects.refresh_ports(self.cloud)
+
+    def lets_in(self, port: int) -> bool:
+        """Whether the host's public address takes a connection at a port."""
+        address = self.cloud.only("network:PublicIPAddress").facts["ipAddress"]
+        try:
+            socket.create_connection((address, port), 10).close()
+        except ConnectionRefusedError:
+            return False
+        return True
 
     def outputs(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.pulumi("stack", "output", "--json", "--show-secrets"))

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.azure import effects
-from tests.azure.staging import SAID, VM, WRITERS, Staging
+from tests.azure.staging import CLIENT, SAID, VM, WRITERS, Staging
 
 # what `retain` names: data's group, account and shares
 RETAINED = {
@@ -45,6 +45,17 @@ def test_dockers_client_finds_the_engine_by_the_lines_of_the_outputs(staging: St
     staging.docker(outputs["dockerContext"])
     for way in ("--context datadocker-staging", f"-H {outputs['dockerHost']}"):
         assert "mydb" in staging.docker(f"docker {way} ps --format '{{{{.Names}}}}'").splitlines()
+
+
+def test_ssh_alone_is_open_and_to_the_named_range_alone(staging: Staging) -> None:
+    ports = (22, 2375, 2376, 3306, 6603)
+    assert [port for port in ports if staging.lets_in(port)] == [22]
+    staging.come_from("198.51.100.7")
+    assert not any(staging.lets_in(port) for port in ports)
+    with pytest.raises(AssertionError, match="Connection refused"):
+        staging.ssh("true")
+    staging.come_from(CLIENT)
+    staging.ssh("true")
 
 
 def test_a_second_up_and_a_refresh_change_nothing(staging: Staging) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from stacks.azure_regions import REGIONS
-from tests.azure import limits
+from tests.azure import effects, limits
 from tests.azure.clone import Clone
 from tests.azure.cloud import Cloud
 from tests.azure.errors import AzureError
@@ -28,6 +28,19 @@ BASTION = {
     "subnetName": "AzureBastionSubnet",
     "addressPrefix": "10.60.200.0/26",
 }
+
+
+def test_a_port_is_open_to_the_networks_that_the_settings_name_for_it_alone(clone: Clone, azure: StandIn) -> None:
+    clone.pulumi("config", "set", "--path", "datadocker:databases[0].allowFrom[0]", "198.51.100.0/24")
+    azure.cloud.client = "192.0.2.1"
+    clone.change("up")
+    room = azure.cloud.machines
+    assert isinstance(room, RecordingRoom)
+    for client, ports in (("192.0.2.1", {22}), ("198.51.100.7", {6603}), ("203.0.113.9", set())):
+        azure.cloud.client = client
+        effects.refresh_ports(azure.cloud)
+        (order,) = room.orders.values()
+        assert order.ports == ports
 
 
 def test_a_subnet_that_others_add_stays(clone: Clone, azure: StandIn) -> None:
