@@ -149,19 +149,14 @@ class Staging(Clone):
 
     @contextlib.contextmanager
     def database(self) -> Iterator[pymysql.cursors.Cursor]:
-        """Logs in to mydb by the `tunnel` line of the outputs and the password of its URL."""
+        """Logs in to mydb where the outputs say, by their `tunnel` line if it has one, by the password of its URL."""
         mydb = self.outputs()["databases"]["mydb"]
-        port = _free_port()
-        # the port on this side is another one: the machine that tests may have a demo of its own at 6603
-        line = os.path.expandvars(mydb["tunnel"]).replace(f"-L {mydb['port']}:", f"-L {port}:")
-        with subprocess.Popen(shlex.split(line), stdin=subprocess.DEVNULL) as tunnel:
-            try:
-                _wait_for(port, tunnel)
-                with contextlib.closing(_login(port, unquote(urlsplit(mydb["url"]).password or ""))) as connection:
-                    yield connection.cursor()
-                    connection.commit()
-            finally:
-                tunnel.terminate()
+        password = unquote(urlsplit(mydb["url"]).password or "")
+        with contextlib.ExitStack() as way:
+            port = way.enter_context(_tunnel(mydb["tunnel"], mydb["port"])) if "tunnel" in mydb else mydb["port"]
+            connection = way.enter_context(contextlib.closing(_login(mydb["host"], port, password)))
+            yield connection.cursor()
+            connection.commit()
 
     def close(self) -> None:
         """Ends machines, servers and the stand-in."""
@@ -170,12 +165,25 @@ class Staging(Clone):
         self.azure.close()
 
 
-def _login(port: int, password: str) -> pymysql.Connection:
-    # the server's own certificate; the way to it is the tunnel's
+@contextlib.contextmanager
+def _tunnel(line: str, port: int) -> Iterator[int]:
+    # the port on this side is another one: the machine that tests may have a demo of its own at 6603
+    here = _free_port()
+    words = shlex.split(os.path.expandvars(line).replace(f"-L {port}:", f"-L {here}:"))
+    with subprocess.Popen(words, stdin=subprocess.DEVNULL) as tunnel:
+        try:
+            _wait_for(here, tunnel)
+            yield here
+        finally:
+            tunnel.terminate()
+
+
+def _login(host: str, port: int, password: str) -> pymysql.Connection:
+    # the server's own certificate, made by nobody that is known here
     trusting = ssl.create_default_context()
     trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
     return pymysql.connect(
-        host="127.0.0.1", port=port, user="root", password=password, ssl=trusting, connect_timeout=60, read_timeout=60
+        host=host, port=port, user="root", password=password, ssl=trusting, connect_timeout=60, read_timeout=60
     )
 
 

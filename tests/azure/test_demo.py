@@ -100,6 +100,18 @@ def test_the_next_up_has_yesterdays_data(staging: Staging) -> None:
     assert all(staging.written()[w] > yesterday[w] for w in WRITERS)
 
 
+def test_a_database_is_open_to_the_named_network_alone(staging: Staging) -> None:
+    assert not staging.lets_in(6603)
+    staging.pulumi("config", "set", "--path", "datadocker:databases[0].allowFrom[0]", f"{CLIENT}/32")
+    staging.change("up")
+    assert "tunnel" not in staging.outputs()["databases"]["mydb"]
+    assert staging.rows() == [SAID]
+    assert not staging.lets_in(3306)
+    staging.come_from("198.51.100.7")
+    assert not staging.lets_in(6603)
+    staging.come_from(CLIENT)
+
+
 def test_another_zone_replaces_the_machine_and_the_data_is_back_in_the_same_up(staging: Staging) -> None:
     before = staging.cloud.only(VM).facts["vmId"]
     staging.pulumi("config", "set", "--path", "datadocker:host.zone", "1")
