@@ -107,6 +107,13 @@ def test_the_public_half_of_an_agents_key_is_everybodys_to_read(tmp_path: Path) 
     assert identity_file.private_key(str(key)) == key
 
 
+def test_a_machine_gets_the_engine_and_the_clients_of_shares() -> None:
+    config = yaml.safe_load(cloud_config("me", PAIR))
+    assert {"docker.io", "cifs-utils", "nfs-common"} <= set(config["packages"])
+    # a new one has no list of packages to find them by
+    assert config["package_update"] is True
+
+
 def test_a_machine_has_the_one_host_key_that_it_was_given() -> None:
     config = yaml.safe_load(cloud_config("me", PAIR))
     assert config["ssh_keys"] == {"ed25519_private": PAIR["private"], "ed25519_public": PAIR["public"]}
