@@ -12,10 +12,10 @@ import json
 import os
 import re
 import tempfile
-from pathlib import Path
 from typing import Any
 
 from toolchain.backend import Backend
+from toolchain.login import default_subscription
 from toolchain.progress import say
 
 GROUP = "azure-native:resources:ResourceGroup"
@@ -108,19 +108,7 @@ def _subscription(resources: list[Resource]) -> str:
     for resource in resources:
         if resource["type"] == "pulumi:providers:azure-native" and "subscriptionId" in resource.get("inputs", {}):
             return str(resource["inputs"]["subscriptionId"])
-    return os.environ.get("ARM_SUBSCRIPTION_ID") or _default_subscription()
-
-
-def _default_subscription() -> str:
-    """That of Azure's command line tool, or nothing; the program's rule, which stacks/login.py has."""
-    folder = Path(os.environ.get("AZURE_CONFIG_DIR") or Path.home() / ".azure")
-    try:
-        # it writes a byte order mark
-        listed = json.loads((folder / "azureProfile.json").read_text("utf-8-sig")).get("subscriptions") or []
-    except (OSError, ValueError, AttributeError):
-        return ""
-    known = [s for s in listed if s.get("id")]
-    return next((str(s["id"]) for s in [*(s for s in known if s.get("isDefault")), *known]), "")
+    return os.environ.get("ARM_SUBSCRIPTION_ID") or default_subscription()
 
 
 def _import(backend: Backend, stack: str, exported: dict[str, Any]) -> None:

@@ -15,6 +15,11 @@ def runs_here(checkout: Path, stack: str) -> bool:
     return _kind(host) not in ("ssh", "azure") and not re.search(r"\bsocket[\"']?:\s*[\"']?/", host)
 
 
+def is_on_azure(checkout: Path, stack: str) -> bool:
+    """Whether the stack's host is Azure's, or its shares are."""
+    return shares_on_azure(checkout, stack) or _kind(_setting(checkout, stack, "host")) == "azure"
+
+
 def shares_on_azure(checkout: Path, stack: str) -> bool:
     """Whether the stack's shares are Azure's."""
     return _kind(_setting(checkout, stack, "shares")) == "azure"

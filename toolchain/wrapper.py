@@ -7,7 +7,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from toolchain import clis, commandline, engine, stackfile, targeted, vanished, virtualenv
+from toolchain import clis, commandline, engine, login, stackfile, targeted, vanished, virtualenv
 from toolchain.backend import Backend
 from toolchain.commandline import DEFAULT_STACK, LIST, NEW, OPERATIONS, REMOVE, STACKLESS, bare_name
 from toolchain.progress import ToolchainError, say
@@ -80,10 +80,8 @@ def _ready(arguments: list[str]) -> tuple[Path, dict[str, str]]:
         # not for what the wrapper itself starts, either
         os.environ.pop(variable, None)
     command, named = commandline.command_of(arguments), commandline.named_stack(arguments)
-    cold = not (CHECKOUT / ".toolchain").exists()
-    if command in OPERATIONS and cold and stackfile.runs_here(CHECKOUT, named or DEFAULT_STACK):
-        # said before the minutes that building takes
-        engine.check_permission()
+    if command in OPERATIONS and not (CHECKOUT / ".toolchain").exists():
+        _check_cold(bare_name(named or DEFAULT_STACK), arguments)
     venv = virtualenv.ensure(CHECKOUT)
     toolchain = clis.ensure(CHECKOUT, venv)
     env = environment(toolchain)
@@ -127,6 +125,18 @@ def _ready(arguments: list[str]) -> tuple[Path, dict[str, str]]:
         vanished.forget(backend, stack)
     backend.states.keep_locks()
     return cli, env
+
+
+def _check_cold(stack: str, arguments: list[str]) -> None:
+    """Says what can be known before the minutes that building takes.
+
+    Raises:
+        ToolchainError: if the engine's socket is not for us, or nobody is logged in to Azure.
+    """
+    if stackfile.runs_here(CHECKOUT, stack):
+        engine.check_permission()
+    if stackfile.is_on_azure(CHECKOUT, stack) and not commandline.asks_for_help(arguments):
+        login.check(CHECKOUT, stack, arguments)
 
 
 def environment(toolchain: Path) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.unit.nobody import closed_socket, told_as_nobody
-from toolchain import commandline, targeted, vanished, wrapper
+from toolchain import commandline, login, targeted, vanished, wrapper
 from toolchain.backend import Backend
 from toolchain.passphrase import PUBLISHED
 from toolchain.progress import ToolchainError
@@ -293,6 +294,39 @@ def test_on_a_cold_machine_a_closed_socket_is_said_before_anything_is_built(
         told = told_as_nobody(lambda: wrapper._ready(arguments))
     assert ("no permission to use the Docker engine's socket" in told) == said
     assert told.endswith(": building") != said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["up", "--stack", "far"], True),
+        (["preview", "-s", "organization/datadocker/far"], True),
+        (["destroy", "--yes", "-sfar"], True),
+        (["refresh", "--stack=far"], True),
+        (["up", "--stack", "far", "--help"], False),
+        (["up", "--stack", "far", "-c", "azure-native:useMsi=true"], False),
+        (["up", "--stack", "far", "--config-file", "other.yaml"], False),
+        (["up", "--stack", "near"], False),
+        (["config", "--stack", "far"], False),
+        (["stack", "init", "far"], False),
+    ],
+)
+def test_on_a_cold_machine_it_is_said_before_anything_is_built_that_nobody_is_logged_in(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arguments: list[str], said: bool
+) -> None:
+    def build(*_: object) -> Path:
+        raise ToolchainError("building")
+
+    for variable in login.BEGUN:
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("AZURE_CONFIG_DIR", str(tmp_path))
+    monkeypatch.setattr("toolchain.virtualenv.ensure", build)
+    monkeypatch.setattr(wrapper, "CHECKOUT", tmp_path)
+    (tmp_path / "Pulumi.far.yaml").write_text("config:\n  datadocker:host: {kind: azure}\n")
+    (tmp_path / "Pulumi.near.yaml").write_text("config:\n  datadocker:host: {kind: ssh, address: h}\n")
+    expected = f"not logged in to Azure: {login.HOW}" if said else "building"
+    with pytest.raises(ToolchainError, match=f"^{re.escape(expected)}$"):
+        wrapper._ready(arguments)
 
 
 def test_a_checkout_that_another_user_has_used_is_one_line(

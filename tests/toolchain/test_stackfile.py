@@ -41,3 +41,5 @@ def test_whether_the_shares_are_azures(tmp_path: Path) -> None:
     assert stackfile.shares_on_azure(tmp_path, "x")
     assert not stackfile.shares_on_azure(tmp_path, "y")
     assert not stackfile.shares_on_azure(tmp_path, "none")
+    (tmp_path / "Pulumi.z.yaml").write_text("config:\n  datadocker:host: {kind: ssh, address: h}\n")
+    assert [stackfile.is_on_azure(tmp_path, stack) for stack in ("x", "y", "z", "none")] == [True, True, False, False]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from stacks.config import parse
 from stacks.hosts import docker_host
 from tests.unit.azure_parts import AzureRecorder, logged_in, settings_of
 from tests.unit.conftest import Build
-from toolchain import halfmade
+from toolchain import login as early
+from toolchain.progress import ToolchainError
 
 
 @pytest.fixture
@@ -45,6 +47,7 @@ def test_nobody_logged_in_is_one_line_and_nothing_is_made(build: Build, recorder
     assert [m for m in recorder.made if m.typ.startswith("azure-native")] == []
 
 
+NOT_LOGGED_IN = f"not logged in to Azure: {login.HOW}"
 FIRST, DEFAULT = {"id": "first"}, {"id": "default", "isDefault": True}
 WARNED, PAST_DUE = {"id": "warned", "state": "Warned"}, {"id": "due", "state": "PastDue"}
 
@@ -70,10 +73,13 @@ def test_who_is_logged_in_is_read_from_where_az_notes_it(
     (nobody / "az").touch(mode=0o755)
     (nobody / "azureProfile.json").write_text(json.dumps(noted), "utf-8-sig")
     # what a killed run left is looked for where the program would have made it
-    assert halfmade._default_subscription() == taken
+    assert early.default_subscription() == taken
     if taken:
         assert login.subscription() == taken
+        early.check(nobody, "staging", ["up"])
     else:
+        with pytest.raises(ToolchainError, match=f"^{re.escape(NOT_LOGGED_IN)}$"):
+            early.check(nobody, "staging", ["up"])
         with pytest.raises(pulumi.RunError, match=r"^not logged in to Azure"):
             login.subscription()
     # another subscription is chosen besides, which needs a login all the same
@@ -130,10 +136,16 @@ def test_every_login_of_azure_native_is_one(
     if settings:
         configured(settings | {"subscriptionId": "mine"})
         assert login.subscription() == "mine"
+        file = nobody / "Pulumi.staging.yaml"
+        file.write_text("config:\n" + "".join(f"  azure-native:{k}: {v}\n" for k, v in settings.items()))
+        # what the program lets pass is not refused before there is one
+        early.check(nobody, "staging", ["up"])
+        file.unlink()
     configured({})
     for name, value in (variables | {"ARM_SUBSCRIPTION_ID": "mine"}).items():
         monkeypatch.setenv(name, value)
     assert login.subscription() == "mine"
+    early.check(nobody, "staging", ["up"])
 
 
 @pytest.mark.parametrize(
