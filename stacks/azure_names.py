@@ -40,6 +40,13 @@ NAME = r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,78}[A-Za-z0-9_])?"
 INTERNET = "Internet"
 # learn.microsoft.com: tag resources, "limitations"; naming rules, Microsoft.Resources
 KEPT_TAGS = ("microsoft", "azure", "windows")
+# learn.microsoft.com: resolve errors for reserved resource names; of the whole names those of letters and digits alone
+RESERVED_WORDS = "microsoft|windows|^login"
+RESERVED_NAMES = (
+    "access|azure|bing|bizspark|biztalk|cortana|directx|dotnet|dynamics|excel|exchange|forefront|groove|hololens|"
+    "hyperv|kinect|lync|msdn|o365|office|office365|onedrive|onenote|outlook|powerpoint|sharepoint|skype|visio|"
+    "visualstudio|xbox"
+)
 # a test compares it with the one that is set
 OWN_TAG = "datadocker-stack"
 # a shorter prefix is a good part of the whole internet
@@ -53,6 +60,17 @@ UNUSABLE = tuple(
 
 def _matching(pattern: str, takes: str) -> AfterValidator:
     return form(pattern, f"Azure takes {takes}")
+
+
+def _without(words: str) -> AfterValidator:
+    """A check that there is none of `words` in a name, and that it is none of the reserved ones."""
+
+    def check(name: str) -> str:
+        if found := re.search(f"{words}|^({RESERVED_NAMES})$", name):
+            raise ValueError(f"Azure keeps the word {found[0]} for itself: take another name")
+        return name
+
+    return AfterValidator(check)
 
 
 def _in_group(resource: str) -> str:
@@ -199,8 +217,12 @@ DNSLabel = Annotated[
     _matching(
         r"[a-z][a-z0-9-]{1,61}[a-z0-9]", "3 to 63 lowercase letters, digits and inner hyphens, starting with a letter"
     ),
+    # this one inside, too: github.com/MicrosoftDocs/azure-docs/issues/104539
+    _without(f"{RESERVED_WORDS}|xbox"),
 ]
-StorageAccountName = Annotated[str, _matching(r"[a-z0-9]{3,24}", "3 to 24 lowercase letters and digits")]
+StorageAccountName = Annotated[
+    str, _matching(r"[a-z0-9]{3,24}", "3 to 24 lowercase letters and digits"), _without(RESERVED_WORDS)
+]
 MachineSize = Annotated[str, _matching(r"Standard_[A-Za-z0-9_-]+", "sizes such as Standard_B2s (az vm list-sizes)")]
 SubnetId = Annotated[
     str,

@@ -14,6 +14,13 @@ from typing import Any
 
 SPECIFICATIONS = "https://github.com/Azure/azure-rest-api-specs"
 NAMES = "https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules"
+# https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/error-reserved-resource-name
+_RESERVED = """
+access app_code app_themes app_data app_globalresources app_localresources app_webreferences app_browsers azure bing
+bizspark biztalk cortana directx dotnet dynamics excel exchange forefront groove hololens hyperv kinect lync msdn o365
+office office365 onedrive onenote outlook powerpoint sharepoint skype visio visualstudio web.config xbox
+"""
+RESERVED = tuple(_RESERVED.split())
 
 
 @dataclass(frozen=True)
@@ -76,6 +83,12 @@ def region(name: str) -> str:
 def matches(pattern: str) -> Callable[[Any], bool]:
     """Returns whether a string is of a pattern, from its first character to its last."""
     return lambda value: re.fullmatch(pattern, str(value)) is not None
+
+
+def is_unreserved(name: Any) -> bool:
+    """Whether neither a name, nor a word in it, is one that Azure keeps for itself."""
+    text = str(name).lower()
+    return not (text in RESERVED or "microsoft" in text or "windows" in text or text.startswith("login"))
 
 
 def between(low: float, high: float) -> Callable[[Any], bool]:

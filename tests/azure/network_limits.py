@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from tests.azure.addresses import is_address, is_cidr, is_source, starts_a_network
-from tests.azure.limits import NAMES, Refused, between, matches
+from tests.azure.limits import NAMES, Refused, between, is_unreserved, matches
 from tests.azure.services import ENDPOINT_SERVICES
 
 NSG = "https://learn.microsoft.com/azure/virtual-network/network-security-groups-overview"
@@ -131,6 +131,14 @@ REFUSED: dict[str, list[Refused]] = {
             "InvalidDomainNameLabel",
             "The domain name label {value} is invalid. It must conform to the following regular expression: "
             f"{LABEL}.",
+        ),
+        Refused(
+            "dnsSettings.domainNameLabel",
+            "https://github.com/MicrosoftDocs/azure-docs/issues/104539",
+            lambda value: is_unreserved(value) and "xbox" not in str(value),
+            "DomainNameLabelReserved",
+            "The domain name label {value} is invalid. The name itself or part of the name is a reserved word such as "
+            "a trademark. Please use a different name.",
         ),
     ],
     "azure-native:network:NetworkInterface": [

@@ -114,6 +114,19 @@ PAYLOADS: list[tuple[str, dict[str, Any], str, str, str]] = [
         "^[a-z][a-z0-9-]{1,61}[a-z0-9]$.",
         "https://github.com/Azure/azure-quickstart-templates/issues/6520",
     ),
+    *[
+        (
+            "network:PublicIPAddress",
+            {"dnsSettings": {"domainNameLabel": label}},
+            "DomainNameLabelReserved",
+            f"The domain name label {label} is invalid. The name itself or part of the name is a reserved word such as",
+            source,
+        )
+        for label, source in (
+            ("windows-test", "https://github.com/AzureCosmosDB/OmniVec/pull/161"),
+            ("y5cg3b375rghxboxrchgey22uu", "https://github.com/MicrosoftDocs/azure-docs/issues/104539"),
+        )
+    ],
     (
         "network:PublicIPAddress",
         {"publicIpAddressName": "second"},

@@ -26,6 +26,20 @@ PAYLOADS: list[tuple[str, dict[str, Any], str, str, str]] = [
     ),
     (
         "storage:StorageAccount",
+        {"accountName": "windowsalgo"},
+        "ReservedResourceName",
+        "The resource name 'windowsalgo' or a part of the name is a trademarked or reserved word.",
+        "https://github.com/trailofbits/algo/issues/617",
+    ),
+    (
+        "storage:StorageAccount",
+        {"accountName": "loginstorage"},
+        "ReservedResourceName",
+        "The resource name 'loginstorage' or a part of the name is a trademarked or reserved word.",
+        "https://github.com/MicrosoftDocs/architecture-center/issues/285",
+    ),
+    (
+        "storage:StorageAccount",
         {"kind": "Files"},
         "InvalidRequestPropertyValue",
         "The value 'Files' is not allowed for property kind.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.azure.limits import NAMES, REGIONS, Refused, matches, region
+from tests.azure.limits import NAMES, REGIONS, Refused, is_unreserved, matches, region
 
 ACCOUNT_NAME = "https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/error-storage-account-name"
 GROUP_REGIONS = "https://github.com/Azure/azure-cli/issues/7602"
@@ -34,6 +34,13 @@ REFUSED: dict[str, list[Refused]] = {
             "AccountNameInvalid",
             "{value} is not a valid storage account name. Storage account name must be between 3 and 24 characters in "
             "length and use numbers and lower-case letters only.",
+        ),
+        Refused(
+            "accountName",
+            "https://github.com/trailofbits/algo/issues/617",
+            is_unreserved,
+            "ReservedResourceName",
+            "The resource name '{value}' or a part of the name is a trademarked or reserved word.",
         ),
     ],
     "azure-native:storage:FileServiceProperties": [

@@ -14,7 +14,7 @@ from tests.azure.refusals import REFUSED, value_refusals
 from tests.azure.resource import Resource
 from tests.azure.samples import payload
 
-BAD: list[Any] = ["?", "any", "10.0.0.1/24", 0, "moon", "UltraSSD_LRS", "x" * 100, "y" * 400]
+BAD: list[Any] = ["?", "any", "10.0.0.1/24", 0, "moon", "UltraSSD_LRS", "x" * 100, "y" * 400, "windows"]
 EACH_REFUSED = [(token, limit) for token, found in REFUSED.items() for limit in found]
 EACH_CHECKED = [(token, limit) for token, found in limits.CHECKED.items() for limit in found]
 

@@ -13,11 +13,12 @@ import yaml
 from components.azure_lookup import STACK_TAG
 from stacks import schema
 from stacks.azure import AzureHostSettings, AzureSharesSettings
-from stacks.azure_names import OWN_TAG
+from stacks.azure_names import OWN_TAG, RESERVED_NAMES
 from stacks.azure_regions import REGIONS, WITHOUT_PAIR, WITHOUT_ZONES
 from stacks.azure_sections import ARM, ONLY_GENERATION_1, ONLY_GENERATION_2, WITHOUT_PREMIUM
 from stacks.config import parse
 from stacks.settings import Settings
+from tests.azure.limits import RESERVED
 from tests.azure.sizes import SIZES, UNPAIRED, ZONED
 from tests.unit.azure_parts import SUBNET, SUBSCRIPTION, settings_of
 from tests.unit.azure_raw import HOST, IDENTITY, INSIDE, LOCAL, MYDB, OTHER, PROD, RAW, SHARES, complaints
@@ -127,6 +128,8 @@ def test_only_prod_is_production_by_its_name() -> None:
         ({"size": "Small"}, "host.size: 'Small': Azure takes sizes such as Standard_B2s"),
         ({"image": "debian"}, "host.image: 'debian': should be publisher:offer:sku:version"),
         ({"dnsLabel": "-x"}, "host.dnsLabel: '-x': Azure takes 3 to 63 lowercase"),
+        ({"dnsLabel": "windows-test"}, "host.dnsLabel: 'windows-test': Azure keeps the word windows for itself: take"),
+        ({"dnsLabel": "my-xbox"}, "host.dnsLabel: 'my-xbox': Azure keeps the word xbox for itself"),
         ({"publicIp": False}, "without publicIp ssh needs a way: set jumpHost"),
         ({"publicIp": False, "jumpHost": "a b"}, "host.jumpHost: 'a b': should be [user@]host[:port]"),
         ({"jumpHost": "jump:65536"}, "host.jumpHost: 'jump:65536': should be [user@]host[:port]"),
@@ -177,6 +180,9 @@ def test_a_host_that_azure_would_refuse(change: dict[str, Any], expected: str) -
     ("change", "expected"),
     [
         ({"account": "Mine"}, "shares.account: 'Mine': Azure takes 3 to 24 lowercase letters and digits"),
+        ({"account": "windowsalgo"}, "shares.account: 'windowsalgo': Azure keeps the word windows for itself: take"),
+        ({"account": "loginstorage"}, "shares.account: 'loginstorage': Azure keeps the word login for itself"),
+        ({"account": "office"}, "shares.account: 'office': Azure keeps the word office for itself"),
         ({"protocol": "nfs"}, "protocol: nfs is served by premium accounts only"),
         ({"performance": "premium", "quota": 50}, "quota: 50: should be 100 to 102400 GiB for premium shares"),
         ({"quota": 0}, "quota: 0: should be 1 to 102400 GiB for standard shares"),
@@ -290,6 +296,12 @@ def test_a_network_that_is_named_twice_is_named_once() -> None:
     assert host.ssh_from == ["203.0.113.7/32"]
     shares = AzureSharesSettings.model_validate(SHARES | {"allowFrom": ["8.8.8.8", "8.8.8.8/32"]})
     assert shares.allow_from == ["8.8.8.8"]
+
+
+def test_words_that_azure_keeps_are_the_stand_ins_and_others_are_taken() -> None:
+    assert RESERVED_NAMES.split("|") == [name for name in RESERVED if name.isalnum()]
+    assert AzureSharesSettings.model_validate(SHARES | {"account": "officelogin"}).account == "officelogin"
+    assert AzureHostSettings.model_validate(HOST | {"dnsLabel": "azure-login"}).dns_label == "azure-login"
 
 
 def test_the_tag_that_is_the_stacks_own() -> None:
