@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
 from pathlib import Path
 
 import pulumi
@@ -37,10 +38,10 @@ def private_key(identity_file: str) -> Path:
 
 
 def read_public(identity_file: str) -> str:
-    """Returns the public key that belongs to a user's private key file.
+    """Returns the public key that belongs to a user's private key file, once it is sure that ssh can use that.
 
     Raises:
-        pulumi.RunError: if one of the two is missing, or others may read the private one.
+        pulumi.RunError: if one of the two is missing, others may read the private one, or it is locked.
     """
     private = private_key(identity_file)
     try:
@@ -53,7 +54,24 @@ def read_public(identity_file: str) -> str:
         raise pulumi.RunError(
             f"{SETTING}: {private}.pub is missing or no public key: ssh-keygen -y -f {private} > {private}.pub makes it"
         )
-    return " ".join(words[:2])
+    public = " ".join(words[:2])
+    # ssh is told to ask nobody; what else it may mind in a key it says itself
+    locked = "incorrect passphrase" in _said("ssh-keygen", "-y", "-P", "", "-f", private)
+    if locked and public not in _said("ssh-add", "-L"):
+        raise pulumi.RunError(
+            f"{SETTING}: {private} has a passphrase, and no agent has the key: start one and ssh-add {private}, or "
+            "name a key without a passphrase"
+        )
+    return public
+
+
+def _said(*command: str | Path) -> str:
+    """What one of OpenSSH's programs says; nothing if it is missing, which is found out where it is needed."""
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return ""
+    return done.stdout + done.stderr
 
 
 def _public_half(private: Path) -> Path:

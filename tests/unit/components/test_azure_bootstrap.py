@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 import stat
 import subprocess
@@ -52,6 +53,33 @@ def test_key_files_that_can_not_be_used(tmp_path: Path, mode: int | None, public
 def test_an_agent_may_have_the_private_half(tmp_path: Path) -> None:
     (tmp_path / "key.pub").write_text("ssh-ed25519 AAAA me@home\n")
     assert identity_file.read_public(str(tmp_path / "key")) == "ssh-ed25519 AAAA"
+
+
+@pytest.mark.parametrize("form", [[], ["-m", "PEM"]])
+def test_a_key_with_a_passphrase_has_to_be_in_an_agent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: list[str]
+) -> None:
+    key, socket = tmp_path / "key", str(tmp_path / "agent")
+    subprocess.run(["ssh-keygen", "-q", "-t", "rsa", *form, "-N", "secret", "-f", key], check=True)
+    monkeypatch.setenv("SSH_AUTH_SOCK", socket)
+    said = f"host.identityFile: {key} has a passphrase, and no agent has the key: start one and ssh-add {key}, or"
+    with pytest.raises(pulumi.RunError, match=said):
+        identity_file.read_public(str(key))
+    with subprocess.Popen(["ssh-agent", "-D", "-a", socket], stdout=subprocess.PIPE) as agent:
+        try:
+            assert agent.stdout is not None
+            agent.stdout.readline()
+            with pytest.raises(pulumi.RunError, match=said):
+                identity_file.read_public(str(key))
+            # asked for by a program, since there is no terminal
+            asking = tmp_path / "asking"
+            asking.write_text("#!/bin/sh\necho secret\n")
+            asking.chmod(0o755)
+            answered = os.environ | {"SSH_ASKPASS": str(asking), "SSH_ASKPASS_REQUIRE": "force"}
+            subprocess.run(["ssh-add", "-q", key], check=True, env=answered)
+            assert identity_file.read_public(str(key)).startswith("ssh-rsa AAAA")
+        finally:
+            agent.terminate()
 
 
 def test_keys_that_azure_takes(tmp_path: Path) -> None:
