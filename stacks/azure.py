@@ -82,7 +82,8 @@ class AzureHostSettings(Section):
     kind: Literal["azure"] = Field(description="A virtual machine that the stack makes.")
     location: Location = Field(description="Region, such as westeurope.")
     ssh_from: Annotated[Sources, Field(min_length=1)] = Field(
-        description="Networks that reach SSH; nothing else is open. Internet, spelt so, is all of it."
+        description="Networks that reach SSH; else, only databases are open, to their `allowFrom`. Internet, spelt so, "
+        "is all of it."
     )
     name: MachineName | None = Field(default=None, description="Default: <project>-<stack>.")
     resource_group: ResourceGroupName | None = Field(

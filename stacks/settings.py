@@ -187,7 +187,8 @@ class Settings(Section):
     plugin: PluginSettings = Field(default=PluginSettings(), description="Name and folder of the volume driver.")
     prefix: Prefix = Field(
         default="",
-        description="Put before every name on the engine, so that two stacks can share one.",
+        description="Put before names of containers and volumes, so that two stacks can share an engine, and before "
+        "those of shares that no `share` names: another one maps other shares.",
     )
     production: bool = Field(
         default=False, description="Refuse what must not be in production. A stack named prod always is."
