@@ -19,6 +19,8 @@ from toolchain.stackfile import secrets_provider, text_of
 from toolchain.statefiles import PROJECT, StateFiles
 
 CLOUD = "https://api.pulumi.com"
+# what the CLI marks a file of credentials by that it has encrypted
+SEALED = "$pulumiSecureStore"
 # these make the CLI compress states in files
 PACKED = ("PULUMI_DIY_BACKEND_GZIP", "PULUMI_DIY_BACKEND_ZSTD")
 
@@ -37,9 +39,10 @@ class Backend:
         places = ("PULUMI_CREDENTIALS_PATH", "PULUMI_HOME")
         self._credentials = Path(next((env[p] for p in places if env.get(p)), Path.home() / ".pulumi"))
         env["PULUMI_CREDENTIALS_PATH"] = str(self._credentials)
+        self._sealed = False
         self.url = env.get("PULUMI_BACKEND_URL") or self._of_project() or self._login()
         self._named = bool(self.url)
-        if not self._named:
+        if not self._named and not self._sealed:
             self.url = env["PULUMI_BACKEND_URL"] = f"file://{_in_url(self.state)}"
             # what a killed run left is found in states that are not packed
             for packed in PACKED:
@@ -58,11 +61,28 @@ class Backend:
     def _login(self) -> str:
         """The URL of the backend that the user is logged in to, or is going to be by a token; or nothing."""
         try:
-            current = json.loads((self._credentials / "credentials.json").read_text()).get("current")
+            kept = json.loads((self._credentials / "credentials.json").read_text())
         except (OSError, ValueError):
-            current = None
+            kept = {}
+        if SEALED in kept:
+            self._sealed = True
+            return ""
+        current = kept.get("current")
         token = self.env.get("PULUMI_ACCESS_TOKEN")
         return str(current or (token and (self.env.get("PULUMI_API") or CLOUD)) or "")
+
+    def check_known(self) -> None:
+        """Checks that it is known where stacks are kept, before one is looked for there.
+
+        Raises:
+            ToolchainError: if that is in a login that the CLI alone can decrypt.
+        """
+        if self._sealed:
+            raise ToolchainError(
+                f"{self._credentials / 'credentials.json'} is encrypted (PULUMI_CREDENTIAL_STORE), and does not tell "
+                "which backend you are logged in to: name it by PULUMI_BACKEND_URL (./pulumiw whoami -v shows it), or "
+                "log in by PULUMI_CREDENTIAL_STORE=plaintext ./pulumiw login URL"
+            )
 
     def _folder(self) -> Path:
         """The folder that a URL of files means, as the CLI understands it."""

@@ -97,6 +97,7 @@ def _ready(arguments: list[str]) -> tuple[Path, dict[str, str]]:
             # the stack that this makes is another project's
             backend.passphrases.choose(DEFAULT_STACK)
         return cli, env
+    backend.check_known()
     selected = backend.selected()
     stack = named or selected or DEFAULT_STACK
     name = bare_name(stack)

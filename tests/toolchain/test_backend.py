@@ -127,6 +127,26 @@ def test_a_login_is_respected(tmp_path: Path, env: dict[str, str]) -> None:
     assert "PULUMI_BACKEND_URL" not in env
 
 
+def test_a_login_that_is_encrypted_is_asked_for_and_left_to_the_cli(
+    tmp_path: Path, env: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "credentials").mkdir()
+    (tmp_path / "credentials/credentials.json").write_text('{"$pulumiSecureStore": 1, "backend": "tpm-file"}')
+    refused = r"credentials.json is encrypted .*: name it by PULUMI_BACKEND_URL \(./pulumiw whoami -v shows it\), or"
+    # what needs no stack, as whoami, has the CLI's own answer
+    (tmp_path / "checkout").mkdir()
+    monkeypatch.setattr(wrapper, "CHECKOUT", tmp_path / "checkout")
+    monkeypatch.setattr("toolchain.virtualenv.ensure", lambda _: tmp_path)
+    monkeypatch.setattr("toolchain.clis.ensure", lambda *_: tmp_path)
+    monkeypatch.setenv("PULUMI_CREDENTIALS_PATH", str(tmp_path / "credentials"))
+    monkeypatch.delenv("PULUMI_BACKEND_URL", raising=False)
+    assert "PULUMI_BACKEND_URL" not in wrapper._ready(["whoami"])[1]
+    with pytest.raises(ToolchainError, match=refused):
+        wrapper._ready(["config"])
+    env["PULUMI_BACKEND_URL"] = "azblob://state"
+    backend(tmp_path, env).check_known()
+
+
 def test_a_backend_that_the_user_names_is_respected(tmp_path: Path, env: dict[str, str]) -> None:
     env["PULUMI_BACKEND_URL"] = "s3://bucket"
     assert backend(tmp_path, env).states.folder is None
