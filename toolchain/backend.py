@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 from toolchain import cache
@@ -60,10 +61,7 @@ class Backend:
 
     def _login(self) -> str:
         """The URL of the backend that the user is logged in to, or is going to be by a token; or nothing."""
-        try:
-            kept = json.loads((self._credentials / "credentials.json").read_text())
-        except (OSError, ValueError):
-            kept = {}
+        kept = _json(self._credentials / "credentials.json")
         if SEALED in kept:
             self._sealed = True
             return ""
@@ -131,16 +129,44 @@ class Backend:
         """Returns the selected stack, as the CLI remembers it for this folder."""
         if stack := self.env.get("PULUMI_STACK"):
             return stack
-        digest = hashlib.sha1(str(self.checkout / "Pulumi.yaml").encode(), usedforsecurity=False)
-        file = Path(self.env["PULUMI_HOME"], "workspaces", f"{PROJECT}-{digest.hexdigest()}-workspace.json")
-        try:
-            settings = json.loads(file.read_text())
-        except (OSError, ValueError):
+        settings = _json(self._workspace())
+        return (settings.get("stacks") or {}).get(self._remembered_url()) or settings.get("stack") or None
+
+    def selected_before(self) -> str | None:
+        """Returns the stack that was selected when the checkout had another path, if none ever was by this one.
+
+        Raises:
+            ToolchainError: if that was not one alone.
+        """
+        here = self._workspace()
+        # a home of the user's own has what other checkouts selected
+        if here.exists() or here.parent != self.state / "home/workspaces":
             return None
-        by_backend = settings.get("stacks") or {}
+        found = {
+            str(stack)
+            for file in here.parent.glob(f"{PROJECT}-*-workspace.json")
+            for url, stack in (_json(file).get("stacks") or {}).items()
+            # its own states moved with it
+            if url == self._remembered_url() or (not self._named and url.endswith("/.state"))
+        }
+        if self.states.folder is not None:
+            found = {stack for stack in found if self.states.exists(bare_name(stack))}
+        if len(found) > 1:
+            names = " and ".join(sorted(map(bare_name, found)))
+            raise ToolchainError(
+                f"none is selected in {self.checkout}, and {names} were when this checkout had another path: say which "
+                "is meant by --stack NAME, or by ./pulumiw stack select NAME"
+            )
+        return next(iter(found), None)
+
+    def _workspace(self) -> Path:
+        """Where the CLI remembers the stack that is selected in this folder."""
+        digest = hashlib.sha1(str(self.checkout / "Pulumi.yaml").encode(), usedforsecurity=False)
+        return Path(self.env["PULUMI_HOME"], "workspaces", f"{PROJECT}-{digest.hexdigest()}-workspace.json")
+
+    def _remembered_url(self) -> str:
         # of Pulumi's service without a last slash
-        url = self.url.rstrip("/") if self.url.startswith("http") else self.url
-        return by_backend.get(url) or settings.get("stack") or None
+        return self.url.rstrip("/") if self.url.startswith("http") else self.url
 
     def ensure_stack(self, stack: str, *, select: bool) -> None:
         """Creates `stack` if it does not exist and Pulumi.<stack>.yaml does; selects it if asked to.
@@ -232,6 +258,14 @@ class Backend:
             tail = "\n  ".join((done.stderr or done.stdout).strip().splitlines()[-12:])
             raise ToolchainError(f"pulumi {' '.join(args)} failed:\n  {tail}")
         return done.stdout
+
+
+def _json(file: Path) -> dict[str, Any]:
+    """What is in a file of the CLI's; nothing if there is none, or it can't be read."""
+    try:
+        return dict(json.loads(file.read_text()))
+    except (OSError, ValueError):
+        return {}
 
 
 def _reported_error(printed: str) -> str:

@@ -99,13 +99,14 @@ def _ready(arguments: list[str]) -> tuple[Path, dict[str, str]]:
         return cli, env
     backend.check_known()
     selected = backend.selected()
-    stack = named or selected or DEFAULT_STACK
-    name = bare_name(stack)
     about, word = commandline.about_stack(arguments)
-    if about == "rename":
-        _check_rename(name, bare_name(word))
     # the CLI asks for a name itself, and may make a stack of it
     asks = about in NEW | {"select"} and not named
+    before = None if named or selected or asks or about in LIST else backend.selected_before()
+    stack = named or selected or before or DEFAULT_STACK
+    name = bare_name(stack)
+    if about == "rename":
+        _check_rename(name, bare_name(word))
     backend.passphrases.choose(NAMELESS if asks else name, leaves=about == "change-secrets-provider")
     if command in OPERATIONS and stackfile.runs_here(CHECKOUT, name):
         engine.ensure()

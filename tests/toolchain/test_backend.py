@@ -240,6 +240,45 @@ def test_the_selected_stack_is_that_of_the_backend(tmp_path: Path, env: dict[str
     assert made.selected() == "team/datadocker/a"
 
 
+def test_a_checkout_that_is_moved_goes_on_with_the_stack_that_was_selected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in [v for v in os.environ if v.startswith("PULUMI_")]:
+        monkeypatch.delenv(variable)
+    monkeypatch.setenv("PULUMI_CREDENTIALS_PATH", str(tmp_path))
+    (tmp_path / "bin").symlink_to(os.environ["DATADOCKER_TEST_TOOLCHAIN"])
+    monkeypatch.setattr("toolchain.virtualenv.ensure", lambda _: tmp_path)
+    monkeypatch.setattr("toolchain.clis.ensure", lambda *_: tmp_path)
+    checkout = tmp_path / "0"
+    checkout.mkdir()
+    (checkout / "Pulumi.yaml").write_text("name: datadocker\nruntime: yaml\n")
+    for stack in ("dev", "mine"):
+        (checkout / f"Pulumi.{stack}.yaml").touch()
+
+    def run(*arguments: str) -> str:
+        monkeypatch.setattr(wrapper, "CHECKOUT", checkout)
+        monkeypatch.chdir(checkout)
+        cli, env = wrapper._ready([*arguments])
+        return subprocess.run([cli, *arguments], env=env, check=True, capture_output=True, text=True).stdout.strip()
+
+    run("stack", "init", "mine")
+    checkout = checkout.rename(tmp_path / "1")
+    assert run("stack", "--show-name") == "mine"
+    assert not (checkout / ".state/.pulumi/stacks/datadocker/dev.json").exists()
+    run("stack", "init", "dev")
+    checkout = checkout.rename(tmp_path / "2")
+    several = r"^none is selected in .*/2, and dev and mine were when .* another path: .* --stack NAME, or by"
+    with pytest.raises(ToolchainError, match=several):
+        run("config")
+    assert "mine" in run("stack", "ls")
+    run("stack", "select", "mine")
+    assert run("stack", "--show-name") == "mine"
+    # one that is gone is meant no more
+    run("stack", "rm", "mine", "--yes")
+    checkout = checkout.rename(tmp_path / "3")
+    assert run("stack", "--show-name") == "dev"
+
+
 def test_two_runs_that_would_make_a_stack_make_it_once(
     tmp_path: Path, env: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
