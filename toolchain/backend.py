@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import shutil
+import socket
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -50,6 +51,28 @@ class Backend:
                 env.pop(packed, None)
         self.states = StateFiles(self._folder() / ".pulumi" if self.url.startswith("file://") else None)
         self.passphrases = Passphrases(checkout, self.url, env)
+
+    def check_original(self, stack: str) -> None:
+        """Checks that the state of `stack` did not come with a copy of its checkout: both would have its containers.
+
+        Raises:
+            ToolchainError: if it did, and the checkout that made the stack still has it.
+        """
+        owner = self.states.owner(stack)
+        host, _, folder = owner.rpartition("#")[0].partition(":")
+        made_in = Path(folder, ".state")
+        if self._named or not folder or host != socket.gethostname():
+            return
+        try:
+            # it may be the same folder by another path
+            copied = not made_in.samefile(self.state) and StateFiles(made_in / ".pulumi").owner(stack) == owner
+        except (OSError, ValueError, KeyError):
+            return
+        if copied:
+            raise ToolchainError(
+                f"this is a copy of {folder}, and its stack {stack} is that one's: go on there, or remove .state here, "
+                "for stacks of its own; if this is to take its place, remove .state there"
+            )
 
     def _of_project(self) -> str:
         """The URL of the backend that Pulumi.yaml names, or nothing."""

@@ -15,6 +15,8 @@ from typing import Any
 from toolchain.progress import say
 
 PROJECT = "datadocker"
+# by the name of checkout it keeps who made the stack
+OWNER = "pulumi:index:Stash"
 # beside what is the CLI's
 RUNS = "datadocker-runs"
 
@@ -104,6 +106,14 @@ class StateFiles:
         resources = self._latest(stack).get("resources") or []
         inputs = [r.get("inputs", {}) for r in resources if r["type"] == "pulumi:providers:docker"]
         return {str(i["host"]): _list(i.get("sshOpts")) for i in inputs if "host" in i}
+
+    def owner(self, stack: str) -> str:
+        """Returns who made `stack`, host:folder#token; nothing if it was none, or is not known."""
+        for resource in self._latest(stack, if_it_mentions=f'"{OWNER}').get("resources") or []:
+            kept = (resource.get("outputs") or {}).get("output")
+            if resource["type"] == OWNER and resource["urn"].endswith("::checkout") and isinstance(kept, dict):
+                return str(kept["owner"])
+        return ""
 
     def _locks(self, stack: str) -> list[Path]:
         return list(self.folder.glob(f"locks/*/{PROJECT}/{stack}/*.json")) if self.folder is not None else []

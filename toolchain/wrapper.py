@@ -113,6 +113,7 @@ def _ready(arguments: list[str]) -> tuple[Path, dict[str, str]]:
     if command in PROGRAMLESS:
         engine.require(backend.states.engines(name))
     if command in CHANGES:
+        backend.check_original(name)
         recover(backend, name)
     else:
         backend.states.break_dead_locks(name)

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import shutil
+import socket
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -277,6 +278,53 @@ def test_a_checkout_that_is_moved_goes_on_with_the_stack_that_was_selected(
     run("stack", "rm", "mine", "--yes")
     checkout = checkout.rename(tmp_path / "3")
     assert run("stack", "--show-name") == "dev"
+
+
+def made_stack(state: Path, owner: str) -> None:
+    """The state of a stack that `owner` made."""
+    file = state / ".pulumi/stacks/datadocker/mine.json"
+    file.parent.mkdir(parents=True)
+    stash = {"urn": "urn:pulumi:mine::datadocker::pulumi:index:Stash::checkout", "type": "pulumi:index:Stash",
+             "outputs": {"output": {"owner": owner, "place": "unix:///x"}}}  # fmt: skip
+    file.write_text(json.dumps({"checkpoint": {"latest": {"resources": [stash]}}}))
+
+
+def test_a_copy_of_a_checkout_does_nothing_to_the_stack_of_the_first(
+    tmp_path: Path, env: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, copy = tmp_path / "first", tmp_path / "checkout"
+    owner = f"{socket.gethostname()}:{first}#1234abcd"
+    for checkout in (first, copy):
+        made_stack(checkout / ".state", owner)
+    monkeypatch.setattr(wrapper, "CHECKOUT", copy)
+    monkeypatch.setattr("toolchain.virtualenv.ensure", lambda _: tmp_path)
+    monkeypatch.setattr("toolchain.clis.ensure", lambda *_: tmp_path)
+    monkeypatch.setattr("toolchain.engine.ensure", lambda: None)
+    monkeypatch.setenv("PULUMI_CREDENTIALS_PATH", str(tmp_path))
+    monkeypatch.delenv("PULUMI_BACKEND_URL", raising=False)
+    with pytest.raises(
+        ToolchainError, match=rf"^this is a copy of {first}, and its stack mine is that one's: go on th"
+    ):
+        wrapper._ready(["destroy", "--stack", "mine"])
+    # the first itself goes on, also by another path
+    monkeypatch.setattr(wrapper, "CHECKOUT", first)
+    wrapper._ready(["destroy", "--stack", "mine"])
+    (tmp_path / "mounted").symlink_to(first)
+    monkeypatch.setattr(wrapper, "CHECKOUT", tmp_path / "mounted")
+    wrapper._ready(["destroy", "--stack", "mine"])
+
+
+@pytest.mark.parametrize("host", ["", "another.example"])
+def test_a_checkout_that_was_moved_or_is_another_hosts_is_no_copy(
+    tmp_path: Path, env: dict[str, str], host: str
+) -> None:
+    first = tmp_path / "first"
+    owner = f"{host or socket.gethostname()}:{first}#1234abcd"
+    made_stack(tmp_path / "checkout/.state", owner)
+    backend(tmp_path, env).check_original("mine")
+    # what is in its place now made a stack of its own
+    made_stack(first / ".state", owner if host else f"{owner}5")
+    backend(tmp_path, env).check_original("mine")
 
 
 def test_two_runs_that_would_make_a_stack_make_it_once(
