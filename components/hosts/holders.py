@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypedDict
 
 import pulumi
@@ -73,6 +75,8 @@ class LettingGo:
     def __init__(self, engine: pulumi.Output[Engine], wanted: Wanted, labels: Mapping[str, pulumi.Input[str]]) -> None:
         self._wanted = wanted
         self._known = pulumi.Output.all(engine, labels)
+        # in the program's own threads the registrations wait that come after what waits for this
+        self._threads = ThreadPoolExecutor()
         self.hook = pulumi.ResourceHookBinding(before_create=[pulumi.ResourceHook("letting-go", self._before)])
         """What calls it before a container is made."""
 
@@ -106,7 +110,9 @@ class LettingGo:
     async def _before(self, made: pulumi.ResourceHookArgs) -> None:
         engine, labels = await self._known.future() or []
         inputs = made.new_inputs or {}
-        await asyncio.to_thread(self._make_way, engine, labels, str(inputs["name"]), inputs.get("volumes") or [])
+        wanted = (engine, labels, str(inputs["name"]), inputs.get("volumes") or [])
+        run = contextvars.copy_context().run
+        await asyncio.get_running_loop().run_in_executor(self._threads, run, self._make_way, *wanted)
 
     def _make_way(self, engine: Engine, labels: Mapping[str, str], name: str, mounted: list[Any]) -> None:
         try:

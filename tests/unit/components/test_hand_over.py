@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -132,6 +134,30 @@ def test_over_ssh_nobody_logs_in_without_need(
         for made in wanted:
             asyncio.get_event_loop().run_until_complete(call(before(made["container"])))
     assert sorted(engine.posted) == [f"/v1.41/containers/{name}-id/stop?t=60" for name in expected]
+
+
+@pytest.mark.usefixtures("logins")
+def test_it_waits_for_no_thread_in_which_another_registration_waits_for_it(
+    build: Build, engine: FakeEngine, hooks: list[Any]
+) -> None:
+    """With --parallel 1 the engine makes nothing else before the hook is done, and all threads may wait for that."""
+    build(lambda: SSHHost("host", {"address": "box.example"}).claim(claims(server("renamed", "dbs", 1))) and None)
+    done = threading.Event()
+
+    async def made() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(1))
+        other = loop.run_in_executor(None, done.wait)
+        try:
+            await asyncio.wait_for(hooks[0](before("renamed")), 10)
+        finally:
+            done.set()
+            await other
+            # the tests' loop is one
+            loop.set_default_executor(ThreadPoolExecutor())
+
+    asyncio.get_event_loop().run_until_complete(made())
+    assert engine.posted == ["/v1.41/containers/mydb-id/stop?t=60"]
 
 
 @pytest.mark.usefixtures("logins")
