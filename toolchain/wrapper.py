@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shlex
 import sys
 from pathlib import Path
@@ -29,6 +30,9 @@ NAMELESS = "that you name"
 def main(arguments: list[str]) -> None:
     """Runs `pulumi` with `arguments`; does not return."""
     asked = commandline.understood(arguments, os.environ)
+    if not os.environ.get("HOME"):
+        # a unit of root's has none, by which ssh finds the state's keys and Go its caches
+        os.environ["HOME"] = pwd.getpwuid(os.getuid()).pw_dir
     try:
         os.chdir(_folder(asked))
         cli, env = _ready(asked)

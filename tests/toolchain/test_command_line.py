@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import pwd
 import subprocess
 import sys
 from pathlib import Path
@@ -377,6 +378,18 @@ def test_what_goes_wrong_with_a_file_is_one_line(
     with pytest.raises(SystemExit, match="1"):
         wrapper.main(["version"])
     assert capsys.readouterr().err.startswith("pulumiw: /here/.state: Read-only file system: ")
+
+
+@pytest.mark.parametrize("unset", [True, False])
+def test_without_a_home_in_the_environment_it_is_the_users(monkeypatch: pytest.MonkeyPatch, unset: bool) -> None:
+    monkeypatch.setenv("HOME", "")
+    if unset:
+        monkeypatch.delenv("HOME")
+    homes: list[str] = []
+    monkeypatch.setattr(wrapper, "_ready", lambda _: (Path("pulumi"), dict(os.environ)))
+    monkeypatch.setattr(os, "execve", lambda _, __, env: homes.append(env.get("HOME")))
+    wrapper.main(["version"])
+    assert homes == [pwd.getpwuid(os.getuid()).pw_dir]
 
 
 @pytest.mark.parametrize("script", ["pulumiw", "test"])
