@@ -1,5 +1,7 @@
 """Skips what this machine can't run: pyproject.toml says what each mark needs, and here is seen whether it is there."""
 
+import io
+import locale
 import os
 import shutil
 import subprocess
@@ -37,3 +39,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for mark, possible in POSSIBLE.items():
             if item.get_closest_marker(mark) and not possible():
                 item.add_marker(pytest.mark.skip(reason=reasons[mark]))
+
+
+@pytest.fixture
+def eight_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A locale whose texts have eight bits for each letter, where nothing says otherwise."""
+    monkeypatch.setattr(io, "text_encoding", lambda encoding, _=2: encoding or "iso-8859-1")
+    monkeypatch.setattr(locale, "getencoding", lambda: "iso-8859-1")

@@ -272,7 +272,9 @@ class Backend:
             cwd=self._here,
             stdout=subprocess.PIPE,
             stderr=errors,
-            text=True,
+            # whatever the locale
+            encoding="utf-8",
+            errors="replace",
             check=False,
         )
         if done.returncode:
@@ -286,7 +288,7 @@ class Backend:
 def _json(file: Path) -> dict[str, Any]:
     """What is in a file of the CLI's; nothing if there is none, or it can't be read."""
     try:
-        return dict(json.loads(file.read_text()))
+        return dict(json.loads(file.read_bytes()))
     except (OSError, ValueError):
         return {}
 

@@ -39,7 +39,7 @@ class StateFiles:
         """Removes the locks that processes of this machine held when they were killed."""
         for file in self._locks(stack):
             try:
-                holder = json.loads(file.read_text() or "{}")
+                holder = json.loads(file.read_bytes() or "{}")
             except (OSError, ValueError):
                 continue
             here, pid = holder.get("hostname", socket.gethostname()) == socket.gethostname(), holder.get("pid", 0)
@@ -128,7 +128,7 @@ class StateFiles:
             return {}
         # as the CLI does, where both are there
         latest = max(there, key=lambda file: file.stat().st_mtime)
-        text = latest.read_text() if latest == plain else gzip.decompress(latest.read_bytes()).decode()
+        text = latest.read_text("utf-8") if latest == plain else gzip.decompress(latest.read_bytes()).decode()
         return json.loads(text)["checkpoint"].get("latest") or {} if if_it_mentions in text else {}
 
 
@@ -139,7 +139,7 @@ def _list(value: Any) -> list[str]:
 
 def _is_json(file: Path) -> bool:
     try:
-        json.loads(file.read_text())
+        json.loads(file.read_bytes())
     except (OSError, ValueError):
         return False
     return True

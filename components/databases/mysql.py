@@ -205,7 +205,7 @@ def _secret_file(name: str, content: pulumi.Output[str]) -> docker.ContainerUplo
 def _program(path: str) -> docker.ContainerUploadArgsDict:
     return {
         "file": path,
-        "content": (PROGRAMS / Path(path).name).read_text(),
+        "content": (PROGRAMS / Path(path).name).read_text(encoding="utf-8"),
         "permissions": "0755",
         "executable": True,
     }

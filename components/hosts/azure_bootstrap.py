@@ -75,7 +75,7 @@ def read_custom_data(file: str, user: str) -> str:
     """
     setting = "datadocker:host.customData"
     try:
-        text = Path(file).expanduser().read_text()
+        text = Path(file).expanduser().read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise pulumi.RunError(f"{setting}: {file} can't be read: {error}") from None
     if not _kind(text):

@@ -241,6 +241,26 @@ def test_the_selected_stack_is_that_of_the_backend(tmp_path: Path, env: dict[str
     assert made.selected() == "team/datadocker/a"
 
 
+@pytest.mark.usefixtures("eight_bits")
+def test_what_the_cli_writes_is_read_alike_in_every_locale(tmp_path: Path, env: dict[str, str]) -> None:
+    env["PULUMI_BACKEND_URL"] = f"file://{tmp_path}/für"
+    made = backend(tmp_path, env)
+    made.cli.write_text("#!/bin/sh\necho für alle\n", encoding="utf-8")
+    made.cli.chmod(0o755)
+    assert made.output() == "für alle\n"
+    digest = hashlib.sha1(f"{made.checkout}/Pulumi.yaml".encode(), usedforsecurity=False).hexdigest()
+    file = Path(env["PULUMI_HOME"], f"workspaces/datadocker-{digest}-workspace.json")
+    file.parent.mkdir()
+    file.write_text(json.dumps({"stacks": {made.url: "mine"}}, ensure_ascii=False), encoding="utf-8")
+    assert made.selected() == "mine"
+    state = tmp_path / "für/.pulumi/stacks/datadocker/mine.json"
+    state.parent.mkdir(parents=True)
+    engine = {"type": "pulumi:providers:docker", "inputs": {"host": "ssh://h", "sshOpts": ["-i", "/home/für"]}}
+    text = json.dumps({"checkpoint": {"latest": {"resources": [engine]}}}, ensure_ascii=False)
+    state.write_text(text, encoding="utf-8")
+    assert made.states.engines("mine") == {"ssh://h": ["-i", "/home/für"]}
+
+
 def test_a_checkout_that_is_moved_goes_on_with_the_stack_that_was_selected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

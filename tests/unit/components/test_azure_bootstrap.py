@@ -185,6 +185,14 @@ def test_a_users_cloud_config_runs_beside_ours(tmp_path: Path) -> None:
     assert json.loads(parts[1]["content"])["merge_how"].startswith("list(append)")
 
 
+@pytest.mark.usefixtures("eight_bits")
+def test_custom_data_is_the_same_in_every_locale(tmp_path: Path) -> None:
+    """Other custom data is another machine."""
+    file = tmp_path / "more"
+    file.write_text("#!/bin/sh\necho für alle\n", encoding="utf-8")
+    assert read_custom_data(str(file), "me") == "#!/bin/sh\necho für alle\n"
+
+
 @pytest.mark.parametrize("first", ["echo hi", "#cloud-config-archive", "#cloud-configuration", " #cloud-config", ""])
 def test_custom_data_of_no_known_kind(tmp_path: Path, first: str) -> None:
     file = tmp_path / "more"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -166,6 +167,14 @@ def test_an_official_image_gets_entrypoint_and_health_check(build: Build, record
     build(lambda: database(official=True) and None)
     programs = ["/usr/local/bin/datadocker-mysql", "/usr/local/bin/datadocker-mysql-health"]
     assert _uploaded(recorder) == [*SECRETS, *programs]
+
+
+@pytest.mark.usefixtures("eight_bits")
+def test_it_gets_the_same_ones_in_every_locale(build: Build, recorder: Recorder) -> None:
+    build(lambda: database(official=True) and None)
+    uploads = recorder.one(CONTAINER, "mydb-container")["uploads"]
+    (program,) = [u["content"] for u in uploads if u["file"].endswith("/datadocker-mysql")]
+    assert program.encode() == Path("images/mysql/datadocker-mysql").read_bytes()
 
 
 def test_the_engine_puts_an_init_before_the_server(build: Build, recorder: Recorder) -> None:
