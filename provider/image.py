@@ -5,15 +5,17 @@ from __future__ import annotations
 import contextlib
 import gzip
 import io
+import json
 import platform
 import re
 import shutil
+import tarfile
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from provider.resource import EngineResource, Failure, Props, engine_client
+from provider.resource import ENGINE_SECONDS, EngineResource, Failure, Props, engine_client
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -38,8 +40,7 @@ class ImportedImage(EngineResource):
         with engine_client(props["engine"]) as engine:
             if same := _same_content(engine, repository, props["content"]):
                 # another stack's, or left by an update that broke off: its files need not be sent again
-                file = io.BytesIO(f"FROM {same}\n".encode())
-                engine.images.build(fileobj=file, tag=reference, labels=wanted, rm=True)
+                _relabel(engine, same, reference, wanted)
             else:
                 if props["engine"]["url"].startswith("ssh:"):
                     _check_architecture(engine, props["archive"])
@@ -84,6 +85,31 @@ def _to_send(props: Props) -> Iterator[IO[bytes]]:
                 shutil.copyfileobj(archive, compressed, 1 << 20)
             packed.seek(0)
             yield packed
+
+
+def _relabel(engine: DockerClient, image: str, reference: str, labels: dict[str, str]) -> None:
+    """Makes `reference` of an image that is there, with other labels.
+
+    The SDK's own build asks the user's credential helpers for all that they know, and fails where there is none.
+    """
+    from docker.errors import DockerException
+
+    dockerfile, context = f"FROM {image}\n".encode(), io.BytesIO()
+    with tarfile.open(fileobj=context, mode="w") as packed:
+        entry = tarfile.TarInfo("Dockerfile")
+        entry.size = len(dockerfile)
+        packed.addfile(entry, io.BytesIO(dockerfile))
+    answer = engine.api.post(
+        f"{engine.api.base_url}/v{engine.api.api_version}/build",
+        params={"t": reference, "labels": json.dumps(labels)},
+        headers={"Content-Type": "application/tar"},
+        data=context.getvalue(),
+        timeout=ENGINE_SECONDS,
+    )
+    # what fails in the middle of a build ends an answer that began well
+    for said in map(json.loads, answer.text.splitlines()):
+        if reason := said.get("error") or said.get("message"):
+            raise DockerException(reason)
 
 
 def _same_content(engine: DockerClient, repository: str, content: str) -> str | None:

@@ -28,6 +28,7 @@ class ImageEngine(FakeEngine):
         self.images: dict[tuple[str, str], str] = {}
         self.asked: list[tuple[str, dict[str, list[str]], bytes]] = []
         self.architecture = platform.machine()
+        self.built = (200, b'{"stream": "Successfully built abc"}\n')
 
     def respond(self, method: str, path: str, body: bytes) -> tuple[int, bytes] | None:
         what, query = urlsplit(path).path, parse_qs(urlsplit(path).query)
@@ -46,7 +47,7 @@ class ImageEngine(FakeEngine):
             return 200, json.dumps({"Id": "sha256:there"}).encode()
         if method == "POST":
             self.asked.append((what.rsplit("/", 1)[1], query, body))
-            return 200, b'{"stream": "Successfully built abc"}\n'
+            return self.built
         return None
 
 
@@ -109,7 +110,12 @@ def test_to_a_host_of_another_architecture_they_are_not_sent(engine: ImageEngine
     assert not engine.asked
 
 
-def test_an_engine_that_has_them_only_gets_other_labels(engine: ImageEngine, tmp_path: Path) -> None:
+def test_an_engine_that_has_them_only_gets_other_labels(
+    engine: ImageEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # no credentials are needed for it: a helper that is gone does not matter
+    (tmp_path / "config.json").write_text('{"credsStore": "gone"}')
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     engine.images = {
         ("datadocker/writer", "bases-1-bookworm"): "sha256:writer",
         ("datadocker/base-bookworm", "bases-1-bookworm"): "sha256:there",
@@ -120,3 +126,16 @@ def test_an_engine_that_has_them_only_gets_other_labels(engine: ImageEngine, tmp
     assert query["t"] == ["datadocker/base-bookworm:1"]
     assert json.loads(query["labels"][0]) == LABELS | {CONTENT_LABEL: "bases-1-bookworm"}
     assert b"FROM sha256:there" in body
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [(200, b'{"stream": "Step 1/2"}\n{"errorDetail": {"message": "x"}, "error": "x"}\n'), (400, b'{"message":"x"}\n')],
+)
+def test_other_labels_that_are_refused_are_one_line(
+    engine: ImageEngine, tmp_path: Path, status: int, said: bytes
+) -> None:
+    engine.images = {("datadocker/base-bookworm", "bases-1-bookworm"): "sha256:there"}
+    engine.built = (status, said)
+    with pytest.raises(Failure, match=r"^the Docker engine refused: x$"):
+        make(engine, tmp_path)
