@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
@@ -129,7 +130,8 @@ def _can_be_built(known: list[Any], missing: list[EngineConnection]) -> str:
         _have_base(connection, base)
         root = connection.get("/info")["DockerRootDir"]
         # the engine may have a machine, and so a disk, of its own
-        free = shutil.disk_usage(root).free if Path(root).is_dir() else ROOM
+        # below a folder that is private Path.is_dir would raise
+        free = shutil.disk_usage(root).free if os.path.isdir(root) else ROOM
         if free < ROOM:
             raise pulumi.RunError(
                 f"no room to build {reference}: the Docker engine's disk has {free >> 20} MB left in {root} and "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from collections import namedtuple
 from collections.abc import Iterator
@@ -63,6 +65,19 @@ def test_an_image_that_is_there_needs_no_room(engine: FakeEngine) -> None:
 def test_the_disk_of_another_machine_is_not_looked_at(engine: FakeEngine) -> None:
     assert room("ssh://ops@box:22") == IMAGE
     engine.answers["/info"] = {"DockerRootDir": "/nowhere/docker"}
+    assert room(f"unix://{engine.path}") == IMAGE
+
+
+def test_a_disk_below_a_private_folder_is_not_looked_at(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    private, stat = "/private/docker", os.stat
+
+    def closed(path: Any, *args: Any, **more: Any) -> os.stat_result:
+        if str(path) == private:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), private)
+        return stat(path, *args, **more)
+
+    monkeypatch.setattr(os, "stat", closed)
+    engine.answers["/info"] = {"DockerRootDir": private}
     assert room(f"unix://{engine.path}") == IMAGE
 
 
