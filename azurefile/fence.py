@@ -11,7 +11,8 @@ wrote its own, and withdraws if another did the same meanwhile:
 - a holder on this host is alive while its container's first process is. Until that is known, a
   holder whose plugin still runs is alive, and one whose plugin restarted is looked up in the
   engine's list;
-- where machines share a local folder, a holder of another one is alive while its lock is held;
+- where machines, or PID namespaces of one, share a local folder, a holder of another one is alive while its lock is
+  held;
 - a holder on another host is alive until its record has not been renewed for its takeover time,
   as the share's own clock tells. Half of that time after its last renewal it has stopped itself.
   That clock may jump, at a restart of the server above all: before that, its record is seen to stand
@@ -151,8 +152,9 @@ class Fence:
             young = time.time() - owner.since < NAMING_SECONDS
             passing = not owner.containers and young and self._naming()
             raise self._held(volume, owner, restored=restored, passing=passing)
-        if locked and not store.shared and owner.boot != self._leases.boot:
-            # A plugin of another machine holds it, which reaches this folder, too.
+        seen = owner.boot == self._leases.boot and owner.pid_namespace in (0, self._leases.pid_namespace)
+        if locked and not store.shared and not seen:
+            # A plugin whose processes aren't seen here holds it: of another machine or PID namespace.
             raise self._held(volume, owner, restored=False)
         age = store.now() - record.written
         if distant or (store.shared and locked):

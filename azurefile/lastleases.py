@@ -44,7 +44,7 @@ def resume(leases: Leases, owner: Owner, store: LockStore, mounts: int | None, c
         return False
     if mounts is not None:
         owner.mounts = mounts
-    owner.plugin_pid = os.getpid()
+    owner.plugin_pid, owner.pid_namespace = os.getpid(), leases.pid_namespace
     lease = Lease(owner, store, None, restored=True, confirmed=confirmed, changed=True, changes=leases.changes)
     leases.adopt(lease)
     log.info("lease resumed", extra=facts(owner))
@@ -82,7 +82,7 @@ def _take_back(leases: Leases, volume: Volume, store: LockStore, mounts: int | N
         return False
     if mounts is not None:
         record.mounts = mounts
-    record.plugin_pid = os.getpid()
+    record.plugin_pid, record.pid_namespace = os.getpid(), leases.pid_namespace
     leases.adopt(lease)
     leases.note(lease)
     log.info("lease restored", extra=facts(record))

@@ -44,6 +44,7 @@ class Leases:
         self.plugin = plugin
         self.host = host
         self.boot = liveness.boot_id()
+        self.pid_namespace = liveness.pid_namespace()
         self._memory = memory
         self._clock = clock
         self._leases: dict[str, Lease] = {}
@@ -200,6 +201,7 @@ class Leases:
             host_id=self.host.identity if store.shared else "",
             lease=uuid.uuid4().hex if store.shared else "",
             takeover=self.host.takeover * patience(exclusive=volume.options.exclusive) if store.shared else 0.0,
+            pid_namespace=self.pid_namespace,
         )
 
     def key(self, volume: str, store: LockStore) -> str:

@@ -17,6 +17,11 @@ def boot_id() -> str:
     return (_PROC / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
 
+def pid_namespace() -> int:
+    """The number of the PID namespace that this process's view of others is of; no two that live have the same."""
+    return (_PROC / "self/ns/pid").stat().st_ino
+
+
 def clock() -> float:
     """Seconds since boot, asleep or not; nobody can set this clock."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)

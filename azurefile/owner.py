@@ -66,6 +66,8 @@ class Owner:
     takeover: float = 0.0
     # The id that the share's server has for that by which only this hold's data is reached: whoever takes over ends it.
     session: str = ""
+    # Where the pids here are known, 0 in a record of a version before.
+    pid_namespace: int = 0
     # The engine that asked for the last mount: one without a container's process, as `docker cp` makes, is its own.
     engine: Process | None = None
 

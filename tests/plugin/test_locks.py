@@ -274,6 +274,35 @@ def test_a_local_folder_that_another_machine_reaches_is_refused_while_its_plugin
     fence.claim(volume("two"), store, rejoin=False)
 
 
+def test_a_local_folder_that_another_pid_namespace_reaches_is_refused_while_its_plugin_lives(tmp_path: Path) -> None:
+    """As of an engine in a container: there is no process of such a number here."""
+    store = FlockStore(tmp_path)
+    theirs = Leases("azurefile", HOST, Forgetful())
+    theirs.pid_namespace += 1
+    lease = theirs.grant(volume("one"), store)
+    lease.owner.containers.append(Container("c0ffee", "mydb", pid=2**22 + 1, ticks=1))
+    lease.save()
+    fence = Fence(Leases("ours", HOST, Forgetful()), lambda _: True, lambda: True, list)
+    with pytest.raises(Held):
+        fence.claim(volume("two"), store, rejoin=False)
+    # A record of a version before: where its processes are seen is here.
+    lease.owner.pid_namespace = 0
+    lease.save()
+    fence.claim(volume("two"), store, rejoin=False)
+
+
+def test_a_lease_that_is_restored_says_where_its_processes_are_seen(tmp_path: Path) -> None:
+    store = FlockStore(tmp_path)
+    before = Leases("azurefile", HOST, Forgetful())
+    before.pid_namespace += 1
+    lock = before.grant(volume("one"), store).lock
+    assert lock is not None
+    lock.close()
+    leases = Leases("azurefile", HOST, Forgetful())
+    assert restore(volume("one"), store, leases, LeaseMemory(tmp_path / "leases"), 1)
+    assert [record.owner.pid_namespace for record in store.records()] == [liveness.pid_namespace()]
+
+
 def test_a_clock_that_is_set_back_makes_no_dead_holder_young(tmp_path: Path) -> None:
     leases = Leases("azurefile", HOST, Forgetful())
     fence = Fence(leases, lambda _: False, lambda: True, list)
