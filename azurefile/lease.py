@@ -11,6 +11,9 @@ from azurefile.errors import PluginError, ShareError, ShareSilent
 from azurefile.owner import Owner, collide
 from azurefile.store import Lock, LockStore, others
 
+# A server may refuse a whole write that it has only some room for.
+_LEAST_ROOM = 1 << 20
+
 
 class TakenOver(PluginError):
     """Another plugin voided this hold while it could not be renewed."""
@@ -37,6 +40,8 @@ class Lease:
     failing: bool = False
     # What the plugin's next life needs could not be written at the last renewal, which is logged once, too.
     unremembered: bool = False
+    # Its share had no room at the last renewal, which is logged once, too.
+    full: bool = False
     # Why the hold ended without being given back, and whether another has the folder since.
     lost: str = ""
     taken: bool = False
@@ -84,6 +89,9 @@ class Lease:
                 self._look_around()
                 self.deleted = False
             self.confirmed = started
+            left = self.lock.room() if self.lock is not None else None
+            if left is not None:
+                self.full = left < _LEAST_ROOM
         with self.changes:
             self.changes.notify_all()
 

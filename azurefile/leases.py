@@ -141,7 +141,12 @@ class Leases:
     def renew(self, lease: Lease) -> None:
         """Confirm one lease with its share. Raises ShareError or TakenOver."""
         if lease.store.shared:
+            was_full = lease.full
             lease.renew(self._clock)
+            if lease.full and not was_full:
+                log.warning("share is full, raise its quota or make room", extra=facts(lease.owner))
+            elif was_full and not lease.full:
+                log.info("share has room again", extra=facts(lease.owner))
             try:
                 self._remember(lease)
             except OSError as error:

@@ -34,6 +34,9 @@ class Lock(Protocol):
     def confirm(self) -> bool:
         """Ask the share whether the lock is still held. Raises ShareError if it does not answer."""
 
+    def room(self) -> int | None:
+        """The bytes that are left on the share, None if that is not told. Raises ShareError if it does not answer."""
+
 
 class LockStore(Protocol):
     """Where one share keeps its fence; keys are `Owner.key`. Raises ShareError for a share that fails."""

@@ -143,6 +143,10 @@ class FlockLock:
         """A local lock is never lost."""
         return True
 
+    def room(self) -> int | None:
+        """Not told: it is the host's disk."""
+        return None
+
 
 def lock_file(path: Path | str, folder: int | None = None, flags: int = 0) -> FlockLock | None:
     """Take the flock of a file, made if it is missing; None while another process has it.

@@ -213,6 +213,14 @@ class MountedLock:
             raise ShareSilent(f'share "{self._share}" fails: {error.strerror}; check its server') from error
         return True
 
+    def room(self) -> int | None:
+        """As the server counts it for who is no root there."""
+        try:
+            told = os.fstatvfs(self._lock.descriptor)
+        except OSError:
+            return None
+        return told.f_bavail * told.f_frsize if told.f_blocks else None
+
 
 def _fence(root: int, *, make: bool) -> int:
     try:

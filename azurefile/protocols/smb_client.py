@@ -22,7 +22,7 @@ from smbprotocol.exceptions import (
     SharingViolation,
     SMBResponseException,
 )
-from smbprotocol.file_info import FileInformationClass
+from smbprotocol.file_info import FileFsFullSizeInformation, FileInformationClass
 from smbprotocol.open import (
     CreateDisposition,
     CreateOptions,
@@ -33,6 +33,8 @@ from smbprotocol.open import (
     Open,
     QueryDirectoryFlags,
     ShareAccess,
+    SMB2QueryInfoRequest,
+    SMB2QueryInfoResponse,
 )
 from smbprotocol.tree import TreeConnect
 
@@ -200,6 +202,20 @@ class SmbShare:
 
         return self._call(work)
 
+    def room(self, lock: "SmbLock") -> int | None:
+        """The bytes that this account may still write, asked through a lock's own open; None if that is not told."""
+
+        def work(_: Any) -> int | None:
+            if lock.generation != self.generation:
+                return None
+            try:
+                return _room(lock.file)
+            except SMBResponseException:
+                # Who does not say keeps the connection, and with it every lock.
+                return None
+
+        return self._call(work)
+
     def end(self, lock: "SmbLock") -> None:
         """Close a lock's open, and the folder that was looked at; a broken connection has closed them already."""
         if self._tree is None or lock.generation != self.generation:
@@ -312,6 +328,27 @@ class SmbLock:
     def confirm(self) -> bool:
         """Whether the connection that holds it still stands."""
         return self._share.confirm(self)
+
+    def room(self) -> int | None:
+        """The bytes that are left on the share."""
+        return self._share.room(self)
+
+
+def _room(file: Any) -> int | None:
+    """What is left of the share that an open file is on: MS-FSCC 2.5.4."""
+    told = FileFsFullSizeInformation()
+    query = SMB2QueryInfoRequest()
+    query["info_type"] = told.INFO_TYPE
+    query["file_info_class"] = told.INFO_CLASS
+    query["output_buffer_length"] = len(told)
+    query["file_id"] = file.file_id
+    connection, tree = file.connection, file.tree_connect
+    request = connection.send(query, sid=tree.session.session_id, tid=tree.tree_connect_id)
+    answer = SMB2QueryInfoResponse()
+    answer.unpack(connection.receive(request)["data"].get_value())
+    told.unpack(answer["buffer"].get_value())
+    total, left, _, sectors, size = (field.get_value() for field in told.fields.values())
+    return int(left * sectors * size) if total else None
 
 
 def _whole(file: Any, known: bytes | None) -> bytes:

@@ -25,7 +25,7 @@ class Fault:
 
     strike: Callable[[Stage], None]
     says: str
-    """What the plugin logs for it, in one line for each volume; nothing if nobody had to be stopped or mounted."""
+    """What the plugin logs for it, in one line for each volume; nothing if it had nothing to do."""
     away: bool = False
     """Whether the plugin is away meanwhile, and with it its volumes."""
 
@@ -143,7 +143,7 @@ def switch_key(stage: Stage) -> None:
 
 
 def fill_shares(stage: Stage) -> None:
-    """Shares have no room for a while; nobody is told but their writers."""
+    """Shares have no room for a while, and nobody is stopped for it."""
     filling = [stage.site.folder(share) / "filling" for share in stage.holders]
     for file in filling:
         with suppress(subprocess.CalledProcessError):
@@ -189,7 +189,7 @@ BOTH = {
     "the server hangs for long": Fault(lambda s: pause_server(s, LONG), LOST),
     "packets are dropped for a moment": Fault(lambda s: drop_packets(s, SHORT), ""),
     "packets are dropped for long": Fault(lambda s: drop_packets(s, LONG), LOST),
-    "the share is full": Fault(fill_shares, ""),
+    "the share is full": Fault(fill_shares, "share is full"),
     "the machine is started again": Fault(reboot, "msg=mounted", away=True),
     "the power is cut": Fault(cut_power, "msg=mounted", away=True),
     "the machine starts without its server": Fault(start_without_server, "started, its share is back", away=True),

@@ -23,12 +23,13 @@ MOUNT_SECONDS = 100
 
 
 class World:
-    """One clock for all; the share's is `ahead`; `share_down` makes every call to the share fail."""
+    """One clock for all; the share's is `ahead`; `share_down` makes every call to the share fail; it has `room`."""
 
     def __init__(self) -> None:
         self.now = 1000.0
         self.ahead = 0.0
         self.share_down = False
+        self.room: int | None = 1 << 30
 
 
 class MemoryLock:
@@ -45,6 +46,10 @@ class MemoryLock:
     def confirm(self) -> bool:
         self._folder.ask()
         return self._folder.locks.get(self._name) is self
+
+    def room(self) -> int | None:
+        self._folder.ask()
+        return self._folder.world.room
 
 
 class MemoryFolder:

@@ -235,6 +235,22 @@ def test_a_disk_that_fails_for_long_is_two_lines_of_the_log(
     assert told == ["renewal not remembered", "renewal remembered again"] * 2
 
 
+def test_a_share_that_is_full_for_long_is_two_lines_of_the_log(
+    world: World, one: Machine, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its holds go on; one that does not say what is left changes nothing."""
+    caplog.set_level(logging.INFO)
+    lease = one.claim()
+    keeper = Keeper(one.leases, TAKEOVER, lambda _: None)
+    for room in [1 << 20, 0, None, 4096, 1 << 20] * 2:
+        world.now += 1
+        world.room = room
+        assert keeper.renew(one.store)
+        assert lease.confirmed == world.now
+    told = [(r.message, r.__dict__["volume"]) for r in caplog.records if "share" in r.message]
+    assert told == [("share is full, raise its quota or make room", "dbs"), ("share has room again", "dbs")] * 2
+
+
 def test_a_hold_with_a_shorter_takeover_time_than_is_set_now_is_renewed_in_its_own(one: Machine, keep: Keep) -> None:
     """The plugin's setting was raised while containers ran."""
     lease = one.claim()

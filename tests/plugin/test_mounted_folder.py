@@ -305,6 +305,21 @@ def test_a_lock_on_a_full_share_stands(folder: MountedFolder, monkeypatch: pytes
     assert lock.confirm()
 
 
+def test_a_lock_tells_what_room_is_left(small: Path, folder: MountedFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock = folder.lock("a.lock")
+    assert lock is not None
+    assert lock.room() == 64 * 1024
+    fill(small)
+    assert lock.room() == 0
+
+    def gone(_: int) -> os.statvfs_result:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fstatvfs", gone)
+    assert lock.room() is None
+    lock.close()
+
+
 def test_a_lock_that_the_server_forgot_is_lost_by_what_the_kernel_says_of_the_write(
     folder: MountedFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

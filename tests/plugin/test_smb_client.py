@@ -6,13 +6,13 @@ import threading
 import time
 
 import pytest
-from smbprotocol.exceptions import SMBException, UserSessionDeleted  # type: ignore[import-untyped]
+from smbprotocol.exceptions import AccessDenied, SMBException, UserSessionDeleted  # type: ignore[import-untyped]
 from smbprotocol.open import CreateDisposition, Open  # type: ignore[import-untyped]
 
 from azurefile.credentials import Credentials
 from azurefile.errors import ShareError, ShareMissing, ShareSilent
 from azurefile.optionvalues import RESERVED_FOLDER
-from azurefile.protocols import smb_connection
+from azurefile.protocols import smb_client, smb_connection
 from azurefile.protocols.smb_client import _READ, SmbShare, _opened
 from tests.machines import samba as samba_module
 from tests.machines.samba import SambaServer
@@ -229,6 +229,35 @@ def test_a_full_share_is_told_and_keeps_its_locks(samba: SambaServer) -> None:
             one.write("b.json", bytes(60 * 1024))
         assert lock.confirm()
         assert smb(samba, "small").lock("a.lock") is None
+        one.close()
+    finally:
+        samba.delete_share("small")
+
+
+def test_a_lock_tells_what_room_is_left_and_outlives_a_server_that_does_not_say(
+    samba: SambaServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = samba.add_share("small", limit=1 << 20)
+    try:
+        one = smb(samba, "small")
+        lock = one.lock("a.lock")
+        assert lock is not None
+        (small / "data").write_bytes(bytes(1 << 19))
+        assert lock.room() == 1 << 19
+        with (small / "rest").open("wb", buffering=0) as file, contextlib.suppress(OSError):
+            while file.write(bytes(4096)):
+                pass
+        assert lock.room() == 0
+
+        def refused(_: object) -> int:
+            raise AccessDenied
+
+        with monkeypatch.context() as patched:
+            patched.setattr(smb_client, "_room", refused)
+            assert lock.room() is None
+        assert lock.confirm()
+        one.close()
+        assert lock.room() is None
         one.close()
     finally:
         samba.delete_share("small")
