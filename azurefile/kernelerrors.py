@@ -15,6 +15,7 @@ _NO_SHARE = _SHARE + "the server has no such share; make it, or (in Azure) creat
 _NO_NFS = _VERS + "the server does not speak NFS 4.1; an account must be premium for it"
 _CLOSED = "{server} closed the connection; check that it allows this host"
 _NO_ROUTE = "{server} can't be reached: no route leads there; check the network"
+_SILENCE = "{server} does not answer on port {port}; check server and port, and the network between"
 # Filled in by `share_error`.
 _SMB = {
     errno.EACCES: _ACCOUNT + f"the server refuses it with this key, or refuses this host; {_KEY}",
@@ -39,8 +40,8 @@ _NFS = {
     errno.EPROTO: _NO_NFS,
 }
 _BOTH = {
-    errno.ETIMEDOUT: "{server} stopped answering; check it and the network between",
-    errno.EHOSTDOWN: "{server} does not answer; check it and the network between",
+    errno.ETIMEDOUT: _SILENCE,
+    errno.EHOSTDOWN: _SILENCE,
     errno.ECONNREFUSED: 'option "port" is "{port}": nothing answers there; check server and port',
     errno.EHOSTUNREACH: _NO_ROUTE,
     errno.ENETUNREACH: _NO_ROUTE,

@@ -281,7 +281,7 @@ class SmbShare:
         except BROKEN as error:
             with contextlib.suppress(*BROKEN):
                 session.connection.disconnect(close=False)
-            raise refused(error, self._share, credentials) from error
+            raise refused(error, self._share, self._port, credentials) from error
         log.debug("fence connected", extra={"server": credentials.server, "share": self._share})
         return tree
 

@@ -64,11 +64,11 @@ def login(share: str, port: int, credentials: Credentials, previous: int) -> Any
     except BROKEN as error:
         with contextlib.suppress(*BROKEN):
             connection.disconnect(close=False)
-        raise refused(error, share, credentials) from error
+        raise refused(error, share, port, credentials) from error
     return session
 
 
-def refused(error: Exception, share: str, credentials: Credentials) -> ShareError:
+def refused(error: Exception, share: str, port: int, credentials: Credentials) -> ShareError:
     """Why a share can't be connected to."""
     where = f'share "{share}" on {credentials.server}'
     if isinstance(error, LogonFailure | SMBAuthenticationError):
@@ -83,9 +83,13 @@ def refused(error: Exception, share: str, credentials: Credentials) -> ShareErro
             f'{where} does not let account "{credentials.account}" in from this host; allow this host\'s network '
             "there (Azure: the account's network settings), and the account on the share"
         )
+    if isinstance(error, SMBResponseException):
+        return ShareError(f"{where} can't be used: {words(error)}; check option vers, and what the server allows")
     # A server that breaks off in the middle, as one that restarts does, has answered nothing.
-    kind = ShareError if isinstance(error, SMBResponseException) else ShareSilent
-    return kind(f"{where} can't be used: {words(error)}; check option vers, and what the server allows")
+    return ShareSilent(
+        f'share "{share}" can\'t be used: {credentials.said_by}: the server {credentials.server} does not answer in '
+        f"SMB on port {port} ({words(error)}); check server and port, and that an SMB server runs there"
+    )
 
 
 def words(error: Exception) -> str:

@@ -39,7 +39,7 @@ def test_a_server_that_is_not_reached_is_silent_and_one_that_refuses_is_not(
         ("cifs", errno.ENOENT, {}, 'option "share" is "dbs": the server has no such share;'),
         ("cifs", errno.ECONNREFUSED, {}, 'option "port" is "446": nothing answers there; check'),
         ("cifs", errno.EHOSTDOWN, {"server": "h"}, 'option "server": the server h does not answer in SMB on port 446;'),
-        ("cifs", errno.ETIMEDOUT, {}, 'option "server": the server h stopped answering; check'),
+        ("cifs", errno.ETIMEDOUT, {}, 'option "server": the server h does not answer on port 446; check server'),
         (
             "nfs4",
             errno.ENOENT,
@@ -56,6 +56,7 @@ def test_a_server_that_is_not_reached_is_silent_and_one_that_refuses_is_not(
         ),
         ("nfs4", errno.EPROTO, {"server": "h"}, 'option "vers" is "4.1": the server does not speak NFS 4.1;'),
         ("nfs4", errno.EHOSTUNREACH, {"server": "h"}, 'option "server": the server h can\'t be reached: no route'),
+        ("nfs4", errno.ETIMEDOUT, {"server": "h"}, 'option "server": the server h does not answer on port 446; check'),
         ("nfs4", errno.EPIPE, {"server": "h"}, 'option "server": the server h closed the connection;'),
     ],
 )

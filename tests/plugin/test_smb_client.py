@@ -9,6 +9,7 @@ import pytest
 from smbprotocol.exceptions import AccessDenied, SMBException, UserSessionDeleted  # type: ignore[import-untyped]
 from smbprotocol.open import CreateDisposition, Open  # type: ignore[import-untyped]
 
+from azurefile import network
 from azurefile.credentials import Credentials
 from azurefile.errors import ShareError, ShareMissing, ShareSilent
 from azurefile.optionvalues import RESERVED_FOLDER
@@ -306,6 +307,19 @@ def test_a_server_that_breaks_off_is_silent_and_one_that_refuses_is_not(samba: S
     with pytest.raises(ShareError) as caught:
         smb(samba, key="canary").names()
     assert not isinstance(caught.value, ShareSilent)
+
+
+def test_a_port_that_accepts_and_says_nothing_in_smb_is_told_with_server_and_port(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(smb_connection, "_ANSWER_SECONDS", 1)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        share = SmbShare("dbs", port, lambda: Credentials("a", "127.0.0.1", "key", network.BY_SERVER))
+        told = f'option "server": the server 127.0.0.1 does not answer in SMB on port {port} .*; check server and port'
+        with pytest.raises(ShareSilent, match=told) as caught:
+            share.names()
+    assert "vers" not in str(caught.value)
 
 
 def test_the_fences_folder_is_hidden_in_the_shares_root(samba: SambaServer) -> None:
