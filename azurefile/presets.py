@@ -1,5 +1,6 @@
 """What is known to be right for each purpose and protocol, where a volume does not say otherwise."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,6 +26,12 @@ _PRESETS: Mapping[tuple[str, str], Mapping[str, Any]] = {
 }
 _DIALECTS = {"smb": "3.1.1", "nfs": "4.1"}
 _WITHOUT_ENCRYPTION = ("2.1",)
+# Of an account in one of Azure's clouds, also by a private link or in a DNS zone of its own.
+_AZURE_SERVER = re.compile(
+    r"([a-z0-9]{3,24})(\.privatelink|\.z[0-9]+)?"
+    r"\.file\.(core\.windows\.net|core\.chinacloudapi\.cn|core\.usgovcloudapi\.net|storage\.azure\.net)",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,9 @@ def complete(values: Mapping[str, Any]) -> dict[str, Any]:
         added["seal"] = values.get("vers") not in _WITHOUT_ENCRYPTION
         if values.get("exclusive"):
             added["nosharesock"] = True
+    if protocol == "nfs" and (named := _AZURE_SERVER.fullmatch(values.get("server", ""))):
+        # There no share is exported without its account.
+        added["account"] = named[1].lower()
     if "nolock" in values:
         # Another name of it.
         added.pop("nobrl", None)
