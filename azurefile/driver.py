@@ -158,9 +158,13 @@ class Driver:
         started = time.monotonic()
         async with self._lanes.lock(name):
             volume = self._volume(name)
+            before = self._containers(name)
             known = await self._lanes.in_thread(partial(self._mounter.unmount, volume, mount_id))
+            after = self._containers(name)
+        # An ID is no container's: those that are counted no more.
+        gone = ",".join(before[container] for container in before if container not in after)
         text = "unmounted" if known else "unmount of an ID not seen in this life"
-        log.info(text, extra=_facts(volume, started) | {"id": mount_id[:12]})
+        log.info(text, extra=_facts(volume, started) | {"id": mount_id[:12], "container": gone})
 
     def path(self, name: str) -> str:
         """Where a volume is, or will be, mounted."""
@@ -227,6 +231,11 @@ class Driver:
             # Else they are a later hold's.
             self._attachments.of(lease.owner.volume).clear()
         self._leases.drop(lease)
+
+    def _containers(self, name: str) -> dict[str, str]:
+        """By their ids, the names of the containers that a volume is held for."""
+        lease = self._leases.of(name)
+        return {c.id: c.name or c.id[:12] for c in lease.owner.containers} if lease is not None else {}
 
     def _volume(self, name: str) -> Volume:
         volume = self._volumes.get(name)

@@ -74,6 +74,26 @@ def test_the_same_container_after_an_engine_crash_counts_once(watched: PluginPro
     assert watched.mounted("dbs") == 0
 
 
+def test_the_log_says_which_container_a_mount_that_ended_was_for(watched: PluginProcess, engine: FakeEngine) -> None:
+    watched.create("logs", share="logs")
+    containers = []
+    for name in ("one", "two"):
+        watched.mount("logs", name)
+        containers.append(engine.run(name, "logs"))
+        eventually(lambda: _assert_processes(watched, len(containers)))
+    for name, container in zip(("one", "two"), containers, strict=True):
+        container.kill()
+        watched.unmount("logs", name)
+    watched.mount("logs", "copy-up")
+    watched.unmount("logs", "copy-up")
+    said = [line for line in watched.log.read_text().splitlines() if "msg=unmounted" in line]
+    assert [line.partition(" container=")[2] for line in said] == ["one", "two", ""]
+
+
+def _assert_processes(plugin: PluginProcess, count: int) -> None:
+    assert [bool(h.get("pid")) for h in plugin.status("logs")["holders"]] == [True] * count
+
+
 def test_a_late_event_of_an_earlier_holder_is_ignored(watched: PluginProcess, engine: FakeEngine) -> None:
     watched.create("dbs", share="dbs", exclusive="true")
     watched.mount("dbs", "a")
