@@ -38,6 +38,9 @@ def _as_text(value: Any, annotation: Any) -> Any:
         return [_as_text(item, inside[0]) for item in value]
     if inside and isinstance(value, dict):
         return {name: _as_text(item, inside[0]) for name, item in value.items()}
+    # pydantic would take true for the number 1
+    if isinstance(value, bool) and int in kinds and bool not in kinds:
+        return str(value).lower()
     is_meant = {str, SecretStr} & set(kinds) and not {int, float, bool} & set(kinds)
     return str(value).lower() if is_meant and isinstance(value, int) and abs(value) <= LARGEST else value
 

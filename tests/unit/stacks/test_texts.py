@@ -72,6 +72,25 @@ def test_all_texts_are_looked_at() -> None:
     assert {"port", "publicIp", "options"} & names == set()
 
 
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        (model, name)
+        for model in dict.fromkeys(SECTIONS)
+        for name, of in model.model_json_schema(by_alias=True)["properties"].items()
+        if "integer" in [kind.get("type") for kind in of.get("anyOf", [of])]
+    ],
+)
+def test_true_is_no_number(model: type[Section], name: str) -> None:
+    assert [kind for _, kind, *_ in outcome(model, name, (), True)] == ["int_parsing"]
+
+
+def test_a_port_that_is_true_is_one_line(recorder: Recorder) -> None:
+    with pytest.raises(SettingsError) as refused:
+        parse({"volumes": ["logs", "config", "dbs"], "databases": [DATABASE | {"port": True}]}, file="f")
+    assert refused.value.lines == ["f: databases[0].port: 'true': should be a whole number"]
+
+
 def test_names_passwords_and_volumes_are_the_text_that_was_set(recorder: Recorder) -> None:
     database = DATABASE | {"name": 11, "volume": 2024, "schemas": [2024], "rootPassword": 12345678}
     config = {"stack": "databases", "volumes": ["dbs", 2024], "databases": [database]}
