@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from datetime import date
 from typing import Any, NamedTuple, get_args
 
 import pulumi
@@ -104,8 +105,9 @@ def _complaint(found: Any, model: type[BaseModel], secret: frozenset[str]) -> Co
         what = f"should be {SHOULD_BE[kind].format(**context)}"
         if kind in ("literal_error", "union_tag_invalid"):
             what = what.replace("'", "").replace(", ", " or ")
-        if kind == "string_type" and isinstance(value, int | float):
-            what += ": put it in quotes, or set it by ./pulumiw config set --path --type string"
+        if kind == "string_type" and isinstance(value, int | float | date):
+            option = "--secret" if hidden else "--type string"
+            what += f": put it in quotes, or set it by ./pulumiw config set --path {option}"
     else:
         what = found["msg"].removeprefix("Value error, ")
     hidden = hidden or found["loc"][0] in secret or not isinstance(value, str | int | float)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -11,6 +12,8 @@ from pydantic.alias_generators import to_camel
 
 # a longer text of digits has been rounded on its way here
 LARGEST = 2**63 - 1
+# what Pulumi makes of a date that stands in a file without quotes
+MADE_OF_DATE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)? [+-]\d{4} \S+")
 
 
 class Section(BaseModel):
@@ -30,7 +33,8 @@ class Section(BaseModel):
 def _as_text(value: Any, annotation: Any) -> Any:
     """Returns `value` as text where that is meant: `pulumi config set --path` writes 2024 as number, true as boolean.
 
-    A fraction is left: of 1.1 nobody knows whether it was written 1.10.
+    A fraction is left: of 1.1 nobody knows whether it was written 1.10. So is a password, which may have been 0123, and
+    a date is one again.
     """
     kinds = _kinds(annotation)
     inside = [get_args(kind)[-1] for kind in kinds if get_origin(kind) is type(value)]
@@ -41,7 +45,9 @@ def _as_text(value: Any, annotation: Any) -> Any:
     # pydantic would take true for the number 1
     if isinstance(value, bool) and int in kinds and bool not in kinds:
         return str(value).lower()
-    is_meant = {str, SecretStr} & set(kinds) and not {int, float, bool} & set(kinds)
+    if isinstance(value, str) and {str, SecretStr} & set(kinds) and MADE_OF_DATE.fullmatch(value):
+        return date.fromisoformat(value[:10])
+    is_meant = str in kinds and not {int, float, bool} & set(kinds)
     return str(value).lower() if is_meant and isinstance(value, int) and abs(value) <= LARGEST else value
 
 

@@ -15,6 +15,7 @@ from stacks import azure, schema, settings
 from stacks.complaints import SettingsError
 from stacks.config import parse, read_settings
 from stacks.section import Section
+from tests.unit.azure_raw import HOST
 from tests.unit.conftest import Recorder
 
 SECTIONS = [
@@ -27,12 +28,15 @@ DATABASE = {"name": "mydb", "volume": "dbs", "port": 6603}
 
 
 def texts(described: dict[str, Any], around: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """Yields what is around each text that a setting may be, after its JSON schema; nothing if it may be a number."""
+    """Yields what is around each text that a setting may be, after its JSON schema; nothing if it may be a number.
+
+    Nor of a password.
+    """
     kinds = described.get("anyOf", [described])
     if any(kind.get("type") in ("integer", "number", "boolean") for kind in kinds):
         return
     for kind in kinds:
-        if kind.get("type") == "string":
+        if kind.get("type") == "string" and kind.get("format") != "password":
             yield around
         elif kind.get("type") == "array":
             yield from texts(kind["items"], (*around, "list"))
@@ -68,8 +72,8 @@ def test_a_number_is_its_text(model: type[Section], name: str, around: tuple[str
 
 def test_all_texts_are_looked_at() -> None:
     names = {name for _, name, _ in described()}
-    assert {"name", "resourceGroup", "rootPassword", "schemas", "tags", "sshFrom", "zone", "volumes"} <= names
-    assert {"port", "publicIp", "options"} & names == set()
+    assert {"name", "resourceGroup", "schemas", "tags", "sshFrom", "zone", "volumes"} <= names
+    assert {"port", "publicIp", "options", "password", "rootPassword"} & names == set()
 
 
 @pytest.mark.parametrize(
@@ -91,8 +95,8 @@ def test_a_port_that_is_true_is_one_line(recorder: Recorder) -> None:
     assert refused.value.lines == ["f: databases[0].port: 'true': should be a whole number"]
 
 
-def test_names_passwords_and_volumes_are_the_text_that_was_set(recorder: Recorder) -> None:
-    database = DATABASE | {"name": 11, "volume": 2024, "schemas": [2024], "rootPassword": 12345678}
+def test_names_and_volumes_are_the_text_that_was_set(recorder: Recorder) -> None:
+    database = DATABASE | {"name": 11, "volume": 2024, "schemas": [2024]}
     config = {"stack": "databases", "volumes": ["dbs", 2024], "databases": [database]}
     pulumi.runtime.set_all_config(
         {f"datadocker:{k}": v if isinstance(v, str) else json.dumps(v) for k, v in config.items()}
@@ -102,8 +106,6 @@ def test_names_passwords_and_volumes_are_the_text_that_was_set(recorder: Recorde
     (found,) = read.databases
     assert [v.name for v in read.volumes] == ["dbs", "2024"]
     assert (found.name, found.volume, found.schemas) == ("11", "2024", ["2024"])
-    assert found.root_password is not None
-    assert found.root_password.get_secret_value() == "12345678"
 
 
 def test_a_volume_by_a_number_is_there_beside_a_wrong_one(recorder: Recorder) -> None:
@@ -123,6 +125,32 @@ def test_what_is_no_longer_what_was_written_is_refused(recorder: Recorder, value
         with pytest.raises(SettingsError) as refused:
             parse(raw if "volumes" in raw else raw | {"volumes": ["logs", "config"]}, file="f")
         assert refused.value.lines == [f"f: {where}: {said}"]
+
+
+# +49123 is 49123 to the CLI, and 0123 is 83 to YAML
+@pytest.mark.parametrize("value", [49123, 83, 1000.5, True, "2026-01-31 00:00:00 +0000 UTC"])
+def test_a_password_that_was_no_text_is_refused_and_not_shown(recorder: Recorder, value: object) -> None:
+    database = DATABASE | {"rootPassword": value, "users": [{"name": "one", "password": value}]}
+    with pytest.raises(SettingsError) as refused:
+        parse({"volumes": ["logs", "config", "dbs"], "databases": [database]}, file="f")
+    said = "should be text: put it in quotes, or set it by ./pulumiw config set --path --secret"
+    assert refused.value.lines == [
+        f"f: databases[0].{setting}: {said}" for setting in ("rootPassword", "users[0].password")
+    ]
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["2026-01-31 00:00:00 +0000 UTC", "2026-01-31 10:11:12.5 +0200 +0200"],
+)
+def test_a_date_without_quotes_is_refused(recorder: Recorder, value: str) -> None:
+    shares = {"kind": "azure", "location": "westeurope", "tags": {"created": value, "until": "2026-01-31"}}
+    with pytest.raises(SettingsError) as refused:
+        parse({"volumes": ["logs", "config"], "host": HOST, "shares": shares}, file="f")
+    assert refused.value.lines == [
+        "f: shares.tags.created: should be text: put it in quotes, or set it by ./pulumiw config set --path --type "
+        "string"
+    ]
 
 
 def test_the_schema_takes_what_the_cli_writes() -> None:
