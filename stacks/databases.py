@@ -93,7 +93,8 @@ def _volumes(
 
 def _driver_options(settings: Settings, volume: VolumeSettings) -> dict[str, str]:
     preset = "database" if any(d.volume == volume.name for d in settings.databases) else "files"
-    return {"for": preset} | {k: _text(v) for k, v in volume.options.items()}
+    # in one spelling with those of the share and of the volume, which the plugin would take for given twice
+    return {"for": preset} | {k.lower(): _text(v) for k, v in volume.options.items()}
 
 
 def _mysql_image(settings: Settings, host: DockerHost, labels: Labels) -> pulumi.Input[str]:

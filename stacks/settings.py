@@ -87,6 +87,10 @@ class VolumeSettings(Section):
         for own in {"share", "folder", "remotepath", "exclusive"} & {k.lower() for k in self.options}:
             setting = "folder" if own == "remotepath" else own
             raise ValueError(f"options.{own} is not taken here: write {setting} beside options")
+        spelled: dict[str, str] = {}
+        for key in self.options:
+            if (other := spelled.setdefault(key.lower(), key)) != key:
+                raise ValueError(f"options.{key} is options.{other}, in another spelling: leave one out")
         for key, value in self.options.items():
             text = str(value).lower() if isinstance(value, bool) else str(value)
             try:

@@ -20,7 +20,8 @@ KNOWN_TO = {
 # the one value that a share on Azure takes, and what it means
 SERVED = {"smb": {"vers": "3.1.1", "seal": "true"}, "nfs": {"vers": "4.1"}}
 MEANING = {"true": "encrypted", "3.1.1": "by SMB 3.1.1", "4.1": "by NFS 4.1"}
-SHORT_NAME = re.compile("~[0-9]")
+# as the plugin takes a part of a folder for a short name; a test compares them
+SHORT_NAME = re.compile(r"~[0-9]|^.{6}~[0-9A-Za-z](\.|$)")
 
 
 def check_options(settings: Settings, at: Places) -> Iterable[Complaint]:
@@ -55,7 +56,7 @@ def check_options(settings: Settings, at: Places) -> Iterable[Complaint]:
         for name, what in _contradictions(protocol, given, exclusive=settings.is_exclusive(volume)):
             complaints.setdefault(name, Complaint(f"{here}.options.{name}", what))
         yield from complaints.values()
-        if protocol == "smb" and SHORT_NAME.search(volume.folder or ""):
+        if protocol == "smb" and any(SHORT_NAME.search(part) for part in (volume.folder or "").split("/")):
             yield Complaint(
                 f"{here}.folder",
                 f"{volume.folder}: on SMB, ~1 and the like may be short for another folder's name: choose another",

@@ -231,6 +231,16 @@ def test_options_that_are_true_or_false_are_written_as_their_readers_spell_them(
     assert command == ["mysqld", "--slow_query_log=false", "--long_query_time=0.5"]
 
 
+def test_an_option_in_any_spelling_is_given_to_the_driver_once(
+    build: Build, recorder: Recorder, engine: FakeEngine, exported: dict[str, Any]
+) -> None:
+    given = {"Protocol": "smb", "For": "database", "UID": 7, "server": "files.example", "Account": "abc"}
+    volumes = ["logs", "config", "simpledb", {"name": "dbs", "options": given}]
+    stand(build, engine, exported, volumes=volumes)
+    made = recorder.one(VOLUME, "dbs-volume")["driverOpts"]
+    assert made == {name.lower(): str(value) for name, value in given.items()} | {"share": "dbs", "exclusive": "true"}
+
+
 def test_databases_alone_have_no_writers(
     build: Build, recorder: Recorder, engine: FakeEngine, exported: dict[str, Any]
 ) -> None:

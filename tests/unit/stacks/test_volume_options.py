@@ -107,6 +107,14 @@ def test_what_the_protocol_of_the_shares_does_not_take(
     assert said.startswith(f"f: volumes[0].options.{expected}")
 
 
+@pytest.mark.parametrize("given", [{"uid": 1, "UID": 1}, {"Seal": True, "sEAL": False}])
+def test_an_option_in_two_spellings_is_refused(given: dict[str, Any]) -> None:
+    first, second = given
+    assert complaints(SMB, **given) == [
+        f"f: volumes[0]: options.{second} is options.{first}, in another spelling: leave one out"
+    ]
+
+
 def test_an_exclusive_volume_has_a_connection_of_its_own() -> None:
     (said,) = complaints(SMB, exclusive=True, nosharesock=False)
     assert said.startswith(
@@ -217,3 +225,15 @@ def test_a_folder_that_is_taken_the_plugin_takes(folder: str) -> None:
     raw = {"name": "vol", "folder": folder}
     parse({"stack": "databases", "host": HOST, "shares": NFS, "volumes": [raw]}, file="f")
     options.parse("vol", {"protocol": "nfs", "account": "abc", "folder": folder}, {})
+
+
+@pytest.mark.parametrize("folder", ["backup~a", "a/backup~Z.old", "a~1b", "backups~a", "backup~ab", "a/b~a"])
+def test_a_short_name_on_smb_is_what_the_plugin_takes_for_one(folder: str) -> None:
+    raw = {"stack": "databases", "host": HOST, "shares": SMB, "volumes": [{"name": "vol", "folder": folder}]}
+    try:
+        options.parse("vol", {"protocol": "smb", "account": "abc", "folder": folder}, {})
+    except OptionError:
+        with pytest.raises(SettingsError, match=r"volumes\[0\].folder: .*on SMB, ~1 and the like"):
+            parse(raw, file="f")
+    else:
+        parse(raw, file="f")
