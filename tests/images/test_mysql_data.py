@@ -212,11 +212,14 @@ def test_a_start_that_was_killed_while_it_changed_owners_is_gone_on_with(
     assert f"the last one is {DATA}\n" in container.logs()
 
 
-def official(engine: Engine, image: str, entrypoint: Path, volume: str, scratch: Path, password: str) -> Container:
+def official(
+    engine: Engine, image: str, entrypoint: Path, volume: str, scratch: Path, password: str, *arguments: str
+) -> Container:
     container = engine.create(
         image,
         "mysqld",
         "--default-time-zone=Europe/Berlin",
+        *arguments,
         flags=("-v", f"{volume}:{DATA}", "--entrypoint", "/usr/local/bin/datadocker-mysql"),
     )
     for name in ("datadocker-mysql", "datadocker-mysql-health"):
@@ -235,14 +238,17 @@ def test_official_image_with_our_entrypoint(
     first.wait_ready()
     assert "initialising" in first.logs()
     assert first.sql("SELECT @@lower_case_table_names", "one", tcp=True).out == "1\n"
+    assert first.sql("SELECT @@performance_schema", "one").out == "0\n"
     zones = "SELECT @@time_zone, CONVERT_TZ('2026-07-01 12:00:00', 'UTC', 'Asia/Tokyo')"
     assert first.sql(zones, "one").out == "Europe/Berlin\t2026-07-01 21:00:00\n"
     assert first.sql("CREATE DATABASE kept", "one").code == 0
     must("stop", "-t", "30", first.name)
     engine.remove(first)
 
-    second = official(engine, official_like_image, ours, volume, tmp_path, "two")
+    wanted = "--performance-schema=ON"
+    second = official(engine, official_like_image, ours, volume, tmp_path, "two", wanted)
     second.wait_ready()
+    assert second.sql("SELECT @@performance_schema", "two").out == "1\n"
     assert "initialising" not in second.logs()
     assert second.sql("SHOW DATABASES LIKE 'kept'", "two", tcp=True).out == "kept\n"
     must("stop", "-t", "30", second.name)
