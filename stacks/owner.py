@@ -95,6 +95,7 @@ def _owner(first: Any, place: Place) -> str:
         raise pulumi.RunError(
             f"this stack stands on {first['place']}: to move it to {place['place']} destroy it first (what shares keep "
             "stays there: copy local ones before the first up on the other), or set datadocker:host or DOCKER_HOST back"
+            f"{_way_to_a_moved_port(str(first['place']), place['place'])}"
         )
     # in another subscription its data is not there, and the state would forget what is in this one
     there = str(first.get("subscription") or _recorded_subscription() or place["subscription"])
@@ -105,6 +106,17 @@ def _owner(first: Any, place: Place) -> str:
             "ARM_SUBSCRIPTION_ID or azure-native:subscriptionId)"
         )
     return str(first["owner"])
+
+
+def _way_to_a_moved_port(stands: str, wanted: str) -> str:
+    # by an address alone nobody knows the machine: a gateway has another one behind each port
+    address, _, port = wanted.removeprefix("ssh://").rpartition(":")
+    if stands.rpartition(":")[0] != f"ssh://{address}":
+        return ""
+    return (
+        f"; if it is the same machine, whose sshd moved: set host.port back, and write ProxyCommand nc %h {port} under "
+        f"Host {address} in ~/.ssh/config"
+    )
 
 
 def _recorded_subscription() -> str:

@@ -46,7 +46,7 @@ def stand(build: Build, raw: dict[str, Any], file: str = "f") -> None:
     [
         ("unix:///run/docker.sock", SSH, "ssh://box:2222"),
         ("unix:///run/docker.sock", {"kind": "local"}, "unix://{socket}"),
-        ("ssh://box:22", SSH, "ssh://box:2222"),
+        ("ssh://other:22", SSH, "ssh://box:2222"),
         ("ssh://box:2222", {"kind": "local"}, "unix://{socket}"),
         ("azure", {"kind": "local"}, "unix://{socket}"),
     ],
@@ -66,6 +66,16 @@ def test_another_host_is_refused_and_nothing_is_registered(
         "local ones before the first up on the other), or set datadocker:host or DOCKER_HOST back"
     )
     assert {m.typ for m in recorder.made if not m.typ.startswith(COMPONENT)} == {STASH}
+
+
+def test_a_port_that_moved_is_refused_with_the_way_to_it(build: Build, recorder: Recorder) -> None:
+    recorder.stashed["checkout"] = kept("ssh://box:22")
+    with pytest.raises(pulumi.RunError) as caught:
+        stand(build, {"host": SSH, "volumes": ["logs", "config"]})
+    assert str(caught.value).endswith(
+        ", or set datadocker:host or DOCKER_HOST back; if it is the same machine, whose sshd moved: set host.port "
+        "back, and write ProxyCommand nc %h 2222 under Host box in ~/.ssh/config"
+    )
 
 
 def test_a_host_that_is_logged_in_to_otherwise_is_the_same(build: Build, recorder: Recorder, tmp_path: Path) -> None:
