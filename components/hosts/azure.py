@@ -144,8 +144,9 @@ class AzureHost(DockerHost):
             },
             own,
         )
-        direct = net.public_address is not None and not (args.get("jump_host") or args["private_route"])
-        address = net.public_address if direct and net.public_address is not None else net.private_address
+        # a jump host is ssh's way alone, and a private route leads to the databases, too
+        open_at = net.private_address if args["private_route"] or net.public_address is None else net.public_address
+        address = net.private_address if args.get("jump_host") else open_at
         key_name = args["stack"].replace("/", "-")
         identity = login.private.apply(lambda key: write_key(key_name, key, kept=login.kept)) if login else given
         plain = pulumi.Output.all(
@@ -186,7 +187,7 @@ class AzureHost(DockerHost):
         }
         self.docker_host = url
         self.address = pulumi.Output.from_input("127.0.0.1")
-        self.public_address = address
+        self.public_address = open_at
         self.subnet_id = net.subnet_id
         self.ssh = pulumi.Output.all(plain, address).apply(lambda k: shlex.join(["ssh", *k[0], f"{user}@{k[1]}"]))
         self.alias = args["base"]
@@ -197,7 +198,7 @@ class AzureHost(DockerHost):
         # of what stands: a run that ends before the machine is ready leaves the one before
         stands = self._settled.id.apply(lambda _: recipe)
         self.register_outputs(
-            {"dockerHost": self.docker_host, "address": self.public_address, "group": group_name, "recipe": stands}
+            {"dockerHost": self.docker_host, "address": address, "group": group_name, "recipe": stands}
         )
 
     def standing(self) -> pulumi.Output[Engine]:

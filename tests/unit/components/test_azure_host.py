@@ -276,6 +276,23 @@ def test_databases_are_reached_by_a_tunnel_unless_the_settings_open_their_port(
     assert "tunnel" not in reached["open"]
 
 
+@pytest.mark.parametrize(
+    ("way", "ssh", "database"),
+    [
+        ({"jumpHost": "ops@jump.example.com"}, "10.60.0.4", "203.0.113.10"),
+        ({"jumpHost": "ops@jump.example.com", "publicIp": False}, "10.60.0.4", "10.60.0.4"),
+        ({"privateRoute": True}, "10.60.0.4", "10.60.0.4"),
+    ],
+)
+def test_an_open_database_is_reached_as_before_where_ssh_goes_another_way(
+    build: Build, recorder: AzureRecorder, exported: dict[str, Any], way: dict[str, Any], ssh: str, database: str
+) -> None:
+    open_to = {"name": "open", "volume": "simpledb", "port": 6604, "allowFrom": ["198.51.100.0/24"]}
+    out = stand(build, exported, host=HOST | way, databases=[open_to])
+    assert out["dockerHost"] == f"ssh://datadocker@{ssh}:22"
+    assert out["databases"]["open"]["host"] == database
+
+
 def test_without_a_public_address_there_is_a_way_out_and_a_way_in(
     build: Build, recorder: AzureRecorder, exported: dict[str, Any]
 ) -> None:
