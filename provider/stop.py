@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class GracefulStop(EngineResource):
     """Props: `engine`, `key` (text of ssh's private key, or empty), `machine` (its id), `stack` (project/stack).
 
-    Its deletion stops and removes them. A machine that does not answer has nothing left to stop, and holds nobody up.
+    Its deletion stops and removes them. A machine that does not answer holds nobody up: it may be gone already.
     """
 
     replaced_by = ("machine", "stack")
@@ -41,9 +41,7 @@ class GracefulStop(EngineResource):
                 engine = Engine(url=engine["url"], ssh_opts=[_told(option, file.name) for option in engine["ssh_opts"]])
             try:
                 _stop(engine, props["stack"])
-            except EngineError:
-                return
-            except Failure as error:
+            except (EngineError, Failure) as error:
                 # Pulumi shows what a provider writes there
                 print(f"{identity} is going, and its containers were not stopped first: {error}", file=sys.stderr)
 
