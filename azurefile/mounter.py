@@ -287,7 +287,8 @@ class Mounter:
                 return
         mounts.detach(target)
         self._leases.release(volume)
-        self._contact[volume] = time.monotonic()
+        if lease is not None:
+            self._contact[volume] = time.monotonic()
 
     def _look_at_session(self, volume: Volume) -> None:
         """Have the record say by which session the share is reached."""

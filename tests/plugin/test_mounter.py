@@ -300,5 +300,19 @@ def test_nothing_is_kept_of_a_removed_volume_and_one_of_its_name_fails_at_once(
     asyncio.run(calls())
 
 
+def test_an_unmount_of_what_was_never_mounted_makes_no_share_one_that_was_well(
+    driver: Driver, tmp_path: Path, world: World, one: Machine
+) -> None:
+    driver._protocols["local"] = OnShare(tmp_path / "root", one.store)
+    world.share_down = True
+
+    async def calls() -> None:
+        await make(driver, "dbs")
+        await driver.unmount("dbs", "a")
+        assert driver._mounter.contact("dbs") is None
+
+    asyncio.run(calls())
+
+
 def kept_of(volume: str, part: object) -> list[str]:
     return [name for name, kept in vars(part).items() if isinstance(kept, dict) and volume in kept]
