@@ -47,6 +47,72 @@ RARE_OPTIONS = st.fixed_dictionaries(
         "exclusive": _BOOLEAN,
     },
 )
+# Accepted on every share of another machine, if they don't contradict each other.
+_REMOTE = {
+    "folder": _FOLDER | st.just("DATABA~1"),
+    "exclusive": _BOOLEAN,
+    "for": st.sampled_from(["files", "database"]),
+    "actimeo": st.sampled_from(["0", "1", "30", "86400"]),
+    "uid": st.sampled_from(["0", "999"]),
+    "filemode": st.just("0640"),
+    "nolock": _BOOLEAN,
+}
+_SMB = st.fixed_dictionaries(
+    {"protocol": st.just("smb"), "share": st.sampled_from(SHARES)},
+    optional=_REMOTE
+    | {
+        "server": st.sampled_from(["files.example", "192.0.2.1", "2001:db8::1"]),
+        "port": st.sampled_from(["445", "1", "65535"]),
+        "account": st.sampled_from(["acc", "svc_Backup-1"]),
+        "vers": st.sampled_from(["2.1", "3.0", "3.02", "3.1.1"]),
+        "cache": st.sampled_from(["none", "strict", "loose"]),
+        "seal": _BOOLEAN,
+        "mfsymlinks": _BOOLEAN,
+        "nosharesock": _BOOLEAN,
+        "nobrl": _BOOLEAN,
+        "create": st.just("true"),
+        "quota": st.sampled_from(["1", "5", "262144"]),
+    },
+)
+# A Remove asks the server: port 1 of this machine answers at once, that nobody is there.
+_NFS = st.fixed_dictionaries(
+    {
+        "protocol": st.just("nfs"),
+        "share": st.sampled_from(SHARES),
+        "server": st.sampled_from(["127.0.0.1", "localhost"]),
+        "port": st.just("1"),
+    },
+    optional=_REMOTE
+    | {
+        "account": st.sampled_from(["acc", "AB"]),
+        "vers": st.just("4.1"),
+        "nconnect": st.sampled_from(["1", "4", "16"]),
+        "create": _BOOLEAN,
+    },
+)
+# What belongs to one of the two protocols only.
+_FOREIGN = st.sampled_from([("nconnect", "4"), ("vers", "4.1"), ("vers", "3.0"), ("seal", "true"), ("quota", "5")])
+REMOTE_OPTIONS = (
+    _SMB
+    | _NFS
+    | st.builds(lambda options, foreign: options | dict([foreign]), _SMB | _NFS, _FOREIGN)
+    | st.just({"protocol": "nfs", "share": "dbs"})
+)
+BAD_REMOTE_OPTIONS = st.sampled_from(
+    [("server", value) for value in (
+        "", "nas/share", "\\\\nas\\share", "nas:445", "[::1]", "0.0.0.0", "10.0.0.256", "a..b", "ünï", "a\0b", LONG,
+    )]
+    + [("port", value) for value in ("", "0", "65536", "-1", "smb", "٣", LONG)]
+    + [("account", value) for value in ("", "a.b", "../acc", "a" * 65, CANARY, f"{SECRET}==", "acc\n")]
+    + [("vers", value) for value in ("", "1.0", "3", "4.0", "4.2", "default", LONG)]
+    + [("cache", value) for value in ("", "yes", "none,x", LONG)]
+    + [("seal", value) for value in ("1", "yes")]
+    + [("nconnect", value) for value in ("", "0", "17", "4.0")]
+    + [("actimeo", value) for value in ("", "-1", "86401", "30s")]
+    + [("quota", value) for value in ("", "0", "262145", "5G")]
+    + [("protocol", value) for value in ("", "cifs", "smb\n", "smb,nfs")]
+    + [("password", SECRET), ("AccountKey", SECRET), ("credentials", CANARY)]
+)  # fmt: skip
 BAD_OPTIONS = st.sampled_from(
     [("folder", value) for value in (
         "", ".", "..", "../x", "x/../../y", "/etc", CANARY, f"../../../{CANARY}", "../../../canary/planted", "a//b",

@@ -1,15 +1,11 @@
 """What the plugin must do, in a hundred lines that share no code with it: volumes, mount IDs, and files."""
 
-import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-_SHARE = re.compile(r"(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*")
-_NUMBERS = {"uid": 10, "gid": 10, "dirmode": 8, "filemode": 8}
-_BOOLEANS = ("exclusive", "create", "nolock")
-_DATABASE = {"uid": 999, "gid": 999, "dirmode": 0o750}
+from tests.plugin.fuzz.meaning import meaning
 
 # What stands in a share: its kind, and all that must never change by itself.
 Entry = tuple[Any, ...]
@@ -47,7 +43,7 @@ class Model:
 
     def create(self, name: str, given: dict[str, str]) -> Expected:
         """A Create whose name and options are each acceptable."""
-        wanted = _meaning(name, given)
+        wanted = meaning(name, given)
         if wanted is None:
             return Expected(False, f'volume "{name}"')
         if name not in self.volumes:
@@ -76,6 +72,9 @@ class Model:
         if name not in self.volumes:
             return Expected(False, "does not exist")
         mine = self.volumes[name]
+        if mine["protocol"] == "smb":
+            # No account has a key.
+            return Expected(False, "credentials file")
         if mount_id not in self.ids[name] and any(self._excludes(mine, self.volumes[o]) for o in self.mounted()):
             return Expected(False, "is held by")
         if not self.ids[name]:
@@ -111,20 +110,3 @@ def folders(options: dict[str, Any]) -> list[str]:
     """The folders on a volume's way, from its share on."""
     parts = [options["share"], *(options["folder"].split("/") if options["folder"] else [])]
     return ["/".join(parts[: n + 1]) for n in range(len(parts))]
-
-
-def _meaning(name: str, given: dict[str, str]) -> dict[str, Any] | None:
-    """The options as the plugin must understand them; None if they contradict each other."""
-    texts = {k.lower(): v for k, v in given.items()}
-    if len(texts) != len(given):
-        return None
-    paths = {texts[k].strip("/") if k == "remotepath" else texts[k] for k in ("folder", "remotepath") if k in texts}
-    share = texts.get("share", name)
-    if len(paths) > 1 or not _SHARE.fullmatch(share):
-        return None
-    meaning: dict[str, Any] = dict(_DATABASE) if texts.get("for") == "database" else {}
-    meaning |= {"share": share, "folder": paths.pop() if paths else "", "exclusive": False}
-    meaning["for"] = texts.get("for", "files")
-    meaning |= {k: int(texts[k], base) for k, base in _NUMBERS.items() if k in texts}
-    meaning |= {k: texts[k].lower() in ("", "true") for k in _BOOLEANS if k in texts}
-    return meaning

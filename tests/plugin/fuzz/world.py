@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from azurefile import liveness, mounts
 from tests.plugin.fuzz import draws, wire
 from tests.plugin.fuzz.malformed import Message
+from tests.plugin.fuzz.meaning import shown
 from tests.plugin.fuzz.model import ACCEPTED, Entry, Expected, Model
 from tests.plugin.fuzz.wire import Answer
 from tests.plugin.harness import PluginProcess, eventually, open_descriptors
@@ -109,7 +110,8 @@ class World:
         options, status = self.model.volumes[name], found["Status"]
         assert found.keys() == {"Name", "Mountpoint", "CreatedAt", "Status"}
         assert found["Mountpoint"] == str(self.plugin.mounts / name)
-        assert (status["share"], status["folder"]) == (options["share"], options["folder"])
+        assert (status["protocol"], status["share"]) == (options["protocol"], options["share"])
+        assert (status["folder"], status["options"]) == (options["folder"], shown(options))
         assert status.get("mounts", 0) == self.model.ids[name].total(), (name, status, self.model.ids[name])
 
     def drain(self) -> None:
