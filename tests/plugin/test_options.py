@@ -274,11 +274,18 @@ def test_options_in_force_are_written_as_users_write_them() -> None:
     }
 
 
-@given(st.dictionaries(st.sampled_from(sorted(options._OPTIONS)), st.text(), max_size=4))
-def test_any_text_is_understood_or_refused_in_one_line(texts: dict[str, str]) -> None:
+@given(
+    st.sampled_from([{}, SMB, NFS | {"server": "x"}]),
+    st.dictionaries(
+        st.sampled_from(sorted(options._OPTIONS)),
+        st.text() | st.sampled_from(["true", "false", "4", "4.1", "2.1", "none", "database", "10.0.0.1", "smb", "nfs"]),
+        max_size=4,
+    ),
+)
+def test_any_text_is_understood_or_refused_in_one_line(protocol: dict[str, str], texts: dict[str, str]) -> None:
     message = ""
     try:
-        parsed = options.parse("db", texts, LOCAL)
+        parsed = options.parse("db", protocol | texts, LOCAL)
     except OptionError as error:
         message = str(error)
     else:
