@@ -35,17 +35,30 @@ WRITER = (
 
 # Prints the plugin's process id.
 PLUGIN_PID = "pgrep -f '^/usr/bin/python3 -m azurefile'"
+# Beside each call a thread sleeps again and again: by what it oversleeps, the machine stands still, not the plugin.
 MOUNT_CALLS = """
-import glob, http.client, json, socket, sys, time
+import glob, http.client, json, socket, sys, threading, time
 path, = glob.glob("/run/docker/plugins/*/azurefile.sock")
+stood = 0.0
+def watch():
+    global stood
+    while True:
+        began = time.monotonic()
+        time.sleep(0.05)
+        stood = max(stood, time.monotonic() - began - 0.05)
+threading.Thread(target=watch, daemon=True).start()
 answers = []
 for number in range(int(sys.argv[2])):
-    started = time.monotonic()
+    stood, started = 0.0, time.monotonic()
     connection = http.client.HTTPConnection("plugin")
     connection.sock = socket.socket(socket.AF_UNIX)
     connection.sock.connect(path)
     connection.request("POST", "/VolumeDriver.Mount", json.dumps({"Name": sys.argv[1], "ID": f"t{number}"}))
-    answers.append((json.loads(connection.getresponse().read()), time.monotonic() - started))
+    answer = json.loads(connection.getresponse().read())
+    seconds = time.monotonic() - started
+    # one that began before a pause ends after it
+    time.sleep(0.06)
+    answers.append((answer, seconds, stood))
     connection.close()
 print(json.dumps(answers))
 """
@@ -183,8 +196,19 @@ def wait_for_holder(machine: Machine, volume: str, container: str) -> None:
 
 def mount_calls(machine: Machine, volume: str, count: int) -> list[tuple[str, float]]:
     """Calls Mount at the plugin's own socket, one after the other: its error or its answer, and the seconds."""
+    return [(answer, seconds) for answer, seconds, _ in _mount_calls(machine, volume, count)]
+
+
+def check_refusals(machine: Machine, volume: str, words: str) -> None:
+    """Asserts that 100 of 100 Mounts are refused in these words, each within two seconds in which the machine ran."""
+    answers = _mount_calls(machine, volume, 100)
+    assert [answer for answer, _, _ in answers if words not in answer] == []
+    assert max(seconds - stood for _, seconds, stood in answers) < 2, answers
+
+
+def _mount_calls(machine: Machine, volume: str, count: int) -> list[tuple[str, float, float]]:
     ran = machine.run(["python3", "-c", MOUNT_CALLS, volume, str(count)], timeout=30 + count * 5)
-    return [(answer.get("Err") or json.dumps(answer), seconds) for answer, seconds in json.loads(ran.out)]
+    return [(answer.get("Err") or json.dumps(answer), seconds, stood) for answer, seconds, stood in json.loads(ran.out)]
 
 
 def plugin_log(machine: Machine) -> str:

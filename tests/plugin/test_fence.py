@@ -45,11 +45,13 @@ def test_overlap_is_containment(one: list[str], other: list[str]) -> None:
 def test_a_second_container_is_refused_at_once(plugin: PluginProcess) -> None:
     plugin.create("dbs", share="dbs", exclusive="true")
     plugin.mount("dbs", "first")
-    started = time.monotonic()
+    slowest = 0.0
     for number in range(100):
+        started = time.monotonic()
         with pytest.raises(Refused, match='share "dbs" is exclusive and is held by'):
             plugin.mount("dbs", f"other{number}")
-    assert (time.monotonic() - started) / 100 < 0.05
+        slowest = max(slowest, time.monotonic() - started)
+    assert slowest < 2
     assert plugin.status("dbs")["mounts"] == 1
     plugin.unmount("dbs", "first")
     plugin.mount("dbs", "other")
