@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
+from tests.machines.machine import Machine
 from tests.machines.plugin import NAME, ROOTFS
 from tests.machines.samba import SambaServer, new_key
 from tests.plugin.site import PLUGIN_PID, TAKEOVER, docker, mount_calls, running, wait_until
@@ -35,13 +36,25 @@ def kill_plugin(stage: Stage) -> None:
 
 
 def upgrade_plugin(stage: Stage) -> None:
-    """As the provider does: containers are stopped, the old plugin is removed, a new one is created, all start again.
+    """As the provider does: containers are stopped, the plugin is exchanged, all start again."""
+    docker(stage.machine, "stop", "-t", "60", *stage.containers)
+    _exchange_plugin(stage.machine)
+    docker(stage.machine, "start", *stage.containers)
+
+
+def exchange_plugin(stage: Stage) -> None:
+    """As the README says for people without Pulumi, while containers run."""
+    since = stage.now()
+    _exchange_plugin(stage.machine)
+    _wait_for_starts(stage, since)
+
+
+def _exchange_plugin(machine: Machine) -> None:
+    """The old plugin is removed, a new one is created and set as it was.
 
     Its files are moved over, since packing 150 MB takes an emulated machine minutes.
     """
-    machine = stage.machine
     settings = json.loads(docker(machine, "plugin", "inspect", NAME).out)[0]["Settings"]["Env"]
-    docker(machine, "stop", "-t", "60", *stage.containers)
     machine.run(f"docker plugin disable -f {NAME} && mv {ROOTFS} /var/lib/docker/plugins/kept")
     config = json.loads(docker(machine, "plugin", "inspect", NAME).out)[0]["Config"]
     machine.put(json.dumps(config | {"Description": "the next build"}).encode(), "/root/next/config.json")
@@ -49,7 +62,6 @@ def upgrade_plugin(stage: Stage) -> None:
     machine.run(f"root={ROOTFS} && rm -rf $root && mv /var/lib/docker/plugins/kept $root")
     docker(machine, "plugin", "set", NAME, *settings)
     docker(machine, "plugin", "enable", "--timeout", "120", NAME)
-    docker(machine, "start", *stage.containers)
 
 
 def set_plugin(stage: Stage) -> None:
@@ -58,6 +70,11 @@ def set_plugin(stage: Stage) -> None:
     docker(machine, "plugin", "disable", "-f", NAME)
     docker(machine, "plugin", "set", NAME, "LOG_LEVEL=info")
     docker(machine, "plugin", "enable", "--timeout", "120", NAME)
+    _wait_for_starts(stage, since)
+
+
+def _wait_for_starts(stage: Stage, since: str) -> None:
+    """Waits until the plugin has started what it had to stop on each volume."""
 
     def started_again() -> bool:
         said = [line for line in stage.log(since) if "started again" in line and "not started" not in line]
@@ -178,6 +195,7 @@ LOST = "lease lost, its containers are stopped"
 BOTH = {
     "the plugin is killed": Fault(kill_plugin, "lease resumed", away=True),
     "the plugin is upgraded": Fault(upgrade_plugin, "msg=mounted", away=True),
+    "the plugin is exchanged by hand": Fault(exchange_plugin, LOST, away=True),
     "the plugin is set anew": Fault(set_plugin, LOST, away=True),
     "the engine restarts, and containers live on": Fault(lambda s: restart_engine(s, live_restore=True), "", away=True),
     "the engine restarts, and containers with it": Fault(

@@ -96,6 +96,20 @@ class Site:
             return self.server.folder / "shares" / share
         return self.server.exports[share]
 
+    def add_share(self, share: str) -> None:
+        """Has the server serve one more; over NFS it restarts for that."""
+        if isinstance(self.server, SambaServer):
+            self.server.add_share(share)
+        else:
+            self.server.add_export(share)
+
+    def delete_share(self, share: str) -> None:
+        """Has it gone with its data under those who have it mounted."""
+        if isinstance(self.server, SambaServer):
+            self.server.delete_share(share)
+        else:
+            self.server.remove_export(share)
+
     def writers(self, share: str) -> list[str]:
         """Hosts in the order in which they wrote rows, as the server's own log tells; twice if others were between."""
         if isinstance(self.server, SambaServer):

@@ -8,7 +8,6 @@ import pytest
 
 from tests.machines import image
 from tests.machines.plugin import MachinePlugin
-from tests.machines.samba import SambaServer
 from tests.plugin.faults import BOTH, LOST, SMB
 from tests.plugin.site import (
     TAKEOVER,
@@ -31,6 +30,7 @@ FEWER = {
     "smb": [name for name in SMB | BOTH if "hang" not in name and "moment" not in name],
     "nfs": [
         "the plugin is killed",
+        "the plugin is exchanged by hand",
         "the share is full",
         "packets are dropped for long",
         "the machine is started again",
@@ -57,17 +57,18 @@ def stages(machine_plugin: MachinePlugin) -> Iterator[Stages]:
     found.close()
 
 
-def test_a_share_deleted_under_its_users_harms_no_other(stages: Stages) -> None:
-    with stages.use("smb") as stage:
-        machine, server = stage.machine, stage.site.server
-        assert isinstance(server, SambaServer)
-        server.add_share("doomed")
+# Last the one whose stage the next test goes on with.
+@pytest.mark.parametrize("kind", ["nfs", "smb"])
+def test_a_share_deleted_under_its_users_harms_no_other(stages: Stages, kind: str) -> None:
+    with stages.use(kind) as stage:
+        machine, site = stage.machine, stage.site
+        site.add_share("doomed")
         create(machine, "doomed", "share=doomed", "exclusive=true")
         run(machine, "writer", "doomed", WRITER, "--restart=unless-stopped")
         wait_for_holder(machine, "doomed", "writer")
         since = stage.now()
         with ListWatch(machine, *stage.holders) as lists:
-            server.delete_share("doomed")
+            site.delete_share("doomed")
             wait_until(lambda: not running(machine, "writer"), TAKEOVER)
             stage.goes_on()
             docker(machine, "rm", "-f", "writer")
@@ -75,9 +76,10 @@ def test_a_share_deleted_under_its_users_harms_no_other(stages: Stages) -> None:
         lists.check()
         stage.check()
         assert "/doomed " not in machine.run("cat /proc/1/mountinfo").out
+        says = "does not exist" if kind == "smb" else "check its server|exports no such path"
         log = stage.log(since)
         assert len([line for line in log if LOST in line and "volume=doomed" in line]) == 1, "\n".join(log)
-        assert any('share \\\\\\"doomed\\\\\\"' in line and "does not exist" in line for line in log), "\n".join(log)
+        assert any('share \\\\\\"doomed\\\\\\"' in line and re.search(says, line) for line in log), "\n".join(log)
 
 
 @pytest.mark.parametrize(("kind", "name"), CASES)
