@@ -193,7 +193,9 @@ class AzureHost(DockerHost):
         self.alias = args["base"]
         self.ssh_config = pulumi.Output.all(plain, address).apply(
             # the private address may be that of another stack's machine, too, which is reached another way
-            lambda k: _config_block([self.alias, k[1]] if direct else [self.alias], user, str(k[1]), k[0])
+            lambda k: _config_block(
+                [self.alias, k[1]] if address is net.public_address else [self.alias], user, str(k[1]), k[0]
+            )
         )
         # of what stands: a run that ends before the machine is ready leaves the one before
         stands = self._settled.id.apply(lambda _: recipe)
