@@ -21,6 +21,8 @@ from toolchain.statefiles import is_pulumi
 CONTAINER = "docker:index/container:Container"
 VOLUME = "docker:index/volume:Volume"
 PLUGIN = "datadocker-engine:index:EnginePlugin"
+# a pulled one is of the first kind, too, has no labels of ours, and stays
+IMAGE, IMPORTED = "docker:index/remoteImage:RemoteImage", "datadocker-engine:index:ImportedImage"
 # stands in the description of each of ours
 OURS = "datadocker/azurefile:"
 LABEL = "io.datadocker.stack"
@@ -51,10 +53,11 @@ def recover(backend: Backend, stack: str) -> None:
         # nobody would answer for what was on a machine that is gone
         vanished.forget(backend, stack)
     containers, volumes, plugins = ([p for p in pending if p["resource"]["type"] == t] for t in REMOVED)
+    images = [p for p in pending if p["resource"]["type"] in (IMAGE, IMPORTED)]
     # a component has no inputs
     inputs = [p["resource"].get("inputs") or {} for p in pending]
     marks = sorted({str(given[key]) for given in inputs for key in ("root", "database") if key in given})
-    found = backend.states.engines(stack) if containers or volumes or marks else {}
+    found = backend.states.engines(stack) if containers or volumes or images or marks else {}
     engines = [_docker(*engine) for engine in found.items()]
     for docker in engines:
         for operation in containers:
@@ -63,6 +66,8 @@ def recover(backend: Backend, stack: str) -> None:
             _remove_just_made(docker, operation)
         for mark in marks:
             _remove_oneoffs(docker, mark)
+        for operation in images:
+            _remove_just_tagged(docker, operation)
     _remove_half_installed(engines, plugins)
     taken = halfmade.take_in(backend, stack, pending)
     refresh = ["refresh", "--yes", "--skip-preview", "--clear-pending-creates", "--stack", stack]
@@ -118,7 +123,7 @@ def _remove_half_done(docker: list[str], operation: Operation) -> None:
     shown = _call([*docker, "inspect", "-f", "'{{json .Config.Labels}}'", str(name)])
     if operation["type"] not in ("creating", "deleting") or shown is None:
         return
-    if not _has_labels(resource, shown):
+    if not _has_labels(_labels(resource), shown):
         return
     # stopped first: a server that is given time need not recover
     for command in (["stop", str(name)], ["rm", "-f", str(name)]):
@@ -131,15 +136,30 @@ def _remove_just_made(docker: list[str], operation: Operation) -> None:
     resource = operation["resource"]
     name = str(resource["inputs"].get("name"))
     shown = _call([*docker, "volume", "inspect", "-f", "'{{json .Labels}}'", name])
-    if operation["type"] == "creating" and shown is not None and _has_labels(resource, shown):
+    if operation["type"] == "creating" and shown is not None and _has_labels(_labels(resource), shown):
         _call([*docker, "volume", "rm", name])
 
 
-def _has_labels(resource: dict[str, Any], shown: str) -> bool:
-    """Whether what an engine has `shown` as labels are those of `resource`, which name its stack."""
+def _remove_just_tagged(docker: list[str], operation: Operation) -> None:
+    """Removes the image that the killed run was making: its tag is made of the stack's labels, and in no state."""
+    given = operation["resource"]["inputs"]
+    reference = str(given.get("reference") or given.get("name"))
+    wanted = given.get("labels") or (given.get("build") or {}).get("label") or {}
+    shown = _call([*docker, "image", "inspect", "-f", "'{{json .Config.Labels}}'", reference])
+    if operation["type"] == "creating" and shown is not None and _has_labels(wanted, shown):
+        # another stack's tag keeps what both have
+        _call([*docker, "rmi", "-f", reference])
+
+
+def _labels(resource: dict[str, Any]) -> dict[str, str]:
+    """The labels that a container or a volume was to have."""
+    return {label["label"]: label["value"] for label in resource["inputs"].get("labels") or []}
+
+
+def _has_labels(wanted: dict[str, str], shown: str) -> bool:
+    """Whether what an engine has `shown` as labels are those that were `wanted`, which name their stack."""
     # over ssh a shell takes the quotes away
     labels = json.loads(shown.strip().strip("'")) or {}
-    wanted = {label["label"]: label["value"] for label in resource["inputs"].get("labels") or []}
     return LABEL in wanted and wanted.items() <= labels.items()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -80,6 +81,31 @@ def test_after_an_up_that_was_killed_a_destroy_leaves_nothing(checkout: Checkout
     assert docker("ps", "-aq", "--filter", f"label=io.datadocker.oneoff={project.root}") == ""
     assert docker("volume", "ls", "-q", "--filter", f"name={project.prefix}") == ""
     assert project.driver not in docker("plugin", "ls", "--format", "{{.Name}}")
+    assert images_of(project) == []
+
+
+def test_an_image_that_was_tagged_and_in_no_state_is_left_by_no_destroy(checkout: Checkout) -> None:
+    checkout.run("destroy", "--yes", "--skip-preview")
+    seen = ("--since", str(int(time.time())), "--filter", "event=tag", "--filter", "label=io.datadocker.image-of")
+    with subprocess.Popen(
+        ["docker", "events", *seen, "--format", "{{json .Actor.Attributes}}"], stdout=subprocess.PIPE, text=True
+    ) as events:
+        assert events.stdout is not None
+        process = checkout.start("up", "--yes", "--skip-preview")
+        while str(checkout.folder) not in events.stdout.readline():
+            pass
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        events.terminate()
+    checkout.run("destroy", "--yes", "--skip-preview")
+    assert images_of(checkout.project) == []
+
+
+def images_of(project: Project) -> list[str]:
+    """The tags on the engine that are of the project's stacks."""
+    ours = ("--filter", "label=io.datadocker.image-of", "--filter", "dangling=false")
+    tags = docker("images", "--format", "{{.Repository}}:{{.Tag}}", *ours).split()
+    return [tag for tag in tags if f"{project.folder}#" in docker("image", "inspect", tag, check=False)]
 
 
 def test_ctrl_c_ends_an_up_and_the_next_one_goes_on(checkout: Checkout) -> None:

@@ -17,7 +17,7 @@ import pytest
 from toolchain import vanished
 from toolchain.backend import Backend
 from toolchain.progress import ToolchainError
-from toolchain.recovery import CONTAINER, PLUGIN, VOLUME, recover
+from toolchain.recovery import CONTAINER, IMAGE, IMPORTED, PLUGIN, VOLUME, recover
 
 TAG = f"ddtest-recovery-{os.getpid()}-"
 LABELS = {"io.datadocker.stack": "datadocker/one", "io.datadocker.checkout": "here:/one#1"}
@@ -54,7 +54,16 @@ class Killed:
 
     def during(self, operation: str, name: str, identity: str = "", kind: str = CONTAINER) -> None:
         labels = [{"label": k, "value": v} for k, v in LABELS.items()]
-        inputs = {"name": name, "driver": name, "labels": labels, **({"root": "/ddtest"} if kind == PLUGIN else {})}
+        inputs: dict[str, Any] = {
+            "name": name,
+            "driver": name,
+            "labels": labels,
+            **({"root": "/ddtest"} if kind == PLUGIN else {}),
+        }
+        if kind == IMAGE:
+            inputs = {"name": name, "build": {"label": LABELS}}
+        elif kind == IMPORTED:
+            inputs = {"reference": name, "labels": LABELS}
         pending: dict[str, Any] = {"type": kind, "inputs": inputs}
         provider = {"type": "pulumi:providers:docker", "inputs": {"host": "unix:///var/run/docker.sock"}}
         latest = {
@@ -120,6 +129,33 @@ def test_a_volume_that_was_being_made_is_removed_if_it_is_the_stacks(killed: Kil
         assert docker("volume", "ls", "-q", "--filter", f"name={TAG}") == f"{TAG}theirs"
     finally:
         subprocess.run(["docker", "volume", "rm", f"{TAG}mine", f"{TAG}theirs"], capture_output=True, check=False)
+
+
+@pytest.mark.parametrize("kind", [IMAGE, IMPORTED])
+@pytest.mark.parametrize(
+    ("operation", "labels", "stays"),
+    [
+        ("creating", OURS, False),
+        ("creating", OTHER_STACK, True),
+        ("creating", OTHER_CHECKOUT, True),
+        ("creating", [], True),
+        ("reading", OURS, True),
+    ],
+)
+def test_an_image_that_was_just_tagged_is_removed_if_it_is_the_stacks(
+    killed: Killed, kind: str, operation: str, labels: list[str], stays: bool
+) -> None:
+    mine, theirs = f"{TAG}image:mine", f"{TAG}image:theirs"
+    changes = [part for label in labels for part in ("--change", f"LABEL {label}")]
+    subprocess.run(["docker", "import", *changes, "-", mine], input=bytes(10240), capture_output=True, check=True)
+    docker("tag", mine, theirs)
+    try:
+        killed.during(operation, mine, kind=kind)
+        killed.recover()
+        tags = docker("images", "--format", "{{.Tag}}", f"{TAG}image").split()
+        assert sorted(tags) == (["mine", "theirs"] if stays else ["theirs"])
+    finally:
+        subprocess.run(["docker", "rmi", "-f", mine, theirs], capture_output=True, check=False)
 
 
 def test_what_the_killed_run_was_doing_on_the_plugins_folder_is_removed(
