@@ -58,6 +58,23 @@ class StateFiles:
                 os.set_inheritable(runs, True)
                 fcntl.lockf(runs, fcntl.LOCK_SH | fcntl.LOCK_NB, 1, os.getpid())
 
+    def wait_for_turn(self, stack: str) -> None:
+        """Waits until no other wrapper changes `stack`, and keeps others waiting then, as long as `keep_locks` does.
+
+        The CLI looks for another's lock before and after it takes its own: of two that begin at once, both may give up.
+        """
+        if self.folder is not None:
+            with contextlib.suppress(OSError):
+                self.folder.mkdir(exist_ok=True)
+                # a file of its own: who closes that of the pids, as `_is_kept` does, would let it go
+                turn = os.open(self.folder / f"{RUNS}-{stack}", os.O_RDWR | os.O_CREAT, 0o666)
+                os.set_inheritable(turn, True)
+                try:
+                    fcntl.lockf(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    say(f"another pulumiw is changing stack {stack}: waiting for it (Ctrl-C ends this)")
+                    fcntl.lockf(turn, fcntl.LOCK_EX)
+
     def _is_kept(self, pid: int) -> bool:
         """Whether a process that has this pid anywhere keeps its locks. It ends our own `keep_locks`: ask before."""
         if self.folder is None:

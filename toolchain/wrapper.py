@@ -18,6 +18,8 @@ from toolchain.statefiles import PROJECT
 CHECKOUT = Path(__file__).resolve().parent.parent
 # these may first put right what a killed run left; a preview changes nothing
 CHANGES = OPERATIONS - {"preview", "pre"}
+# these hold the stack's lock from beginning to end
+WAITING = CHANGES - {"watch"}
 # these run no program: that the engine is down is said here, instead of by every resource
 PROGRAMLESS = {"destroy", "down", "dn", "refresh"}
 # these lead Docker's provider and client to another engine than the stack's, or in another way
@@ -114,6 +116,8 @@ def _ready(arguments: list[str]) -> tuple[Path, dict[str, str]]:
     backend.passphrases.choose(NAMELESS if asks else name, leaves=about == "change-secrets-provider")
     if command in OPERATIONS and stackfile.runs_here(CHECKOUT, name):
         engine.ensure()
+    if command in WAITING:
+        backend.states.wait_for_turn(name)
     if command in PROGRAMLESS:
         engine.require(backend.states.engines(name))
     if command in CHANGES:

@@ -68,29 +68,46 @@ def test_locks_of_the_living_and_of_other_machines_stay(tmp_path: Path) -> None:
 # what the wrapper looks for is there; the CLI says that it runs, and ends when it is told to
 RUN = """
 import sys
-sys.path.insert(0, ".")
 from pathlib import Path
-from toolchain import clis, virtualenv, wrapper
+from toolchain import clis, engine, virtualenv, wrapper
 wrapper.CHECKOUT = Path(sys.argv[1])
-virtualenv.ensure = clis.ensure = lambda *_: wrapper.CHECKOUT
-wrapper.main(["config", "--stack", "dev"])
+virtualenv.ensure = clis.ensure = engine.ensure = lambda *_: wrapper.CHECKOUT
+wrapper.main([sys.argv[2], "--stack", "dev"])
 """
 
 
-def test_the_lock_of_a_run_that_is_not_seen_stays(tmp_path: Path) -> None:
-    """As where the checkout is in two containers of one name. A shell is no pulumi to who looks at processes."""
-    files = StateFiles(tmp_path / ".state/.pulumi")
-    assert files.folder is not None
-    for folder in (tmp_path / "bin", files.folder / "stacks/datadocker"):
+def start(checkout: Path, command: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-c", RUN, str(checkout), command],
+        cwd=checkout,
+        env={
+            "PATH": os.environ["PATH"],
+            "PULUMI_CREDENTIALS_PATH": str(checkout),
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+        },
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> StateFiles:
+    """Of a checkout whose CLI is a shell's script."""
+    made = StateFiles(tmp_path / ".state/.pulumi")
+    assert made.folder is not None
+    for folder in (tmp_path / "bin", made.folder / "stacks/datadocker"):
         folder.mkdir(parents=True)
-    (files.folder / "stacks/datadocker/dev.json").write_text("{}")
+    (made.folder / "stacks/datadocker/dev.json").write_text('{"checkpoint": {}}')
     (tmp_path / "bin/pulumi").write_text("#!/bin/sh\necho runs\ncat\n")
     (tmp_path / "bin/pulumi").chmod(0o755)
-    env = {"PATH": os.environ["PATH"], "PULUMI_CREDENTIALS_PATH": str(tmp_path)}
-    command = [sys.executable, "-c", RUN, str(tmp_path)]
-    with subprocess.Popen(
-        command, cwd=Path(__file__).parents[2], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as run:
+    return made
+
+
+def test_the_lock_of_a_run_that_is_not_seen_stays(tmp_path: Path, files: StateFiles) -> None:
+    """As where the checkout is in two containers of one name. A shell is no pulumi to who looks at processes."""
+    assert files.folder is not None
+    with start(tmp_path, "config") as run:
         assert run.stdout is not None
         assert run.stdout.readline() == b"runs\n"
         file = lock(files.folder, run.pid)
@@ -101,6 +118,27 @@ def test_the_lock_of_a_run_that_is_not_seen_stays(tmp_path: Path) -> None:
         # what it started lives on, and is no run
         files.break_dead_locks("dev")
         assert not file.exists()
+
+
+def test_who_changes_a_stack_waits_for_who_is_at_it_and_who_reads_does_not(tmp_path: Path, files: StateFiles) -> None:
+    with start(tmp_path, "destroy") as first:
+        assert first.stdout is not None
+        assert first.stdout.readline() == b"runs\n"
+        for command in ("preview", "cancel"):
+            with start(tmp_path, command) as reader:
+                assert reader.communicate()[0] == b"runs\n"
+        with start(tmp_path, "up") as second:
+            assert second.stdin is not None
+            assert second.stdout is not None
+            assert second.stderr is not None
+            second.stdin.close()
+            said = b"pulumiw: another pulumiw is changing stack dev: waiting for it (Ctrl-C ends this)\n"
+            assert second.stderr.readline() == said
+            assert second.poll() is None
+            first.kill()
+            first.wait()
+            # what the first one started lives on, and keeps nobody waiting
+            assert second.stdout.read() == b"runs\n"
 
 
 def test_pending_operations_are_read_from_the_state(tmp_path: Path) -> None:
