@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from toolchain.progress import ToolchainError, say
+from toolchain.progress import FREE_SOME, ToolchainError, say
 
 
 def root() -> Path:
@@ -56,11 +56,7 @@ def entry(name: str, make: Callable[[Path], None]) -> Path:
         try:
             make(aside)
         except OSError as error:
-            remedy = ""
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                remedy = (
-                    ": free some, or set XDG_CACHE_HOME to a folder on another disk; the next run goes on from here"
-                )
+            remedy = f": {FREE_SOME}" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
             raise ToolchainError(f"making {name} in {root()} failed: {error.strerror}{remedy}") from error
         sync(aside)
         aside.rename(final)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+FREE_SOME = "free some, or set XDG_CACHE_HOME to a folder on another disk; the next run goes on from here"
+# Go says it in small letters
+FULL = re.compile("no space left on device|disk quota exceeded", re.IGNORECASE)
 
 
 class ToolchainError(Exception):
@@ -22,7 +27,7 @@ def run(command: Sequence[str | Path], what: str, env: Mapping[str, str] | None 
     """Runs `command` silently, with a sign of life every 20 seconds.
 
     Raises:
-        ToolchainError: if it fails, with the end of what it printed.
+        ToolchainError: if it fails, as `failed` says it.
     """
     started = time.monotonic()
     say(f"{what} …")
@@ -47,6 +52,12 @@ def run(command: Sequence[str | Path], what: str, env: Mapping[str, str] | None 
         process.wait()
         raise
     if process.returncode:
-        tail = "\n  ".join(output.strip().splitlines()[-8:])
-        raise ToolchainError(f"{what} failed (exit code {process.returncode}):\n  {tail}")
+        raise failed(what, process.returncode, output.strip().splitlines(), tail=8)
     say(f"{what}: done in {time.monotonic() - started:.0f} s")
+
+
+def failed(what: str, code: int, printed: Sequence[str], *, tail: int) -> ToolchainError:
+    """The error of a program that failed: the end of what it printed, or one line where its disk is full."""
+    if full := FULL.search("\n".join(printed)):
+        return ToolchainError(f"{what} failed: {full[0]}: {FREE_SOME}")
+    return ToolchainError("\n  ".join([f"{what} failed (exit code {code}):", *printed[-tail:]]))

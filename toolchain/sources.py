@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from toolchain import cache
-from toolchain.progress import ToolchainError, say
+from toolchain.progress import failed, say
 
 PULUMI_VERSION = "3.259.0"
 DOCKER_VERSION = "5.2.0"
@@ -150,7 +150,7 @@ def _go_build(go: Path, module: Path, target: str, out: Path, *, ldflags: str = 
             elif not line.startswith("go: downloading "):
                 tail.append(line)
     if build.returncode != 0:
-        raise ToolchainError("\n  ".join([f"building {out.name} failed (exit code {build.returncode}):", *tail]))
+        raise failed(f"building {out.name}", build.returncode, [*tail], tail=ERROR_TAIL_LINES)
     _install(binary, out)
 
 
@@ -158,6 +158,6 @@ def _output(program: Path, folder: Path) -> bytes:
     """What `program` printed, run in `folder`."""
     done = subprocess.run([program], cwd=folder, capture_output=True, check=False)
     if done.returncode != 0:
-        tail = done.stderr.decode(errors="replace").splitlines()[-ERROR_TAIL_LINES:]
-        raise ToolchainError("\n  ".join([f"{program.name} failed (exit code {done.returncode}):", *tail]))
+        said = done.stderr.decode(errors="replace").splitlines()
+        raise failed(program.name, done.returncode, said, tail=ERROR_TAIL_LINES)
     return done.stdout

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from toolchain import sources
-from toolchain.progress import ToolchainError
+from toolchain.progress import FREE_SOME, ToolchainError
 
 # stands for Go: tells where it works and what it was given, and makes what it is to make
 GO = """#!{python}
@@ -59,3 +59,14 @@ def test_what_the_compiler_said_last_is_told(tmp_path: Path) -> None:
     with pytest.raises(ToolchainError) as error:
         sources.build_cli(go, tmp_path)
     assert str(error.value) == "building pulumi failed (exit code 1):\n  main.go:1: no such thing"
+
+
+def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    go.write_text(
+        "#!/bin/sh\necho compile: writing output: write x.a: no space left on device >&2\necho x >&2\nexit 1\n"
+    )
+    go.chmod(0o755)
+    with pytest.raises(ToolchainError) as error:
+        sources.build_cli(go, tmp_path)
+    assert str(error.value) == f"building pulumi failed: no space left on device: {FREE_SOME}"
