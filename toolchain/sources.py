@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -127,6 +128,7 @@ def _install(source: Path, target: Path) -> None:
 
 def _go_build(go: Path, module: Path, target: str, out: Path, *, ldflags: str = "-s -w", tags: str = "") -> None:
     """Builds one main package and says how many packages were compiled so far."""
+    started = time.monotonic()
     say(f"building {out.name}")
     binary = module / f".{out.name}.built"
     flags = [*FLAGS, f"-tags={tags}", f"-ldflags={ldflags}"]
@@ -152,6 +154,7 @@ def _go_build(go: Path, module: Path, target: str, out: Path, *, ldflags: str = 
     if build.returncode != 0:
         raise failed(f"building {out.name}", build.returncode, [*tail], tail=ERROR_TAIL_LINES)
     _install(binary, out)
+    say(f"building {out.name}: done in {time.monotonic() - started:.0f} s")
 
 
 def _output(program: Path, folder: Path) -> bytes:

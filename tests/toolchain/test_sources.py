@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -36,6 +37,16 @@ def test_a_build_has_no_settings_of_other_work_and_stays_beside_what_it_makes(
     for place in ("HERE", "GOTMPDIR"):
         assert f'"{place}": "{out}/.building-' in made
     assert [file.name for file in out.iterdir()] == ["pulumi"]
+
+
+def test_a_build_says_how_long_it_took(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    go = tmp_path / "go"
+    go.write_text(GO.format(python=sys.executable))
+    go.chmod(0o755)
+    sources.build_cli(go, tmp_path)
+    assert re.fullmatch(
+        "pulumiw: building pulumi\npulumiw: building pulumi: done in [0-9]+ s\n", capsys.readouterr().err
+    )
 
 
 def test_where_the_home_can_not_be_written_modules_are_in_the_cache(
