@@ -18,10 +18,11 @@ from bench.project import DEMO, KEEP, Project
 from bench.shares import measure_shares
 from bench.stack import measure_empty, measure_stack
 from bench.volumes import measure_memory, measure_run, measure_throughput
+from bench.wrapper import measure_wrapper
 from toolchain import cache, engine
 
 FOLDER = Path(__file__).parent
-PARTS = ("stack", "empty", "database", "run", "throughput", "memory")
+PARTS = ("stack", "empty", "wrapper", "database", "run", "throughput", "memory")
 # each has a page of its own and boots machines
 PAGES = {
     "shares": ("SHARES.md", measure_shares, report.SHARES),
@@ -93,6 +94,8 @@ def _part(part: str, project: Project, rounds: int) -> Iterator[Comparison]:
             return measure_stack(project, rounds)
         case "empty":
             return measure_empty(project, rounds)
+        case "wrapper":
+            return measure_wrapper(project, rounds)
     # the demo would take part of the machine
     project.destroy_all_but_images()
     match part:

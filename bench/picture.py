@@ -62,6 +62,8 @@ def _limit(one: Comparison) -> float | None:
     """Where ours has to end, on the axis of its bar."""
     if one.target is None or one.peer is None:
         return one.target
+    if one.difference:
+        return one.peer.median + one.target
     return one.peer.median / one.target if one.inverse else one.peer.median * one.target
 
 

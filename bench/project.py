@@ -71,7 +71,14 @@ class Project:
 
     def pulumi(self, *arguments: str) -> str:
         """Runs the CLI, as somebody at a terminal would, and returns what it printed."""
-        return call([self._cli, *arguments, "--non-interactive"], cwd=self.folder, env=self._env, timeout=900)
+        return self._run(self._cli, *arguments)
+
+    def wrapped(self, *arguments: str) -> str:
+        """Runs the wrapper in place of the CLI."""
+        return self._run("./pulumiw", *arguments)
+
+    def _run(self, *command: str) -> str:
+        return call([*command, "--non-interactive"], cwd=self.folder, env=self._env, timeout=900)
 
     def up(self, stack: str, *, preview: bool = False) -> str:
         """`pulumi up`."""

@@ -47,6 +47,8 @@ picture. Bars are medians, the thin lines go from the fastest run to the slowest
 - **From an empty state.** After `destroy`: base images are imported, images built, the plugin (which the other stack
   holds) adopted, then all the rest. The toolchain is there, and the engine uses what layers it still has of earlier
   builds. There is no peer for this.
+- **The wrapper.** `./pulumiw` and the CLI that it becomes, with the same command and environment, toolchain and all
+  there: one command that needs no stack, and one that has the wrapper look for backend, stack and dead locks.
 - **A database starts.** From `docker run` to the first login over TCP, tried every 10 ms. The peer is the same server
   with the same settings, made ready as the official image's entry point does it: `mysqld --initialize-insecure`, a
   temporary server that loads the time zones (which our template has) and sets root's password, and then the server.
