@@ -49,9 +49,11 @@ def entry(name: str, make: Callable[[Path], None]) -> Path:
     with lock(name):
         if final.exists():
             return final
-        aside = root() / f"{name}.part"
-        # what an interrupted run left; nobody else is at it, since the lock is ours
-        shutil.rmtree(aside, ignore_errors=True)
+        # what interrupted runs left; no other wrapper is at it, since the lock is ours
+        for left in root().glob(f"{name}.part*"):
+            shutil.rmtree(left, ignore_errors=True)
+        # a program that one of them had started may go on, and write where it was told to
+        aside = root() / f"{name}.part-{os.getpid()}"
         aside.mkdir(parents=True)
         try:
             make(aside)

@@ -45,6 +45,41 @@ def test_what_an_interrupted_run_left_is_made_anew() -> None:
     assert [p.name for p in made.iterdir()] == ["whole"]
 
 
+# its builder, a program, goes on for as long as it finds its folder and is told to
+KILLED = """
+import subprocess
+from toolchain import cache
+write = 'while touch "$0/half"; do echo builds; read line; done'
+cache.entry("thing-1", lambda folder: subprocess.run(["sh", "-c", write, folder]))
+"""
+
+
+def test_what_a_killed_run_left_is_made_anew_though_its_builder_goes_on() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", KILLED],
+        cwd=Path(__file__).parents[2],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as run:
+        assert run.stdin is not None
+        assert run.stdout is not None
+        assert run.stdout.readline() == b"builds\n"
+        run.kill()
+        run.wait()
+
+        def make(folder: Path) -> None:
+            (folder / "whole").touch()
+            assert run.stdin is not None
+            assert run.stdout is not None
+            run.stdin.write(b"go on\n")
+            run.stdin.flush()
+            assert run.stdout.readline() == b""
+
+        made = cache.entry("thing-1", make)
+    assert [p.name for p in made.iterdir()] == ["whole"]
+    assert [p.name for p in cache.root().iterdir() if ".part" in p.name] == []
+
+
 def test_a_full_disk_is_one_line() -> None:
     def full(folder: Path) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -70,7 +105,7 @@ def synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_an_entry_has_its_name_once_it_is_on_the_disk(synced: Path) -> None:
     with pytest.raises(
-        ToolchainError, match=r"/x.part is not on its disk: broken: look at the disk, then run this again"
+        ToolchainError, match=r"/x.part-[0-9]+ is not on its disk: broken: look at the disk, then run this again"
     ):
         cache.entry("x", lambda folder: (folder / "whole").touch())
     assert synced.read_text() == "-f whole\n"
