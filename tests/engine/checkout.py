@@ -52,16 +52,14 @@ class Checkout:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    def kill_after(self, seconds: float, *arguments: str) -> bool:
-        """Kills the whole group after so long; false if it had ended before."""
+    def kill_after(self, lines: int, *arguments: str) -> None:
+        """Kills the whole group once it has printed so many lines, which must not be its last."""
         process = self.start(*arguments)
-        try:
-            process.communicate(timeout=seconds)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-            return True
-        return False
+        assert process.stdout is not None
+        printed = [process.stdout.readline() for _ in range(lines)]
+        os.killpg(process.pid, signal.SIGKILL)
+        rest, _ = process.communicate()
+        assert process.returncode == -signal.SIGKILL, "".join(printed) + rest
 
     def git_status(self) -> str:
         return subprocess.run(

@@ -54,28 +54,28 @@ def test_a_second_up_changes_nothing_and_a_refresh_finds_nothing(checkout: Check
             assert f" {change}\n" not in output
 
 
-@pytest.mark.parametrize("moment", [0.3, 0.7, 1.1, 1.6, 2.2, 3.0])
-def test_after_a_destroy_that_was_killed_the_next_up_finishes_the_job(checkout: Checkout, moment: float) -> None:
-    checkout.kill_after(moment, "destroy", "--yes", "--skip-preview")
+@pytest.mark.parametrize("lines", [0, 3, 11, 19, 27, 47])
+def test_after_a_destroy_that_was_killed_the_next_up_finishes_the_job(checkout: Checkout, lines: int) -> None:
+    checkout.kill_after(lines, "destroy", "--yes", "--skip-preview")
     checkout.run("up", "--yes", "--skip-preview")
     assert checkout.running() == sorted(CONTAINERS)
     checkout.run("up", "--yes", "--skip-preview", "--expect-no-changes")
 
 
-@pytest.mark.parametrize("moment", [0.6, 1.2, 2.0, 4.0, 8.0, 14.0])
-def test_after_an_up_that_was_killed_the_next_up_finishes_the_job(checkout: Checkout, moment: float) -> None:
+@pytest.mark.parametrize("lines", [0, 5, 33, 45, 57, 75])
+def test_after_an_up_that_was_killed_the_next_up_finishes_the_job(checkout: Checkout, lines: int) -> None:
     checkout.run("destroy", "--yes", "--skip-preview")
-    checkout.kill_after(moment, "up", "--yes", "--skip-preview")
+    checkout.kill_after(lines, "up", "--yes", "--skip-preview")
     checkout.run("up", "--yes", "--skip-preview")
     assert checkout.running() == sorted(CONTAINERS)
     checkout.run("up", "--yes", "--skip-preview", "--expect-no-changes")
 
 
-@pytest.mark.parametrize("moment", [1.5, 2.5, 3.5, 5.0])
-def test_after_an_up_that_was_killed_a_destroy_leaves_nothing(checkout: Checkout, moment: float) -> None:
+@pytest.mark.parametrize("lines", [30, 41, 47, 65])
+def test_after_an_up_that_was_killed_a_destroy_leaves_nothing(checkout: Checkout, lines: int) -> None:
     project = checkout.project
     checkout.run("destroy", "--yes", "--skip-preview")
-    checkout.kill_after(moment, "up", "--yes", "--skip-preview")
+    checkout.kill_after(lines, "up", "--yes", "--skip-preview")
     checkout.run("destroy", "--yes", "--skip-preview")
     assert docker("ps", "-aq", "--filter", f"name={project.prefix}") == ""
     assert docker("ps", "-aq", "--filter", f"label=io.datadocker.oneoff={project.root}") == ""
