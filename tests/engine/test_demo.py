@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import subprocess
 import time
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import pytest
 from pulumi import automation as auto
 
 from tests.engine.conftest import Project, changes, docker, free_port
+from toolchain.engine import LOG
 
 pytestmark = pytest.mark.engine
 
@@ -157,34 +159,85 @@ def test_mydb_killed_comes_back_under_its_fence(project: Project, demo: auto.Sta
     assert f'container "{name}"' in said
 
 
-def test_secrets_are_nowhere_in_plain(project: Project, demo: auto.Stack, tmp_path: Path) -> None:
-    name = f"{project.prefix}mydb"
-    password = project.root_url(demo).split(":", 2)[2].rsplit("@", 1)[0]
-    places = {
+def test_secrets_are_nowhere_in_plain_and_a_canary_is_found_everywhere(
+    project: Project, demo: auto.Stack, tmp_path: Path
+) -> None:
+    generated, given, canary = _password(project, demo), secrets.token_urlsafe(16), f"canary{secrets.token_hex(4)}"
+    file = project.folder / "Pulumi.demo.yaml"
+    before, image = file.read_text(), docker("inspect", "-f", "{{.Config.Image}}", f"{project.prefix}mydb")
+    by_hand = f"{project.prefix}{canary}-by-hand"
+    try:
+        user = "datadocker:databases[0].users[0]"
+        project.cli("config", "set", "--path", f"{user}.name", "app", "--stack", "demo")
+        project.cli("config", "set", "--path", f"{user}.password", given, "--secret", "--stack", "demo")
+        # a name goes wherever a careless design lets a secret go
+        project.cli("config", "set", "--path", "datadocker:volumes[4]", canary, "--stack", "demo")
+        docker("plugin", "create", by_hand, _plugin(tmp_path, canary))
+        docker("volume", "create", "-d", project.driver, "-o", f"share={canary}", by_hand)
+        docker("run", "-d", "--name", by_hand, "-v", f"{by_hand}:/x", "-e", f"P={canary}", "--entrypoint", "sh", image,
+               "-c", "echo $P; sleep 600; true")  # fmt: skip
+        until(lambda: canary in _log(by_hand), "it runs")
+        searched = places(project)
+        assert [place for place, text in searched.items() if canary not in text] == []
+        assert [place for place, text in searched.items() if generated in text or given in text] == []
+    finally:
+        docker("rm", "-f", by_hand, check=False)
+        docker("volume", "rm", by_hand, check=False)
+        docker("plugin", "rm", by_hand, check=False)
+        file.write_text(before)
+        demo.up()
+
+
+def places(project: Project) -> dict[str, str]:
+    """All that may show what the demo was told, by what it is."""
+    said = {
+        command[0]: project.cli(*command, "--stack", "demo")
+        for command in (["preview", "--diff"], ["up", "--yes", "--skip-preview"])
+    }
+    kept = project.folder / "backend/.pulumi"
+    containers = docker("ps", "-aq", "--filter", f"name={project.prefix}").split()
+    volumes = docker("volume", "ls", "-q", "--filter", f"name={project.prefix}").split()
+    plugins = [n for n in docker("plugin", "ls", "--format", "{{.Name}}").split() if n.startswith(project.prefix)]
+    return {
+        **{command: done.stdout + done.stderr for command, done in said.items()},
         "state": project.state("demo"),
-        "inspect": docker("inspect", name),
-        "log": _log(name),
-        "plugin": docker("plugin", "inspect", project.driver),
-        "volume": docker("volume", "inspect", f"{project.prefix}dbs"),
+        "state before it": (kept / "stacks/datadocker/demo.json.bak").read_text(),
+        "history": _texts(kept / "history"),
+        "backups": _texts(kept / "backups"),
+        "containers": docker("inspect", *containers),
+        "volumes": docker("volume", "inspect", *volumes),
+        "plugin": docker("plugin", "inspect", *plugins),
+        "plugin's files": _texts(project.root / "azurefile"),
+        "containers' logs": "".join(map(_log, containers)),
+        "engine's log": LOG.read_text(errors="replace") if LOG.exists() else _journal(),
         "processes": "\n".join(
             (p / f).read_bytes().decode(errors="replace")
             for p in Path("/proc").glob("[0-9]*")
             for f in ("cmdline", "environ")
             if _readable(p / f) and b"pytest" not in (p / "cmdline").read_bytes()
         ),
-        "plugin's files": "\n".join(
-            f.read_text(errors="replace") for f in (project.root / "azurefile").rglob("*") if f.is_file()
-        ),
-        "preview": project.cli("preview", "--stack", "demo", "--diff").stdout,
     }
-    assert [place for place, text in places.items() if password in text] == []
-    # the search finds a canary that lies where a careless design would have put it
-    docker("run", "-d", "--name", f"{project.prefix}canary", "-e", f"P={password}", "--entrypoint", "sleep",
-           docker("inspect", "-f", "{{.Config.Image}}", name), "60")  # fmt: skip
-    try:
-        assert password in docker("inspect", f"{project.prefix}canary")
-    finally:
-        docker("rm", "-f", f"{project.prefix}canary")
+
+
+def _password(project: Project, demo: auto.Stack) -> str:
+    return project.root_url(demo).split(":", 2)[2].rsplit("@", 1)[0]
+
+
+def _plugin(folder: Path, description: str) -> str:
+    (folder / "plugin/rootfs").mkdir(parents=True)
+    interface = {"types": ["docker.volumedriver/1.0"], "socket": "x.sock"}
+    config = {"description": description, "entrypoint": ["/x"], "interface": interface}
+    (folder / "plugin/config.json").write_text(json.dumps(config))
+    return str(folder / "plugin")
+
+
+def _texts(folder: Path) -> str:
+    return "\n".join(f.read_text(errors="replace") for f in folder.rglob("*") if f.is_file())
+
+
+def _journal() -> str:
+    shown = ["journalctl", "-u", "docker", "--no-pager", "--since", "-1h"]
+    return subprocess.run(shown, capture_output=True, text=True, check=True).stdout
 
 
 def _readable(path: Path) -> bool:
