@@ -6,6 +6,7 @@ costs only its own callers. List, Get and Path read memory and wait for nothing.
 
 import asyncio
 import logging
+import signal
 import time
 from functools import partial
 from typing import Any
@@ -14,7 +15,7 @@ from azurefile import fence, identity, options, protocols, room
 from azurefile.attachments import Attachments
 from azurefile.caller import Caller
 from azurefile.engine import Engine
-from azurefile.errors import COMES_BACK, NoSuchVolume, OptionError, ShareError, ShareSilent
+from azurefile.errors import COMES_BACK, MountUnseen, NoSuchVolume, OptionError, ShareError, ShareSilent
 from azurefile.fence import Fence
 from azurefile.held import Held
 from azurefile.holders import Holders
@@ -138,6 +139,10 @@ class Driver:
                 if contact is None or time.monotonic() + _LOOK_SECONDS > min(deadline, contact + _MOUNT_SECONDS):
                     raise self._failed(name, started, error) from error
                 await caller.stays(_LOOK_SECONDS)
+            except MountUnseen as error:
+                # The engine sets up anew where the mounts of the next life are seen.
+                signal.raise_signal(signal.SIGTERM)
+                raise self._failed(name, started, error) from error
             except ShareError as error:
                 raise self._failed(name, started, error) from error
             except (OSError, RuntimeError) as error:

@@ -8,6 +8,7 @@ PluginError
 │   ├── StaleMount      a mounted share that the kernel can't come back to by itself
 │   ├── ShareMissing    a share that the server does not have
 │   ├── ShareSilent     a server that does not answer, or not yet
+│   ├── MountUnseen     a mount that the engine does not see
 │   └── DiskFull        a host without room for what the plugin keeps
 ├── Held            a folder that another container holds (held.py)
 ├── LeaseUnreadable a lease of the plugin's last life that can't be read (leasememory.py)
@@ -57,6 +58,10 @@ class StaleMount(ShareError):
 
 class ShareSilent(ShareError):
     """The server does not answer, stopped answering, or asks for a moment."""
+
+
+class MountUnseen(ShareError):
+    """The engine would give its container the empty folder below the mount."""
 
 
 class DiskFull(ShareError):

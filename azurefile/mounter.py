@@ -10,7 +10,7 @@ from typing import Any
 from azurefile import mounts, protocols, room
 from azurefile.attachments import Attachments
 from azurefile.chosenstores import ChosenStores
-from azurefile.errors import InUse, ShareError, ShareMissing, ShareSilent, StaleMount
+from azurefile.errors import InUse, MountUnseen, ShareError, ShareMissing, ShareSilent, StaleMount
 from azurefile.fence import Fence
 from azurefile.flush import Flush
 from azurefile.holders import Holders
@@ -33,6 +33,7 @@ _SLOW_SECONDS = 80.0
 # What the containers of a lost hold and its mount are given to end.
 _STOP_SECONDS = 20.0
 _GONE = "its mount is gone: the plugin was disabled, or the engine started again"
+_UNSEEN = "the engine does not see what the plugin mounts, as after it was killed; the plugin ends, to be started anew"
 
 
 class Mounter:
@@ -127,6 +128,8 @@ class Mounter:
                 self._where[volume.name] = way.where(volume)
             if lease is None or lease.lost:
                 raise ShareSilent(f"the hold was lost while the share was mounted ({_why(lease)})")
+            if engine is not None and not mounts.reaches(attachment.target, engine.pid):
+                raise MountUnseen(_UNSEEN)
             self._look_at_session(volume)
             with room.needed(failed):
                 self._volumes.mounted(volume, store.account)

@@ -126,6 +126,10 @@ class MountEntry:
     target: str
     options: str = ""
     """What the file system itself says of how it is mounted, separated by commas."""
+    shared: str = ""
+    """The number of its peer group, whose members have the same mounts on them."""
+    master: str = ""
+    """The number of the peer group whose mounts it gets."""
 
 
 def read_mountinfo(path: Path = Path("/proc/self/mountinfo")) -> list[MountEntry]:
@@ -134,7 +138,10 @@ def read_mountinfo(path: Path = Path("/proc/self/mountinfo")) -> list[MountEntry
     # Only newlines end a line: the kernel leaves carriage returns and the like in a path as they are.
     for line in path.read_bytes().decode("utf-8", "surrogateescape").split("\n")[:-1]:
         fields = line.split(" ")
-        entries.append(MountEntry(fields[2], _unescape(fields[3]), _unescape(fields[4]), fields[-1]))
+        # As many as there are, up to a hyphen.
+        told = dict(field.partition(":")[::2] for field in fields[6 : fields.index("-", 6)])
+        groups = told.get("shared", ""), told.get("master", "")
+        entries.append(MountEntry(fields[2], _unescape(fields[3]), _unescape(fields[4]), fields[-1], *groups))
     return entries
 
 
@@ -149,6 +156,18 @@ def is_mounted(target: Path) -> bool:
     """Whether something is mounted on exactly this path; asks the table, never the share."""
     wanted = str(target)
     return any(entry.target == wanted for entry in read_mountinfo())
+
+
+def reaches(target: Path, pid: int) -> bool:
+    """Whether another process has what is mounted on `target`, too; yes where nobody can say, as of a private mount."""
+    own = next((entry for entry in reversed(read_mountinfo()) if entry.target == str(target)), None)
+    if own is None or not own.shared:
+        return True
+    try:
+        theirs = read_mountinfo(Path("/proc", str(pid), "mountinfo"))
+    except OSError:
+        return True
+    return any(own.shared in (entry.shared, entry.master) for entry in theirs)
 
 
 def _unescape(text: str) -> str:
