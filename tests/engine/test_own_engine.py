@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
+from urllib.parse import unquote, urlsplit
 
 import pytest
 import yaml
 
 from tests.engine.checkout import Checkout
-from tests.engine.conftest import Project
+from tests.engine.conftest import Project, free_port
 from tests.engine.own_engine import OwnEngine
 
 pytestmark = [pytest.mark.engine, pytest.mark.exclusive_engine]
@@ -42,6 +44,12 @@ def checkout(project: Project, engine: OwnEngine) -> Checkout:
 def resources(checkout: Checkout) -> list[str]:
     state = json.loads((checkout.folder / ".state/.pulumi/stacks/datadocker/own.json").read_text())
     return [r["urn"] for r in state["checkpoint"]["latest"].get("resources") or []]
+
+
+def sql(checkout: Checkout, engine: OwnEngine, statement: str) -> str:
+    outputs = checkout.run("stack", "output", "databases", "--show-secrets", "--json", "--stack", "own")
+    password = unquote(urlsplit(json.loads(outputs)["mydb"]["url"]).password or "")
+    return engine("exec", "-e", f"MYSQL_PWD={password}", "mydb", "mysql", "-uroot", "-N", "-B", "-e", statement)
 
 
 @pytest.mark.parametrize(
@@ -90,6 +98,33 @@ def test_a_dead_engine_is_one_line_and_the_state_stays(checkout: Checkout, engin
         assert sorted(resources(checkout)) == sorted(before)
     finally:
         engine.start()
+
+
+def test_a_database_comes_back_by_itself_under_its_fence(
+    checkout: Checkout, engine: OwnEngine, project: Project
+) -> None:
+    # beside the passphrase, which the CLI keeps there
+    file = project.folder / "Pulumi.own.yaml"
+    settings = yaml.safe_load(file.read_text())
+    settings["config"]["datadocker:databases"] = [{"name": "mydb", "volume": "dbs", "port": free_port()}]
+    file.write_text(yaml.safe_dump(settings))
+    checkout.run("up", "--yes", "--skip-preview", "--stack", "own")
+    sql(checkout, engine, "CREATE DATABASE talk; CREATE TABLE talk.t (n INT); INSERT INTO talk.t VALUES (42)")
+    began = engine("inspect", "-f", "{{.State.StartedAt}}", "mydb")
+    engine.kill()
+    engine.start()
+    deadline = time.monotonic() + 120
+    # no event announces it to who asks after it may have come
+    while engine("inspect", "-f", "{{.State.Health.Status}}", "mydb") != "healthy" or began == engine(
+        "inspect", "-f", "{{.State.StartedAt}}", "mydb"
+    ):
+        assert time.monotonic() < deadline, engine("logs", "--tail", "20", "mydb")
+        time.sleep(0.2)
+    assert sql(checkout, engine, "SELECT n FROM talk.t") == "42"
+    image = engine("inspect", "-f", "{{.Config.Image}}", "mydb")
+    said = engine("run", "--rm", "-v", "dbs:/x", "--entrypoint", "true", image, check=False)
+    assert 'container "mydb"' in said
+    checkout.run("up", "--yes", "--skip-preview", "--expect-no-changes", "--stack", "own")
 
 
 def test_with_the_engine_back_destroy_works(checkout: Checkout, engine: OwnEngine) -> None:
