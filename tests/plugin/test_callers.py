@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import threading
 import time
 from pathlib import Path
@@ -13,11 +14,13 @@ from azurefile.caller import Caller
 from azurefile.driver import Driver
 from azurefile.errors import ShareSilent
 from azurefile.liveness import Process
+from azurefile.owner import Container
 from azurefile.protocols.local import Local
 from azurefile.volumes import Volume
 from tests.plugin.drivers import driver_in
 from tests.plugin.fake_engine import FakeContainer, FakeEngine
 from tests.plugin.harness import PluginProcess, Refused, UnixConnection, eventually
+from tests.plugin.shared import Machine, volume
 
 pytestmark = pytest.mark.root
 
@@ -127,6 +130,16 @@ def test_a_copy_holds_its_folder_through_a_restart_of_the_plugin(
         watched.mount("dbs", "b")
     watched.unmount("dbs", "copy")
     watched.mount("dbs", "b")
+
+
+def test_a_copy_beside_others_counts_as_long_as_the_engine_that_asked_for_it(one: Machine) -> None:
+    """The first mount was for an engine that has started again since."""
+    for engine in (Process(1 << 23, 1), Process.of(os.getpid())):
+        one.fence.claim(volume("logs", exclusive="false"), one.store, rejoin=False, engine=engine)
+    lease = one.leases.of("logs")
+    assert lease is not None
+    lease.owner.containers, lease.owner.since, lease.restored = [Container("c0ffee", "copy")], 0.0, True
+    assert one.fence.alive("logs")
 
 
 def test_a_process_is_told_from_a_later_one_of_its_number() -> None:

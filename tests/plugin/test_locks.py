@@ -126,15 +126,22 @@ def test_a_record_of_another_plugin_is_not_written_over(tmp_path: Path) -> None:
     assert is_locked(store, "azurefile.dbs")
 
 
-def test_what_another_machine_holds_counts_also_where_a_volume_here_has_its_name(tmp_path: Path) -> None:
-    """Of a folder of the host that both machines reach, where records are named by the volume alone."""
+@pytest.mark.parametrize("held", [False, True])
+def test_what_another_machine_holds_counts_also_where_a_volume_here_has_its_name(tmp_path: Path, held: bool) -> None:
+    """Of a folder of the host that both machines reach, where records are named by the volume alone.
+
+    The one here may be held, in another share.
+    """
     there = Leases("azurefile", HOST, Forgetful())
     there.boot = "another"
-    Fence(there, lambda _: True, lambda: False, list).claim(volume("a", folder="x"), FlockStore(tmp_path), rejoin=False)
+    fence = Fence(there, lambda _: True, lambda: False, list)
+    fence.claim(volume("a", folder="x"), FlockStore(tmp_path / "dbs"), rejoin=False)
     here = Leases("azurefile", HOST, Forgetful())
     fence = Fence(here, lambda _: False, lambda: False, lambda: [volume("a", folder="y"), volume("b", folder="x")])
+    if held:
+        fence.claim(volume("a", share="more", folder="y"), FlockStore(tmp_path / "more"), rejoin=False)
     with pytest.raises(Held, match='volume "a"'):
-        fence.claim(volume("b", folder="x"), FlockStore(tmp_path), rejoin=False)
+        fence.claim(volume("b", folder="x"), FlockStore(tmp_path / "dbs"), rejoin=False)
 
 
 @pytest.mark.parametrize("alive", [True, False])

@@ -1,6 +1,7 @@
 """Claims of a share at the same moment, and while it is away: with and without the mutex."""
 
 import contextlib
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,7 @@ import pytest
 from azurefile import sharedstore
 from azurefile.errors import ShareError, ShareSilent
 from azurefile.held import Held
+from azurefile.owner import Owner
 from tests.plugin.shared import TAKEOVER, Machine, MemoryFolder, World
 
 
@@ -93,6 +95,37 @@ def test_of_two_volumes_of_one_host_that_claim_at_once_only_one_gets_the_folder(
     assert one.leases.held() == ["b"]
     for name in ("c", "d"):
         one.claim(name, folder="y", exclusive="false")
+
+
+def test_a_claim_of_this_host_that_is_taken_for_dead_while_it_is_granted_is_seen_at_the_second_look(
+    folder: MemoryFolder, one: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection that had its lock broke, so its record looked like one that this process had let go."""
+    folder.lock("mutex")
+    monkeypatch.setattr(sharedstore, "_QUEUE_SECONDS", 0.1)
+    write, take = one.store.write, one.store.take
+    written, taken = threading.Event(), threading.Event()
+    sibling = threading.Thread(target=one.claim, args=("b",), kwargs={"folder": "x"}, daemon=True)
+
+    def late(owner: Owner) -> None:
+        write(owner)
+        if owner.volume == "b":
+            del folder.locks[f"{owner.key}.lock"]
+            written.set()
+            assert taken.wait(10)
+
+    def marked(owner: Owner, by: str) -> None:
+        take(owner, by)
+        taken.set()
+        sibling.join(10)
+
+    monkeypatch.setattr(one.store, "write", late)
+    monkeypatch.setattr(one.store, "take", marked)
+    sibling.start()
+    assert written.wait(10)
+    with pytest.raises(Held):
+        one.claim("a", folder="x")
+    assert one.leases.held() == ["b"]
 
 
 def test_many_claims_that_take_their_time_see_that_a_host_is_gone(world: World, one: Machine, two: Machine) -> None:
