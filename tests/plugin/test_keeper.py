@@ -9,14 +9,17 @@ from pathlib import Path
 
 import pytest
 
+from azurefile import keeper as keeper_module
 from azurefile.errors import ShareError
+from azurefile.identity import Host
 from azurefile.keeper import Keeper
 from azurefile.lease import Lease
 from azurefile.leasememory import LeaseMemory
-from azurefile.leases import RENEWALS
+from azurefile.leases import RENEWALS, Leases
 from azurefile.owner import Owner
+from azurefile.protocols.flock import FlockStore
 from tests.plugin.harness import eventually
-from tests.plugin.shared import TAKEOVER, Machine, MemoryFolder, World
+from tests.plugin.shared import TAKEOVER, Forgetful, Machine, MemoryFolder, World, volume
 
 Keep = Callable[..., None]
 
@@ -116,8 +119,9 @@ def test_what_is_being_given_back_is_not_given_up(one: Machine, monkeypatch: pyt
     assert one.leases.all() == []
 
 
+@pytest.mark.parametrize("error", [ShareError("the share does not answer"), RuntimeError("can't start new thread")])
 def test_a_renewal_that_failed_is_tried_again_long_before_the_next_is_due(
-    one: Machine, keep: Keep, monkeypatch: pytest.MonkeyPatch
+    one: Machine, keep: Keep, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     """Else an outage of a few seconds around the time when one is due lasts for periods."""
     one.claim()
@@ -127,7 +131,7 @@ def test_a_renewal_that_failed_is_tried_again_long_before_the_next_is_due(
     def renew(_: Lease) -> None:
         times.append(time.monotonic())
         if len(times) <= 2:
-            raise ShareError("the share does not answer")
+            raise error
         tried.set()
 
     monkeypatch.setattr(one.leases, "renew", renew)
@@ -139,6 +143,70 @@ def test_a_renewal_that_failed_is_tried_again_long_before_the_next_is_due(
     assert times[0] - started >= period
     assert times[2] - times[0] < period
     assert lost == []
+
+
+@pytest.mark.parametrize("error", [ShareError("the share does not answer"), RuntimeError("can't start new thread")])
+def test_a_change_that_was_not_written_is_tried_again_after_a_moment(
+    one: Machine, keep: Keep, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    lease = one.claim()
+    times: list[float] = []
+    tried = threading.Event()
+
+    def renew(_: Lease) -> None:
+        times.append(time.monotonic())
+        if len(times) == 3:
+            tried.set()
+        raise error
+
+    monkeypatch.setattr(one.leases, "renew", renew)
+    lease.changed = True
+    keep(1.2 * RENEWALS)
+    assert tried.wait(5)
+    assert times[2] - times[0] > 0.5
+
+
+def test_what_no_other_host_reaches_needs_no_renewal(world: World, tmp_path: Path) -> None:
+    leases = Leases("azurefile", Host("one", "id-one", TAKEOVER), Forgetful(), clock=lambda: world.now)
+    lease, lost = leases.grant(volume("dbs", protocol="local"), FlockStore(tmp_path)), list[Lease]()
+    keeper = Keeper(leases, TAKEOVER, lost.append, clock=lambda: world.now)
+    keeper.look()
+    world.now += TAKEOVER
+    keeper.look()
+    assert lease.lost == ""
+
+
+def test_a_restarted_plugin_waits_a_moment_for_its_locks(one: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    lease = one.claim()
+    keeper = Keeper(one.leases, TAKEOVER, lambda _: None)
+    lease.changed = True
+    settled = threading.Thread(target=keeper.settle)
+    settled.start()
+    settled.join(0.2)
+    assert settled.is_alive()
+    one.leases.renew(lease)
+    settled.join(1)
+    assert not settled.is_alive()
+    # a share that is away keeps nobody waiting
+    monkeypatch.setattr(keeper_module, "_SETTLE_SECONDS", 0.1)
+    lease.changed = True
+    keeper.settle()
+
+
+def test_a_watch_that_fails_goes_on(one: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    keeper, looked = Keeper(one.leases, 0.04, lambda _: None), threading.Event()
+    failures = [RuntimeError("can't start new thread")]
+
+    def look() -> None:
+        if failures:
+            raise failures.pop()
+        looked.set()
+        # its thread ends with the process
+        threading.Event().wait()
+
+    monkeypatch.setattr(keeper, "look", look)
+    keeper.start()
+    assert looked.wait(5)
 
 
 def test_an_outage_is_one_line_of_the_log(world: World, one: Machine, caplog: pytest.LogCaptureFixture) -> None:

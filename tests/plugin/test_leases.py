@@ -180,6 +180,33 @@ def test_a_renewal_that_a_full_share_has_no_room_for_names_fewer_containers(
         one.leases.renew(lease)
 
 
+def test_a_renewal_without_an_answer_is_tried_once(one: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each takes seconds, of which the others' renewals have few."""
+    lease = one.claim()
+    lease.owner.containers = [Container(f"c{number}", f"db{number}") for number in range(8)]
+    tried: list[Owner] = []
+
+    def silent(owner: Owner) -> None:
+        tried.append(owner)
+        raise ShareSilent("the share does not answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(one.store, "write", silent)
+        with pytest.raises(ShareSilent):
+            one.leases.renew(lease)
+    assert tried == [lease.owner]
+
+
+def test_a_hold_that_is_lost_is_not_renewed(world: World, folder: MemoryFolder, one: Machine) -> None:
+    """Its containers are being stopped, and another host would wait for it anew."""
+    lease = one.claim()
+    lease.lost = "no renewal"
+    before = dict(folder.files)
+    world.now += 1
+    one.leases.renew(lease)
+    assert folder.files == before
+
+
 def test_a_renewal_in_the_middle_of_a_grant_does_not_end_it(one: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     """The share still has the record of the volume's hold before."""
     one.claim()
