@@ -150,6 +150,16 @@ def test_while_the_last_writes_are_on_their_way_no_other_volume_gets_the_folder(
     one.claim("other")
 
 
+def test_a_folder_is_given_back_once_nothing_is_mounted_any_more(kernel: Kernel, target: Path, one: Machine) -> None:
+    one.claim()
+    held: list[list[str]] = []
+    kernel.then = lambda: held.append(one.leases.held())
+    let_go(one, target)
+    assert held == [["dbs"]] * len(kernel.unmounts)
+    assert not target.exists()
+    assert one.leases.held() == []
+
+
 @pytest.mark.parametrize("answers", [True, False])
 def test_the_last_writes_of_a_volume_are_cut_only_if_its_server_is_away(
     kernel: Kernel, target: Path, one: Machine, monkeypatch: pytest.MonkeyPatch, answers: bool

@@ -92,6 +92,25 @@ def test_a_lease_that_is_lost_in_the_last_unmount_is_left_to_who_stops_its_conta
     driver._stopped(lease)
 
 
+def test_the_last_unmount_of_a_lost_hold_waits_for_no_writes(
+    driver: Driver, tmp_path: Path, one: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine ends no container before it, and the share may be away."""
+    driver._protocols["local"] = OnShare(tmp_path / "root", one.store)
+    asyncio.run(make(driver, "dbs"))
+    dbs, waited = driver._volume("dbs"), list[object]()
+    driver._mounter.mount(dbs, "a")
+    lease = driver._leases.of("dbs")
+    assert lease is not None
+    lease.lost = "no renewal"
+    monkeypatch.setattr(Flush, "settled", lambda *given: waited.append(given))
+    driver._mounter.unmount(dbs, "a")
+    assert waited == []
+    assert not lease.ending
+    mounts.detach(Path(driver.path("dbs")))
+    driver._stopped(lease)
+
+
 def test_a_volume_is_removed_once_what_used_it_is_stopped(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who stops it knows its mount and IDs by the volume's name, which is free for another one then."""
     monkeypatch.setattr(mounter_module, "_STOP_SECONDS", 0.2)

@@ -278,6 +278,27 @@ def test_a_mount_whose_server_is_elsewhere_now_is_made_anew(
     assert kept_of("dbs", way) == []
 
 
+def test_what_uses_a_mount_that_can_not_go_on_is_started_anew(
+    driver: Driver, tmp_path: Path, one: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever its restart policy: the share itself is well."""
+
+    def stale(*_: object) -> None:
+        raise StaleMount("its key changed")
+
+    driver._protocols["local"] = way = OnShare(tmp_path / "root", one.store)
+    monkeypatch.setattr(way, "refresh", stale)
+    monkeypatch.setattr(driver._keeper, "_lost", lambda _: None)
+    asyncio.run(make(driver, "dbs"))
+    driver._mounter.mount(driver._volume("dbs"), "a")
+    driver._mounter.sweep(driver._volume("dbs"))
+    lease = driver._leases.of("dbs")
+    assert lease is not None
+    assert (lease.lost, lease.restart) == ("its key changed", True)
+    mounts.detach(Path(driver.path("dbs")))
+    driver._stopped(lease)
+
+
 def test_nothing_is_kept_of_a_removed_volume_and_one_of_its_name_fails_at_once(
     driver: Driver, tmp_path: Path, world: World, one: Machine
 ) -> None:

@@ -2,12 +2,15 @@
 
 import json
 import os
+import signal
 import threading
 import time
 
 import pytest
 
 from azurefile import stopper
+from azurefile.engine import Engine
+from azurefile.stoppedmemory import Stopped
 from azurefile.stopper import Stopper
 from azurefile.store import Record
 from tests.plugin.fake_engine import FakeContainer
@@ -67,6 +70,32 @@ def test_what_was_stopped_comes_back_to_a_host_that_was_short_of_threads(
     hold.lose().join(10)
     assert hold.engine.started == ["mydb"]
     assert [r.levelname for r in caplog.records if r.message == "not started again yet"] == ["ERROR"]
+
+
+def test_what_only_the_engine_names_is_remembered_before_it_is_killed(
+    hold: LostHold, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The plugin may end with the machine before its mount is gone."""
+    mydb, kill, noted = hold.run("mydb"), Engine.kill, list[Stopped | None]()
+
+    def killed(self: Engine, container: str) -> bool:
+        noted.append(hold.memory.load("dbs"))
+        return kill(self, container)
+
+    monkeypatch.setattr(Engine, "kill", killed)
+    hold.lose().join(10)
+    assert [stopped and stopped.containers for stopped in noted] == [(mydb.id,)]
+
+
+def test_a_lease_is_given_up_once_what_was_killed_is_dead(hold: LostHold, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine's answer comes before the kernel has ended the process."""
+    monkeypatch.setattr(stopper, "_DEATH_SECONDS", 2.0)
+    mydb = FakeContainer("mydb", "dbs")
+    hold.lease.owner.containers = [known(mydb)]
+    ended: list[int | None] = []
+    monkeypatch.setattr(hold.one.leases, "drop", lambda _: ended.append(mydb.process.poll()))
+    hold.lose().join(10)
+    assert ended == [-signal.SIGKILL]
 
 
 def test_what_an_engine_lists_slowly_is_killed_too(hold: LostHold) -> None:
@@ -130,6 +159,21 @@ def test_a_start_that_fails_is_tried_again(hold: LostHold) -> None:
     hold.lose().join(10)
     assert hold.engine.started == ["mydb"]
     assert_settled(hold)
+
+
+def test_a_start_that_fails_after_its_mount_is_tried_again(hold: LostHold) -> None:
+    """The hold that it had for a moment is given back by then."""
+    hold.run("mydb")
+    hold.engine.failing = 10_000
+    thread = hold.lose()
+    eventually(lambda: assert_tried(hold))
+    file = f"{hold.lease.owner.key}.json"
+    record = json.loads(hold.folder.files[file][0]) | {"lease": "another", "released": "2020-01-01T00:00:00Z"}
+    hold.folder.files[file] = (json.dumps(record).encode(), hold.world.now)
+    thread.join(0.3)
+    hold.engine.failing = 0
+    thread.join(10)
+    assert hold.engine.started == ["mydb"]
 
 
 @pytest.mark.parametrize("end", ["taken", "removed", "late"])
