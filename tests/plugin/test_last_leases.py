@@ -1,5 +1,7 @@
 """What a restarted plugin does with the leases of its last life."""
 
+import dataclasses
+
 import pytest
 
 from azurefile.held import Held
@@ -40,3 +42,26 @@ def test_a_copys_first_start_does_not_give_the_originals_folder_back(
     clear(lease.owner, copy.store)
     with pytest.raises(Held):
         two.claim()
+
+
+def test_a_hold_that_was_taken_meanwhile_is_not_given_back_with_the_one_before(
+    folder: MemoryFolder, one: Machine, two: Machine
+) -> None:
+    before = dataclasses.replace(one.claim().owner)
+    one.leases.release("dbs")
+    one.claim()
+    folder.locks.clear()
+    clear(before, one.store)
+    with pytest.raises(Held):
+        two.claim()
+
+
+def test_nothing_is_given_back_beside_a_claim(folder: MemoryFolder, one: Machine) -> None:
+    """It may have looked at the same record already, and be about to write its own."""
+    lease = one.claim()
+    folder.locks.clear()
+    folder.lock("mutex")
+    clear(lease.owner, one.store)
+    record = one.store.read(lease.owner.key)
+    assert record is not None
+    assert record.in_force

@@ -49,12 +49,14 @@ def mounted(tmp_path: Path) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("resumed", [False, True])
+@pytest.mark.parametrize("policy", ["always", "no"])
 def test_a_restarted_plugin_starts_what_it_had_stopped(
-    driver: Driver, engine: FakeEngine, tmp_path: Path, one: Machine, resumed: bool
+    driver: Driver, engine: FakeEngine, tmp_path: Path, one: Machine, policy: str, resumed: bool
 ) -> None:
-    """Whether the stop was over (no mount is counted) or not (its lease is resumed)."""
+    """Whether the stop was over (no mount is counted) or not (its lease is resumed), and for the share or its mount."""
     lease = one.claim(protocol="local")
-    mydb = FakeContainer("mydb", "dbs", restart="always")
+    lease.restart = policy == "no"
+    mydb = FakeContainer("mydb", "dbs", restart=policy)
     engine.containers.append(mydb)
     mydb.kill()
     StoppedMemory(tmp_path / "root/azurefile/stopped").save(lease, [mydb.id])
@@ -68,6 +70,22 @@ def test_a_restarted_plugin_starts_what_it_had_stopped(
 
     eventually(started, 10)
     assert not (tmp_path / "mounts/dbs").exists()
+
+
+@pytest.mark.usefixtures("mounted")
+def test_a_restarted_plugin_renews_what_it_holds(
+    driver: Driver, tmp_path: Path, world: World, folder: MemoryFolder
+) -> None:
+    driver._protocols["local"] = OnShare(tmp_path / "root", Machine(world, folder, "one").store)
+    asyncio.run(leave_mounted(driver, world, folder))
+    driver.restore()
+    lease = driver._leases.of("dbs")
+    assert lease is not None
+
+    def renewed() -> None:
+        assert lease.wrote
+
+    eventually(renewed, 5)
 
 
 @pytest.mark.usefixtures("mounted")

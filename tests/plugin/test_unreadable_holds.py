@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from azurefile import files
+from azurefile import files, mounts
 from azurefile.driver import Driver
 from tests.plugin.drivers import driver_in
 from tests.plugin.fake_engine import FakeContainer, FakeEngine
@@ -37,6 +37,23 @@ def test_what_uses_a_volume_that_is_not_known_any_more_is_stopped(
     again.restore()
     _await_stop(again, mydb)
     engine.containers.remove(mydb)
+
+
+def test_what_uses_such_a_volume_keeps_its_mount_until_it_is_stopped(
+    driver: Driver, tmp_path: Path, world: World, folder: MemoryFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only what is mounted can be cut with force."""
+    asyncio.run(leave_mounted(driver, world, folder))
+    (tmp_path / "root/azurefile/volumes/dbs.json").unlink()
+    target = tmp_path / "mounts/dbs"
+    target.mkdir()
+    mounts.bind(str(tmp_path), target)
+    again = driver_in(tmp_path)
+    monkeypatch.setattr(again._keeper, "_lost", lambda _: None)
+    again.restore()
+    still = mounts.is_mounted(target)
+    mounts.detach(target)
+    assert still
 
 
 @pytest.mark.parametrize(
