@@ -305,10 +305,12 @@ def test_an_account_that_is_gone_under_a_volume_is_not_made_anew(
         before(pulumi.ResourceHookArgs("urn", "", "", ACCOUNT, new_inputs={"accountName": "datadockerunit"}))
 
 
-def test_somebody_elses_account_is_left_alone(build: Build, recorder: AzureRecorder) -> None:
+@pytest.mark.parametrize("theirs", ["resources:getResourceGroup", "storage:getStorageAccount"])
+def test_somebody_elses_group_or_account_is_left_alone(build: Build, recorder: AzureRecorder, theirs: str) -> None:
     recorder.existing = {
         "azure-native:resources:getResourceGroup": {"id": "/group", "tags": OWNED},
-        "azure-native:storage:getStorageAccount": {"id": "/theirs", "tags": {}},
+        "azure-native:storage:getStorageAccount": {"id": "/account", "tags": OWNED},
+        f"azure-native:{theirs}": {"id": "/theirs", "tags": {}},
     }
     with pytest.raises(pulumi.RunError, match="/theirs exists and is not this stack's: it lacks the tag") as caught:
         build(shares)

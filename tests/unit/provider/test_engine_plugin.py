@@ -321,6 +321,23 @@ def test_runs_that_share_a_plugin_take_turns(tmp_path: Path, monkeypatch: pytest
     assert entered[-1] == "alone"
 
 
+@pytest.mark.parametrize("operation", ["create", "update", "delete"])
+def test_whatever_changes_a_plugin_waits_for_its_turn(engine: PluginEngine, operation: str) -> None:
+    engine.has()
+    resource, wanted = EnginePlugin(), props(engine, defaults="protocol=smb")
+    given = {"create": (wanted,), "update": ("azurefile", wanted, wanted), "delete": ("azurefile", wanted)}
+    # what the first call imports takes its time
+    resource.read("azurefile", wanted)
+    changes = threading.Thread(target=getattr(resource, operation), args=given[operation])
+    with turn("/r"):
+        changes.start()
+        changes.join(0.5)
+        assert changes.is_alive()
+        assert engine.done == []
+    changes.join(10)
+    assert engine.done
+
+
 def test_a_lock_that_can_not_be_made_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     (tmp_path / "file").touch()
