@@ -63,6 +63,10 @@ def test_locks_of_the_living_and_of_other_machines_stay(tmp_path: Path) -> None:
     file = lock(tmp_path, 1, "another.example")
     files.break_dead_locks("dev")
     assert file.exists()
+    # that of a run that is just beginning, on whichever machine
+    file.write_text('{"pid": 1, "host')
+    files.break_dead_locks("dev")
+    assert file.exists()
 
 
 # what the wrapper looks for is there; the CLI says that it runs, and ends when it is told to

@@ -101,6 +101,13 @@ def test_a_share_is_made_under_its_services_settings(build: Build, recorder: Azu
     assert waited_for(options[SHARE, "dbs-share-files"]) == ["files-service"]
 
 
+def test_a_share_whose_protocol_azure_does_not_say_is_not_replaced(
+    build: Build, recorder: AzureRecorder, options: Options
+) -> None:
+    build(shares)
+    assert options[SHARE, "dbs-share-files"].ignore_changes == ["enabledProtocols"]
+
+
 def test_nfs_is_premium_without_key_and_without_secure_transfer(build: Build, recorder: AzureRecorder) -> None:
     out = build(lambda: shares(nfs=True, premium=True, redundancy="ZRS", allow_from=[], soft_delete_days=0))
     made = recorder.one(ACCOUNT, "files-account")
@@ -152,6 +159,8 @@ def test_what_is_kept_and_protected(
     for kept in data:
         assert options[kept].retain_on_delete is retain, kept
         assert options[kept].protect is protect, kept
+        # the first one goes, if it does, once the next is there
+        assert options[kept].delete_before_replace is False, kept
     # the key's file on the host is none of the data
     assert options[KEY, "files-key"].retain_on_delete is None
 

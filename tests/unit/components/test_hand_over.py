@@ -213,8 +213,11 @@ def test_only_what_the_container_gets_that_is_made_is_let_go(
     build: Build, engine: FakeEngine, hooks: list[Any], options: Options
 ) -> None:
     wanted = claims(server("renamed", "dbs", 1), server("mydb", "new", 8), server("last", "more", 7))
+    wanted["files"] = [{"share": "more", "path": ""}]
+    alone = {"share": "more", "exclusive": "true"}
+    engine.answers["/volumes"] = {"Volumes": [{"Name": "more", "Labels": LABELS, "Options": alone}]}
     build(lambda: SSHHost("host", {"address": "box.example"}).claim(wanted) and None)
-    for container, stopped in (("docker1", []), ("mydb", []), ("last", ["other"]), ("renamed", ["mydb"])):
+    for container, stopped in (("docker1", ["other"]), ("mydb", []), ("last", ["other"]), ("renamed", ["mydb"])):
         engine.posted.clear()
         asyncio.get_event_loop().run_until_complete(hooks[0](before(container)))
         assert engine.posted == [f"/v1.41/containers/{name}-id/stop?t=60" for name in stopped], container

@@ -169,6 +169,11 @@ def test_a_refresh_passes_where_the_image_is_gone_that_it_has_built_again(made: 
         resource.delete("mine", props)
 
 
+def test_another_key_or_server_replaces_no_file() -> None:
+    """What is replaced is deleted first, and the plugin would find none meanwhile."""
+    assert not {"engine", "image", "server", "key"} & set(AccountKey.replaced_by)
+
+
 def test_deleting_twice_is_no_error(made: Asked, tmp_path: Path) -> None:
     resource = AccountKey()
     resource.create(PROPS)

@@ -51,12 +51,13 @@ def test_what_its_folder_knows_of_the_stacks_volumes_from_an_engine_that_is_gone
         "logs": {"Name": "logs", **left},
         "mine": {"Name": "mine", **left},
         "config": {"Name": "config", **left, "Options": {"share": "config"}},
+        "labelled": {"Name": "labelled", **left, "Labels": STACK},
         "dbs": {"Name": "dbs", **left},
     }
     engine.runs("mydb")
     engine.containers["mydb"]["State"] = "exited"
-    EnginePlugin().create(props(engine) | {"volumes": ["logs", "config", "dbs"]})
-    assert sorted(engine.volumes) == ["config", "dbs", "mine"]
+    EnginePlugin().create(props(engine) | {"volumes": ["logs", "config", "labelled", "dbs"]})
+    assert sorted(engine.volumes) == ["config", "dbs", "labelled", "mine"]
 
 
 @pytest.mark.parametrize(

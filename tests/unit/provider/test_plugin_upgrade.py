@@ -242,6 +242,28 @@ def test_a_failed_upgrade_says_what_to_do_and_the_next_one_starts_what_it_stoppe
     assert engine.volumes == {}
 
 
+def test_a_failed_upgrade_leaves_the_next_one_what_a_hand_set(engine: PluginEngine) -> None:
+    engine.has()
+    engine.set(TAKEOVER_SECONDS="90")
+    engine.broken = "plugins/azurefile/enable"
+    with pytest.raises(Failure):
+        upgrade(engine)
+    engine.broken = ""
+    upgrade(engine)
+    assert engine.settings()["TAKEOVER_SECONDS"] == "90"
+
+
+def test_settings_that_can_not_be_set_are_said_with_what_was_stopped_for_them(engine: PluginEngine) -> None:
+    engine.has(defaults="protocol=smb")
+    engine.runs("mydb")
+    engine.broken = "plugins/azurefile/enable"
+    with pytest.raises(Failure, match=r"^plugin azurefile was not installed: .*: it also starts mydb, stopped for"):
+        EnginePlugin().update("azurefile", props(engine), props(engine))
+    engine.broken = ""
+    EnginePlugin().update("azurefile", props(engine), props(engine))
+    assert engine.running() == ["mydb"]
+
+
 @pytest.mark.parametrize("step", ["POST /plugins/create", "plugins/azurefile/enable", "containers/mydb/start"])
 def test_a_failed_upgrade_is_taken_back_by_who_has_the_build_before(engine: PluginEngine, step: str) -> None:
     engine.has()
@@ -309,6 +331,7 @@ def test_what_was_stopped_and_is_gone_is_not_missed(engine: PluginEngine) -> Non
         upgrade(engine)
     engine.broken = ""
     engine.containers.clear()
+    engine.runs("mydb2")
     upgrade(engine)
     assert engine.volumes == {}
 
