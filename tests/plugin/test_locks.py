@@ -144,6 +144,17 @@ def test_what_another_machine_holds_counts_also_where_a_volume_here_has_its_name
         fence.claim(volume("b", folder="x"), FlockStore(tmp_path / "dbs"), rejoin=False)
 
 
+def test_a_hold_that_another_plugin_took_is_not_taken_back_by_a_restarted_one(tmp_path: Path) -> None:
+    leases, store = Leases("azurefile", HOST, Forgetful()), FlockStore(tmp_path)
+    lease = leases.grant(volume("dbs"), store)
+    store.take(lease.owner, "host")
+    assert lease.lock is not None
+    lease.lock.close()
+    again = Leases("azurefile", HOST, Forgetful())
+    assert not restore(volume("dbs"), store, again, Forgetful(), 1)
+    assert again.of("dbs") is None
+
+
 @pytest.mark.parametrize("alive", [True, False])
 def test_a_container_without_a_known_process_is_found_by_its_cgroup(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, alive: bool
