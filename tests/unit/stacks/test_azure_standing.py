@@ -20,6 +20,7 @@ from tests.unit.azure_parts import (
     GROUP,
     HOST,
     NETWORK,
+    RUN,
     SET,
     SHARE,
     STOP,
@@ -151,6 +152,10 @@ def test_all_that_is_on_the_machine_shares_its_fate(
     # and that comes after the bootstrap, also where mocks answer in another order
     assert waited_for(options[STOP, "host-stop"]) == ["host-machine-ready"]
     assert waited_for(options[ENGINE, "host-engine"]) == ["host-stop"]
+    # which goes with a machine that does not answer, and is waited for on another one
+    bootstrap = options[RUN, "host-machine-ready"]
+    assert bootstrap.deleted_with is not None
+    assert bootstrap.replacement_trigger is not None
     # its own deletion is what stops the containers, so it is never skipped
     assert options[STOP, "host-stop"].deleted_with is None
     assert recorder.one(STOP, "host-stop")["machine"] == "4711-of-this-machine"
