@@ -182,7 +182,7 @@ class AzureFileShares(pulumi.ComponentResource):
                 "image": args["plugin"].image,
                 "account": self.account,
                 "server": self.server,
-                "key": pulumi.Output.secret(pulumi.Output.all(self.account, self.group).apply(key)),
+                "key": pulumi.Output.all(self.account, self.group).apply(key),
             },
             args["host"].resident(self),
         )
