@@ -38,6 +38,15 @@ def paths(described: dict[str, Any], at: str) -> Iterator[str]:
             yield at
 
 
+def decrypted(value: Any) -> Any:
+    """What the CLI gives to a program, every secret being 1."""
+    if isinstance(value, list):
+        return [decrypted(item) for item in value]
+    if isinstance(value, dict):
+        return "1" if value.keys() == {"secure"} else {key: decrypted(part) for key, part in value.items()}
+    return value
+
+
 EVERY_PATH = list(
     dict.fromkeys(path for name, part in SCHEMA["properties"].items() for path in paths(part, f"datadocker:{name}"))
 )
@@ -60,14 +69,15 @@ def test_config_set_changes_every_setting_and_leaves_its_shape(stack: str, tmp_p
     kept = {k: v for k, v in os.environ.items() if not k.startswith("PULUMI_")}
     env = kept | {"PULUMI_BACKEND_URL": f"file://{tmp_path}", "PULUMI_HOME": str(tmp_path / "home"),
                   "PULUMI_CONFIG_PASSPHRASE": PUBLISHED, "PULUMI_SKIP_UPDATE_CHECK": "true"}  # fmt: skip
-    # a number is a boolean, too, and to a text the text that it looks like
-    values = [word for path in EVERY_PATH for word in ("--plaintext", f"{path}=1")]
+    # a number is a boolean, too, and to a text the text that it looks like; a password is none, unless it is a secret
+    ways = {path: "--secret" if path.lower().endswith("password") else "--plaintext" for path in EVERY_PATH}
+    values = [word for path, way in ways.items() for word in (way, f"{path}=1")]
     for command in (["stack", "init", stack], ["config", "set-all", "--stack", stack, "--path", *values]):
         cli = [os.environ["DATADOCKER_TEST_TOOLCHAIN"] + "/pulumi", *command, "--non-interactive"]
         done = subprocess.run(cli, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
     config = yaml.safe_load(file.read_text())["config"]
     with pytest.raises(ValidationError) as refused:
-        Settings.model_validate({key.removeprefix("datadocker:"): value for key, value in config.items()})
+        Settings.model_validate({key.removeprefix("datadocker:"): decrypted(value) for key, value in config.items()})
     # not each is the value that a setting takes
     assert [error for error in refused.value.errors() if error["type"].endswith("_type")] == []
