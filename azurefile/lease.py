@@ -40,8 +40,8 @@ class Lease:
     failing: bool = False
     # What the plugin's next life needs could not be written at the last renewal, which is logged once, too.
     unremembered: bool = False
-    # Its share had no room at the last renewal, which is logged once, too.
-    full: bool = False
+    # Its share had no room at the last renewal, None until it has said so.
+    full: bool | None = None
     # Why the hold ended without being given back, and whether another has the folder since.
     lost: str = ""
     taken: bool = False

@@ -48,6 +48,8 @@ class Leases:
         self._memory = memory
         self._clock = clock
         self._leases: dict[str, Lease] = {}
+        # The volumes whose share was full: a database that ends of it and starts again is not told of twice.
+        self._full: set[str] = set()
         self._dropping = threading.Lock()
         # Notified when a record on a shared store has to be written anew.
         self.changes = threading.Condition()
@@ -112,6 +114,7 @@ class Leases:
     def forget(self, volume: Volume, store: LockStore) -> None:
         """Remove the record of a volume that no longer exists. Raises ShareError if the share can't be asked."""
         self.release(volume.name)
+        self._full.discard(volume.name)
         key = self.key(volume.name, store)
         if not store.shared or store.read(key) is None:
             store.delete(key)
@@ -141,11 +144,13 @@ class Leases:
     def renew(self, lease: Lease) -> None:
         """Confirm one lease with its share. Raises ShareError or TakenOver."""
         if lease.store.shared:
-            was_full = lease.full
             lease.renew(self._clock)
-            if lease.full and not was_full:
+            volume = lease.owner.volume
+            if lease.full and volume not in self._full:
+                self._full.add(volume)
                 log.warning("share is full, raise its quota or make room", extra=facts(lease.owner))
-            elif was_full and not lease.full:
+            elif volume in self._full and lease.full is False:
+                self._full.discard(volume)
                 log.info("share has room again", extra=facts(lease.owner))
             try:
                 self._remember(lease)

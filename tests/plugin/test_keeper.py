@@ -319,6 +319,23 @@ def test_a_share_that_is_full_for_long_is_two_lines_of_the_log(
     assert told == [("share is full, raise its quota or make room", "dbs"), ("share has room again", "dbs")] * 2
 
 
+def test_who_ends_of_a_full_share_and_starts_again_is_told_of_once(
+    world: World, one: Machine, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    keeper = Keeper(one.leases, TAKEOVER, lambda _: None)
+    for room in (0, None, 0):
+        one.claim()
+        world.room = room
+        assert keeper.renew(one.store)
+        one.leases.release("dbs")
+    one.claim()
+    world.room = 1 << 30
+    assert keeper.renew(one.store)
+    told = [r.message for r in caplog.records if "share" in r.message]
+    assert told == ["share is full, raise its quota or make room", "share has room again"]
+
+
 def test_a_hold_with_a_shorter_takeover_time_than_is_set_now_is_renewed_in_its_own(one: Machine, keep: Keep) -> None:
     """The plugin's setting was raised while containers ran."""
     lease = one.claim()
