@@ -22,25 +22,22 @@ from smbprotocol.exceptions import (
     SharingViolation,
     SMBResponseException,
 )
-from smbprotocol.file_info import FileFsFullSizeInformation, FileInformationClass
+from smbprotocol.file_info import FileInformationClass
 from smbprotocol.open import (
     CreateDisposition,
     CreateOptions,
     DirectoryAccessMask,
     FileAttributes,
     FilePipePrinterAccessMask,
-    ImpersonationLevel,
     Open,
     QueryDirectoryFlags,
-    ShareAccess,
-    SMB2QueryInfoRequest,
-    SMB2QueryInfoResponse,
 )
 from smbprotocol.tree import TreeConnect
 
 from azurefile.credentials import Credentials
 from azurefile.errors import ShareError, ShareSilent
 from azurefile.optionvalues import RESERVED_FOLDER
+from azurefile.protocols import smb_file
 from azurefile.protocols.smb_connection import BROKEN, login, refused, words
 from azurefile.protocols.smb_sessions import session_id
 
@@ -51,11 +48,9 @@ T = TypeVar("T")
 # A file that somebody deletes is there until the last that has it open closes it, perhaps a host that vanished.
 _MISSING = (NoSuchFile, ObjectNameNotFound, ObjectPathNotFound, DeletePending)
 _IN_USE = (SharingViolation, DeletePending)
-_ANYBODY = ShareAccess.FILE_SHARE_READ | ShareAccess.FILE_SHARE_WRITE | ShareAccess.FILE_SHARE_DELETE
 _NOBODY = 0
 _READ = FilePipePrinterAccessMask.FILE_READ_DATA | FilePipePrinterAccessMask.FILE_READ_ATTRIBUTES
 _WRITE = FilePipePrinterAccessMask.FILE_WRITE_DATA | FilePipePrinterAccessMask.FILE_READ_ATTRIBUTES
-_FILE_BYTES = 256 * 1024
 # MS-ERREF 2.3.1, STATUS_QUOTA_EXCEEDED and STATUS_DISK_FULL: answers after which the connection and its locks stand.
 _FULL = (0xC0000044, 0xC000007F)
 
@@ -103,7 +98,13 @@ class SmbShare:
             with contextlib.suppress(NoMoreFiles, *_MISSING):
                 if self._folder is None:
                     folder = Open(tree, RESERVED_FOLDER)
-                    _create(folder, DirectoryAccessMask.FILE_LIST_DIRECTORY, _ANYBODY, CreateDisposition.FILE_OPEN, 0)
+                    smb_file.create(
+                        folder,
+                        DirectoryAccessMask.FILE_LIST_DIRECTORY,
+                        smb_file.ANYBODY,
+                        CreateDisposition.FILE_OPEN,
+                        0,
+                    )
                     self._folder = folder
                 while True:
                     entries = self._folder.query_directory("*", FileInformationClass.FILE_NAMES_INFORMATION, flags)
@@ -118,8 +119,8 @@ class SmbShare:
 
         def work(tree: Any) -> tuple[bytes, float] | None:
             try:
-                with _opened(tree, name, _READ, CreateDisposition.FILE_OPEN) as file:
-                    return _whole(file, self._written.get(name)), file.last_write_time.timestamp()
+                with smb_file.opened(tree, name, _READ, CreateDisposition.FILE_OPEN) as file:
+                    return smb_file.whole(file, self._written.get(name)), file.last_write_time.timestamp()
             except _MISSING:
                 return None
 
@@ -133,7 +134,7 @@ class SmbShare:
         """
 
         def work(tree: Any) -> float:
-            with self._making(tree), _opened(tree, name, _WRITE, CreateDisposition.FILE_OPEN_IF) as file:
+            with self._making(tree), smb_file.opened(tree, name, _WRITE, CreateDisposition.FILE_OPEN_IF) as file:
                 text = data.rstrip().ljust(file.end_of_file - 1) + b"\n"
                 file.write(text, write_through=True)
                 self._written[name] = text
@@ -149,7 +150,7 @@ class SmbShare:
         def work(tree: Any) -> None:
             with contextlib.suppress(*_MISSING):
                 access = FilePipePrinterAccessMask.DELETE
-                with _opened(tree, name, access, CreateDisposition.FILE_OPEN, delete=True):
+                with smb_file.opened(tree, name, access, CreateDisposition.FILE_OPEN, delete=True):
                     pass
 
         self._call(work)
@@ -176,10 +177,10 @@ class SmbShare:
         """Open a file so that nobody else can, or None if somebody has it open."""
 
         def work(tree: Any) -> "SmbLock | None":
-            file = Open(tree, _path(name))
+            file = Open(tree, smb_file.path(name))
             try:
                 with self._making(tree):
-                    _create(file, _READ | _WRITE, _NOBODY, CreateDisposition.FILE_OPEN_IF, 0)
+                    smb_file.create(file, _READ | _WRITE, _NOBODY, CreateDisposition.FILE_OPEN_IF, 0)
             except _IN_USE:
                 return None
             return SmbLock(self, file, self.generation)
@@ -209,7 +210,7 @@ class SmbShare:
             if lock.generation != self.generation:
                 return None
             try:
-                return _room(lock.file)
+                return smb_file.room(lock.file)
             except SMBResponseException:
                 # Who does not say keeps the connection, and with it every lock.
                 return None
@@ -299,10 +300,10 @@ class SmbShare:
             return
         with contextlib.suppress(ObjectNameCollision):
             folder = Open(tree, RESERVED_FOLDER)
-            _create(
+            smb_file.create(
                 folder,
                 DirectoryAccessMask.FILE_LIST_DIRECTORY,
-                _ANYBODY,
+                smb_file.ANYBODY,
                 CreateDisposition.FILE_OPEN_IF,
                 CreateOptions.FILE_DIRECTORY_FILE,
                 FileAttributes.FILE_ATTRIBUTE_HIDDEN,
@@ -332,54 +333,3 @@ class SmbLock:
     def room(self) -> int | None:
         """The bytes that are left on the share."""
         return self._share.room(self)
-
-
-def _room(file: Any) -> int | None:
-    """What is left of the share that an open file is on: MS-FSCC 2.5.4."""
-    told = FileFsFullSizeInformation()
-    query = SMB2QueryInfoRequest()
-    query["info_type"] = told.INFO_TYPE
-    query["file_info_class"] = told.INFO_CLASS
-    query["output_buffer_length"] = len(told)
-    query["file_id"] = file.file_id
-    connection, tree = file.connection, file.tree_connect
-    request = connection.send(query, sid=tree.session.session_id, tid=tree.tree_connect_id)
-    answer = SMB2QueryInfoResponse()
-    answer.unpack(connection.receive(request)["data"].get_value())
-    told.unpack(answer["buffer"].get_value())
-    total, left, _, sectors, size = (field.get_value() for field in told.fields.values())
-    return int(left * sectors * size) if total else None
-
-
-def _whole(file: Any, known: bytes | None) -> bytes:
-    """The contents of an open file. A server may give half of what another client writes just now, but not twice.
-
-    What is as it was `known` to be is no half of anything.
-    """
-    if not file.end_of_file:
-        return b""
-    data = bytes(file.read(0, _FILE_BYTES))
-    while data != known and (again := bytes(file.read(0, _FILE_BYTES))) != data:
-        data = again
-    return data
-
-
-@contextlib.contextmanager
-def _opened(tree: Any, name: str, access: int, disposition: int, *, delete: bool = False) -> Iterator[Any]:
-    file = Open(tree, _path(name))
-    options = CreateOptions.FILE_DELETE_ON_CLOSE if delete else 0
-    _create(file, access, _ANYBODY, disposition, options)
-    try:
-        yield file
-    finally:
-        if file.connected:
-            with contextlib.suppress(*BROKEN):
-                file.close()
-
-
-def _create(file: Any, access: int, share: int, disposition: int, options: int, attributes: int = 0) -> None:
-    file.create(ImpersonationLevel.Impersonation, access, attributes, share, disposition, options)
-
-
-def _path(name: str) -> str:
-    return f"{RESERVED_FOLDER}\\{name}" if name else RESERVED_FOLDER

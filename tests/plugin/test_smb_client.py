@@ -13,8 +13,9 @@ from azurefile import network
 from azurefile.credentials import Credentials
 from azurefile.errors import ShareError, ShareMissing, ShareSilent
 from azurefile.optionvalues import RESERVED_FOLDER
-from azurefile.protocols import smb_client, smb_connection
-from azurefile.protocols.smb_client import _READ, SmbShare, _opened
+from azurefile.protocols import smb_connection, smb_file
+from azurefile.protocols.smb_client import _READ, SmbShare
+from azurefile.protocols.smb_file import opened
 from tests.machines import samba as samba_module
 from tests.machines.samba import SambaServer
 from tests.plugin.harness import eventually
@@ -116,7 +117,7 @@ def test_a_file_that_is_deleted_while_somebody_has_it_open_is_missing_and_ends_n
     with contextlib.ExitStack() as reading:
         for name in ("a.json", "a.lock"):
             other.write(name, b"{}\n")
-            reading.enter_context(_opened(reader._tree, name, _READ, CreateDisposition.FILE_OPEN))
+            reading.enter_context(opened(reader._tree, name, _READ, CreateDisposition.FILE_OPEN))
             other.remove(name)
         assert other.read("a.json") is None
         assert other.lock("a.lock") is None
@@ -254,7 +255,7 @@ def test_a_lock_tells_what_room_is_left_and_outlives_a_server_that_does_not_say(
             raise AccessDenied
 
         with monkeypatch.context() as patched:
-            patched.setattr(smb_client, "_room", refused)
+            patched.setattr(smb_file, "room", refused)
             assert lock.room() is None
         assert lock.confirm()
         one.close()
