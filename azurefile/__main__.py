@@ -107,6 +107,7 @@ def _serve(arguments: argparse.Namespace) -> None:
     listener = _listen(Path(arguments.socket))
 
     import asyncio
+    from functools import partial
 
     import uvicorn
 
@@ -115,6 +116,7 @@ def _serve(arguments: argparse.Namespace) -> None:
     from azurefile.rootfolder import prepare
     from azurefile.server import application
     from azurefile.settings import Settings
+    from azurefile.sight import Sight
 
     prepare(root, arguments.state)
     _check_defaults(arguments.defaults)
@@ -130,13 +132,14 @@ def _serve(arguments: argparse.Namespace) -> None:
         )
     )
     driver.restore()
+    sight = Sight(Path(arguments.mounts), root / arguments.state / "unseen")
     server = uvicorn.Server(
         uvicorn.Config(
             application(driver),
             log_config=None,
             access_log=False,
             log_level="warning",
-            http=CallerProtocol,
+            http=partial(CallerProtocol, sight.connected),  # type: ignore[arg-type] # made by a call, no more is asked of it
             ws="none",
             lifespan="off",
             loop="asyncio",

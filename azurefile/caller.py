@@ -4,7 +4,9 @@ import asyncio
 import contextlib
 import socket
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -33,6 +35,11 @@ class CallerProtocol(H11Protocol):
     Its state has the transport, to hang up by.
     """
 
+    def __init__(self, connected: Callable[[int], None], **given: Any) -> None:
+        """Tell `connected` the pid of each one that connects, whether or not it asks anything."""
+        super().__init__(**given)
+        self._connected = connected
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Read who is at the other end, as the kernel noted it when it connected."""
         super().connection_made(transport)
@@ -40,3 +47,4 @@ class CallerProtocol(H11Protocol):
         pid, _, _ = _CREDENTIALS.unpack(found.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
         self.client = ("pid", pid)
         self.app_state = self.app_state | {"transport": transport}
+        self._connected(pid)

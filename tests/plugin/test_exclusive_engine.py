@@ -192,3 +192,17 @@ def test_engine_and_plugin_killed_together(
     engine.restart(signal.SIGKILL)
     eventually(lambda: is_up(engine.docker, "mydb"), 30)
     refused(engine, image)
+
+
+@pytest.mark.parametrize("live_restore", [False, True])
+def test_the_first_container_after_a_restart_has_its_mount(
+    own_engine: Callable[[bool], OwnEngine], parts: tuple[Path, Path, str], live_restore: bool
+) -> None:
+    engine, image = own_engine(live_restore), parts[2]
+    engine.plugin.create("dbs", share="dbs", exclusive="true")
+    for number in [n for _ in range(RESTARTS) for n in SIGNALS]:
+        engine.restart(number)
+        # nothing is refused, so nothing had to be started again
+        engine.run("mydb", "dbs", image)
+        assert engine.docker.inspect("mydb")["RestartCount"] == 0
+        engine.docker("rm", "-f", "mydb")

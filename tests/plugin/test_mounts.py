@@ -4,6 +4,8 @@ import asyncio
 import os
 import signal
 import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,7 +15,9 @@ from azurefile import mounts
 from azurefile.caller import Caller
 from azurefile.errors import MountUnseen
 from azurefile.liveness import Process
+from azurefile.sight import Sight
 from tests.plugin.drivers import driver_in
+from tests.plugin.harness import PluginProcess, eventually
 
 pytestmark = pytest.mark.root
 
@@ -29,6 +33,14 @@ def shared(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["mount", "--make-rshared", folder], check=True)
     yield folder
     subprocess.run(["umount", "-lR", folder], check=True)
+
+
+@pytest.fixture
+def ended(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The signals that the plugin gives itself."""
+    raised: list[int] = []
+    monkeypatch.setattr(signal, "raise_signal", raised.append)
+    return raised
 
 
 @pytest.fixture
@@ -61,10 +73,8 @@ def test_a_mount_is_seen_by_who_gets_the_mounts_of_its_folder(shared: Path, stra
 
 
 def test_a_mount_that_the_engine_does_not_see_is_refused_and_the_plugin_ends(
-    shared: Path, stranger: Stranger, monkeypatch: pytest.MonkeyPatch
+    shared: Path, stranger: Stranger, ended: list[int]
 ) -> None:
-    ended: list[int] = []
-    monkeypatch.setattr(signal, "raise_signal", ended.append)
     (shared / "mounts").mkdir()
     driver = driver_in(shared)
 
@@ -78,3 +88,67 @@ def test_a_mount_that_the_engine_does_not_see_is_refused_and_the_plugin_ends(
         await driver.mount("dbs", "b", Caller(Process.of(stranger("shared"))))
 
     asyncio.run(life())
+
+
+def test_who_connects_and_would_not_see_a_mount_ends_the_plugin(
+    shared: Path, tmp_path: Path, stranger: Stranger, ended: list[int]
+) -> None:
+    sight = Sight(shared, tmp_path / "unseen")
+    sight.connected(os.getpid())
+    # one that no number is seen of
+    sight.connected(0)
+    assert ended == []
+    engine = stranger("private")
+    sight.connected(engine)
+    assert ended == [signal.SIGTERM]
+    # another life is no better: not again at once for the same engine
+    Sight(shared, tmp_path / "unseen").connected(engine)
+    assert ended == [signal.SIGTERM]
+    os.utime(tmp_path / "unseen", (time.time() - 61, time.time() - 61))
+    Sight(shared, tmp_path / "unseen").connected(engine)
+    Sight(shared, tmp_path / "unseen").connected(stranger("private"))
+    assert ended == [signal.SIGTERM] * 3
+
+
+def test_an_unmount_that_comes_later_is_seen_at_once_unless_something_is_mounted(
+    shared: Path, tmp_path: Path, stranger: Stranger, ended: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # longer than this test lives: the kernel tells
+    monkeypatch.setattr("azurefile.sight._ALIVE_MILLISECONDS", 1_000_000)
+    busy, idle = Sight(shared, tmp_path / "busy"), Sight(shared, tmp_path / "idle")
+    target = shared / "dbs"
+    target.mkdir()
+    mounts.bind(str(shared), target)
+    for sight in (busy, idle):
+        engine = stranger("slave")
+        sight.connected(engine)
+        if sight is idle:
+            mounts.detach(target)
+        assert ended == []
+        subprocess.run(["nsenter", "-m", "-t", str(engine), "umount", "-lR", shared], check=True)
+
+    def told() -> None:
+        assert ended == [signal.SIGTERM]
+
+    eventually(told)
+    assert not (tmp_path / "busy").exists()
+
+
+def test_the_plugin_ends_at_the_first_connection_before_it_is_asked_for_anything(
+    start_plugin: Callable[..., PluginProcess], tmp_path: Path, stranger: Stranger
+) -> None:
+    folder = tmp_path / "azurefile/mounts"
+    folder.mkdir(parents=True)
+    subprocess.run(["mount", "--bind", folder, folder], check=True)
+    subprocess.run(["mount", "--make-rshared", folder], check=True)
+    try:
+        plugin = start_plugin()
+        assert plugin.names() == []
+        dial = "import socket, sys, time; socket.socket(socket.AF_UNIX).connect(sys.argv[1]); time.sleep(20)"
+        unshare = ["unshare", "-m", "--propagation=private", sys.executable, "-c", dial, str(plugin.socket)]
+        with subprocess.Popen(unshare) as engine:
+            assert plugin.wait() == 0
+            engine.kill()
+        assert "to be started anew" in plugin.log.read_text()
+    finally:
+        subprocess.run(["umount", "-lR", folder], check=True)
