@@ -145,11 +145,6 @@ def read_mountinfo(path: Path = Path("/proc/self/mountinfo")) -> list[MountEntry
     return entries
 
 
-def mountinfo(pid: int) -> Path:
-    """The mounts that another process sees; who has it open can wait for a change."""
-    return Path("/proc", str(pid), "mountinfo")
-
-
 def any_below(folder: Path) -> bool:
     """Whether anything is mounted in a folder."""
     return any(folder in Path(entry.target).parents for entry in read_mountinfo())
@@ -174,7 +169,7 @@ def reaches(target: Path, pid: int) -> bool:
     if own is None or not own.shared:
         return True
     try:
-        theirs = read_mountinfo(mountinfo(pid))
+        theirs = read_mountinfo(Path("/proc", str(pid), "mountinfo"))
     except OSError:
         return True
     return any(own.shared in (entry.shared, entry.master) for entry in theirs)

@@ -7,9 +7,7 @@ nothing is mounted that life costs nothing; a Mount would be refused.
 
 import contextlib
 import logging
-import select
 import signal
-import threading
 import time
 from pathlib import Path
 
@@ -20,11 +18,10 @@ log = logging.getLogger(__name__)
 
 # Where even a new life is not seen, it is no reason to begin one after the other for the same engine.
 _PAUSE_SECONDS = 60.0
-_ALIVE_MILLISECONDS = 5000
 
 
 class Sight:
-    """Ends the plugin, which the engine starts anew, once its mounts are not seen and there are none."""
+    """Ends the plugin, which the engine starts anew, if its mounts would not be seen and there are none."""
 
     def __init__(self, folder: Path, noted: Path) -> None:
         """`folder`: below it volumes are mounted; `noted`: a file that says for which engine a life last ended so."""
@@ -33,32 +30,20 @@ class Sight:
         self._engine: Process | None = None
 
     def connected(self, pid: int) -> None:
-        """A process has connected; the engine does so once when it has started the plugin, before it asks anything."""
+        """A process has connected: an engine does so once when it has the plugin running, before it asks anything.
+
+        Later there may be a call on its way, which the end would lose.
+        """
         engine = Process.of(pid)
         if engine is None or engine == self._engine:
             return
         self._engine = engine
-        # Here, so that what it asks next finds the plugin ending.
-        if not self._end_if_unseen(engine):
-            threading.Thread(target=self._watch, args=(engine,), name="sight", daemon=True).start()
-
-    def _watch(self, engine: Process) -> None:
-        with contextlib.suppress(OSError), mounts.mountinfo(engine.pid).open("rb") as table:
-            changes = select.poll()
-            changes.register(table, select.POLLPRI)
-            while self._engine == engine and engine.alive() and not self._end_if_unseen(engine):
-                changes.poll(_ALIVE_MILLISECONDS)
-
-    def _end_if_unseen(self, engine: Process) -> bool:
-        """Says whether there is no more to look at."""
-        if mounts.reaches(self._folder, engine.pid) or mounts.any_below(self._folder):
-            return False
-        if self._due(engine):
-            log.warning("ends, to be started anew: the engine would not see what is mounted here")
-            with contextlib.suppress(OSError):
-                self._noted.write_text(str(engine))
-            signal.raise_signal(signal.SIGTERM)
-        return True
+        if mounts.reaches(self._folder, pid) or mounts.any_below(self._folder) or not self._due(engine):
+            return
+        log.warning("ends, to be started anew: the engine would not see what is mounted here")
+        with contextlib.suppress(OSError):
+            self._noted.write_text(str(engine))
+        signal.raise_signal(signal.SIGTERM)
 
     def _due(self, engine: Process) -> bool:
         try:
