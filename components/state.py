@@ -35,9 +35,8 @@ FILES = ("datadocker:index:AzureFileShares", "files")
 FILES_GROUP = (GROUP, "files-group")
 FILES_ACCOUNT = (ACCOUNT, "files-account")
 
-# to read a state while a step of the same update is written to it
-TRIES = 10
-PAUSE_SECONDS = 0.02
+# to read a state while a step of the same update is written to it, to a disk that may be busy
+PAUSES_SECONDS = (0.02,) * 10 + (0.5,) * 10
 
 
 def ask(token: str, arguments: Mapping[str, str], sdk: str = "") -> dict[str, Any]:
@@ -83,13 +82,14 @@ def lasting(
 @cache
 def _recorded(stack: str) -> Mapping[tuple[str, str], Mapping[str, Any]]:
     # what StackReference does, for resources
-    for left in reversed(range(TRIES)):
+    found, pauses = None, iter(PAUSES_SECONDS)
+    while found is None:
         try:
             found = ask("pulumi:pulumi:readStackResourceOutputs", {"stackName": stack}).get("outputs") or {}
-            break
         except grpc.RpcError as error:
             # a backend of files writes what belongs to one in place, and a reader may find half of it
-            if not left or "failed to load checkpoint" not in str(error):
+            pause = next(pauses, None)
+            if pause is None or "failed to load checkpoint" not in str(error):
                 raise
-            time.sleep(PAUSE_SECONDS)
+            time.sleep(pause)
     return {(known["type"], urn.split("::", 3)[3]): known.get("outputs") or {} for urn, known in found.items()}

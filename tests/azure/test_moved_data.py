@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -135,12 +136,18 @@ def test_an_exchange_that_failed_half_way_is_taken_back(
     set_shares(clone, "account", "first")
     clone.change("up")
     set_shares(clone, "account", "second")
-    put = Cloud.put
+    put, made = Cloud.put, threading.Event()
 
     def refuse(self: Cloud, kind: Any, inputs: dict[str, Any]) -> Any:
-        if kind.token.endswith(":FileShare") and inputs["shareName"] != "logs":
+        share = kind.token.endswith(":FileShare")
+        if share and inputs["shareName"] != "logs":
+            # Pulumi begins nothing more after the first refusal
+            made.wait(60)
             raise AzureError(500, "InternalServerError", "for a moment")
-        return put(self, kind, inputs)
+        resource = put(self, kind, inputs)
+        if share:
+            made.set()
+        return resource
 
     monkeypatch.setattr(Cloud, "put", refuse)
     assert clone.run("up", "--yes", "--skip-preview")[0]

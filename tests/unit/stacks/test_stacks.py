@@ -319,7 +319,7 @@ def test_while_a_volume_is_changed_no_other_that_changes_is_touched(
             last.set()
         if args.name == "dbs-volume":
             # the program ends with the refusal, whatever else is on its way
-            last.wait(5)
+            last.wait(60)
             raise ValueError("in use")
         return made
 
@@ -343,25 +343,31 @@ def test_no_volume_is_replaced_before_image_and_options_of_all_databases_are_the
     stand(build, engine, exported)
     recorder.in_state = {(VOLUME, name): volume for name, volume in recorder.all(VOLUME).items()}
     recorder.in_state[VOLUME, "logs-volume"] |= {"driverOpts": {"share": "another"}}
+    # they wait for nobody
+    unchanged = ["config-volume", "dbs-volume", "simpledb-volume"]
     recorder.made.clear()
     state._recorded.cache_clear()
-    make, replaced = Recorder.new_resource, threading.Event()
+    make, replaced, others = Recorder.new_resource, threading.Event(), threading.Event()
 
     def refusing(self: Recorder, args: pulumi.runtime.MockResourceArgs) -> Any:
         if args.name == "logs-volume":
             replaced.set()
         if args.name == refused:
-            # there is time for all that does not wait for this
+            # the program ends with the refusal, whatever else is on its way
+            others.wait(60)
+            # there is time for one that does not wait for this
             replaced.wait(0.5)
             raise ValueError("refused")
-        return make(self, args)
+        made = make(self, args)
+        if len(self.all(VOLUME)) == len(unchanged):
+            others.set()
+        return made
 
     monkeypatch.setattr(Recorder, "new_resource", refusing)
     database = TALK["databases"][0] | {"options": {"max_conections": 5}}
     with pytest.raises(Exception, match="refused"):
         stand(build, engine, exported, databases=[database], images={"mysql": "mysql:9.7.0"})
-    # those that stay as they are wait for nobody
-    assert sorted(recorder.all(VOLUME)) == ["config-volume", "dbs-volume", "simpledb-volume"]
+    assert sorted(recorder.all(VOLUME)) == unchanged
 
 
 def test_an_official_image_is_used_as_it_is(
