@@ -139,7 +139,7 @@ class FakeEngine:
 
     def wait_for_listener(self, listed: bool = False) -> None:
         """Until somebody reads the events; if `listed`, also until what runs was listed, which reads names too."""
-        for _ in range(500):
+        for _ in range(3000):
             if self._streams and (self._listed or not listed):
                 return
             time.sleep(0.01)

@@ -84,7 +84,7 @@ class PluginProcess:
                 stderr=log,
                 stdout=log,
             )
-        for _ in range(500):
+        for _ in range(1500):
             if self._process.poll() is not None:
                 raise RuntimeError(self.log.read_text())
             try:
@@ -187,7 +187,7 @@ def resident_kilobytes(pid: int, field: str = "Pss") -> int:
     raise LookupError(pid)
 
 
-def eventually(check: Any, seconds: float = 5) -> None:
+def eventually(check: Any, seconds: float = 30) -> None:
     """Repeat an assertion until it holds."""
     end = time.monotonic() + seconds
     while True:

@@ -54,7 +54,7 @@ class LostHold:
         self.world.share_down = True
         with monkeypatch.context() as patch:
             patch.setattr(Stopper, "_start_again", lambda *_: None)
-            self.lose().join(10)
+            self.lose().join(60)
         stopped = self.plugin().interrupted("dbs")
         assert stopped is not None
         return stopped

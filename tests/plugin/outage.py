@@ -47,7 +47,7 @@ class Outage:
         return made
 
     async def until_started(self, *names: str) -> None:
-        for _ in range(500):
+        for _ in range(1500):
             if sorted(self.engine.started) == sorted(names):
                 return
             await asyncio.sleep(0.02)

@@ -101,7 +101,7 @@ class Stage:
             assert (shown["mounts"], {h["name"] for h in shown["holders"]}) == (len(containers), set(containers))
             (mounted,) = self._mounted(f"$({PLUGIN_PID})", f"/mnt/volumes/{volume}")
             assert set(self._mounted("1", f"/propagated-mount/{volume}")) == {mounted}
-        eventually(self._assert_no_descriptor_leaked, 10)
+        eventually(self._assert_no_descriptor_leaked)
 
     def descriptors(self) -> int:
         """How many files the plugin has open."""

@@ -156,7 +156,7 @@ def test_a_killed_container_comes_back_under_its_fence(managed: ManagedPlugin, d
                 assert not found["State"]["Restarting"]
                 assert found["State"]["Error"] == ""
 
-            eventually(is_back, 20)
+            eventually(is_back)
     for name in names:
         with pytest.raises(DockerError, match=f'held by container "{name}"'):
             run(docker, "ddtest-af-other", name, image)
@@ -183,7 +183,7 @@ def test_a_killed_plugin_comes_back_with_its_fence(managed: ManagedPlugin, docke
         assert docker.inspect("ddtest-af-mydb")["RestartCount"] == 1
         assert docker.pid("ddtest-af-mydb") > 0
 
-    eventually(is_back, 20)
+    eventually(is_back)
     docker("rm", "-f", "ddtest-af-mydb")
     assert managed.mounted_on_host("ddtest-af-dbs") == 0
 

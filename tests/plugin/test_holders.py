@@ -224,7 +224,7 @@ def test_an_engine_that_hangs_delays_nobody(watched: PluginProcess, engine: Fake
         watched.mount("dbs", "b")
     assert time.monotonic() - started < 2
     engine.silent = False
-    eventually(lambda: _assert_pids(watched, "dbs", 1), 10)
+    eventually(lambda: _assert_pids(watched, "dbs", 1))
     container.kill()
     watched.mount("dbs", "b")
 
@@ -240,7 +240,7 @@ def test_an_engine_that_lists_slowly_or_in_vain_names_the_holder_in_the_end(
     engine.containers.append(FakeContainer("mydb", "dbs"))
     engine.broken_lists = broken
     engine.drop()
-    eventually(lambda: holder_is(watched, "dbs", "mydb"), 10)
+    eventually(lambda: holder_is(watched, "dbs", "mydb"))
     assert watched.log.read_text().count("engine connected") == 2
 
 

@@ -263,7 +263,7 @@ def test_changes_of_one_hold_put_no_others_renewal_off(
     def both() -> None:
         assert renewed.count(quiet.owner.volume) >= 2
 
-    eventually(both, 5)
+    eventually(both)
     assert renewed.count(busy.owner.volume) > renewed.count(quiet.owner.volume)
 
 
@@ -347,7 +347,7 @@ def test_a_hold_with_a_shorter_takeover_time_than_is_set_now_is_renewed_in_its_o
     def renewed() -> None:
         assert lease.confirmed > confirmed
 
-    eventually(renewed, 5)
+    eventually(renewed)
 
 
 def test_a_host_without_a_thread_for_a_share_gets_one_later(one: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -369,7 +369,7 @@ def test_a_host_without_a_thread_for_a_share_gets_one_later(one: Machine, monkey
         assert lease.confirmed > confirmed
 
     try:
-        eventually(renewed, 5)
+        eventually(renewed)
     finally:
         keeper.drop(one.store)
 
@@ -404,4 +404,4 @@ def test_a_hold_of_the_plugins_last_life_is_renewed_at_once_beside_others_of_its
     def renewed() -> None:
         assert lease.confirmed == one.world.now
 
-    eventually(renewed, 5)
+    eventually(renewed)

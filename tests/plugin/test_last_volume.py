@@ -88,7 +88,7 @@ def test_threads_connections_and_mounts_end_with_the_last_volume(
                 await driver.remove(f"{volume}-{number}")
 
     asyncio.run(calls())
-    eventually(lambda: _assert_as(before, way[1]), 10)
+    eventually(lambda: _assert_as(before, way[1]))
 
 
 def test_a_share_goes_on_for_the_volume_that_is_left(driver: Driver, way: tuple[ShareProtocol, dict[str, str]]) -> None:
@@ -115,7 +115,7 @@ def test_a_share_goes_on_for_the_volume_that_is_left(driver: Driver, way: tuple[
         await driver.remove("one")
 
     asyncio.run(calls())
-    eventually(lambda: _assert_as(before, way[1]), 10)
+    eventually(lambda: _assert_as(before, way[1]))
 
 
 def open_to_shares(place: dict[str, str]) -> tuple[int, int]:

@@ -58,7 +58,7 @@ def refused(work: Callable[[], object], place: str) -> None:
 
     thread = threading.Thread(target=call, daemon=True)
     thread.start()
-    thread.join(1)
+    thread.join(10)
     assert [str(error) for error in said] == [STRANGE.format(place)]
     # A silent share would be waited for.
     assert not isinstance(said[0], ShareSilent)

@@ -3,7 +3,7 @@
 import dataclasses
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from azurefile import options
@@ -274,6 +274,7 @@ def test_options_in_force_are_written_as_users_write_them() -> None:
     }
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from([{}, SMB, NFS | {"server": "x"}]),
     st.dictionaries(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from azurefile import engine as engine_module
 from azurefile import liveness, mounts
 from azurefile.driver import Driver
 from azurefile.flush import Flush
@@ -68,7 +69,7 @@ def test_a_restarted_plugin_starts_what_it_had_stopped(
     def started() -> None:
         assert engine.started == ["mydb"]
 
-    eventually(started, 10)
+    eventually(started)
     assert not (tmp_path / "mounts/dbs").exists()
 
 
@@ -85,7 +86,7 @@ def test_a_restarted_plugin_renews_what_it_holds(
     def renewed() -> None:
         assert lease.wrote
 
-    eventually(renewed, 5)
+    eventually(renewed)
 
 
 @pytest.mark.usefixtures("mounted")
@@ -107,7 +108,7 @@ def test_a_stop_of_an_earlier_hold_does_not_end_the_present_one(
     def settled() -> None:
         assert memory.load("dbs") is None
 
-    eventually(settled, 10)
+    eventually(settled)
     held = driver._leases.of("dbs")
     assert held is not None
     assert not held.lost
@@ -128,6 +129,8 @@ def test_what_uses_a_mount_that_went_with_the_plugin_is_started_anew(
     answers: bool,
 ) -> None:
     """Whoever disables a plugin by force takes its mounts away, and the containers' own are out of reach."""
+    # there is one look, and no second for an engine that was late
+    monkeypatch.setattr(engine_module, "_CLAIM_SECONDS", 30)
     driver._protocols["local"] = OnShare(tmp_path / "root", Machine(world, folder, "one").store)
     asyncio.run(leave_mounted(driver, world, folder, exclusive=exclusive))
     mydb = FakeContainer("mydb", "dbs", restart="no")
@@ -142,7 +145,7 @@ def test_what_uses_a_mount_that_went_with_the_plugin_is_started_anew(
         assert engine.started == ["mydb"]
 
     if exclusive == "true" and answers:
-        eventually(started, 10)
+        eventually(started)
     else:
         # of what is not exclusive nobody has to be kept from its files
         lease = driver._leases.of("dbs")

@@ -61,11 +61,11 @@ def test_what_was_stopped_is_forgotten_once_another_container_has_the_exclusive_
     thread = hold.lose()
     eventually(lambda: assert_tried(hold))
     other = hold.one.claim(exclusive=exclusive)
-    thread.join(1)
+    thread.join(60 if exclusive == "true" else 1)
     assert thread.is_alive() == (exclusive == "false")
     assert (hold.memory.load("dbs") is None) == (exclusive == "true")
     hold.engine.containers.remove(mydb)
-    thread.join(10)
+    thread.join(60)
     assert not other.lost
 
 
@@ -79,7 +79,7 @@ def test_a_later_hold_of_an_exclusive_volume_starts_only_its_own(hold: LostHold,
     hold.one.leases.release("dbs")
     hold.lease = hold.one.claim(exclusive=exclusive)
     hold.run("other")
-    hold.lose().join(10)
+    hold.lose().join(60)
     assert sorted(hold.engine.started) == (["other"] if exclusive == "true" else ["mydb", "other"])
 
 
@@ -114,7 +114,7 @@ def test_a_stop_that_the_plugin_did_not_survive_is_ended_by_its_next_life(
         patch.setattr(Stopper, "_kill", kill_and_die)
         with pytest.raises(SystemExit):
             hold.plugin().stop(hold.lease)
-    hold.lose().join(10)
+    hold.lose().join(60)
     assert hold.engine.started == ["mydb"]
     assert_settled(hold)
 

@@ -151,4 +151,4 @@ def _await_stop(driver: Driver, mydb: FakeContainer) -> None:
         assert mydb.process.poll() is not None
         assert driver._leases.of("dbs") is None
 
-    eventually(stopped, 10)
+    eventually(stopped)

@@ -125,7 +125,7 @@ class World:
         assert self.model.tree == tree(self.shares)
         self._layout_holds()
         self._log_holds()
-        eventually(self._no_descriptor_leaked, 10)
+        eventually(self._no_descriptor_leaked)
         for entry in self.shares.iterdir():
             entry.unlink() if entry.is_symlink() or not entry.is_dir() else shutil.rmtree(entry)
         self.model.tree.clear()
