@@ -166,8 +166,8 @@ class FakeEngine:
         if action == "kill":
             container.kill()
         elif not failed:
-            self.started.append(container.name)
             container.error = ""
+            self.started.append(container.name)
         request.send_response(500 if failed else 204)
         request.end_headers()
 

@@ -52,3 +52,8 @@ class Outage:
                 return
             await asyncio.sleep(0.02)
         raise AssertionError(self.engine.started)
+
+    async def until_left_alone(self, plugin: Driver) -> None:
+        """Until nobody looks after a volume any more."""
+        await asyncio.wait_for(asyncio.gather(*plugin._starter._tasks.values()), 30)
+        assert plugin._starter._tasks == {}

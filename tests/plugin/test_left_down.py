@@ -218,7 +218,6 @@ def test_a_container_that_can_not_be_inspected_keeps_no_other_down(
         assert outage.engine.started == ["mydb"]
         locked.locked = False
         await outage.until_started("mydb", "locked")
-        await asyncio.sleep(0.5)
-        assert plugin._starter._tasks == {}
+        await outage.until_left_alone(plugin)
 
     asyncio.run(calls())

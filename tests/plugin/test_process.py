@@ -6,14 +6,13 @@ import signal
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from tests.plugin.harness import REPOSITORY, PluginProcess, Refused
+from tests.plugin.harness import REPOSITORY, PluginProcess, Refused, eventually
 
 pytestmark = pytest.mark.root
 
@@ -125,11 +124,15 @@ def test_a_second_process_on_the_same_state_waits(start_plugin: StartPlugin) -> 
     plugin.signal(signal.SIGCONT)
     with ThreadPoolExecutor(1) as pool:
         starting = pool.submit(other.start)
-        time.sleep(0.6)
+        eventually(lambda: _assert_waits(other))
         assert not starting.done()
-        assert 'another plugin runs with this STATE: its end is waited for" state=azurefile' in other.log.read_text()
         plugin.kill()
         starting.result().close()
+
+
+def _assert_waits(plugin: PluginProcess) -> None:
+    assert plugin.log.exists()
+    assert 'another plugin runs with this STATE: its end is waited for" state=azurefile' in plugin.log.read_text()
 
 
 def test_nothing_slow_is_imported_before_the_socket_listens() -> None:

@@ -33,9 +33,7 @@ def test_what_the_engine_left_down_is_started_once_the_share_is_back(outage: Out
         assert outage.engine.started == []
         outage.world.share_down = False
         await outage.until_started("mydb")
-        # Nobody looks after it any more.
-        await asyncio.sleep(0.3)
-        assert plugin._starter._tasks == {}
+        await outage.until_left_alone(plugin)
         assert outage.engine.started == ["mydb"]
 
     asyncio.run(calls())
@@ -96,9 +94,8 @@ def test_a_start_that_fails_for_another_reason_ends_it(outage: Outage) -> None:
         while outage.engine.failing:
             await asyncio.sleep(0.02)
         mydb.error = 'VolumeDriver.Mount: volume "dbs": the key is refused'
-        await asyncio.sleep(0.4)
+        await outage.until_left_alone(plugin)
         assert outage.engine.started == []
-        assert plugin._starter._tasks == {}
 
     asyncio.run(calls())
 
@@ -171,8 +168,7 @@ def test_nobody_waits_for_the_share_of_a_volume_that_was_removed(outage: Outage)
         await outage.mount(plugin, mydb)
         outage.engine.containers.remove(mydb)
         await plugin.remove("dbs")
-        await asyncio.sleep(0.4)
-        assert plugin._starter._tasks == {}
+        await outage.until_left_alone(plugin)
 
     asyncio.run(calls())
 
@@ -218,9 +214,8 @@ def test_a_share_that_refuses_is_not_asked_for_ever_if_nothing_waits(
         monkeypatch.setattr(folder, "ask", refuse)
         await outage.mount(plugin, once)
         asked.clear()
-        await asyncio.sleep(0.5)
+        await outage.until_left_alone(plugin)
         assert asked == []
-        assert plugin._starter._tasks == {}
 
     asyncio.run(calls())
 
