@@ -17,6 +17,14 @@ from tests.plugin.shared import Machine, MemoryFolder, World
 
 
 @pytest.fixture
+def in_memory(tmp_path: Path) -> Iterator[Path]:
+    """`tmp_path` on no disk, which others may keep busy for longer than what is timed takes."""
+    subprocess.run(["mount", "-t", "tmpfs", "ddtest", tmp_path], check=True)
+    yield tmp_path
+    subprocess.run(["umount", "-l", tmp_path], check=True)
+
+
+@pytest.fixture
 def start_plugin(tmp_path: Path) -> Iterator[Callable[..., PluginProcess]]:
     """Start plugin processes; each gets a folder named after its state."""
     started: list[PluginProcess] = []

@@ -30,10 +30,10 @@ class Hanging(Local):
 
 
 @pytest.fixture
-def driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Driver:
-    monkeypatch.setattr(driver_module, "_MOUNT_SECONDS", 0.5)
-    made = driver_in(tmp_path)
-    made._protocols["local"] = Hanging(tmp_path / "root")
+def driver(in_memory: Path, monkeypatch: pytest.MonkeyPatch) -> Driver:
+    monkeypatch.setattr(driver_module, "_MOUNT_SECONDS", 2.0)
+    made = driver_in(in_memory)
+    made._protocols["local"] = Hanging(in_memory / "root")
     return made
 
 

@@ -20,16 +20,17 @@ SPARE_KILOBYTES = 512
 
 
 @pytest.fixture(params=["smb", "nfs"])
-def hosts(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[list[PluginProcess]]:
+def hosts(in_memory: Path, request: pytest.FixtureRequest) -> Iterator[list[PluginProcess]]:
     """The plugins of two, each with the exclusive volume `dbs`."""
-    share = tmp_path / "share"
+    share = in_memory / "share"
     share.mkdir()
     with ExitStack() as stack:
         server = None
         if request.param == "smb":
             server = stack.enter_context(SambaServer())
-            server.add_share("dbs")
-        found = [bound_host(tmp_path / name, share, server) for name in ("one", "two")]
+            # with a limit it is in memory, too
+            server.add_share("dbs", limit=64 << 20)
+        found = [bound_host(in_memory / name, share, server) for name in ("one", "two")]
         for plugin in found:
             stack.callback(plugin.close)
             plugin.start()
