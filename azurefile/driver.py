@@ -111,6 +111,7 @@ class Driver:
         caller = caller or Caller()
         started = time.monotonic()
         deadline = started + _MOUNT_SECONDS
+        said: ShareSilent | None = None
         while True:
             try:
                 work = partial(self._mount, name, mount_id, caller)
@@ -136,8 +137,12 @@ class Driver:
                 contact = self._mounter.contact(name)
                 if caller.gone.is_set():
                     raise self._failed(name, started, ShareSilent(_HUNG_UP)) from error
+                if said is not None and time.monotonic() >= deadline:
+                    # Cut short, it has heard less than the one before it.
+                    raise self._failed(name, started, said) from error
                 if contact is None or time.monotonic() + _LOOK_SECONDS > min(deadline, contact + _MOUNT_SECONDS):
                     raise self._failed(name, started, error) from error
+                said = error
                 await caller.stays(_LOOK_SECONDS)
             except MountUnseen as error:
                 # The engine sets up anew where the mounts of the next life are seen.

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import os
 import stat
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -156,6 +157,7 @@ def test_what_is_held_stays_on_its_account_whatever_the_volume_would_mean_by_now
     asyncio.run(calls())
 
 
+@pytest.mark.usefixtures("in_memory")
 @pytest.mark.parametrize("times", [1, 1000])
 def test_a_share_that_falls_silent_after_the_claim_is_waited_for_but_not_for_ever(
     driver: Driver, monkeypatch: pytest.MonkeyPatch, times: int
@@ -168,7 +170,7 @@ def test_a_share_that_falls_silent_after_the_claim_is_waited_for_but_not_for_eve
 
     monkeypatch.setattr(driver_module, "_LOOK_SECONDS", 0.2)
     if times > 1:
-        monkeypatch.setattr(driver_module, "_MOUNT_SECONDS", 1.0)
+        monkeypatch.setattr(driver_module, "_MOUNT_SECONDS", 2.0)
 
     async def calls() -> None:
         await make(driver, "dbs")
@@ -179,6 +181,32 @@ def test_a_share_that_falls_silent_after_the_claim_is_waited_for_but_not_for_eve
         else:
             await driver.mount("dbs", "a")
             await driver.unmount("dbs", "a")
+
+    asyncio.run(calls())
+
+
+@pytest.mark.usefixtures("in_memory")
+def test_an_attempt_that_is_cut_short_hides_nothing_that_was_said_before(
+    driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last one may begin when the time is almost over."""
+    failures, over = [ShareSilent("the server restarts")], threading.Event()
+
+    def hang() -> None:
+        if failures:
+            raise failures.pop()
+        over.wait(10)
+
+    monkeypatch.setattr(driver_module, "_LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(driver_module, "_MOUNT_SECONDS", 2.0)
+
+    async def calls() -> None:
+        await make(driver, "dbs")
+        share(driver).then = hang
+        with pytest.raises(ShareError, match="the server restarts"):
+            await driver.mount("dbs", "a")
+        over.set()
+        await driver.unmount("dbs", "nobody")
 
     asyncio.run(calls())
 
