@@ -38,7 +38,7 @@ from azurefile.credentials import Credentials
 from azurefile.errors import ShareError, ShareSilent
 from azurefile.optionvalues import RESERVED_FOLDER
 from azurefile.protocols import smb_file
-from azurefile.protocols.smb_connection import BROKEN, login, refused, words
+from azurefile.protocols.smb_connection import BROKEN, log_off, login, refused, words
 from azurefile.protocols.smb_sessions import session_id
 
 log = logging.getLogger(__name__)
@@ -85,8 +85,7 @@ class SmbShare:
         with self._guard:
             tree, self._tree, self._folder = self._tree, None, None
             if tree is not None:
-                with contextlib.suppress(*BROKEN):
-                    tree.session.connection.disconnect(timeout=1)
+                log_off(tree.session)
 
     def names(self) -> list[str]:
         """The files of the fence's folder, which stays open until a lock is given back: a claim looks twice."""
@@ -169,9 +168,7 @@ class SmbShare:
             return
         if not number:
             return
-        ending = login(self._share, self._port, self._credentials(), number)
-        with contextlib.suppress(*BROKEN):
-            ending.connection.disconnect(timeout=1)
+        log_off(login(self._share, self._port, self._credentials(), number))
 
     def lock(self, name: str) -> "SmbLock | None":
         """Open a file so that nobody else can, or None if somebody has it open."""

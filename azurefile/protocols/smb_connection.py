@@ -68,6 +68,15 @@ def login(share: str, port: int, credentials: Credentials, previous: int) -> Any
     return session
 
 
+def log_off(session: Any) -> None:
+    """End a session with its connection, also if the server does not answer."""
+    with contextlib.suppress(*BROKEN):
+        session.connection.disconnect(timeout=1)
+    # Without an answer the library leaves its socket and its thread as they are.
+    with contextlib.suppress(*BROKEN):
+        session.connection.disconnect(close=False)
+
+
 def refused(error: Exception, share: str, port: int, credentials: Credentials) -> ShareError:
     """Why a share can't be connected to."""
     where = f'share "{share}" on {credentials.server}'

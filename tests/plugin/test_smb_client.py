@@ -4,6 +4,7 @@ import contextlib
 import socket
 import threading
 import time
+from typing import Any
 
 import pytest
 from smbprotocol.exceptions import AccessDenied, SMBException, UserSessionDeleted  # type: ignore[import-untyped]
@@ -13,7 +14,7 @@ from azurefile import network
 from azurefile.credentials import Credentials
 from azurefile.errors import ShareError, ShareMissing, ShareSilent
 from azurefile.optionvalues import RESERVED_FOLDER
-from azurefile.protocols import smb_connection, smb_file
+from azurefile.protocols import smb_client, smb_connection, smb_file
 from azurefile.protocols.smb_client import _READ, SmbShare
 from azurefile.protocols.smb_file import opened
 from tests.machines import samba as samba_module
@@ -205,6 +206,33 @@ def test_a_session_is_ended_with_all_that_it_has_open(samba: SambaServer) -> Non
     assert other.names()
     for share in (vanished, other, one):
         share.close()
+
+
+def test_a_server_that_falls_silent_before_the_logoff_keeps_neither_socket_nor_thread(
+    samba: SambaServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, vanished = smb(samba), smb(samba)
+    for share in (one, vanished):
+        share.connect()
+    told = f"{vanished._tree.session.session_id:#x}@77"
+    connections = [one._tree.session.connection]
+
+    def silenced(*given: Any) -> Any:
+        session = smb_connection.login(*given)
+        connections.append(session.connection)
+        monkeypatch.setattr(smb_connection, "_ANSWER_SECONDS", 1)
+        samba.pause()
+        return session
+
+    monkeypatch.setattr(smb_client, "login", silenced)
+    try:
+        one.end_session(told)
+        one.close()
+    finally:
+        samba.resume()
+    assert [connection.transport.connected for connection in connections] == [False, False]
+    assert [connection._t_worker.is_alive() for connection in connections] == [False, False]
+    vanished.close()
 
 
 def test_a_new_key_is_used_for_the_next_connection(samba: SambaServer) -> None:
