@@ -25,6 +25,7 @@ from tests.azure.qemu import QemuRoom
 from tests.azure.served import ServedShares
 from tests.azure.standin import StandIn
 from tests.machines.machine import Machine
+from tests.machines.ports import free_port
 from tests.machines.samba import SambaServer
 
 VM = "compute:VirtualMachine"
@@ -168,7 +169,7 @@ class Staging(Clone):
 @contextlib.contextmanager
 def _tunnel(line: str, port: int) -> Iterator[int]:
     # the port on this side is another one: the machine that tests may have a demo of its own at 6603
-    here = _free_port()
+    here = free_port()
     words = shlex.split(os.path.expandvars(line).replace(f"-L {port}:", f"-L {here}:"))
     with subprocess.Popen(words, stdin=subprocess.DEVNULL) as tunnel:
         try:
@@ -185,12 +186,6 @@ def _login(host: str, port: int, password: str) -> pymysql.Connection:
     return pymysql.connect(
         host=host, port=port, user="root", password=password, ssl=trusting, connect_timeout=60, read_timeout=60
     )
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _wait_for(port: int, tunnel: subprocess.Popen[bytes]) -> None:
