@@ -28,6 +28,8 @@ OURS = "datadocker/azurefile:"
 LABEL = "io.datadocker.stack"
 # of containers that do one thing on the plugin's folder, whose path it is
 ONEOFF = "io.datadocker.oneoff"
+# as long as a provider would have waited for one
+ONEOFF_SECONDS = 600
 # in this order: a container has volumes, and a volume a plugin
 REMOVED = (CONTAINER, VOLUME, PLUGIN)
 Operation = dict[str, Any]
@@ -164,12 +166,15 @@ def _has_labels(wanted: dict[str, str], shown: str) -> bool:
 
 
 def _remove_oneoffs(docker: list[str], mark: str) -> None:
-    """Removes containers that did, or were going to do, something for the killed run on a folder or for a database."""
-    ended = ["--filter", "status=exited", "--filter", "status=created"]
+    """Removes containers that did, do or were to do something for the killed run on a folder or for a database."""
+    # one that runs on an engine over ssh may be another machine's, which has turns of its own
+    ended = ["--filter", "status=exited", "--filter", "status=created"] if docker[0] == "ssh" else []
     with _turn(mark):
-        listed = _call([*docker, "ps", "-aq", "--filter", f"label={ONEOFF}={mark}", *ended])
-        if listed and listed.split():
-            _call([*docker, "rm", "-fv", *listed.split()])
+        listed = (_call([*docker, "ps", "-aq", "--filter", f"label={ONEOFF}={mark}", *ended]) or "").split()
+        if listed:
+            # what it does to a folder is better done than half done
+            _call([*docker, "wait", *listed], ONEOFF_SECONDS)
+            _call([*docker, "rm", "-fv", *listed])
 
 
 def _turn(what: str) -> AbstractContextManager[None]:
@@ -206,10 +211,14 @@ def _used(docker: list[str], driver: str) -> bool:
     return any((listed := _call([*docker, *what])) is None or listed.strip() for what in (of_driver, of_stacks))
 
 
-def _call(command: list[str]) -> str | None:
-    """What `command` printed, or nothing if it failed."""
+def _call(command: list[str], limit: float | None = None) -> str | None:
+    """What `command` printed, or nothing if it failed or did not end within `limit` seconds."""
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=limit, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return None
     except FileNotFoundError:
         raise ToolchainError(f"{command[0]} is needed to put right what the killed run left: install it") from None
     return done.stdout if done.returncode == 0 else None

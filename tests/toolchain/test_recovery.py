@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from toolchain import vanished
+from toolchain import recovery, vanished
 from toolchain.backend import Backend
 from toolchain.progress import ToolchainError
 from toolchain.recovery import CONTAINER, IMAGE, IMPORTED, PLUGIN, VOLUME, recover
@@ -167,6 +167,46 @@ def test_what_the_killed_run_was_doing_on_the_plugins_folder_is_removed(
     killed.recover()
     assert not there("mine")
     assert there("theirs")
+
+
+@pytest.fixture
+def at_work(tmp_path: Path) -> Iterator[Path]:
+    """A container that does something on the plugin's folder for a while, and makes a file when it is done."""
+    image = os.environ.get("DATADOCKER_TEST_BASE_BOOKWORM", "debian:bookworm-slim")
+    flags = ["--network=none", "--label=io.datadocker.oneoff=/ddtest", f"--volume={tmp_path}:/x"]
+    made = docker("run", "-d", "--name", f"{TAG}mine", *flags, image, "sh", "-c", "sleep 3; touch /x/done")
+    yield tmp_path / "done"
+    subprocess.run(["docker", "rm", "-f", made], capture_output=True, check=False)
+
+
+def test_what_is_still_at_work_there_is_waited_for_and_removed(killed: Killed, at_work: Path) -> None:
+    killed.during("creating", f"{TAG}plugin", kind=PLUGIN)
+    killed.recover()
+    assert not there("mine")
+    assert at_work.exists()
+
+
+def test_what_never_ends_there_is_removed_after_all(
+    killed: Killed, at_work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recovery, "ONEOFF_SECONDS", 0.1)
+    killed.during("creating", f"{TAG}plugin", kind=PLUGIN)
+    killed.recover()
+    assert not there("mine")
+    assert not at_work.exists()
+
+
+def test_what_is_at_work_on_another_machine_is_left_to_whose_it_is(
+    killed: Killed, at_work: Path, container: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    container("ended", "io.datadocker.oneoff=/ddtest")
+    (tmp_path / "ssh").write_text('#!/bin/sh\nwhile [ "$1" != docker ]; do shift; done\neval "$*"\n')
+    (tmp_path / "ssh").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    killed.during("creating", f"{TAG}plugin", kind=PLUGIN)
+    killed.state.write_text(killed.state.read_text().replace("unix:///var/run/docker.sock", "ssh://ops@192.0.2.1:22"))
+    killed.recover()
+    assert (there("mine"), there("ended")) == (True, False)
 
 
 def test_one_that_was_being_deleted_is_deleted_by_its_id(killed: Killed, container: Callable[..., str]) -> None:
