@@ -96,6 +96,7 @@ def made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tmp_path_factory: pyte
         yield SimpleNamespace(containers=SimpleNamespace(create=create))
 
     monkeypatch.setattr(credentials, "engine_client", client)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     return asked
 
 

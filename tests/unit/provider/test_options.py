@@ -43,7 +43,8 @@ class OneOff(FakeEngine):
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[OneOff]:
+def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[OneOff]:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     with served(OneOff(tmp_path / "docker.sock")) as running:
         yield running
 
