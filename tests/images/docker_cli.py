@@ -150,8 +150,9 @@ class Engine:
         docker("rm", "-f", container.name)
 
     def clean(self) -> None:
-        if self.containers:
-            docker("rm", "-f", "-v", *self.containers)
+        # one at a time: an engine of 20.10 may lock up when several leave a network at once (moby#46661)
+        for container in self.containers:
+            docker("rm", "-f", "-v", container)
         if self.volumes:
             docker("volume", "rm", "-f", *self.volumes)
 

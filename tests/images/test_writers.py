@@ -9,11 +9,14 @@ from tests.images.docker_cli import Container, Engine, Result, docker, must, wai
 
 pytestmark = pytest.mark.engine
 
+# as in a stack: an engine of 20.10 may lock up when several containers leave a network at once (moby#46661)
+ALONE = ("--network", "none")
+
 
 def start_writers(engine: Engine, image: str, logs: str, config: str | None, count: int = 3) -> list[Container]:
     writers = []
     for number in range(1, count + 1):
-        flags = ["-v", f"{logs}:/logs", "--hostname", f"docker{number}"]
+        flags = [*ALONE, "-v", f"{logs}:/logs", "--hostname", f"docker{number}"]
         if config is not None:
             flags += ["-v", f"{config}:/config"]
         writers.append(engine.start(image, flags=flags))
@@ -22,14 +25,14 @@ def start_writers(engine: Engine, image: str, logs: str, config: str | None, cou
 
 def configure(image: str, config: str, text: str) -> None:
     must(
-        *("run", "--rm", "-i", "-v", f"{config}:/config", image),
+        *("run", "--rm", "-i", *ALONE, "-v", f"{config}:/config", image),
         *("sh", "-c", "cat >/config/writers.conf"),
         stdin=text,
     )
 
 
 def lines(image: str, logs: str) -> list[str]:
-    return must("run", "--rm", "-v", f"{logs}:/logs", image, "cat", "/logs/testfile").splitlines()
+    return must("run", "--rm", *ALONE, "-v", f"{logs}:/logs", image, "cat", "/logs/testfile").splitlines()
 
 
 def stop(writers: list[Container]) -> None:
@@ -37,7 +40,7 @@ def stop(writers: list[Container]) -> None:
 
 
 def counted(reader_image: str, logs: str) -> Result:
-    return docker("run", "--rm", "-v", f"{logs}:/logs", reader_image, "count")
+    return docker("run", "--rm", *ALONE, "-v", f"{logs}:/logs", reader_image, "count")
 
 
 @pytest.mark.parametrize(
@@ -131,7 +134,7 @@ def test_existing_config_is_kept(engine: Engine, writer_image: str) -> None:
 
 def test_a_pipe_in_the_place_of_the_config_stops_no_writer(engine: Engine, writer_image: str) -> None:
     logs, config = engine.volume(), engine.volume()
-    must("run", "--rm", "-v", f"{config}:/config", writer_image, "mkfifo", "/config/writers.conf")
+    must("run", "--rm", *ALONE, "-v", f"{config}:/config", writer_image, "mkfifo", "/config/writers.conf")
     writers = start_writers(engine, writer_image, logs, config, count=1)
     wait_until(lambda: writers[0].shell("test -s /logs/testfile").code == 0, "writing", 10)
 
@@ -139,7 +142,7 @@ def test_a_pipe_in_the_place_of_the_config_stops_no_writer(engine: Engine, write
 def test_both_end_at_once(engine: Engine, writer_image: str, reader_image: str) -> None:
     logs = engine.volume()
     started = [*start_writers(engine, writer_image, logs, None, count=1)]
-    started.append(engine.start(reader_image, flags=("-v", f"{logs}:/logs")))
+    started.append(engine.start(reader_image, flags=(*ALONE, "-v", f"{logs}:/logs")))
     time.sleep(1)
     for container in started:
         begin = time.monotonic()
@@ -150,7 +153,7 @@ def test_both_end_at_once(engine: Engine, writer_image: str, reader_image: str) 
 
 def test_reader_waits_for_the_file_and_follows_it(engine: Engine, writer_image: str, reader_image: str) -> None:
     logs = engine.volume()
-    reader = engine.start(reader_image, flags=("-v", f"{logs}:/logs"))
+    reader = engine.start(reader_image, flags=(*ALONE, "-v", f"{logs}:/logs"))
     wait_until(lambda: "waiting for /logs/testfile" in reader.logs(), "it waits")
     start_writers(engine, writer_image, logs, None, count=2)
     wait_until(lambda: "docker1 2" in reader.logs() and "docker2 2" in reader.logs(), "followed")
@@ -173,7 +176,7 @@ def test_reader_waits_for_the_file_and_follows_it(engine: Engine, writer_image: 
 )
 def test_count(reader_image: str, tmp_path: Path, text: str, code: int, row: list[str], summary: str) -> None:
     (tmp_path / "file").write_text(text)
-    result = docker("run", "--rm", "-v", f"{tmp_path}:/t:ro", reader_image, "count", "/t/file")
+    result = docker("run", "--rm", *ALONE, "-v", f"{tmp_path}:/t:ro", reader_image, "count", "/t/file")
     assert result.code == code, result.text
     assert row in [line.split() for line in result.out.splitlines()]
     assert result.out.splitlines()[-1] == summary
@@ -182,6 +185,6 @@ def test_count(reader_image: str, tmp_path: Path, text: str, code: int, row: lis
 
 
 def test_count_of_no_file_is_an_error_of_its_own(reader_image: str) -> None:
-    result = docker("run", "--rm", reader_image, "count", "/none")
+    result = docker("run", "--rm", *ALONE, reader_image, "count", "/none")
     assert result.code == 2
     assert "cannot read /none" in result.err
