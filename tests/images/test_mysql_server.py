@@ -54,7 +54,8 @@ def test_clean_stop_leaves_nothing_to_recover_and_a_kill_does(engine: Engine, my
 
 def test_a_stop_just_after_the_start_is_heard(engine: Engine, mysql_image: str) -> None:
     """Else the engine waits in vain, and then kills a server that runs by now."""
-    container = server(engine, mysql_image, engine.volume())
+    # as in a stack: without, the first process hears nothing in the moment in which it becomes the image's own init
+    container = server(engine, mysql_image, engine.volume(), flags=("--init",))
     container.wait_ready()
     must("stop", "-t", "30", container.name)
     for pause in (0, 0.02, 0.05, 0.1, 0.15, 0.2):
