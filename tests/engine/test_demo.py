@@ -211,10 +211,9 @@ def places(project: Project) -> dict[str, str]:
         "containers' logs": "".join(map(_log, containers)),
         "engine's log": LOG.read_text(errors="replace") if LOG.exists() else _journal(),
         "processes": "\n".join(
-            (p / f).read_bytes().decode(errors="replace")
+            (called + b"\n" + _read(p / "environ")).decode(errors="replace")
             for p in Path("/proc").glob("[0-9]*")
-            for f in ("cmdline", "environ")
-            if _readable(p / f) and b"pytest" not in (p / "cmdline").read_bytes()
+            if b"pytest" not in (called := _read(p / "cmdline"))
         ),
     }
 
@@ -240,12 +239,12 @@ def _journal() -> str:
     return subprocess.run(shown, capture_output=True, text=True, check=True).stdout
 
 
-def _readable(path: Path) -> bool:
+def _read(path: Path) -> bytes:
+    """Nothing, if its process has ended."""
     try:
-        path.read_bytes()
+        return path.read_bytes()
     except OSError:
-        return False
-    return True
+        return b""
 
 
 def test_state_is_json_that_names_what_is_secret(project: Project, demo: auto.Stack) -> None:
