@@ -117,7 +117,8 @@ def test_a_second_server_on_the_same_files_is_refused_and_told_who_holds_them(
         "run", "-d", "-v", f"{project.prefix}dbs:/var/lib/mysql", "-p", f"{free_port()}:3306",
         "-e", "MYSQL_ROOT_PASSWORD=mypassword", "--name", f"{project.prefix}mydb2", image, check=False,
     )  # fmt: skip
-    assert time.monotonic() - started < 2
+    # it does not wait for a takeover
+    assert time.monotonic() - started < 20
     assert f'container "{project.prefix}mydb"' in said
     assert project.sql(demo, "SELECT 1") == "1"
 

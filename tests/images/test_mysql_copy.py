@@ -70,7 +70,7 @@ def test_copy_killed_at_a_given_step_is_finished_by_the_next_start(
     stand_in.chmod(0o755)
     volume = engine.volume()
     killed = server(engine, mysql_image, volume, flags=("-v", f"{stand_in}:/usr/local/bin/{command}:ro"))
-    wait_until(lambda: killed.shell("test -e /tmp/frozen").code == 0, f"{command} frozen", 20)
+    wait_until(lambda: killed.shell("test -e /tmp/frozen").code == 0, f"{command} frozen")
     must("kill", "-s", "KILL", killed.name)
     assert in_volume(mysql_image, volume, f"test -d {STAGING} && echo yes") == "yes"
     engine.remove(killed)

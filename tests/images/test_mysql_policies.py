@@ -37,7 +37,7 @@ def typed(container: Container, statements: str) -> None:
 
 
 def serves(container: Container, root: str = "root", ann: str = "ann") -> None:
-    container.wait_ready(20)
+    container.wait_ready()
     for user, password in (("root", root), ("ann", ann)):
         answer = container.sql("SHOW DATABASES LIKE 'shop'", password, user=user, tcp=True)
         assert answer.out == "shop\n", answer.text
@@ -112,7 +112,7 @@ def test_a_changed_password_that_a_policy_refuses_keeps_nobody_else_out(
     must("stop", "-t", "30", container.name)
     upload_secrets(container, secrets(root="CANARY", ann="changed", hashed=False), tmp_path / "refused")
     must("start", container.name)
-    wait_until(lambda: container.sql("DO 1", "changed", user="ann", tcp=True).code == 0, "ann is served", 20)
+    wait_until(lambda: container.sql("DO 1", "changed", user="ann", tcp=True).code == 0, "ann is served")
     health = container.exec(HEALTH, "--now")
     assert health.code == 1
     assert "Access denied for user 'root'@'localhost'" in health.out
@@ -128,7 +128,7 @@ def test_a_first_password_that_a_policy_refuses_leaves_root_open_to_nobody(
 ) -> None:
     plugin = "--plugin-load-add=validate_password.so"
     container = start(engine, mysql_image, tmp_path, secrets(hashed=False), plugin)
-    wait_until(lambda: container.sql("DO 1", "ann", user="ann", tcp=True).code == 0, "ann is served", 20)
+    wait_until(lambda: container.sql("DO 1", "ann", user="ann", tcp=True).code == 0, "ann is served")
     assert "Access denied for user 'root'@'localhost'" in container.exec(HEALTH, "--now").out
     assert "Access denied for user 'root'@'localhost'" in container.sql("SELECT 1", "").err
 

@@ -61,13 +61,17 @@ def proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
 def test_what_a_proxy_reaches_is_reachable(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
     # of a name that nobody has: without the proxy there is no way
     monkeypatch.setattr(clis, "PROBED", "http://get.pulumi.invalid/install.sh")
+    monkeypatch.setattr(clis, "PROBE_SECONDS", 60)
     assert clis._probe() == "official"
     proxy.status = 503
     assert clis._probe() == "source"
     assert proxy.asked == ["GET http://get.pulumi.invalid/install.sh"] * 2
 
 
-def test_what_a_proxy_refuses_is_built(proxy: Proxy, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_a_proxy_refuses_is_built(
+    proxy: Proxy, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(clis, "PROBE_SECONDS", 60)
     assert clis._probe() == "source"
     assert proxy.asked == ["CONNECT get.pulumi.com:443"]
     assert "pulumiw: get.pulumi.com is not reachable: toolchain source" in capsys.readouterr().err

