@@ -243,7 +243,8 @@ def test_an_interrupt_ends_the_program_at_once(project: Project) -> None:
     os.killpg(cli.pid, signal.SIGINT)
     interrupted = time.monotonic()
     output, _ = cli.communicate(timeout=TIMEOUT)
-    assert time.monotonic() - interrupted < 20
+    # the engine kills a host that has not ended after 5 s
+    assert time.monotonic() - interrupted < 4.5
     assert cli.returncode == 1
     assert "update canceled" in output
     assert "Traceback" not in output
