@@ -1,5 +1,6 @@
 """Fixtures of the plugin's tests: processes, folders and a stand-in engine that clean up."""
 
+import json
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -58,6 +59,19 @@ def watched(start_plugin: Callable[..., PluginProcess], engine: FakeEngine) -> P
     process = start_plugin(engine=engine.path)
     engine.wait_for_listener()
     return process
+
+
+@pytest.fixture
+def start_patient(start_plugin: Callable[..., PluginProcess], engine: FakeEngine) -> Callable[..., PluginProcess]:
+    """Start the same with more time for what a busy machine does late: constants of the fence."""
+
+    def start(**seconds: float) -> PluginProcess:
+        environment = {"FENCE_SECONDS": json.dumps(seconds)}
+        process = start_plugin(engine=engine.path, module="tests.plugin.patient", environment=environment)
+        engine.wait_for_listener()
+        return process
+
+    return start
 
 
 @pytest.fixture(scope="session")

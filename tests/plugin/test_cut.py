@@ -90,7 +90,7 @@ def test_the_force_is_repeated_on_a_mount_in_its_place_until_nothing_writes_any_
 def test_what_never_ends_is_unmounted_all_the_same(
     kernel: Kernel, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mounts, "_CUT_SECONDS", 0.1)
+    monkeypatch.setattr(mounts, "_CUT_SECONDS", 1)
     mounts.cut(target, lambda: False)
     assert len(kernel.forces()) > 2
     assert not target.exists()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from azurefile import liveness
@@ -36,6 +36,7 @@ def test_folders_overlap_if_one_contains_the_other(one: str, other: str, overlap
     assert overlap(other, one) is overlapping
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from("ab"), max_size=4), st.lists(st.sampled_from("ab"), max_size=4))
 def test_overlap_is_containment(one: list[str], other: list[str]) -> None:
     contains = one == other[: len(one)] or other == one[: len(other)]

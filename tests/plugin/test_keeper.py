@@ -136,12 +136,13 @@ def test_a_renewal_that_failed_is_tried_again_long_before_the_next_is_due(
 
     monkeypatch.setattr(one.leases, "renew", renew)
     lost: list[Lease] = []
-    period = 1.2
+    period = 2.0
     started = time.monotonic()
     keep(period * RENEWALS, lost.append)
-    assert tried.wait(5 * period)
+    assert tried.wait(30)
     assert times[0] - started >= period
-    assert times[2] - times[0] < period
+    # two more periods otherwise
+    assert times[2] - times[0] < 1.75 * period
     assert lost == []
 
 
@@ -233,12 +234,13 @@ def test_a_renewal_that_takes_long_does_not_delay_the_next(
         times.append(time.monotonic())
         if len(times) == 2:
             tried.set()
-        tried.wait(0.5)
+        tried.wait(1.6)
 
     monkeypatch.setattr(one.leases, "renew", renew)
-    keep(0.6 * RENEWALS)
-    assert tried.wait(5)
-    assert times[1] - times[0] < 1.0
+    keep(1.8 * RENEWALS)
+    assert tried.wait(30)
+    # 3.4 s if one were added to the other
+    assert times[1] - times[0] < 3.3
 
 
 def test_changes_of_one_hold_put_no_others_renewal_off(
@@ -257,7 +259,7 @@ def test_changes_of_one_hold_put_no_others_renewal_off(
         time.sleep(0.05)
 
     monkeypatch.setattr(one.leases, "renew", renew)
-    keep(0.3 * RENEWALS)
+    keep(1 * RENEWALS)
     busy.changed = True
 
     def both() -> None:
