@@ -2,7 +2,9 @@
 
 import json
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -72,6 +74,26 @@ def start_patient(start_plugin: Callable[..., PluginProcess], engine: FakeEngine
         return process
 
     return start
+
+
+@pytest.fixture
+def end_engine(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """End the stand-in engine for who listens to it; the next one is asked, and does not answer yet."""
+    asked, answer = threading.Event(), engine._answer
+
+    def answered(request: BaseHTTPRequestHandler) -> None:
+        if request.path.startswith("/events"):
+            asked.set()
+        answer(request)
+
+    def end() -> None:
+        engine.silent = True
+        monkeypatch.setattr(engine, "_answer", answered)
+        engine.drop()
+        # who asks again has seen that the one before has ended
+        assert asked.wait(30)
+
+    return end
 
 
 @pytest.fixture(scope="session")

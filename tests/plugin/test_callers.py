@@ -5,6 +5,7 @@ import json
 import os
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +26,14 @@ from tests.plugin.shared import Machine, volume
 pytestmark = pytest.mark.root
 
 
-def test_a_mount_that_waits_ends_with_its_caller(watched: PluginProcess, engine: FakeEngine) -> None:
+def test_a_mount_that_waits_ends_with_its_caller(
+    watched: PluginProcess, engine: FakeEngine, end_engine: Callable[[], None]
+) -> None:
     """A folder given to nobody would be held for ever."""
     watched.create("dbs", share="dbs", exclusive="true")
     watched.mount_for_an_engine_that_ends("dbs", "a")
     _named_without_process(watched, engine)
-    engine.silent = True
-    engine.drop()
-    # an engine takes longer to mount again than the plugin to see that the one before has ended
-    time.sleep(0.5)
+    end_engine()
     waiting = UnixConnection(watched.socket)
     waiting.request("POST", "/VolumeDriver.Mount", json.dumps({"Name": "dbs", "ID": "b"}))
     time.sleep(0.5)

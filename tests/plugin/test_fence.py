@@ -173,6 +173,13 @@ def test_a_killed_plugins_container_stays_protected_from_another_plugin(
     one.mount("dbs", "a")
     mydb = engine.run("mydb", "dbs")
     holder_is(one, "dbs", "mydb")
+
+    def written() -> None:
+        """What memory knows is on the disk a moment later."""
+        record = json.loads((one.root / "fence/dbs/one.dbs.json").read_text())
+        assert [container["pid"] for container in record["containers"]] == [mydb.process.pid]
+
+    eventually(written)
     one.kill()
     with pytest.raises(Refused, match='"mydb"'):
         two.mount("dbs", "b")

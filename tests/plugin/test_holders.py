@@ -199,7 +199,7 @@ def test_the_engine_restarting_under_a_live_container_changes_nothing(
 
 
 def test_what_an_engine_was_starting_when_it_crashed_makes_way_before_the_next_one_answers(
-    watched: PluginProcess, engine: FakeEngine
+    watched: PluginProcess, engine: FakeEngine, end_engine: Callable[[], None]
 ) -> None:
     """It mounts for what restarts by policy first, and only once: that waits until the start is too old."""
     watched.create("dbs", share="dbs", exclusive="true")
@@ -209,10 +209,7 @@ def test_what_an_engine_was_starting_when_it_crashed_makes_way_before_the_next_o
     engine.containers.append(mydb)
     engine.tell("volume", "mount", "dbs", container=mydb.id)
     eventually(lambda: _assert_names(watched, ["mydb"]))
-    engine.silent = True
-    engine.drop()
-    # An engine takes longer to start than the plugin to see that the one before has ended.
-    time.sleep(0.5)
+    end_engine()
     watched.mount("dbs", "b")
 
 
