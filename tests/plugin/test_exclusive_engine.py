@@ -3,13 +3,14 @@
 It runs in network and mount namespaces of its own, so the machine's engine is left alone.
 """
 
+import contextlib
 import os
 import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -49,7 +50,7 @@ class OwnEngine:
 
     def install(self, *, live_restore: bool) -> None:
         self._live_restore = live_restore
-        time.sleep(0.3)
+        eventually(self._has_namespaces, 30)
         self.start()
         self.docker("load", "-i", str(self._image), timeout=300)
         self.plugin.install()
@@ -94,9 +95,13 @@ class OwnEngine:
             self._engine.terminate()
             self._engine.wait(60)
         for pid in self._leftovers():
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self._keeper.kill()
         self._keeper.wait()
+
+    def _has_namespaces(self) -> None:
+        assert Path(f"/proc/{self._keeper.pid}/cmdline").read_bytes().startswith(b"sleep\0")
 
     def _leftovers(self) -> list[int]:
         """Processes of this engine: those that name its folder, and what they started."""
@@ -142,10 +147,11 @@ def own_engine(parts: tuple[Path, Path, str]) -> Iterator[Callable[[bool], OwnEn
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def is_up(docker: Docker, name: str) -> None:
+def is_up(docker: Docker, name: str, killed: int = 0) -> None:
     found = docker.inspect(name)
     assert found["State"]["Running"], found["State"]
     assert not found["State"]["Restarting"]
+    assert found["State"]["Pid"] not in (0, killed)
 
 
 def refused(engine: OwnEngine, image: str) -> None:
@@ -170,9 +176,9 @@ def test_a_database_comes_back_under_its_fence(
         refused(engine, image)
         engine.docker("cp", "mydb:/data/file", str(engine.folder / "copy"))
         refused(engine, image)
-        os.kill(engine.docker.pid("mydb"), signal.SIGKILL)
-        time.sleep(0.3)
-        eventually(lambda: is_up(engine.docker, "mydb"), 30)
+        killed = engine.docker.pid("mydb")
+        os.kill(killed, signal.SIGKILL)
+        eventually(partial(is_up, engine.docker, "mydb", killed), 30)
         refused(engine, image)
     engine.docker("rm", "-f", "mydb")
     engine.run("mydb2", "dbs", image)
