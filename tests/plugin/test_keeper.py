@@ -181,12 +181,13 @@ def test_a_restarted_plugin_waits_a_moment_for_its_locks(one: Machine, monkeypat
     lease = one.claim()
     keeper = Keeper(one.leases, TAKEOVER, lambda _: None)
     lease.changed = True
+    monkeypatch.setattr(keeper_module, "_SETTLE_SECONDS", 60)
     settled = threading.Thread(target=keeper.settle)
     settled.start()
     settled.join(0.2)
     assert settled.is_alive()
     one.leases.renew(lease)
-    settled.join(1)
+    settled.join(30)
     assert not settled.is_alive()
     # a share that is away keeps nobody waiting
     monkeypatch.setattr(keeper_module, "_SETTLE_SECONDS", 0.1)
