@@ -266,9 +266,10 @@ class ListWatch:
 
     def check(self, *, away: bool = False) -> None:
         """Asserts that the lists came at once and were complete, as they can't be while the plugin is `away`."""
-        assert self._full
-        assert self._slowest < (AWAY_SECONDS if away else LIST_SECONDS)
-        assert away or not self._short
+        assert self._full, "no list was complete"
+        limit = AWAY_SECONDS if away else LIST_SECONDS
+        assert self._slowest < limit, f"a list took {self._slowest:.1f} s more than a ping"
+        assert away or not self._short, self._short
 
     def _run(self) -> None:
         with ThreadPoolExecutor(1) as pool:
