@@ -45,7 +45,9 @@ class ImportedImage(EngineResource):
                 if props["engine"]["url"].startswith("ssh:"):
                     _check_architecture(engine, props["archive"])
                 with _to_send(props) as archive:
-                    engine.api.import_image(src=archive, repository=repository, tag=tag, changes=labels)
+                    made = _last_status(engine.api.import_image(src=archive, changes=labels))
+                # the engine finishes an import that nobody waits for any more: it would come with a tag after a destroy
+                engine.api.tag(made, repository, tag)
         return reference
 
     def read(self, identity: str, props: Props) -> Props | None:
@@ -92,8 +94,6 @@ def _relabel(engine: DockerClient, image: str, reference: str, labels: dict[str,
 
     The SDK's own build asks the user's credential helpers for all that they know, and fails where there is none.
     """
-    from docker.errors import DockerException
-
     dockerfile, context = f"FROM {image}\n".encode(), io.BytesIO()
     with tarfile.open(fileobj=context, mode="w") as packed:
         entry = tarfile.TarInfo("Dockerfile")
@@ -106,10 +106,23 @@ def _relabel(engine: DockerClient, image: str, reference: str, labels: dict[str,
         data=context.getvalue(),
         timeout=ENGINE_SECONDS,
     )
-    # what fails in the middle of a build ends an answer that began well
-    for said in map(json.loads, answer.text.splitlines()):
+    _last_status(answer.text)
+
+
+def _last_status(answer: str) -> str:
+    """What the engine said last; what fails in the middle ends an answer that began well.
+
+    Raises:
+        docker.errors.DockerException: if it failed.
+    """
+    from docker.errors import DockerException
+
+    status = ""
+    for said in map(json.loads, answer.splitlines()):
         if reason := said.get("error") or said.get("message"):
             raise DockerException(reason)
+        status = said.get("status", status)
+    return status
 
 
 def _same_content(engine: DockerClient, repository: str, content: str) -> str | None:

@@ -28,6 +28,8 @@ OURS = "datadocker/azurefile:"
 LABEL = "io.datadocker.stack"
 # of containers that do one thing on the plugin's folder, whose path it is
 ONEOFF = "io.datadocker.oneoff"
+# of images made of a root filesystem, whose content it names
+ROOTFS = "io.datadocker.rootfs"
 # as long as a provider would have waited for one
 ONEOFF_SECONDS = 600
 # in this order: a container has volumes, and a volume a plugin
@@ -147,10 +149,16 @@ def _remove_just_tagged(docker: list[str], operation: Operation) -> None:
     given = operation["resource"]["inputs"]
     reference = str(given.get("reference") or given.get("name"))
     wanted = given.get("labels") or (given.get("build") or {}).get("label") or {}
-    shown = _call([*docker, "image", "inspect", "-f", "'{{json .Config.Labels}}'", reference])
-    if operation["type"] == "creating" and shown is not None and _has_labels(wanted, shown):
-        # another stack's tag keeps what both have
-        _call([*docker, "rmi", "-f", reference])
+    # another stack's tag keeps what both have
+    made = {reference: ["-f"]}
+    if "content" in given:
+        # what is imported has a tag once it is whole
+        which = ["--filter", "dangling=true", "--filter", f"label={ROOTFS}={given['content']}"]
+        made |= {image: [] for image in (_call([*docker, "images", "-q", *which]) or "").split()}
+    for image, how in made.items():
+        shown = _call([*docker, "image", "inspect", "-f", "'{{json .Config.Labels}}'", image])
+        if operation["type"] == "creating" and shown is not None and _has_labels(wanted, shown):
+            _call([*docker, "rmi", *how, image])
 
 
 def _labels(resource: dict[str, Any]) -> dict[str, str]:

@@ -63,7 +63,7 @@ class Killed:
         if kind == IMAGE:
             inputs = {"name": name, "build": {"label": LABELS}}
         elif kind == IMPORTED:
-            inputs = {"reference": name, "labels": LABELS}
+            inputs = {"reference": name, "labels": LABELS, "content": TAG}
         pending: dict[str, Any] = {"type": kind, "inputs": inputs}
         provider = {"type": "pulumi:providers:docker", "inputs": {"host": "unix:///var/run/docker.sock"}}
         latest = {
@@ -154,6 +154,24 @@ def test_an_image_that_was_just_tagged_is_removed_if_it_is_the_stacks(
         killed.recover()
         tags = docker("images", "--format", "{{.Tag}}", f"{TAG}image").split()
         assert sorted(tags) == (["mine", "theirs"] if stays else ["theirs"])
+    finally:
+        subprocess.run(["docker", "rmi", "-f", mine, theirs], capture_output=True, check=False)
+
+
+def test_what_was_imported_and_has_no_tag_yet_is_removed_if_it_is_the_stacks(killed: Killed) -> None:
+    made = []
+    for labels in (OURS, OTHER_STACK):
+        changes = [
+            part for label in (*labels, f"io.datadocker.rootfs={TAG}") for part in ("--change", f"LABEL {label}")
+        ]
+        done = subprocess.run(["docker", "import", *changes, "-"], input=bytes(10240), capture_output=True, check=True)
+        made.append(done.stdout.decode().strip())
+    mine, theirs = made
+    try:
+        killed.during("creating", f"{TAG}image:mine", kind=IMPORTED)
+        killed.recover()
+        left = docker("images", "-q", "--no-trunc", "--filter", f"label=io.datadocker.rootfs={TAG}").split()
+        assert left == [theirs]
     finally:
         subprocess.run(["docker", "rmi", "-f", mine, theirs], capture_output=True, check=False)
 

@@ -28,7 +28,7 @@ class ImageEngine(FakeEngine):
         self.images: dict[tuple[str, str], str] = {}
         self.asked: list[tuple[str, dict[str, list[str]], bytes]] = []
         self.architecture = platform.machine()
-        self.built = (200, b'{"stream": "Successfully built abc"}\n')
+        self.answer = (200, b'{"stream": "Step 1/2"}\n{"status": "sha256:made"}\n')
 
     def respond(self, method: str, path: str, body: bytes) -> tuple[int, bytes] | None:
         what, query = urlsplit(path).path, parse_qs(urlsplit(path).query)
@@ -46,8 +46,8 @@ class ImageEngine(FakeEngine):
         if what.endswith("/json"):
             return 200, json.dumps({"Id": "sha256:there"}).encode()
         if method == "POST":
-            self.asked.append((what.rsplit("/", 1)[1], query, body))
-            return self.built
+            self.asked.append((what.partition("/images/")[2] or what.rsplit("/", 1)[1], query, body))
+            return self.answer
         return None
 
 
@@ -77,10 +77,12 @@ def test_an_engine_without_these_files_is_sent_them(engine: ImageEngine, tmp_pat
         ("datadocker/writer", "bases-1-bookworm"): "sha256:writer",
     }
     make(engine, tmp_path)
-    ((what, query, body),) = engine.asked
+    (what, query, body), (then, tag, _) = engine.asked
     assert (what, body) == ("create", b"files")
-    assert query["repo"] == ["datadocker/base-bookworm"]
     assert f'LABEL {CONTENT_LABEL}="bases-1-bookworm"' in query["changes"]
+    # killed in between, it leaves no tag that comes after a destroy
+    assert not query.keys() & {"repo", "tag"}
+    assert (then, tag) == ("sha256:made/tag", {"repo": ["datadocker/base-bookworm"], "tag": ["1"], "force": ["0"]})
 
 
 @pytest.fixture
@@ -97,7 +99,7 @@ def remote(engine: ImageEngine, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def test_over_a_network_they_are_sent_compressed(engine: ImageEngine, tmp_path: Path, remote: str) -> None:
     make(engine, tmp_path, remote)
-    ((what, _, body),) = engine.asked
+    (what, _, body), _ = engine.asked
     assert (what, gzip.decompress(body)) == ("create", b"files")
 
 
@@ -132,10 +134,11 @@ def test_an_engine_that_has_them_only_gets_other_labels(
     ("status", "said"),
     [(200, b'{"stream": "Step 1/2"}\n{"errorDetail": {"message": "x"}, "error": "x"}\n'), (400, b'{"message":"x"}\n')],
 )
-def test_other_labels_that_are_refused_are_one_line(
-    engine: ImageEngine, tmp_path: Path, status: int, said: bytes
+@pytest.mark.parametrize("there", [True, False])
+def test_files_or_other_labels_that_are_refused_are_one_line(
+    engine: ImageEngine, tmp_path: Path, status: int, said: bytes, there: bool
 ) -> None:
-    engine.images = {("datadocker/base-bookworm", "bases-1-bookworm"): "sha256:there"}
-    engine.built = (status, said)
+    engine.images = {("datadocker/base-bookworm", "bases-1-bookworm"): "sha256:there"} if there else {}
+    engine.answer = (status, said)
     with pytest.raises(Failure, match=r"^the Docker engine refused: x$"):
         make(engine, tmp_path)
