@@ -1,7 +1,5 @@
 """Who must stop because the share did not confirm its lease."""
 
-import logging
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +12,6 @@ from azurefile.errors import ShareError
 from azurefile.identity import Host
 from azurefile.keeper import Keeper
 from azurefile.lease import Lease
-from azurefile.leasememory import LeaseMemory
 from azurefile.leases import RENEWALS, Leases
 from azurefile.owner import Owner
 from azurefile.protocols.flock import FlockStore
@@ -211,19 +208,6 @@ def test_a_watch_that_fails_goes_on(one: Machine, monkeypatch: pytest.MonkeyPatc
     assert looked.wait(5)
 
 
-def test_an_outage_is_one_line_of_the_log(world: World, one: Machine, caplog: pytest.LogCaptureFixture) -> None:
-    one.claim()
-    keeper = Keeper(one.leases, TAKEOVER, lambda _: None)
-    for _ in range(2):
-        world.share_down = True
-        assert not keeper.renew(one.store)
-        assert not keeper.renew(one.store)
-        world.share_down = False
-        assert keeper.renew(one.store)
-    lines = [r for r in caplog.records if r.levelname == "WARNING" and r.message == "lease not renewed"]
-    assert len(lines) == 2
-
-
 def test_a_renewal_that_takes_long_does_not_delay_the_next(
     one: Machine, keep: Keep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -276,67 +260,6 @@ def _assert_confirmed(lease: Lease, when: float) -> None:
 
 def _assert_lost(lost: list[Lease], volumes: list[str]) -> None:
     assert [lease.owner.volume for lease in lost] == volumes
-
-
-def test_a_full_disk_keeps_no_lease_from_its_renewal(world: World, folder: MemoryFolder, tmp_path: Path) -> None:
-    memory = LeaseMemory(tmp_path / "leases")
-    one = Machine(world, folder, "one", memory=memory)
-    held = [one.claim(name, folder=name) for name in ("a", "b")]
-    shutil.rmtree(tmp_path / "leases")
-    world.now += 10
-    Keeper(one.leases, TAKEOVER, lambda _: None).renew(one.store)
-    assert [lease.confirmed for lease in held] == [world.now, world.now]
-
-
-def test_a_disk_that_fails_for_long_is_two_lines_of_the_log(
-    world: World, folder: MemoryFolder, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.INFO)
-    one = Machine(world, folder, "one", memory=LeaseMemory(tmp_path / "leases"))
-    one.claim()
-    keeper = Keeper(one.leases, TAKEOVER, lambda _: None)
-    for _ in range(2):
-        shutil.rmtree(tmp_path / "leases")
-        for _ in range(3):
-            keeper.renew(one.store)
-        (tmp_path / "leases").mkdir()
-        for _ in range(3):
-            keeper.renew(one.store)
-    told = [r.message for r in caplog.records if "remembered" in r.message]
-    assert told == ["renewal not remembered", "renewal remembered again"] * 2
-
-
-def test_a_share_that_is_full_for_long_is_two_lines_of_the_log(
-    world: World, one: Machine, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Its holds go on; one that does not say what is left changes nothing."""
-    caplog.set_level(logging.INFO)
-    lease = one.claim()
-    keeper = Keeper(one.leases, TAKEOVER, lambda _: None)
-    for room in [1 << 20, 0, None, 4096, 1 << 20] * 2:
-        world.now += 1
-        world.room = room
-        assert keeper.renew(one.store)
-        assert lease.confirmed == world.now
-    told = [(r.message, r.__dict__["volume"]) for r in caplog.records if "share" in r.message]
-    assert told == [("share is full, raise its quota or make room", "dbs"), ("share has room again", "dbs")] * 2
-
-
-def test_who_ends_of_a_full_share_and_starts_again_is_told_of_once(
-    world: World, one: Machine, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.INFO)
-    keeper = Keeper(one.leases, TAKEOVER, lambda _: None)
-    for room in (0, None, 0):
-        one.claim()
-        world.room = room
-        assert keeper.renew(one.store)
-        one.leases.release("dbs")
-    one.claim()
-    world.room = 1 << 30
-    assert keeper.renew(one.store)
-    told = [r.message for r in caplog.records if "share" in r.message]
-    assert told == ["share is full, raise its quota or make room", "share has room again"]
 
 
 def test_a_hold_with_a_shorter_takeover_time_than_is_set_now_is_renewed_in_its_own(one: Machine, keep: Keep) -> None:
