@@ -56,7 +56,8 @@ class Machine:
         try:
             if self._qemu.restored:
                 self._wake()
-            self._ssh = Ssh(image, self.folder, self._qemu.ssh_port, first=self._renewal(), seconds=BOOT_SECONDS)
+            boots, port = not self._qemu.restored, self._qemu.ssh_port
+            self._ssh = Ssh(image, self.folder, port, first=self._renewal(), boots=boots, seconds=BOOT_SECONDS)
         except BaseException:
             self._qemu.close()
             raise

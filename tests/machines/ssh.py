@@ -22,8 +22,12 @@ LOGIN = (
 class Ssh:
     """A master connection (ssh_config(5), ControlMaster) as root, and its clients."""
 
-    def __init__(self, image: Path, folder: Path, port: int, *, first: str = "true", seconds: float = 60) -> None:
+    def __init__(
+        self, image: Path, folder: Path, port: int, *, first: str = "true", boots: bool = True, seconds: float = 60
+    ) -> None:
         """Logs in, runs the shell line `first`, sets the clock, and forwards the engine's socket to docker.sock.
+
+        A machine that `boots` is asked whether it has a server before; one that has, needs no connection more.
 
         Raises:
             TimeoutError: if nobody can log in within `seconds`.
@@ -41,7 +45,8 @@ class Ssh:
         ]
         self._log = folder / "ssh.log"
         end = time.monotonic() + seconds
-        _wait_for_banner(port, end)
+        if boots:
+            _wait_for_banner(port, end)
         self._master = self._login(first)
         while not self._is_ready():
             self._master.kill()
