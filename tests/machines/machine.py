@@ -182,16 +182,17 @@ class Machine:
 
     def _renewal(self) -> str:
         """What makes a restored machine another one than its siblings."""
-        return " && ".join(
+        # two machines with the same random numbers would be one client to a share's server
+        reseed = f"echo {os.urandom(64).hex()} | perl -e '{RESEED}'"
+        beside = " && ".join(
             [
-                # two machines with the same random numbers would be one client to a share's server
-                f"echo {os.urandom(64).hex()} | perl -e '{RESEED}'",
                 f"hostname {self.name}",
                 f"echo {self.name} >/etc/hostname",
                 f"echo '127.0.0.1 localhost {self.name}' >/etc/hosts",
                 f"echo {os.urandom(16).hex()} >/etc/machine-id",
             ]
         )
+        return f"{{ {reseed} & }}; {beside} && wait $!"
 
 
 def _overlay(backing: Path, disk: Path) -> None:
