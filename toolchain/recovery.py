@@ -146,6 +146,8 @@ def _remove_just_made(docker: list[str], operation: Operation) -> None:
 
 def _remove_just_tagged(docker: list[str], operation: Operation) -> None:
     """Removes the image that the killed run was making: its tag is made of the stack's labels, and in no state."""
+    if operation["type"] != "creating":
+        return
     given = operation["resource"]["inputs"]
     reference = str(given.get("reference") or given.get("name"))
     wanted = given.get("labels") or (given.get("build") or {}).get("label") or {}
@@ -157,7 +159,7 @@ def _remove_just_tagged(docker: list[str], operation: Operation) -> None:
         made |= {image: [] for image in (_call([*docker, "images", "-q", *which]) or "").split()}
     for image, how in made.items():
         shown = _call([*docker, "image", "inspect", "-f", "'{{json .Config.Labels}}'", image])
-        if operation["type"] == "creating" and shown is not None and _has_labels(wanted, shown):
+        if shown is not None and _has_labels(wanted, shown):
             _call([*docker, "rmi", *how, image])
 
 
