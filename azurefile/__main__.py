@@ -117,7 +117,9 @@ def _serve(arguments: argparse.Namespace) -> None:
     from azurefile.server import application
     from azurefile.settings import Settings
     from azurefile.sight import Sight
+    from azurefile.smallpages import keep_small_pages
 
+    keep_small_pages()
     prepare(root, arguments.state)
     _check_defaults(arguments.defaults)
     driver = Driver(

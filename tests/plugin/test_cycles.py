@@ -18,9 +18,9 @@ pytestmark = [pytest.mark.machines, pytest.mark.root]
 
 COUNT = 200
 SPARE_DESCRIPTORS = 3
-# Python takes memory by the megabyte, and threads that ran at once keep theirs: on a busy machine these come late.
-# A client that kept a connection, or a session's keys, for each mount would take more (seen flat to 1 MB over 460).
-SPARE_KILOBYTES = 4608
+# Python takes memory by the megabyte, some of it late (seen flat to 1 MB over 460). A client that kept a connection, or
+# a session's keys, for each mount would take more.
+SPARE_KILOBYTES = 2048
 
 
 @pytest.fixture(params=["smb", "nfs"])

@@ -39,6 +39,11 @@ def test_cycles_leave_memory_and_descriptors_flat(plugin: PluginProcess) -> None
     assert after[1] - before[1] < SPARE_KILOBYTES, (before, after)
 
 
+def test_the_kernel_gives_no_huge_pages_of_its_own_accord(plugin: PluginProcess) -> None:
+    """Whether it would is the machine's setting, so the process's is looked at."""
+    assert "THP_enabled:\t0" in Path(f"/proc/{plugin.pid}/status").read_text().splitlines()
+
+
 def test_cycles_leave_no_object_behind(tmp_path: Path) -> None:
     """Counted by Python itself, whose memory as the kernel sees it goes in steps."""
     driver = driver_in(tmp_path)
