@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from tests.azure import prebuilt
 from tests.azure.machines import BootFailed, Order, Ran
 from tests.machines.machine import Machine
+from tests.machines.qemu import Qemu
 
 SEED = "/var/lib/cloud/seed/nocloud"
 PLACE = "/var/lib/waagent/run-command"
@@ -241,6 +242,7 @@ def _tell(machine: Machine, name: str, address: str, usual: int, port: int) -> N
 
 
 def _monitor(machine: Machine, line: str) -> None:
-    said = machine._qemu.qmp.monitor(line).strip()
+    assert isinstance(machine.runtime, Qemu)
+    said = machine.runtime.qmp.monitor(line).strip()
     if said and not said.startswith("host forwarding rule for"):
         raise OSError(f"{line}: {said}")

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.machines import snapshot
+from tests.machines import runtime, snapshot
 from tests.machines.machine import Machine
 from tests.machines.nfs import GaneshaServer
 from tests.machines.plugin import MachinePlugin
@@ -23,7 +23,7 @@ EXPORT = "exported"
 @pytest.fixture(scope="session")
 def machine_snapshot() -> Snapshot:
     """A machine that has booted, with an engine and no images."""
-    return snapshot.ensure()
+    return snapshot.ensure(runtime.chosen())
 
 
 @pytest.fixture

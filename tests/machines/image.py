@@ -24,8 +24,8 @@ GUEST_PACKAGES = (
     "docker.io,apparmor,python3,cifs-utils,nfs-common,nfs-kernel-server,smbclient,rclone,fuse3,cloud-init"
 ) + ("" if SUITE == "bookworm" else ",docker-cli")
 FILES = Path(__file__).with_name("guest")
-HOST_PACKAGES = ("mmdebstrap", "qemu-system-x86", "qemu-utils", "e2fsprogs", "openssh-client")
-HOST_PROGRAMS = ("mmdebstrap", "qemu-system-x86_64", "qemu-img", "mke2fs", "ssh", "ssh-keygen")
+HOST_PACKAGES = ("mmdebstrap", "e2fsprogs", "openssh-client")
+HOST_PROGRAMS = ("mmdebstrap", "mke2fs", "ssh", "ssh-keygen")
 
 
 def ensure() -> Path:

@@ -1,4 +1,4 @@
-"""A Debian 12 machine under QEMU."""
+"""A Debian machine, under QEMU or on this machine's own kernel."""
 
 import io
 import itertools
@@ -7,16 +7,15 @@ import shlex
 import subprocess
 import tarfile
 import time
-import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.machines.gdb import write_memory
-from tests.machines.host import Ran
+from tests.machines.command import Ran
 from tests.machines.process import scratch
 from tests.machines.qemu import Memory, Qemu
+from tests.machines.runtime import Runtime
 from tests.machines.ssh import Ssh
 
 BOOT_SECONDS = 300
@@ -27,15 +26,20 @@ _numbers = itertools.count(1)
 
 
 class Machine:
-    """A `Host` under QEMU: of its own disk, network and SSH port; it ends with this object or this process."""
+    """A machine with an engine and a kernel that mounts shares, of its own disk, network and SSH port.
+
+    It ends with this object or this process.
+    """
 
     share_address = "10.0.2.2"
+    """The address under which it reaches servers that listen on this machine's 127.0.0.1."""
 
     def __init__(
         self,
         image: Path,
         backing: Path,
         *,
+        runtime: type[Runtime] = Qemu,
         memory: Memory | None = None,
         name: str | None = None,
         disk: Path | None = None,
@@ -47,19 +51,19 @@ class Machine:
         self.name = name or f"machine{next(_numbers)}"
         self.folder = scratch(self.name[:12])
         self.docker_socket = self.folder / "docker.sock"
-        self.disk = disk or self.folder / "disk.qcow2"
+        """A unix socket on this side that is its engine's."""
+        self.disk = disk or self.folder / runtime.disk
         self._image = image
         self._memory = memory
-        _overlay(backing, self.disk)
+        runtime.overlay(backing, self.disk)
         started = time.monotonic()
-        self._qemu = Qemu(image, self.folder, self.disk, memory=memory)
+        self.runtime: Runtime = runtime(image, self.folder, self.disk, memory=memory)
         try:
-            if self._qemu.restored:
-                self._wake()
-            boots, port = not self._qemu.restored, self._qemu.ssh_port
-            self._ssh = Ssh(image, self.folder, port, first=self._renewal(), boots=boots, seconds=BOOT_SECONDS)
+            if self.runtime.restored:
+                self.runtime.wake()
+            self._ssh = self._login(first=self._renewal(), boots=not self.runtime.restored)
         except BaseException:
-            self._qemu.close()
+            self.runtime.close()
             raise
         self.seconds = time.monotonic() - started
         """How long it took until it ran its first command."""
@@ -75,6 +79,12 @@ class Machine:
     def run(
         self, command: str | Sequence[str], *, input: bytes | None = None, check: bool = True, timeout: float = 60
     ) -> Ran:
+        """Runs a shell line, or a list of arguments, as root.
+
+        Raises:
+            CommandError: if `check` and the exit code is not 0.
+            subprocess.TimeoutExpired: after `timeout` seconds.
+        """
         return self._ssh.run(command, input=input, check=check, timeout=timeout)
 
     def popen(self, command: str | Sequence[str], **options: object) -> "subprocess.Popen[bytes]":
@@ -82,6 +92,7 @@ class Machine:
         return self._ssh.popen(command, **options)
 
     def put(self, content: bytes, path: str, mode: int = 0o644) -> None:
+        """Writes a file, in one step; its folders are made."""
         target, aside = shlex.quote(path), shlex.quote(f"{path}.part")
         line = f'mkdir -p "$(dirname {target})" && umask 077 && cat >{aside}'
         self.run(f"{line} && chmod {mode:o} {aside} && mv {aside} {target}", input=content)
@@ -95,6 +106,7 @@ class Machine:
         return content
 
     def copy(self, tree: Path, path: str) -> None:
+        """Copies what is in the folder `tree` into the folder `path`, modes and times as they are."""
         archive = io.BytesIO()
         with tarfile.open(fileobj=archive, mode="w") as packed:
             for entry in sorted(tree.iterdir()):
@@ -104,27 +116,27 @@ class Machine:
 
     def pause(self) -> None:
         """Stops the machine's processors; the world goes on."""
-        self._qemu.qmp.execute("stop")
+        self.runtime.pause()
 
     def resume(self) -> None:
         """Goes on where `pause` stopped; the machine's clock is late by that time."""
-        self._qemu.qmp.execute("cont")
+        self.runtime.resume()
 
     def kill(self) -> None:
         """Cuts the power. What the machine had not flushed to its disk is lost; its connections end."""
-        self._qemu.close()
+        self.runtime.close()
         self._ssh.close()
 
     def reboot_hard(self) -> None:
         """Cuts the power if it is on, and boots again from the same disk."""
         self.kill()
-        self._qemu = Qemu(self._image, self.folder, self.disk)
-        self._ssh = Ssh(self._image, self.folder, self._qemu.ssh_port, seconds=BOOT_SECONDS)
+        self.runtime = type(self.runtime)(self._image, self.folder, self.disk)
+        self._ssh = self._login()
 
     def reboot(self) -> None:
         """Shuts it down as its owner does, and boots again from the same disk."""
         self.run("systemctl --no-block poweroff")
-        self._qemu.wait(SHUTDOWN_SECONDS)
+        self.runtime.wait(SHUTDOWN_SECONDS)
         self.reboot_hard()
 
     def renew_engine(self) -> None:
@@ -145,40 +157,46 @@ class Machine:
 
     def unplug(self) -> None:
         """Pulls the network cable: no packet in or out, neither can `run` reach it until `plug`."""
-        self._qemu.qmp.execute("set_link", name="nic", up=False)
+        self.runtime.unplug()
 
     def plug(self) -> None:
         """Plugs the cable in again."""
-        self._qemu.qmp.execute("set_link", name="nic", up=True)
+        self.runtime.plug()
 
     def forward(self, port: int) -> int:
         """Returns a port of 127.0.0.1 that leads to one of its own."""
-        return self._qemu.forward(port)
+        return self.runtime.forward(port)
 
     def host_ports(self) -> set[int]:
         """Ports of 127.0.0.1 from which its connections come, as servers on this machine see them."""
-        return self._qemu.host_ports()
+        return self.runtime.host_ports()
 
     def console(self) -> str:
         """What it wrote to its serial console."""
-        return self._qemu.console.read_text(errors="replace")
+        return self.runtime.console.read_text(errors="replace")
 
     def save(self) -> None:
-        """Writes its state beside its memory, see `Memory`, and ends it."""
-        assert self._memory is not None
-        self._memory.boot_id_file.write_text(self.run("grep -w sysctl_bootid /proc/kallsyms").out)
+        """Ends it; what it was is then on its disk, and beside its memory, if it has one."""
+        if self._memory is not None:
+            self._memory.boot_id_file.write_text(self.run("grep -w sysctl_bootid /proc/kallsyms").out)
         self._ssh.close()
-        self._qemu.save()
+        self.runtime.save()
 
     def close(self) -> None:
         """Ends it, as a power cut would."""
         self.kill()
 
-    def _wake(self) -> None:
-        """Lets it run, with a boot id of its own: by that id the product tells machines' lives apart."""
-        assert self._memory is not None
-        write_memory(self._qemu.qmp, self.folder, self._memory.boot_id_address, uuid.uuid4().bytes)
-        self._qemu.qmp.execute("cont")
+    def _login(self, first: str = "true", *, boots: bool = True) -> Ssh:
+        runtime = self.runtime
+        return Ssh(
+            self._image,
+            self.folder,
+            runtime.ssh_port,
+            first=first,
+            clock=runtime.own_clock,
+            boots=boots,
+            seconds=BOOT_SECONDS,
+        )
 
     def _renewal(self) -> str:
         """What makes a restored machine another one than its siblings."""
@@ -193,10 +211,3 @@ class Machine:
             ]
         )
         return f"{{ {reseed} & }}; {beside} && wait $!"
-
-
-def _overlay(backing: Path, disk: Path) -> None:
-    kind = "raw" if backing.suffix == ".raw" else "qcow2"
-    # relative: an entry of the cache is made under another name
-    relative = os.path.relpath(backing.resolve(), disk.parent.resolve())
-    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", relative, "-F", kind, disk], check=True)

@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.machines.host import Host, Ran
+from tests.machines.command import Ran
 from tests.machines.machine import Machine
 from tests.machines.nfs import GaneshaServer
 from tests.machines.samba import SambaServer
@@ -15,20 +15,20 @@ SMB = "vers=3.1.1,seal,mfsymlinks,nosharesock,uid=999,gid=999,cache=strict,actim
 NFS = "vers=4.1,nconnect=4,proto=tcp,sec=sys"
 
 
-def mount_smb(host: Host, server: SambaServer, share: str, target: str, *more: str, check: bool = True) -> Ran:
+def mount_smb(machine: Machine, server: SambaServer, share: str, target: str, *more: str, check: bool = True) -> Ran:
     """Mounts a share in a machine; `more` are further options."""
-    host.put(server.credentials, CREDENTIALS, 0o600)
+    machine.put(server.credentials, CREDENTIALS, 0o600)
     options = ",".join([SMB, f"port={server.port}", f"credentials={CREDENTIALS}", *more])
-    return host.run(
-        f"mkdir -p {target} && mount -t cifs -o {options} //{host.share_address}/{share} {target}", check=check
+    return machine.run(
+        f"mkdir -p {target} && mount -t cifs -o {options} //{machine.share_address}/{share} {target}", check=check
     )
 
 
-def mount_nfs(host: Host, server: GaneshaServer, export: str, target: str, *more: str, check: bool = True) -> Ran:
+def mount_nfs(machine: Machine, server: GaneshaServer, export: str, target: str, *more: str, check: bool = True) -> Ran:
     """Mounts an export in a machine; `more` are further options."""
     options = ",".join([NFS, f"port={server.port}", *more])
-    return host.run(
-        f"mkdir -p {target} && mount -t nfs4 -o {options} {host.share_address}:/{export} {target}", check=check
+    return machine.run(
+        f"mkdir -p {target} && mount -t nfs4 -o {options} {machine.share_address}:/{export} {target}", check=check
     )
 
 

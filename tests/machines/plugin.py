@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tests.machines import images, snapshot
+from tests.machines import images, runtime, snapshot
 from tests.machines.machine import Machine
 from tests.machines.snapshot import Snapshot
 from tests.plugin.harness import REPOSITORY
@@ -44,7 +44,7 @@ class MachinePlugin:
         digest = hashlib.sha256(Path(__file__).read_bytes() + images.key(*images.SMALL).encode())
         for name in RARELY_CHANGED:
             digest.update((REPOSITORY / "azurefile" / name).read_bytes())
-        return snapshot.derived(snapshot.ensure(), "plugin", digest.hexdigest(), self._prepare)
+        return snapshot.derived(snapshot.ensure(runtime.chosen()), "plugin", digest.hexdigest(), self._prepare)
 
     @cached_property
     def database_snapshot(self) -> Snapshot:

@@ -1,8 +1,10 @@
 """TCP ports on the loopback."""
 
 import contextlib
+import os
 import random
 import socket
+from pathlib import Path
 
 
 def free_port() -> int:
@@ -15,3 +17,18 @@ def free_port() -> int:
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
+
+
+def used_by(pid: int) -> set[int]:
+    """Ports of 127.0.0.1 that the process's own sockets have."""
+    inodes = set()
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        target = os.readlink(descriptor)
+        if target.startswith("socket:["):
+            inodes.add(target[8:-1])
+    ports = set()
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        fields = line.split()
+        if fields[9] in inodes:
+            ports.add(int(fields[1].split(":")[1], 16))
+    return ports

@@ -2,9 +2,13 @@
 
 import os
 import re
+import subprocess
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.machines import ports
+from tests.machines.gdb import write_memory
 from tests.machines.process import Supervised
 from tests.machines.qmp import Qmp
 
@@ -25,6 +29,10 @@ class Memory:
     shared: bool = False
     """Whether what the machine writes to its memory ends up in `ram`."""
 
+    @classmethod
+    def within(cls, folder: Path, *, shared: bool = False) -> "Memory":
+        return cls(folder / "ram", folder / "state", shared)
+
     @property
     def boot_id_file(self) -> Path:
         """Where the kernel's boot id is: a line of /proc/kallsyms."""
@@ -39,10 +47,18 @@ class Memory:
 class Qemu:
     """One QEMU process, its disk and its memory. SSH is forwarded from a free port of 127.0.0.1."""
 
+    packages = ("qemu-system-x86", "qemu-utils")
+    programs = ("qemu-system-x86_64", "qemu-img")
+    disk = "disk.qcow2"
+    saved = ("ram", "state", "boot_id")
+    """Names of the files that `save` writes."""
+    own_clock = True
+
     def __init__(self, image: Path, folder: Path, disk: Path, *, memory: Memory | None = None) -> None:
         """Starts it: from `memory`, stopped, if its state exists; else it boots."""
         (folder / "qmp").unlink(missing_ok=True)
         self.console = folder / "console.log"
+        self._folder = folder
         self._memory = memory
         self.restored = restored = memory is not None and memory.state.exists()
         self._process = Supervised(
@@ -67,6 +83,36 @@ class Qemu:
     @property
     def running(self) -> bool:
         return self._process.running
+
+    @staticmethod
+    def overlay(backing: Path, disk: Path) -> None:
+        """Makes a disk that is what `backing` is, and keeps its own changes."""
+        kind = "raw" if backing.suffix == ".raw" else "qcow2"
+        # relative: an entry of the cache is made under another name
+        relative = os.path.relpath(backing.resolve(), disk.parent.resolve())
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", relative, "-F", kind, disk], check=True)
+
+    def wake(self) -> None:
+        """Lets a restored one run, with a boot id of its own: by that id the product tells machines' lives apart."""
+        assert self._memory is not None
+        write_memory(self.qmp, self._folder, self._memory.boot_id_address, uuid.uuid4().bytes)
+        self.resume()
+
+    def pause(self) -> None:
+        """Stops the machine's processors."""
+        self.qmp.execute("stop")
+
+    def resume(self) -> None:
+        """Goes on where `pause` stopped."""
+        self.qmp.execute("cont")
+
+    def unplug(self) -> None:
+        """Pulls the network cable."""
+        self.qmp.execute("set_link", name="nic", up=False)
+
+    def plug(self) -> None:
+        """Plugs it in again."""
+        self.qmp.execute("set_link", name="nic", up=True)
 
     def save(self) -> None:
         """Stops the machine, writes its state beside its memory, and ends the process."""
@@ -100,17 +146,7 @@ class Qemu:
 
     def host_ports(self) -> set[int]:
         """Ports of 127.0.0.1 from which the machine's connections come to servers on this machine."""
-        inodes = set()
-        for descriptor in Path(f"/proc/{self.pid}/fd").iterdir():
-            target = os.readlink(descriptor)
-            if target.startswith("socket:["):
-                inodes.add(target[8:-1])
-        ports = set()
-        for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
-            fields = line.split()
-            if fields[9] in inodes:
-                ports.add(int(fields[1].split(":")[1], 16))
-        return ports
+        return ports.used_by(self.pid)
 
     def _migrate(self, command: str, uri: str) -> None:
         # the memory itself is in its file, and is neither written nor read

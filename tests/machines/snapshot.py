@@ -1,22 +1,25 @@
 """Machines stopped in the middle of their work, kept in the cache by their inputs' hash, to be restored in seconds."""
 
 import hashlib
-import shutil
+import inspect
 import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.machines import image, qemu, storage
+from tests.machines import image, storage
 from tests.machines.machine import Machine
-from tests.machines.qemu import Memory
-from toolchain import cache
+from tests.machines.qemu import Memory, Qemu
+from tests.machines.runtime import Runtime
+from toolchain import cache, packages
 from toolchain.progress import say
 
 # what the first command after a restore would otherwise have to read from the disk
 WARM_UP = """
-systemctl is-system-running --wait || systemctl --failed --no-legend | grep -v . || { systemctl --failed; exit 1; }
+systemctl is-system-running --wait
+# this one fails where the kernel has no NFS
+systemctl --failed --plain --no-legend | grep -v '^run-rpc_pipefs.mount ' && exit 1
 docker info >/dev/null
 modprobe -a cifs cmac ccm gcm nfsv4 overlay br_netfilter veth xt_conntrack xt_MASQUERADE xt_addrtype fuse
 mount.cifs -V >/dev/null 2>&1 || true; mount.nfs4 -V >/dev/null 2>&1 || true
@@ -31,18 +34,11 @@ class Snapshot:
 
     image: Path
     folder: Path
+    runtime: type[Runtime] = Qemu
 
     @property
     def disk(self) -> Path:
-        return self.folder / "disk.qcow2"
-
-    @property
-    def ram(self) -> Path:
-        return self.folder / "ram"
-
-    @property
-    def state(self) -> Path:
-        return self.folder / "state"
+        return self.folder / self.runtime.disk
 
     def restore(self, name: str | None = None) -> Machine:
         """Returns a new machine that goes on from here with a hostname, machine id and boot id of its own.
@@ -50,26 +46,28 @@ class Snapshot:
         Use it in a `with`. `name` is its hostname. What has an identity that is not renewed: the engine (see
         `Machine.renew_engine`), the SSH host key and the MAC address.
         """
-        memory = Memory(self.ram, self.state)
-        return Machine(self.image, self.disk, memory=memory, name=name)
+        memory = Memory.within(self.folder) if self.runtime is Qemu else None
+        return Machine(self.image, self.disk, runtime=self.runtime, memory=memory, name=name)
 
 
-def ensure() -> Snapshot:
+def ensure(runtime: type[Runtime] = Qemu) -> Snapshot:
     """Returns a machine that has just booted: its engine answers, the clients of SMB and NFS are loaded.
 
     Raises:
         ToolchainError: if it has to be made and can't be.
     """
+    packages.require(runtime.programs, runtime.packages, "test machines")
     made_of = image.ensure()
 
     def make(folder: Path) -> None:
-        with _progress("booting the test machine once"), _machine(made_of, folder, made_of / "disk.raw") as machine:
+        disk = made_of / "disk.raw"
+        with _progress("booting the test machine once"), _machine(made_of, folder, disk, runtime) as machine:
             machine.run(WARM_UP, timeout=300)
             machine.save()
 
-    folder = cache.entry(f"machine-{_digest(made_of.name)}", make)
+    folder = cache.entry(f"machine-{_digest(made_of.name, runtime)}", make)
     storage.use(made_of, folder)
-    return Snapshot(made_of, folder)
+    return Snapshot(made_of, folder, runtime)
 
 
 def derived(base: Snapshot, label: str, inputs: str, prepare: Callable[[Machine, Path], None]) -> Snapshot:
@@ -82,27 +80,28 @@ def derived(base: Snapshot, label: str, inputs: str, prepare: Callable[[Machine,
     """
 
     def make(folder: Path) -> None:
-        subprocess.run(["cp", "--sparse=always", base.ram, folder / "ram"], check=True)
-        for name in ("state", "boot_id"):
-            shutil.copy(base.folder / name, folder)
-        with _progress(f"preparing the test machine: {label}"), _machine(base.image, folder, base.disk) as machine:
+        for name in base.runtime.saved:
+            subprocess.run(["cp", "--sparse=always", base.folder / name, folder], check=True)
+        said, made = _progress(f"preparing the test machine: {label}"), (base.image, folder, base.disk, base.runtime)
+        with said, _machine(*made) as machine:
             prepare(machine, folder)
             machine.run("journalctl --sync; sync")
             machine.save()
 
-    folder = cache.entry(f"machine-{label}-{_digest(base.folder.name + inputs)}", make)
+    folder = cache.entry(f"machine-{label}-{_digest(base.folder.name + inputs, base.runtime)}", make)
     storage.use(base.image, base.folder, folder)
-    return Snapshot(base.image, folder)
+    return Snapshot(base.image, folder, base.runtime)
 
 
-def _machine(made_of: Path, folder: Path, backing: Path) -> Machine:
-    memory = Memory(folder / "ram", folder / "state", shared=True)
-    return Machine(made_of, backing, memory=memory, disk=folder / "disk.qcow2", name="snapshot")
+def _machine(made_of: Path, folder: Path, backing: Path, runtime: type[Runtime] = Qemu) -> Machine:
+    memory = Memory.within(folder, shared=True) if runtime is Qemu else None
+    return Machine(made_of, backing, runtime=runtime, memory=memory, disk=folder / runtime.disk, name="snapshot")
 
 
-def _digest(inputs: str) -> str:
-    version = subprocess.run(["qemu-system-x86_64", "--version"], capture_output=True, check=True).stdout
-    digest = hashlib.sha256(version + inputs.encode() + WARM_UP.encode() + Path(qemu.__file__).read_bytes())
+def _digest(inputs: str, runtime: type[Runtime] = Qemu) -> str:
+    version = subprocess.run([runtime.programs[0], "--version"], capture_output=True, check=True).stdout
+    source = Path(inspect.getfile(runtime)).read_bytes()
+    digest = hashlib.sha256(version + inputs.encode() + WARM_UP.encode() + source)
     return digest.hexdigest()[:16]
 
 

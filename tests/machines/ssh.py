@@ -8,14 +8,14 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.machines.host import CommandError, Ran
+from tests.machines.command import CommandError, Ran
 from tests.machines.process import Supervised
 
 READY = b"ddtest-ready\n"
 # the time is sent once the login is through, since that may take long
 LOGIN = (
     "({first}) || {{ echo failed; exit 1; }}; "
-    "echo ddtest-ready && read now && date -s @$now >/dev/null && echo ddtest-ready && exec cat"
+    "echo ddtest-ready && read now && {set_clock} >/dev/null && echo ddtest-ready && exec cat"
 )
 
 
@@ -23,9 +23,17 @@ class Ssh:
     """A master connection (ssh_config(5), ControlMaster) as root, and its clients."""
 
     def __init__(
-        self, image: Path, folder: Path, port: int, *, first: str = "true", boots: bool = True, seconds: float = 60
+        self,
+        image: Path,
+        folder: Path,
+        port: int,
+        *,
+        first: str = "true",
+        clock: bool = True,
+        boots: bool = True,
+        seconds: float = 60,
     ) -> None:
-        """Logs in, runs the shell line `first`, sets the clock, and forwards the engine's socket to docker.sock.
+        """Logs in, runs the shell line `first`, sets the machine's own `clock`, and forwards docker.sock to its engine.
 
         A machine that `boots` is asked whether it has a server before; one that has, needs no connection more.
 
@@ -44,17 +52,18 @@ class Ssh:
             f"-oControlPath={folder / 'ssh'} -oUpdateHostKeys=no -oCheckHostIP=no",
         ]
         self._log = folder / "ssh.log"
+        self._first = LOGIN.format(first=first, set_clock="date -s @$now" if clock else "true")
         end = time.monotonic() + seconds
         if boots:
             _wait_for_banner(port, end)
-        self._master = self._login(first)
+        self._master = self._login()
         while not self._is_ready():
             self._master.kill()
             if time.monotonic() > end:
                 raise TimeoutError(f"no SSH login at 127.0.0.1:{port}: {self._log.read_text().strip()[-300:]}")
             # it may refuse logins while it boots
             time.sleep(0.2)
-            self._master = self._login(first)
+            self._master = self._login()
 
     def run(
         self, command: str | Sequence[str], *, input: bytes | None = None, check: bool = True, timeout: float = 60
@@ -83,12 +92,12 @@ class Ssh:
         self._master.kill()
         self.docker_socket.unlink(missing_ok=True)
 
-    def _login(self, first: str) -> Supervised:
+    def _login(self) -> Supervised:
         forward = f"-L{self.docker_socket}:/var/run/docker.sock"
         options = ["-oControlMaster=yes", "-oStreamLocalBindUnlink=yes", "-oExitOnForwardFailure=yes"]
         # what it prints says that it is ready; then it stays for its input's end, which is the connection's
         return Supervised(
-            self._command([*options, forward, "-T", "root@machine", LOGIN.format(first=first)]),
+            self._command([*options, forward, "-T", "root@machine", self._first]),
             log=self._log,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

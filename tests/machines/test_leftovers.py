@@ -15,12 +15,12 @@ from tests.plugin.harness import REPOSITORY
 # a machine from a thread that has ended, and a share that is a mount
 PROGRAM = """
 from concurrent.futures import ThreadPoolExecutor
-from tests.machines import snapshot
+from tests.machines import runtime, snapshot
 from tests.machines.nfs import GaneshaServer
 from tests.machines.samba import SambaServer
 
 with ThreadPoolExecutor(1) as pool:
-    machine = pool.submit(snapshot.ensure().restore).result()
+    machine = pool.submit(snapshot.ensure(runtime.chosen()).restore).result()
 samba, ganesha = SambaServer(), GaneshaServer("dbs")
 samba.add_share("small", limit=1 << 20)
 machine.run("true")

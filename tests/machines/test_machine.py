@@ -1,4 +1,4 @@
-"""What a machine does, and that a restored one is one of its own."""
+"""What a machine does, in whatever it runs, and that a restored one is one of its own."""
 
 import socket
 import subprocess
@@ -7,11 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.machines import snapshot
-from tests.machines.host import CommandError
+from tests.machines import runtime, snapshot
+from tests.machines.command import CommandError
 from tests.machines.machine import Machine
 from tests.machines.snapshot import Snapshot
 from tests.plugin.managed import Docker
+
+
+@pytest.fixture(scope="module", params=runtime.KINDS)
+def machine_snapshot(request: pytest.FixtureRequest) -> Snapshot:
+    return snapshot.ensure(runtime.KINDS[request.param])
 
 
 def test_a_machine_runs_commands_takes_files_and_has_an_engine(machine: Machine, tmp_path: Path) -> None:
@@ -90,4 +95,4 @@ def test_a_cut_port_drops_packets_until_it_is_healed(machine: Machine) -> None:
 
 def test_a_snapshot_is_made_once(machine_snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(snapshot, "Machine", None)
-    assert snapshot.ensure() == machine_snapshot
+    assert snapshot.ensure(machine_snapshot.runtime) == machine_snapshot

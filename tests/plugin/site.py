@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.machines import images
-from tests.machines.host import CommandError, Ran
+from tests.machines.command import CommandError, Ran
 from tests.machines.machine import Machine
 from tests.machines.nfs import GaneshaServer
 from tests.machines.plugin import MachinePlugin

@@ -1,0 +1,36 @@
+"""What machines run in: containers on this machine's kernel where that mounts shares itself, else QEMU."""
+
+import os
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+
+from tests.machines.nspawn import Nspawn
+from tests.machines.qemu import Qemu
+
+Runtime = Qemu | Nspawn
+MODULES = ("cifs", "nfsv4", "overlay", "loop", "tun")
+VARIABLE = "DATADOCKER_TEST_MACHINES"
+KINDS: dict[str, type[Runtime]] = {"qemu": Qemu, "nspawn": Nspawn}
+
+
+def chosen() -> type[Runtime]:
+    """Returns Nspawn where the kernel has CIFS and NFS, or what DATADOCKER_TEST_MACHINES names."""
+    named = os.environ.get(VARIABLE) or ("nspawn" if mounts_shares(_filesystems()) else "qemu")
+    if named not in KINDS:
+        raise ValueError(f'{VARIABLE} is "{named}"; it must be one of {", ".join(KINDS)}')
+    return KINDS[named]
+
+
+def mounts_shares(filesystems: str) -> bool:
+    """Whether a kernel does whose /proc/filesystems this is."""
+    return {"cifs", "nfs4", "overlay"} <= set(filesystems.split())
+
+
+@cache
+def _filesystems() -> str:
+    # where there are no modules to load it may be built in
+    if shutil.which("modprobe"):
+        subprocess.run(["modprobe", "-qa", *MODULES], check=False, capture_output=True)
+    return Path("/proc/filesystems").read_text()
