@@ -17,6 +17,7 @@ from bench.measured import Comparison, Series
 from tests.machines.machine import Machine
 from tests.machines.nfs import GaneshaServer
 from tests.machines.plugin import MachinePlugin
+from tests.machines.qemu import Qemu
 from tests.machines.samba import SambaServer
 from tests.plugin.bound_host import bound_host
 from tests.plugin.site import Site, create, mount_calls, run_mysql, wait_for_holder
@@ -92,7 +93,7 @@ delimiter ;
 def measure_shares(rounds: int) -> Iterator[Comparison]:
     """Mounts, files, memory and MySQL over SMB and NFS, and MySQL on the machine's own disk beside them."""
     with tempfile.TemporaryDirectory() as folder:
-        plugin = MachinePlugin(Path(folder))
+        plugin = MachinePlugin(Path(folder), Qemu)
         for kind in (SambaServer, GaneshaServer):
             with _server(kind) as server:
                 yield from _over(Site(plugin, server), rounds)

@@ -58,7 +58,7 @@ def ganesha() -> Iterator[GaneshaServer]:
 @pytest.fixture(scope="session")
 def machine_plugin(tmp_path_factory: pytest.TempPathFactory) -> MachinePlugin:
     """The plugin as it is in this checkout, built once."""
-    return MachinePlugin(tmp_path_factory.mktemp("plugin"))
+    return MachinePlugin(tmp_path_factory.mktemp("plugin"), runtime.chosen())
 
 
 @pytest.fixture

@@ -143,6 +143,14 @@ class Machine:
         """Gives the engine an id of its own, which restored machines otherwise share. The engine restarts for it."""
         self.run("systemctl stop docker && rm -f /etc/docker/key.json && systemctl start docker", timeout=120)
 
+    def drop_caches(self) -> None:
+        """Has what is read next come from its disk, or from a share's server."""
+        path = "/proc/sys/vm/drop_caches"
+        if self.runtime.own_kernel:
+            self.run(f"echo 3 >{path}", timeout=180)
+        else:
+            Path(path).write_text("3")
+
     def cut(self, port: int) -> None:
         """Drops all packets to and from TCP port `port` of the share's server, both ways, as a broken network does."""
         rules = [
@@ -193,7 +201,7 @@ class Machine:
             self.folder,
             runtime.ssh_port,
             first=first,
-            clock=runtime.own_clock,
+            clock=runtime.own_kernel,
             boots=boots,
             seconds=BOOT_SECONDS,
         )

@@ -25,7 +25,7 @@ echo 0 >"$1/cgroup.procs"
 mount -o loop "$2" "$3"
 shift 3
 exec systemd-nspawn --quiet --boot --register=no --keep-unit --console=pipe --resolv-conf=off --machine=ddtest \\
-    --capability=all --drop-capability=CAP_SYS_TIME --bind=/dev/fuse "$@"
+    --capability=all --drop-capability=CAP_SYS_TIME --bind=/dev/fuse --bind=/dev/kmsg "$@"
 """
 # the engine in it needs the kernel's keyrings, and settings of its network
 ENVIRONMENT = {
@@ -52,7 +52,7 @@ class Nspawn:
     programs = ("systemd-nspawn", "slirp4netns", "unshare", "losetup")
     disk = "disk.raw"
     saved = ()
-    own_clock = False
+    own_kernel = False
     restored = False
 
     def __init__(self, image: Path, folder: Path, disk: Path, *, memory: Memory | None = None) -> None:

@@ -13,8 +13,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tests.machines import images, runtime, snapshot
+from tests.machines import images, snapshot
 from tests.machines.machine import Machine
+from tests.machines.runtime import Runtime
 from tests.machines.snapshot import Snapshot
 from tests.plugin.harness import REPOSITORY
 from tests.plugin.managed import Docker, build_archive
@@ -33,8 +34,9 @@ Files = dict[str, list[Any]]
 class MachinePlugin:
     """One build of the plugin, installed in as many machines as a test wants."""
 
-    def __init__(self, folder: Path) -> None:
-        """Builds it on this machine's engine; `folder` holds the archive (150 MB)."""
+    def __init__(self, folder: Path, runtime: type[Runtime]) -> None:
+        """Builds it on this machine's engine; `folder` holds the archive (150 MB), `runtime` the machines."""
+        self._runtime = runtime
         images.base("bookworm")
         self.archive = build_archive(Docker(), folder)
 
@@ -44,7 +46,7 @@ class MachinePlugin:
         digest = hashlib.sha256(Path(__file__).read_bytes() + images.key(*images.SMALL).encode())
         for name in RARELY_CHANGED:
             digest.update((REPOSITORY / "azurefile" / name).read_bytes())
-        return snapshot.derived(snapshot.ensure(runtime.chosen()), "plugin", digest.hexdigest(), self._prepare)
+        return snapshot.derived(snapshot.ensure(self._runtime), "plugin", digest.hexdigest(), self._prepare)
 
     @cached_property
     def database_snapshot(self) -> Snapshot:

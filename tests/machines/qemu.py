@@ -52,7 +52,7 @@ class Qemu:
     disk = "disk.qcow2"
     saved = ("ram", "state", "boot_id")
     """Names of the files that `save` writes."""
-    own_clock = True
+    own_kernel = True
 
     def __init__(self, image: Path, folder: Path, disk: Path, *, memory: Memory | None = None) -> None:
         """Starts it: from `memory`, stopped, if its state exists; else it boots."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from azurefile import starter, stopper
+from tests.machines import runtime
 from tests.machines.plugin import MachinePlugin
 from tests.machines.samba import SambaServer
 from tests.plugin.fake_engine import FakeEngine
@@ -99,7 +100,7 @@ def end_engine(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> Callable[
 @pytest.fixture(scope="session")
 def machine_plugin(tmp_path_factory: pytest.TempPathFactory) -> MachinePlugin:
     """The plugin of this tree, to be installed in machines."""
-    return MachinePlugin(tmp_path_factory.mktemp("plugin"))
+    return MachinePlugin(tmp_path_factory.mktemp("plugin"), runtime.chosen())
 
 
 @pytest.fixture(scope="module")

@@ -94,7 +94,7 @@ class Stage:
         assert self.rows is None or not self.rows.missing()
         assert hashlib.sha256((self.site.folder("lines") / "blob").read_bytes()).hexdigest() == self._blob
         # it waits for each mount that is being given up, and so for connections that end
-        self.machine.run("echo 3 >/proc/sys/vm/drop_caches", timeout=180)
+        self.machine.drop_caches()
         assert docker(self.machine, "exec", "lines", "sha256sum", "/v/blob").out.split()[0] == self._blob
         for volume, containers in self.holders.items():
             shown = status(self.machine, volume)
