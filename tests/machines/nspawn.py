@@ -37,12 +37,6 @@ ENVIRONMENT = {
 # what it has of this machine where it is there: modules to load, and the profiles of the engine's containers
 SHARED = ("--bind-ro=/lib/modules", "--bind=/sys/kernel/security")
 END_SECONDS = 30
-# A share whose server is gone, and to which something is still to be written, would keep the kernel from ending it all.
-GIVE_UP = """
-import ctypes, sys
-for target in sys.argv[1:]:
-    ctypes.CDLL(None).umount2(target.encode(), 1 | 2)
-"""
 
 
 class Nspawn:
@@ -107,8 +101,8 @@ class Nspawn:
 
     def save(self) -> None:
         """Shuts it down, as its owner does."""
-        for nspawn in _children(self.pid):
-            os.kill(nspawn, signal.SIGTERM)
+        (nspawn,) = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        os.kill(int(nspawn), signal.SIGTERM)
         self.wait(60)
         self.close()
 
@@ -117,7 +111,11 @@ class Nspawn:
         self._process.wait(seconds)
 
     def close(self) -> None:
-        """Kills it."""
+        """Kills it.
+
+        Raises:
+            TimeoutError: if the kernel has something to write to a share whose server is gone, which it waits for.
+        """
         self._kill()
         self._network.close()
 
@@ -132,28 +130,14 @@ class Nspawn:
     def _kill(self) -> None:
         if self._group.exists():
             # all at once, so that none writes what others no longer answer for
-            (self._group / "cgroup.freeze").write_text("1")
-            if self._process.running:
-                self._give_shares_up()
             (self._group / "cgroup.kill").write_text("1")
             _wait(lambda: "populated 0" in (self._group / "cgroup.events").read_text())
             _remove_group(self._group)
         self._process.kill()
 
-    def _give_shares_up(self) -> None:
-        for init in _children(*_children(self.pid)):
-            lines = [line.split() for line in Path(f"/proc/{init}/mountinfo").read_text().splitlines()]
-            shares = [fields[4] for fields in lines if fields[fields.index("-") + 1] in ("cifs", "nfs4")]
-            command = ["nsenter", f"--mount=/proc/{init}/ns/mnt", "python3", "-c", GIVE_UP, *shares]
-            subprocess.run(command, check=True, timeout=END_SECONDS)
-
     def _link(self, state: str) -> None:
         command = ["nsenter", f"--net=/proc/{self.pid}/ns/net", "ip", "link", "set", "eth0", state]
         subprocess.run(command, check=True)
-
-
-def _children(*pids: int) -> list[int]:
-    return [int(child) for pid in pids for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def _new_group(name: str) -> Path:

@@ -19,7 +19,7 @@ def server() -> Iterator[GaneshaServer]:
         yield running
 
 
-def test_an_export_is_mounted_and_keeps_owners(machine: Machine, server: GaneshaServer) -> None:
+def test_an_export_is_mounted_and_keeps_owners(server: GaneshaServer, machine: Machine) -> None:
     mount_nfs(machine, server, "data", "/mnt/n")
     assert "vers=4.1" in machine.run("grep /mnt/n /proc/mounts").out
     machine.run("echo hello >/mnt/n/file && chown 999:999 /mnt/n/file && chmod 600 /mnt/n/file")
@@ -27,7 +27,7 @@ def test_an_export_is_mounted_and_keeps_owners(machine: Machine, server: Ganesha
     assert (found.st_uid, found.st_mode & 0o777, found.st_size) == (999, 0o600, 6)
 
 
-def test_the_log_tells_who_wrote_when(two_machines: tuple[Machine, Machine], server: GaneshaServer) -> None:
+def test_the_log_tells_who_wrote_when(server: GaneshaServer, two_machines: tuple[Machine, Machine]) -> None:
     first, second = two_machines
     for machine in two_machines:
         mount_nfs(machine, server, "data", "/mnt/n")
@@ -39,7 +39,7 @@ def test_the_log_tells_who_wrote_when(two_machines: tuple[Machine, Machine], ser
 
 
 def test_a_vanished_machines_lock_is_free_after_its_lease(
-    two_machines: tuple[Machine, Machine], server: GaneshaServer
+    server: GaneshaServer, two_machines: tuple[Machine, Machine]
 ) -> None:
     first, second = two_machines
     for machine in two_machines:
@@ -55,7 +55,7 @@ def test_a_vanished_machines_lock_is_free_after_its_lease(
     eventually(is_free, 3 * server.lease)
 
 
-def test_a_lock_outlives_the_servers_restart(two_machines: tuple[Machine, Machine], server: GaneshaServer) -> None:
+def test_a_lock_outlives_the_servers_restart(server: GaneshaServer, two_machines: tuple[Machine, Machine]) -> None:
     first, second = two_machines
     for machine in two_machines:
         mount_nfs(machine, server, "data", "/mnt/n")

@@ -22,7 +22,7 @@ def account() -> Iterator[SambaServer]:
 
 
 def test_a_share_is_mounted_with_encryption_and_not_by_an_older_protocol(
-    machine: Machine, account: SambaServer
+    account: SambaServer, machine: Machine
 ) -> None:
     mount_smb(machine, account, "data", "/mnt/s")
     machine.run("echo hello >/mnt/s/file && sync -f /mnt/s/file")
@@ -38,7 +38,7 @@ def test_a_share_is_mounted_with_encryption_and_not_by_an_older_protocol(
     assert "mount error" in old.text
 
 
-def test_the_log_tells_who_wrote_when(two_machines: tuple[Machine, Machine], account: SambaServer) -> None:
+def test_the_log_tells_who_wrote_when(account: SambaServer, two_machines: tuple[Machine, Machine]) -> None:
     first, second = two_machines
     for machine in two_machines:
         mount_smb(machine, account, "data", "/mnt/s")
@@ -54,7 +54,7 @@ def test_the_log_tells_who_wrote_when(two_machines: tuple[Machine, Machine], acc
 
 
 def test_a_lock_is_seen_by_the_other_machine_and_free_once_its_holder_is_gone(
-    two_machines: tuple[Machine, Machine], account: SambaServer
+    account: SambaServer, two_machines: tuple[Machine, Machine]
 ) -> None:
     first, second = two_machines
     for machine in two_machines:
@@ -69,7 +69,7 @@ def test_a_lock_is_seen_by_the_other_machine_and_free_once_its_holder_is_gone(
     eventually(is_free, 60)
 
 
-def test_a_changed_key_counts_from_the_next_login_on(machine: Machine, account: SambaServer) -> None:
+def test_a_changed_key_counts_from_the_next_login_on(account: SambaServer, machine: Machine) -> None:
     mount_smb(machine, account, "data", "/mnt/s")
     account.set_key(new_key())
     machine.run("echo still >/mnt/s/file")
@@ -84,7 +84,7 @@ def test_a_changed_key_counts_from_the_next_login_on(machine: Machine, account: 
 
 
 def test_connections_of_one_machine_are_cut_and_come_back(
-    two_machines: tuple[Machine, Machine], account: SambaServer
+    account: SambaServer, two_machines: tuple[Machine, Machine]
 ) -> None:
     first, _ = two_machines
     for machine in two_machines:
@@ -96,7 +96,7 @@ def test_connections_of_one_machine_are_cut_and_come_back(
     assert again == [first.name]
 
 
-def test_a_server_can_hang_stop_and_start(machine: Machine, account: SambaServer) -> None:
+def test_a_server_can_hang_stop_and_start(account: SambaServer, machine: Machine) -> None:
     mount_smb(machine, account, "data", "/mnt/s")
     account.pause()
     with pytest.raises(subprocess.TimeoutExpired):
@@ -108,7 +108,7 @@ def test_a_server_can_hang_stop_and_start(machine: Machine, account: SambaServer
     assert (account.share("data") / "newer").exists()
 
 
-def test_a_share_can_be_full_and_can_be_deleted_under_its_users(machine: Machine, account: SambaServer) -> None:
+def test_a_share_can_be_full_and_can_be_deleted_under_its_users(account: SambaServer, machine: Machine) -> None:
     account.add_share("small", limit=4 << 20)
     mount_smb(machine, account, "small", "/mnt/s")
     full = machine.run("dd if=/dev/zero of=/mnt/s/file bs=1M count=8 conv=fsync", check=False)

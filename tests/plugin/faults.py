@@ -29,6 +29,8 @@ class Fault:
     """What the plugin logs for it, in one line for each volume; nothing if it had nothing to do."""
     away: bool = False
     """Whether the plugin is away meanwhile, and with it its volumes."""
+    own_kernel: bool = False
+    """Whether it takes a kernel that ends with its machine: another one waits for a server that is gone."""
 
 
 def kill_plugin(stage: Stage) -> None:
@@ -210,7 +212,9 @@ BOTH = {
     "the share is full": Fault(fill_shares, "share is full"),
     "the machine is started again": Fault(reboot, "msg=mounted", away=True),
     "the power is cut": Fault(cut_power, "msg=mounted", away=True),
-    "the machine starts without its server": Fault(start_without_server, "started, its share is back", away=True),
+    "the machine starts without its server": Fault(
+        start_without_server, "started, its share is back", away=True, own_kernel=True
+    ),
     "the machine is lost": Fault(lose_machine, "dead holder's folder given", away=True),
 }
 SMB = {
