@@ -124,8 +124,10 @@ class Machine:
 
     def kill(self) -> None:
         """Cuts the power. What the machine had not flushed to its disk is lost; its connections end."""
-        self.runtime.close()
-        self._ssh.close()
+        try:
+            self.runtime.close()
+        finally:
+            self._ssh.close()
 
     def reboot_hard(self) -> None:
         """Cuts the power if it is on, and boots again from the same disk."""
@@ -145,11 +147,12 @@ class Machine:
 
     def drop_caches(self) -> None:
         """Has what is read next come from its disk, or from a share's server."""
-        path = "/proc/sys/vm/drop_caches"
+        line = "echo 3 >/proc/sys/vm/drop_caches"
         if self.runtime.own_kernel:
-            self.run(f"echo 3 >{path}", timeout=180)
+            self.run(line, timeout=180)
         else:
-            Path(path).write_text("3")
+            # a process of its own, which the kernel may not let go for as long as it unmounts something
+            assert subprocess.Popen(["sh", "-c", line]).wait(180) == 0
 
     def cut(self, port: int) -> None:
         """Drops all packets to and from TCP port `port` of the share's server, both ways, as a broken network does."""

@@ -25,7 +25,7 @@ echo 0 >"$1/cgroup.procs"
 mount -o loop "$2" "$3"
 shift 3
 exec systemd-nspawn --quiet --boot --register=no --keep-unit --console=pipe --resolv-conf=off --machine=ddtest \\
-    --capability=all --drop-capability=CAP_SYS_TIME --bind=/dev/fuse --bind=/dev/kmsg "$@"
+    --capability=all --drop-capability=CAP_SYS_TIME,CAP_SYS_MODULE --bind=/dev/fuse --bind=/dev/kmsg "$@"
 """
 # the engine in it needs the kernel's keyrings, and settings of its network
 ENVIRONMENT = {
@@ -34,8 +34,8 @@ ENVIRONMENT = {
     "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1",
     "SYSTEMD_NSPAWN_LOCK": "0",
 }
-# what it has of this machine where it is there: modules to load, and the profiles of the engine's containers
-SHARED = ("--bind-ro=/lib/modules", "--bind=/sys/kernel/security")
+# the profiles of the engine's containers, where this machine has such
+PROFILES = Path("/sys/kernel/security")
 END_SECONDS = 30
 
 
@@ -57,7 +57,7 @@ class Nspawn:
         root.mkdir(exist_ok=True)
         # one that has just ended may still be unmounting it
         _wait(lambda: not subprocess.check_output(["losetup", "--noheadings", "--associated", disk]))
-        given = [f"--directory={root}", *(s for s in SHARED if Path(s.partition("=")[2]).exists())]
+        given = [f"--directory={root}", *([f"--bind={PROFILES}"] if PROFILES.exists() else [])]
         variables = [f"{name}={value}" for name, value in ENVIRONMENT.items()]
         apart = ["unshare", "--net", "--mount", "--pid", "--mount-proc", "--fork", "--kill-child"]
         script: list[str | Path] = ["sh", "-c", START, "sh", self._group, disk, root, *given]
@@ -67,7 +67,8 @@ class Nspawn:
             self._network = Slirp(self.pid, folder)
             self.ssh_port = self.forward(22)
         except BaseException as error:
-            self._kill()
+            with contextlib.suppress(TimeoutError):
+                self._kill()
             error.add_note(self.console.read_text(errors="replace")[-2000:])
             raise
 
@@ -116,8 +117,10 @@ class Nspawn:
         Raises:
             TimeoutError: if the kernel has something to write to a share whose server is gone, which it waits for.
         """
-        self._kill()
-        self._network.close()
+        try:
+            self._kill()
+        finally:
+            self._network.close()
 
     def forward(self, port: int) -> int:
         """Returns a port of 127.0.0.1 that leads to one of the machine's."""
@@ -128,12 +131,14 @@ class Nspawn:
         return self._network.host_ports()
 
     def _kill(self) -> None:
-        if self._group.exists():
-            # all at once, so that none writes what others no longer answer for
-            (self._group / "cgroup.kill").write_text("1")
-            _wait(lambda: "populated 0" in (self._group / "cgroup.events").read_text())
-            _remove_group(self._group)
-        self._process.kill()
+        try:
+            if self._group.exists():
+                # all at once, so that none writes what others no longer answer for
+                (self._group / "cgroup.kill").write_text("1")
+                _wait(lambda: "populated 0" in (self._group / "cgroup.events").read_text())
+                _remove_group(self._group)
+        finally:
+            self._process.kill()
 
     def _link(self, state: str) -> None:
         command = ["nsenter", f"--net=/proc/{self.pid}/ns/net", "ip", "link", "set", "eth0", state]

@@ -24,7 +24,7 @@ docker info >/dev/null
 modprobe -a cifs cmac ccm gcm nfsv4 overlay br_netfilter veth xt_conntrack xt_MASQUERADE xt_addrtype fuse
 mount.cifs -V >/dev/null 2>&1 || true; mount.nfs4 -V >/dev/null 2>&1 || true
 perl -e1; python3 -c 'import json, socket'; tar --version >/dev/null; iptables-save >/dev/null; mount >/dev/null
-journalctl --sync; sync
+journalctl --sync; sync -f /
 """
 
 
@@ -85,7 +85,7 @@ def derived(base: Snapshot, label: str, inputs: str, prepare: Callable[[Machine,
         said, made = _progress(f"preparing the test machine: {label}"), (base.image, folder, base.disk, base.runtime)
         with said, _machine(*made) as machine:
             prepare(machine, folder)
-            machine.run("journalctl --sync; sync")
+            machine.run("journalctl --sync; sync -f /")
             machine.save()
 
     folder = cache.entry(f"machine-{label}-{_digest(base.folder.name + inputs, base.runtime)}", make)

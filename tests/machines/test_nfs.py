@@ -42,6 +42,8 @@ def test_a_vanished_machines_lock_is_free_after_its_lease(
     server: GaneshaServer, two_machines: tuple[Machine, Machine]
 ) -> None:
     first, second = two_machines
+    if not first.runtime.own_kernel:
+        pytest.skip("a kernel that goes on gives the lock back: DATADOCKER_TEST_MACHINES=qemu")
     for machine in two_machines:
         mount_nfs(machine, server, "data", "/mnt/n")
     with hold_lock(first, "/mnt/n/file"):

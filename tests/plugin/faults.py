@@ -30,7 +30,7 @@ class Fault:
     away: bool = False
     """Whether the plugin is away meanwhile, and with it its volumes."""
     own_kernel: bool = False
-    """Whether it takes a kernel that ends with its machine: another one waits for a server that is gone."""
+    """Whether it takes a kernel that ends with its machine: another keeps its boot id, and waits for lost servers."""
 
 
 def kill_plugin(stage: Stage) -> None:
@@ -116,7 +116,7 @@ def start_with_another_key(stage: Stage) -> None:
 def _start_in_vain(stage: Stage) -> None:
     since = stage.now()
     # An engine that forgot that a container ran starts none.
-    stage.machine.run("sync")
+    stage.machine.run("sync -f /var/lib/docker")
     stage.machine.reboot_hard()
 
     def given_up() -> bool:
@@ -210,8 +210,8 @@ BOTH = {
     "packets are dropped for a moment": Fault(lambda s: drop_packets(s, SHORT), ""),
     "packets are dropped for long": Fault(lambda s: drop_packets(s, LONG), LOST),
     "the share is full": Fault(fill_shares, "share is full"),
-    "the machine is started again": Fault(reboot, "msg=mounted", away=True),
-    "the power is cut": Fault(cut_power, "msg=mounted", away=True),
+    "the machine is started again": Fault(reboot, "msg=mounted", away=True, own_kernel=True),
+    "the power is cut": Fault(cut_power, "msg=mounted", away=True, own_kernel=True),
     "the machine starts without its server": Fault(
         start_without_server, "started, its share is back", away=True, own_kernel=True
     ),
@@ -220,5 +220,7 @@ BOTH = {
 SMB = {
     "the key is a wrong one": Fault(wrong_key, LOST),
     "the key is switched": Fault(switch_key, LOST),
-    "the machine starts with another key": Fault(start_with_another_key, "started, its share is back", away=True),
+    "the machine starts with another key": Fault(
+        start_with_another_key, "started, its share is back", away=True, own_kernel=True
+    ),
 }

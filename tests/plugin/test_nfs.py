@@ -10,6 +10,7 @@ from tests.machines.knfsd import KernelNfsServer
 from tests.machines.machine import Machine
 from tests.machines.nfs import GaneshaServer
 from tests.machines.plugin import MachinePlugin
+from tests.machines.qemu import Qemu
 from tests.plugin.harness import REPOSITORY
 from tests.plugin.site import (
     TAKEOVER,
@@ -101,7 +102,8 @@ def test_a_bystander_that_vanishes_keeps_nobody_from_renewing(
     machine_plugin: MachinePlugin,
 ) -> None:
     """It had read the records, and a server that delegated them to it would ask for them until its lease ends."""
-    with snapshot.ensure().restore() as served:
+    # the server is a part of the kernel, so that of a machine of QEMU's
+    with snapshot.ensure(Qemu).restore() as served:
         server = KernelNfsServer(served, "dbs", lease=4 * TAKEOVER)
         place = f"protocol=nfs,server={Machine.share_address},port={server.port}"
 
