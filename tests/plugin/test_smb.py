@@ -210,7 +210,9 @@ def test_a_database_goes_on_elsewhere_when_its_host_is_cut_off(site: Site, samba
         healed = time.time()
         one.heal()
         wait_until(lambda: "not started again, the folder was taken" in plugin_log(one), 120)
-        wait_until(lambda: "SessionId" not in one.run("cat /proc/fs/cifs/DebugData").out, 120)
+        # a kernel tells of all its sessions: one that both share of the other's, too
+        if one.runtime.own_kernel:
+            wait_until(lambda: "SessionId" not in one.run("cat /proc/fs/cifs/DebugData").out, 120)
         late = [event for event in samba.events() if event.time > healed and event.client.lower() == one.name]
         assert not [event for event in late if event.action in audit.CHANGES and RESERVED_FOLDER not in event.detail]
 
