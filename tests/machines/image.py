@@ -12,6 +12,8 @@ import subprocess
 from pathlib import Path
 
 from tests.machines import initrd
+from tests.machines.qemu import Qemu
+from tests.machines.runtime import Runtime
 from toolchain import bases, cache, packages
 from toolchain.progress import run
 
@@ -28,13 +30,13 @@ HOST_PACKAGES = ("mmdebstrap", "e2fsprogs", "openssh-client")
 HOST_PROGRAMS = ("mmdebstrap", "mke2fs", "ssh", "ssh-keygen")
 
 
-def ensure() -> Path:
-    """Returns the folder with `disk.raw`, `vmlinuz`, `initrd.img`, `id` and `known_hosts`.
+def ensure(runtime: type[Runtime] = Qemu) -> Path:
+    """Returns the folder with `disk.raw`, `vmlinuz`, `initrd.img`, `id` and `known_hosts`, for machines of `runtime`.
 
     Raises:
         ToolchainError: if it has to be made and can't be.
     """
-    packages.require(HOST_PROGRAMS, HOST_PACKAGES, "test machines")
+    packages.require((*HOST_PROGRAMS, *runtime.programs), (*HOST_PACKAGES, *runtime.packages), "test machines")
     return cache.entry(f"machine-image-{digest()}", _make)
 
 

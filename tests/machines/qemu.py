@@ -31,6 +31,7 @@ class Memory:
 
     @classmethod
     def within(cls, folder: Path, *, shared: bool = False) -> "Memory":
+        """Returns that of a snapshot's folder."""
         return cls(folder / "ram", folder / "state", shared)
 
     @property

@@ -12,7 +12,7 @@ from tests.machines import image, storage
 from tests.machines.machine import Machine
 from tests.machines.qemu import Memory, Qemu
 from tests.machines.runtime import Runtime
-from toolchain import cache, packages
+from toolchain import cache
 from toolchain.progress import say
 
 # what the first command after a restore would otherwise have to read from the disk
@@ -56,8 +56,7 @@ def ensure(runtime: type[Runtime] = Qemu) -> Snapshot:
     Raises:
         ToolchainError: if it has to be made and can't be.
     """
-    packages.require(runtime.programs, runtime.packages, "test machines")
-    made_of = image.ensure()
+    made_of = image.ensure(runtime)
 
     def make(folder: Path) -> None:
         disk = made_of / "disk.raw"
