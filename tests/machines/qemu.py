@@ -29,11 +29,6 @@ class Memory:
     shared: bool = False
     """Whether what the machine writes to its memory ends up in `ram`."""
 
-    @classmethod
-    def within(cls, folder: Path, *, shared: bool = False) -> "Memory":
-        """Returns that of a snapshot's folder."""
-        return cls(folder / "ram", folder / "state", shared)
-
     @property
     def boot_id_file(self) -> Path:
         """Where the kernel's boot id is: a line of /proc/kallsyms."""

@@ -18,15 +18,11 @@ KINDS: dict[str, type[Runtime]] = {"qemu": Qemu, "nspawn": Nspawn}
 
 def chosen() -> type[Runtime]:
     """Returns Nspawn where the kernel has CIFS and NFS, or what DATADOCKER_TEST_MACHINES names."""
-    named = os.environ.get(VARIABLE) or ("nspawn" if mounts_shares(_filesystems()) else "qemu")
+    mounts_shares = {"cifs", "nfs4", "overlay"} <= set(_filesystems().split())
+    named = os.environ.get(VARIABLE) or ("nspawn" if mounts_shares else "qemu")
     if named not in KINDS:
         raise ValueError(f'{VARIABLE} is "{named}"; it must be one of {", ".join(KINDS)}')
     return KINDS[named]
-
-
-def mounts_shares(filesystems: str) -> bool:
-    """Whether a kernel does whose /proc/filesystems this is."""
-    return {"cifs", "nfs4", "overlay"} <= set(filesystems.split())
 
 
 @cache

@@ -46,7 +46,7 @@ class Snapshot:
         Use it in a `with`. `name` is its hostname. What has an identity that is not renewed: the engine (see
         `Machine.renew_engine`), the SSH host key and the MAC address.
         """
-        memory = Memory.within(self.folder) if self.runtime is Qemu else None
+        memory = _memory(self.folder, self.runtime)
         return Machine(self.image, self.disk, runtime=self.runtime, memory=memory, name=name)
 
 
@@ -93,8 +93,13 @@ def derived(base: Snapshot, label: str, inputs: str, prepare: Callable[[Machine,
 
 
 def _machine(made_of: Path, folder: Path, backing: Path, runtime: type[Runtime] = Qemu) -> Machine:
-    memory = Memory.within(folder, shared=True) if runtime is Qemu else None
+    memory = _memory(folder, runtime, shared=True)
     return Machine(made_of, backing, runtime=runtime, memory=memory, disk=folder / runtime.disk, name="snapshot")
+
+
+def _memory(folder: Path, runtime: type[Runtime], *, shared: bool = False) -> Memory | None:
+    """What a machine of QEMU's is saved to and restored from; another has its disk alone."""
+    return Memory(folder / "ram", folder / "state", shared) if runtime is Qemu else None
 
 
 def _digest(inputs: str, runtime: type[Runtime] = Qemu) -> str:
