@@ -10,24 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.machines.command import Ran
+
 PREFIX = "ddtest-img-"
 HEALTH = "/usr/local/bin/datadocker-mysql-health"
 
 
-@dataclass(frozen=True)
-class Result:
-    """What a command said and how it ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def text(self) -> str:
-        return self.out + self.err
-
-
-def run(*command: str, limit: float = 120, stdin: str | None = None) -> Result:
+def run(*command: str, limit: float = 120, stdin: str | None = None) -> Ran:
     done = subprocess.run(
         command,
         capture_output=True,
@@ -37,10 +26,10 @@ def run(*command: str, limit: float = 120, stdin: str | None = None) -> Result:
         input=stdin,
         check=False,
     )
-    return Result(done.returncode, done.stdout, done.stderr)
+    return Ran(done.returncode, done.stdout, done.stderr)
 
 
-def docker(*arguments: str, limit: float = 120, stdin: str | None = None) -> Result:
+def docker(*arguments: str, limit: float = 120, stdin: str | None = None) -> Ran:
     return run("docker", *arguments, limit=limit, stdin=stdin)
 
 
@@ -63,11 +52,11 @@ class Container:
 
     name: str
 
-    def exec(self, *command: str, user: str = "0", stdin: str | None = None) -> Result:
+    def exec(self, *command: str, user: str = "0", stdin: str | None = None) -> Ran:
         flags = ("-i",) if stdin is not None else ()
         return docker("exec", *flags, "-u", user, self.name, *command, stdin=stdin)
 
-    def shell(self, script: str) -> Result:
+    def shell(self, script: str) -> Ran:
         return self.exec("sh", "-c", script)
 
     def logs(self) -> str:
@@ -94,7 +83,7 @@ class Container:
 
         wait_until(ready, f"{self.name} accepts logins", limit)
 
-    def sql(self, statement: str, password: str, user: str = "root", tcp: bool = False) -> Result:
+    def sql(self, statement: str, password: str, user: str = "root", tcp: bool = False) -> Ran:
         """One statement, with the password handed over in an option file made of stdin."""
         escaped = password
         for plain, code in (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"), ("\t", "\\t")):

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.images.docker_cli import Container, Engine, Result, docker, must, wait_until
+from tests.images.docker_cli import Container, Engine, docker, must, wait_until
+from tests.machines.command import Ran
 
 pytestmark = pytest.mark.engine
 
@@ -39,7 +40,7 @@ def stop(writers: list[Container]) -> None:
     must("stop", "-t", "10", *(writer.name for writer in writers))
 
 
-def counted(reader_image: str, logs: str) -> Result:
+def counted(reader_image: str, logs: str) -> Ran:
     return docker("run", "--rm", *ALONE, "-v", f"{logs}:/logs", reader_image, "count")
 
 

@@ -1,4 +1,4 @@
-"""How a command on a machine ended."""
+"""How a command ended, on a machine or on this one."""
 
 from dataclasses import dataclass
 
