@@ -16,12 +16,11 @@ from typing import TextIO
 
 from azurefile import logs
 from azurefile.errors import PluginError, ShareSilent
+from azurefile.supervisor import AWAITED, ENDING, begin_worker
 
 log = logging.getLogger("azurefile")
 
 _REMOVED_SECONDS = 1.0
-# A call that meets the end of an idle connection is lost. Newer engines end theirs after 30 s, older ones never.
-_IDLE_SECONDS = 3600
 # A claim waits for it within the two minutes that the engine gives a Mount; a holder needs half of it to stop.
 _TAKEOVER = (20, 90)
 # Without a dot, which ends it in the name of an owner record.
@@ -107,19 +106,17 @@ def _serve(arguments: argparse.Namespace) -> None:
     listener = _listen(Path(arguments.socket))
 
     import asyncio
-    from functools import partial
 
-    import uvicorn
-
-    from azurefile.caller import CallerProtocol
     from azurefile.driver import Driver
     from azurefile.rootfolder import prepare
     from azurefile.server import application
+    from azurefile.serving import Server
     from azurefile.settings import Settings
     from azurefile.sight import Sight
     from azurefile.smallpages import keep_small_pages
 
     keep_small_pages()
+    worker = begin_worker()
     prepare(root, arguments.state)
     _check_defaults(arguments.defaults)
     driver = Driver(
@@ -134,26 +131,16 @@ def _serve(arguments: argparse.Namespace) -> None:
         )
     )
     driver.restore()
-    sight = Sight(Path(arguments.mounts), root / arguments.state / "unseen")
-    server = uvicorn.Server(
-        uvicorn.Config(
-            application(driver),
-            log_config=None,
-            access_log=False,
-            log_level="warning",
-            http=partial(CallerProtocol, sight.connected),  # type: ignore[arg-type] # made by a call, no more is asked of it
-            ws="none",
-            lifespan="off",
-            loop="asyncio",
-            timeout_keep_alive=_IDLE_SECONDS,
-            timeout_graceful_shutdown=5,
-        )
-    )
+    # Of a later worker the first who connects may have asked something already.
+    sight = Sight(Path(arguments.mounts), root / arguments.state / "unseen").connected if worker.first else _nothing
+    server = Server(application(driver), sight, worker.ends)
 
     # uvicorn stops accepting, answers what it has, and then raises the signal again. State is on
     # disk and mounts stay for running containers, so no thread that waits for a share is awaited.
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in ENDING:
         signal.signal(number, lambda *_: os._exit(0))
+
+    worker.serves()
 
     async def run() -> None:
         background = asyncio.create_task(driver.run())
@@ -162,6 +149,10 @@ def _serve(arguments: argparse.Namespace) -> None:
 
     asyncio.run(run())
     lock.close()
+
+
+def _nothing(_: int) -> None:
+    pass
 
 
 def _check_engine(path: str) -> None:
@@ -215,6 +206,7 @@ def _end_when_removed() -> None:
     An engine that is told to remove a plugin while it enables it loses the process, which would keep
     the next one from its folders for ever.
     """
+    signal.pthread_sigmask(signal.SIG_BLOCK, AWAITED)
     while os.path.exists(__file__):
         time.sleep(_REMOVED_SECONDS)
     log.warning("the plugin was removed from the engine: its process ends")

@@ -83,16 +83,20 @@ class Driver:
         )
         self._sweeper = Sweeper(self._volumes, self._leases, self._mounter, self._lanes)
         self._starter = Starter(engine, self._volumes, self._lanes, self._mounter.usable)
+        self._settling: asyncio.Future[None] | None = None
 
     def restore(self) -> None:
-        """Take the locks of running containers back and clear what a killed plugin left."""
+        """Take the locks of running containers back and clear what a killed plugin left.
+
+        For those on shared shares a mount and its end wait a moment, a list does not.
+        """
         self._restorer.restore()
-        self._keeper.settle()
         self._keeper.start()
         self._watcher.start()
 
     async def run(self) -> None:
         """What goes on beside the calls, for ever."""
+        await self._settled()
         await asyncio.gather(self._starter.run(), self._sweeper.run())
 
     async def create(self, name: str, given: dict[str, str]) -> None:
@@ -103,6 +107,7 @@ class Driver:
 
     async def remove(self, name: str) -> None:
         """Forget a volume. Its share keeps every byte."""
+        await self._settled()
         async with self._lanes.lock(name):
             await self._lanes.in_thread(lambda: self._remove(self._volume(name)))
 
@@ -112,14 +117,16 @@ class Driver:
         started = time.monotonic()
         deadline = started + _MOUNT_SECONDS
         said: ShareSilent | None = None
+        await self._settled()
+        tried = time.monotonic()
         while True:
             try:
                 work = partial(self._mount, name, mount_id, caller)
                 await self._lanes.bounded(name, deadline, caller.gone, work, partial(self._unmount, name, mount_id))
                 break
             except Held as held:
-                waited = time.monotonic() - started
-                if held.wait and waited + held.wait < _MOUNT_SECONDS:
+                waited = time.monotonic() - tried
+                if held.wait and time.monotonic() + held.wait < deadline:
                     # Looked at again and again: a holder that comes back ends the waiting.
                     await caller.stays(min(held.wait, _LOOK_SECONDS))
                 elif held.passing and waited < fence.NAMING_SECONDS:
@@ -166,6 +173,7 @@ class Driver:
     async def unmount(self, name: str, mount_id: str) -> None:
         """End one mount; with the last, unmount and give the folder back."""
         started = time.monotonic()
+        await self._settled()
         async with self._lanes.lock(name):
             volume = self._volume(name)
             before = self._containers(name)
@@ -193,6 +201,19 @@ class Driver:
     def list(self) -> list[dict[str, str]]:
         """Every volume, from memory."""
         return [{"Name": v.name, "Mountpoint": self.path(v.name), "CreatedAt": v.created} for v in self._volumes.all()]
+
+    async def _settled(self) -> None:
+        """Wait a moment until the holds of the plugin's last life have their locks again."""
+        if self._settling is None:
+            self._settling = asyncio.ensure_future(self._settle())
+        await asyncio.shield(self._settling)
+
+    async def _settle(self) -> None:
+        try:
+            await self._lanes.in_thread(self._keeper.settle)
+        except RuntimeError as error:
+            # This host has no thread left: what has no lock yet may be in somebody's way for a moment.
+            log.warning("locks are not waited for", extra={"error": error})
 
     def _create(self, name: str, given: dict[str, str]) -> None:
         parsed = options.parse(name, given, options.parse_defaults(self._defaults))

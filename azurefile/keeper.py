@@ -141,6 +141,8 @@ class Keeper:
         return self._leases.silence(lease) < min(takeover * 2 / 3, takeover - _STOP_SECONDS)
 
     def _watch(self) -> None:
+        # What was silent for long while the plugin was away is being renewed.
+        self.settle()
         while True:
             time.sleep(self._retry)
             try:

@@ -4,6 +4,7 @@ import json
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
@@ -31,16 +32,14 @@ def in_memory(tmp_path: Path) -> Iterator[Path]:
 @pytest.fixture
 def start_plugin(tmp_path: Path) -> Iterator[Callable[..., PluginProcess]]:
     """Start plugin processes; each gets a folder named after its state."""
-    started: list[PluginProcess] = []
+    with ExitStack() as started:
 
-    def start(state: str = "azurefile", **options: object) -> PluginProcess:
-        process = PluginProcess(tmp_path / state, state=state, **options)  # type: ignore[arg-type]
-        started.append(process)
-        return process.start()
+        def start(state: str = "azurefile", **options: object) -> PluginProcess:
+            process = PluginProcess(tmp_path / state, state=state, **options)  # type: ignore[arg-type]
+            started.callback(process.close)
+            return process.start()
 
-    yield start
-    for process in started:
-        process.close()
+        yield start
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.plugin.fake_engine import FakeEngine
-from tests.plugin.harness import UnixConnection, open_descriptors, resident_kilobytes
+from tests.plugin.harness import UnixConnection, children, open_descriptors, resident_kilobytes
 
 ENGINE = Path("/run/standin.sock")
 WARM = 60
@@ -46,9 +46,10 @@ def call(path: str, **body: Any) -> dict[str, Any]:
 
 
 def plugin_pid() -> int:
+    """The process that does its work."""
     for entry in Path("/proc").glob("[0-9]*/cmdline"):
-        if b"-m\0azurefile\0" in entry.read_bytes():
-            return int(entry.parent.name)
+        if b"-m\0azurefile\0" in entry.read_bytes() and (found := children(int(entry.parent.name))):
+            return found[0]
     raise LookupError("the plugin does not run")
 
 

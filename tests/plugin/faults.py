@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from tests.machines.machine import Machine
 from tests.machines.plugin import NAME, ROOTFS
 from tests.machines.samba import SambaServer, new_key
-from tests.plugin.site import PLUGIN_PID, TAKEOVER, docker, mount_calls, running, wait_until
+from tests.plugin.site import PLUGIN_PID, TAKEOVER, WORKER_PID, docker, mount_calls, running, wait_until
 from tests.plugin.stage import Stage
 
 # Shorter than what a holder may be silent for, and longer than what anybody may be.
@@ -35,6 +35,16 @@ class Fault:
 
 def kill_plugin(stage: Stage) -> None:
     stage.machine.run(f"kill -9 $({PLUGIN_PID})")
+
+
+def kill_worker(stage: Stage) -> None:
+    """What does its work is killed, and nothing else is started anew."""
+    first = stage.machine.run(PLUGIN_PID).out
+    since = stage.now()
+    stage.machine.run(f"kill -9 $({WORKER_PID})")
+    wait_until(lambda: any("begins anew" in line for line in stage.log(since)), START_SECONDS)
+    stage.goes_on()
+    assert stage.machine.run(PLUGIN_PID).out == first
 
 
 def upgrade_plugin(stage: Stage) -> None:
@@ -196,6 +206,7 @@ LOST = "lease lost, its containers are stopped"
 
 BOTH = {
     "the plugin is killed": Fault(kill_plugin, "lease resumed", away=True),
+    "the plugin's worker is killed": Fault(kill_worker, "lease resumed"),
     "the plugin is upgraded": Fault(upgrade_plugin, "msg=mounted", away=True),
     "the plugin is exchanged by hand": Fault(exchange_plugin, LOST, away=True),
     "the plugin is set anew": Fault(set_plugin, LOST, away=True),

@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -60,11 +61,19 @@ class PluginProcess:
         self._engine = engine or folder / "no-engine.sock"
         self._defaults = defaults
         self._process: subprocess.Popen[bytes] | None = None
+        self._killed = 0
+        """How many of its workers were killed by a test."""
 
     @property
     def pid(self) -> int:
+        """The one that does the plugin's work."""
+        return self.pids[-1]
+
+    @property
+    def pids(self) -> list[int]:
+        """Its first process, and that one's child."""
         assert self._process is not None
-        return self._process.pid
+        return [self._process.pid, *children(self._process.pid)]
 
     def start(self) -> "PluginProcess":
         arguments = {
@@ -76,6 +85,13 @@ class PluginProcess:
             "defaults": self._defaults,
             "log-level": "debug",
         }
+        if not mounts.is_mounted(self.mounts):
+            # an engine sees what is mounted there, whatever namespace the worker has
+            self.mounts.mkdir(exist_ok=True)
+            subprocess.run(["mount", "--bind", self.mounts, self.mounts], check=True)
+            # out of the peer group of what it lies on, where it would be mounted twice
+            subprocess.run(["mount", "--make-private", self.mounts], check=True)
+            subprocess.run(["mount", "--make-shared", self.mounts], check=True)
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", self._module] + [f"--{name}={value}" for name, value in arguments.items()],
@@ -101,15 +117,29 @@ class PluginProcess:
         return self._process.wait(20)
 
     def kill(self) -> None:
-        """End it without warning."""
+        """End it without warning, and all of it."""
         self._end(signal.SIGKILL)
+
+    def kill_worker(self) -> None:
+        """End what does its work without warning."""
+        _, pid = self.pids
+        worker = os.pidfd_open(pid)
+        signal.pidfd_send_signal(worker, signal.SIGKILL)
+        _await_end(worker)
+        self._killed += 1
+
+        def followed() -> None:
+            assert self.pids[1:] not in ([], [pid])
+
+        eventually(followed)
 
     def stop(self) -> int:
         """End it politely; the exit code."""
         return self._end(signal.SIGTERM)
 
     def signal(self, number: int) -> None:
-        os.kill(self.pid, number)
+        for pid in self.pids:
+            os.kill(pid, number)
 
     def call(self, path: str, **body: Any) -> dict[str, Any]:
         """One call; raises Refused with the plugin's words."""
@@ -163,16 +193,36 @@ class PluginProcess:
 
     def close(self) -> None:
         if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(signal.SIGCONT)
+            self.signal(signal.SIGCONT)
             self.kill()
         for entry in mounts.read_mountinfo():
             if entry.target.startswith(f"{self.mounts}/"):
                 mounts.detach(Path(entry.target))
+        while mounts.is_mounted(self.mounts):
+            subprocess.run(["umount", "-l", self.mounts], check=True)
+        # one that crashes is healed, and nothing else would tell
+        log = self.log.read_text() if self.log.exists() else ""
+        assert log.count("the plugin was killed") == self._killed, log
 
     def _end(self, number: int) -> int:
         assert self._process is not None
+        worker = os.pidfd_open(self.pid)
         self._process.send_signal(number)
-        return self._process.wait(20)
+        code = self._process.wait(20)
+        _await_end(worker)
+        return code
+
+
+def children(pid: int) -> list[int]:
+    """What its first thread began and has not awaited."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _await_end(process: int) -> None:
+    """Wait for the end of the process that a descriptor stands for, and close that."""
+    ended, _, _ = select.select([process], [], [], 20)
+    os.close(process)
+    assert ended
 
 
 def open_descriptors(pid: int) -> int:

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.plugin.harness import REPOSITORY, UnixConnection
+from tests.plugin.harness import REPOSITORY, UnixConnection, children
 
 FOLDER = REPOSITORY / "azurefile"
 
@@ -139,15 +139,13 @@ class ManagedPlugin:
 
     @property
     def pid(self) -> int:
-        """The plugin's process, found by its cgroup."""
-        identifier = self.identifier
-        for entry in Path("/proc").glob("[0-9]*"):
-            try:
-                if identifier in (entry / "cgroup").read_text():
-                    return int(entry.name)
-            except OSError:
-                continue
-        raise LookupError(self.name)
+        """The plugin's first process, whose end the engine sees."""
+        return self._processes()[0]
+
+    @property
+    def worker(self) -> int:
+        """The child of it that does its work."""
+        return self._processes()[1]
 
     def create(self, name: str, **opts: str) -> None:
         options = [part for k, v in opts.items() for part in ("-o", f"{k}={v}")]
@@ -156,6 +154,15 @@ class ManagedPlugin:
     def status(self, volume: str) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.docker("volume", "inspect", volume))[0]["Status"]
         return found
+
+    def _processes(self) -> tuple[int, int]:
+        """Found by their cgroup."""
+        identifier = self.identifier
+        for entry in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if identifier in (entry / "cgroup").read_text() and (found := children(int(entry.name))):
+                    return int(entry.name), found[0]
+        raise LookupError(self.name)
 
     def mounted_on_host(self, volume: str) -> int:
         path = f"/{self.identifier}/propagated-mount/{volume} "

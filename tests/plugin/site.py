@@ -33,8 +33,9 @@ WRITER = (
     "while n=$((n+1)); do echo $HOSTNAME $n $pad >> /v/rows && sync /v/rows; sleep 0.3; done"
 )
 
-# Prints the plugin's process id.
-PLUGIN_PID = "pgrep -f '^/usr/bin/python3 -m azurefile'"
+# Print the ids of the plugin's first process, with which all of it ends, and of the one that does its work.
+PLUGIN_PID = "pgrep -o -f '^/usr/bin/python3 -m azurefile'"
+WORKER_PID = "pgrep -n -f '^/usr/bin/python3 -m azurefile'"
 # Beside each call a thread sleeps again and again: by what it oversleeps, the machine stands still, not the plugin.
 MOUNT_CALLS = """
 import glob, http.client, json, socket, sys, threading, time

@@ -11,7 +11,7 @@ from tests.machines.plugin import MachinePlugin
 from tests.machines.samba import SambaServer
 from tests.plugin.clients import DatabaseClient, LineClient
 from tests.plugin.harness import eventually
-from tests.plugin.site import PLUGIN_PID, Site, create, docker, run_mysql, status, wait_for_holder, wait_until
+from tests.plugin.site import WORKER_PID, Site, create, docker, run_mysql, status, wait_for_holder, wait_until
 
 LINES_BYTES = 16 << 20
 # A new database has 130 MB.
@@ -99,13 +99,13 @@ class Stage:
         for volume, containers in self.holders.items():
             shown = status(self.machine, volume)
             assert (shown["mounts"], {h["name"] for h in shown["holders"]}) == (len(containers), set(containers))
-            (mounted,) = self._mounted(f"$({PLUGIN_PID})", f"/mnt/volumes/{volume}")
+            (mounted,) = self._mounted(f"$({WORKER_PID})", f"/mnt/volumes/{volume}")
             assert set(self._mounted("1", f"/propagated-mount/{volume}")) == {mounted}
         eventually(self._assert_no_descriptor_leaked)
 
     def descriptors(self) -> int:
         """How many files the plugin has open."""
-        return int(self.machine.run(f"ls /proc/$({PLUGIN_PID})/fd | wc -l").out)
+        return int(self.machine.run(f"ls /proc/$({WORKER_PID})/fd | wc -l").out)
 
     def now(self) -> str:
         """The machine's time, for `log`."""

@@ -15,6 +15,7 @@ from tests.plugin.contender import Contender
 from tests.plugin.site import (
     PLUGIN_PID,
     TAKEOVER,
+    WORKER_PID,
     WRITER,
     ListWatch,
     Site,
@@ -118,7 +119,9 @@ def test_a_plugin_killed_under_load_takes_its_lock_back(
                 # The engine starts it again, in which an emulated machine takes its time: killed before it has renewed,
                 # all of its lives together would be silent for too long.
                 wait_until(lambda number=number: plugin_log(one).count("lease resumed") >= number, TAKEOVER)
-                one.run(f"kill -9 $({PLUGIN_PID})")
+                # one that does not answer yet is followed by none
+                status(one, "dbs")
+                one.run(f"kill -9 $({WORKER_PID if number % 2 else PLUGIN_PID})")
                 # Who asks meanwhile is refused, or waits in its Mount for a sign of life.
                 time.sleep(TAKEOVER / 3)
         assert greedy.taken is None
@@ -128,7 +131,7 @@ def test_a_plugin_killed_under_load_takes_its_lock_back(
         assert status(one, "dbs")["mounts"] == 1
         assert site.writers("dbs") == [one.name]
         # and knows where the server of what it had mounted is
-        (tmp_path / "mountinfo").write_text(one.run(f"cat /proc/$({PLUGIN_PID})/mountinfo").out)
+        (tmp_path / "mountinfo").write_text(one.run(f"cat /proc/$({WORKER_PID})/mountinfo").out)
         entries = mounts.read_mountinfo(tmp_path / "mountinfo")
         monkeypatch.setattr(mounts, "read_mountinfo", lambda: entries)
         assert mounts.server_address(Path("/mnt/volumes/dbs")) == Machine.share_address

@@ -19,14 +19,20 @@ from tests.plugin.harness import PluginProcess, Refused, eventually
 pytestmark = pytest.mark.root
 
 StartPlugin = Callable[..., PluginProcess]
+Restart = Callable[[PluginProcess], object]
 
 
-def restart(plugin: PluginProcess) -> None:
+@pytest.fixture(params=["the plugin", "its worker"])
+def restart(request: pytest.FixtureRequest) -> Restart:
+    return kill_all if request.param == "the plugin" else PluginProcess.kill_worker
+
+
+def kill_all(plugin: PluginProcess) -> None:
     plugin.kill()
     plugin.start()
 
 
-def test_volumes_and_counts_survive_a_kill(plugin: PluginProcess) -> None:
+def test_volumes_and_counts_survive_a_kill(plugin: PluginProcess, restart: Restart) -> None:
     plugin.create("logs", share="logs", uid="7")
     plugin.create("idle", share="idle")
     for mount_id in ("a", "a", "b"):
@@ -42,7 +48,9 @@ def test_volumes_and_counts_survive_a_kill(plugin: PluginProcess) -> None:
     assert plugin.mounted("logs") == 0
 
 
-def test_the_fence_is_up_before_anything_is_served(watched: PluginProcess, engine: FakeEngine) -> None:
+def test_the_fence_is_up_before_anything_is_served(
+    watched: PluginProcess, engine: FakeEngine, restart: Restart
+) -> None:
     watched.create("dbs", share="dbs", exclusive="true")
     watched.mount("dbs", "a")
     mydb = engine.run("mydb", "dbs")
@@ -58,7 +66,7 @@ def test_the_fence_is_up_before_anything_is_served(watched: PluginProcess, engin
 
 
 def test_a_holder_restored_without_a_name_is_protected_while_it_may_start(
-    start_patient: StartPlugin, engine: FakeEngine
+    start_patient: StartPlugin, engine: FakeEngine, restart: Restart
 ) -> None:
     """Killed between the Mount and the container's start."""
     patient = start_patient(_STARTING_SECONDS=60)
@@ -175,15 +183,20 @@ def test_a_lost_mount_is_made_again(plugin: PluginProcess) -> None:
     assert plugin.mounted("logs") == 1
 
 
-def test_killed_during_calls_nothing_acknowledged_is_lost(plugin: PluginProcess) -> None:
+def test_killed_during_calls_nothing_acknowledged_is_lost(plugin: PluginProcess, restart: Restart) -> None:
     generator = random.Random(7)
     counts: list[int] = []
     refused: list[Refused] = []
     for life in range(6):
         created: dict[str, int] = {}
+        over = threading.Event()
 
-        def work(worker: int, life: int = life, created: dict[str, int] = created) -> None:
+        def work(
+            worker: int, life: int = life, created: dict[str, int] = created, over: threading.Event = over
+        ) -> None:
             for number in range(1000):
+                if over.is_set():
+                    return
                 name = f"v{life}-{worker}-{number}"
                 try:
                     plugin.create(name, share="dbs", folder=name)
@@ -207,10 +220,10 @@ def test_killed_during_calls_nothing_acknowledged_is_lost(plugin: PluginProcess)
             # A busy machine takes longer to mount than what follows.
             eventually(partial(_assert_mounted, created), 30)
         time.sleep(generator.uniform(0.05, 0.4))
-        plugin.kill()
+        restart(plugin)
+        over.set()
         for worker in workers:
             worker.join()
-        plugin.start()
         counts += created.values()
         names = set(plugin.names())
         assert created.keys() <= names
@@ -266,7 +279,7 @@ def test_of_several_that_were_not_counted_each_holds_its_share(
     watched.mount("logs", "c")
     watched.unmount("logs", "c")
     if kills == 2:
-        restart(watched)
+        kill_all(watched)
     containers[0].kill()
     watched.unmount("logs", "a")
     assert watched.mounted("logs") == 1

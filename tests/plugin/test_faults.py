@@ -30,6 +30,7 @@ FEWER = {
     "smb": [name for name in SMB | BOTH if "hang" not in name and "moment" not in name],
     "nfs": [
         "the plugin is killed",
+        "the plugin's worker is killed",
         "the plugin is exchanged by hand",
         "the share is full",
         "packets are dropped for long",

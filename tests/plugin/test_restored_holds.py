@@ -14,6 +14,7 @@ from azurefile import liveness, mounts
 from azurefile.driver import Driver
 from azurefile.flush import Flush
 from azurefile.held import Held
+from azurefile.keeper import Keeper
 from azurefile.lease import Lease
 from azurefile.stoppedmemory import StoppedMemory
 from tests.plugin.drivers import driver_in
@@ -258,3 +259,21 @@ def test_a_lease_whose_account_is_unclear_is_resumed_and_given_up_in_time(
 
 def _assert_stopped(lost: list[Lease], lease: Lease) -> None:
     assert lost == [lease]
+
+
+def test_lists_need_not_wait_for_the_locks_and_mounts_do(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken_back = threading.Event()
+    monkeypatch.setattr(Keeper, "settle", lambda _: taken_back.wait(60))
+
+    async def restored() -> None:
+        await driver.create("logs", {"share": "logs"})
+        driver.restore()
+        assert [volume["Name"] for volume in driver.list()] == ["logs"]
+        mounting = asyncio.ensure_future(driver.mount("logs", "a"))
+        done, _ = await asyncio.wait({mounting}, timeout=0.3)
+        assert not done
+        taken_back.set()
+        await mounting
+        await driver.unmount("logs", "a")
+
+    asyncio.run(restored())

@@ -152,8 +152,13 @@ class World:
 
     def _mounts_are_the_model(self) -> None:
         below = f"{self.folder}/"
-        found = sorted(entry.target for entry in mounts.read_mountinfo() if entry.target.startswith(below))
-        assert found == sorted(str(self.plugin.mounts / name) for name in self.model.mounted())
+        wanted = sorted(
+            str(path) for path in (self.plugin.mounts, *map(self.plugin.mounts.joinpath, self.model.mounted()))
+        )
+        # as an engine sees it, and the plugin itself
+        for process in ("self", self.plugin.pid):
+            entries = mounts.read_mountinfo(Path(f"/proc/{process}/mountinfo"))
+            assert sorted(entry.target for entry in entries if entry.target.startswith(below)) == wanted
         assert sorted(os.listdir(self.plugin.mounts)) == self.model.mounted(), "a mount point was left"
 
     def _files_are_the_model(self) -> None:
