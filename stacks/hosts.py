@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import pulumi
 
+from components.azure_sdk import loading
 from components.folders import nested
 from components.hosts import Claims, DockerHost, Folder, LocalHost, Server, SSHHost
 from components.hosts.identity_file import private_key
@@ -37,9 +39,10 @@ def docker_host(settings: Settings) -> tuple[DockerHost, Labels]:
         # no other stack needs it this early
         from stacks.shares import insist_on_data
 
-        insist_on(place)
-        insist_on_name()
-        insist_on_data(settings)
+        with loading() if isinstance(settings.host, AzureHostSettings) else nullcontext():
+            insist_on(place)
+            insist_on_name()
+            insist_on_data(settings)
     host = _host(settings, pulumi.Output.from_input(labels[CHECKOUT_LABEL]))
     # after the host: to read the state takes time, in which its Docker provider starts
     _insist_on_resources(settings)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pulumi
-import yaml
 
 
 class StackFile:
@@ -44,6 +43,9 @@ class StackFile:
 
     @cached_property
     def _content(self) -> dict[str, Any]:
+        # takes longer to load than all settings, and most stacks need it not
+        import yaml
+
         try:
             # of the bytes YAML itself finds out the encoding
             found = yaml.safe_load(Path(self._name).read_bytes())

@@ -12,6 +12,7 @@ import pulumi
 from pulumi_azure_native import resources
 
 from components.azure_lookup import STACK_TAG, look_up
+from components.azure_sdk import without_aliases
 from components.custom import GracefulStop
 from components.hosts.azure_bootstrap import custom_data, read_custom_data
 from components.hosts.azure_key import read_azure_public
@@ -84,7 +85,7 @@ class AzureHost(DockerHost):
             pulumi.RunError: if a file that the settings name can't be used or is not the one that the machine was made
                 with, or there is no ssh-keygen.
         """
-        super().__init__(AZURE_HOST, name, {}, opts)
+        super().__init__(AZURE_HOST, name, {}, without_aliases(opts))
         own = pulumi.ResourceOptions(parent=self)
         given, more = args.get("identity_file"), args.get("custom_data")
         public = read_azure_public(given) if given else None

@@ -11,6 +11,7 @@ import pulumi
 from pulumi_azure_native import resources, storage
 
 from components.azure_lookup import STACK_TAG, Found, ask_azure
+from components.azure_sdk import without_aliases
 from components.custom import AccountKey
 from components.hosts import DockerHost
 from components.plugin import AzureFilePlugin
@@ -76,7 +77,7 @@ class AzureFileShares(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AzureFileSharesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Registers group, account and, for SMB, the key on the host."""
-        super().__init__("datadocker:index:AzureFileShares", name, {}, opts)
+        super().__init__("datadocker:index:AzureFileShares", name, {}, without_aliases(opts))
         self.args = args
         self.kept: dict[str, Any] = {"retain_on_delete": args["retain"], "protect": args["protect"]}
         tags = args["tags"] | {STACK_TAG: args["stack"]}
@@ -206,7 +207,7 @@ class AzureShare(FileShare):
 
     def __init__(self, name: str, args: AzureShareArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Registers the share."""
-        super().__init__("datadocker:index:AzureShare", name, {}, opts)
+        super().__init__("datadocker:index:AzureShare", name, {}, without_aliases(opts))
         files, nfs = args["files"], args["files"].args["nfs"]
         # the service's settings count for what is made afterwards; of a standard share Azure does not say its protocol,
         # which is no reason to replace it (github.com/pulumi/pulumi-azure-native/issues/1751)
