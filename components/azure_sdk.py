@@ -12,7 +12,7 @@ import pulumi
 
 @contextmanager
 def loading() -> Iterator[None]:
-    """Loads those of a host and its shares while something else is waited for, which may not use them."""
+    """Loads its modules of a host and its shares while something else is waited for, which may not use them."""
     with ThreadPoolExecutor(1, "azure-native") as pool:
         loaded = pool.submit(_load)
         try:
