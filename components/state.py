@@ -17,6 +17,7 @@ from pulumi.runtime.settings import get_monitor
 CONTAINER = "docker:index/container:Container"
 VOLUME = "docker:index/volume:Volume"
 PLUGIN = "datadocker-engine:index:EnginePlugin"
+FOLDER = "datadocker-engine:index:ShareFolder"
 STOP = "datadocker-engine:index:GracefulStop"
 DOCKER = "pulumi:providers:docker"
 STASH = "pulumi:index:Stash"

@@ -12,7 +12,7 @@ from components.azure_lookup import look_up
 from components.hosts import DockerHost
 from components.state import HOST, HOST_GROUP, HOST_INTERFACE, HOST_SUBNET, recorded
 from stacks.azure import AzureHostSettings, AzureSharesSettings
-from stacks.azure_given import check_given
+from stacks.azure_given import check_given, taken
 from stacks.azure_names import as_spelt, region_of
 from stacks.owner import default_base, stack_label
 from stacks.settings import Settings
@@ -30,7 +30,7 @@ def azure_host(machine: AzureHostSettings, settings: Settings) -> DockerHost:
     shares = settings.shares
     far = isinstance(shares, AzureSharesSettings) and shares.location not in (None, machine.location)
     if not recorded().get(HOST_INTERFACE):
-        check_given(machine, shares=isinstance(shares, AzureSharesSettings), far=far)
+        check_given(machine, group, shares=isinstance(shares, AzureSharesSettings), far=far)
     # its SDK takes a second to import
     from components.hosts.azure import AzureHost
     from components.hosts.azure_network import SSH_PORT, Opening
@@ -104,11 +104,8 @@ def _refuse_change(machine: AzureHostSettings, name: str, group: str) -> None:
     region = region_of(interface, region_of(own_group, machine.location))
     if own and (own != group or region != machine.location):
         # Azure would say so only once the machine is gone
-        if own != group and look_up("azure-native:resources:getResourceGroup", resourceGroupName=group):
-            raise pulumi.RunError(
-                f"resource group {group} exists, and the stack makes its own: name another by "
-                "datadocker:host.resourceGroup"
-            )
+        if own != group and (found := look_up("azure-native:resources:getResourceGroup", resourceGroupName=group)):
+            raise pulumi.RunError(taken(group, found))
         return
     for setting, there, wanted in (("location", region, machine.location), ("name", was, name)):
         if there != wanted:

@@ -51,11 +51,15 @@ RESERVED_NAMES = (
 OWN_TAG = "datadocker-stack"
 # a shorter prefix is a good part of the whole internet
 SHORTEST_PREFIX = 8
+# all ranges of a list together may have as many addresses as 16 of these
+MOST_ADDRESSES = 16 << (32 - SHORTEST_PREFIX)
 # learn.microsoft.com: virtual networks FAQ, "address ranges that I can't use"
 UNUSABLE = tuple(
     ipaddress.IPv4Network(n)
     for n in ("224.0.0.0/4", "255.255.255.255/32", "127.0.0.0/8", "169.254.0.0/16", "168.63.129.16/32")
 )
+# RFC 6890: "this network"
+UNSPECIFIED = (ipaddress.IPv4Network("0.0.0.0/8"),)
 
 
 def _matching(pattern: str, takes: str) -> AfterValidator:
@@ -95,17 +99,21 @@ def network(text: str) -> ipaddress.IPv4Network:
     """Returns the network that `text` is, such as 10.60.0.0/16.
 
     Raises:
-        ValueError: if it is none, with the nearest one if bits beyond the prefix are set.
+        ValueError: if it is none, with the nearest one if bits beyond the prefix are set, or it is written otherwise.
     """
-    try:
-        return ipaddress.IPv4Network(text)
-    except ValueError:
-        pass
     try:
         near = ipaddress.IPv4Network(text, strict=False)
     except ValueError:
-        raise ValueError("should be an IPv4 network such as 10.60.0.0/16") from None
-    raise ValueError(f"bits beyond the prefix are set; did you mean {near}?")
+        near = None
+    if near is None or "/" not in text:
+        raise ValueError("should be an IPv4 network such as 10.60.0.0/16")
+    if text == str(near):
+        return near
+    # Python takes masks as well, 10.60.0.0/255.255.0.0, and Azure none
+    address, _, prefix = text.partition("/")
+    if address != str(near.network_address) and prefix == str(near.prefixlen):
+        raise ValueError(f"bits beyond the prefix are set; did you mean {near}?")
+    raise ValueError(f"Azure takes networks as address/prefix; did you mean {near}?")
 
 
 def _own_range(text: str) -> str:
@@ -117,15 +125,23 @@ def _own_range(text: str) -> str:
     return text
 
 
+def _prefixed(text: str) -> str:
+    """An address as the network of it alone."""
+    return text if "/" in text else f"{text}/32"
+
+
 def _source(text: str) -> str:
     if text == INTERNET:
         return text
-    if "/" not in text:
-        text = f"{text}/32"
-    if network(text).prefixlen < SHORTEST_PREFIX:
-        raise ValueError(
-            f"this is a good part of the internet: name smaller ranges, or write {INTERNET} if you mean all of it"
-        )
+    everybody = f"write {INTERNET} if you mean all of it"
+    if text.lower() in ("*", "any", INTERNET.lower()):
+        raise ValueError(everybody)
+    text = _prefixed(text)
+    found = network(text)
+    if found.prefixlen < SHORTEST_PREFIX:
+        raise ValueError(f"this is a good part of the internet: name smaller ranges, or {everybody}")
+    if any(found.overlaps(other) for other in (*UNUSABLE, *UNSPECIFIED)):
+        raise ValueError(f"nobody comes from there: name your own address or network, or {everybody}")
     return text
 
 
@@ -134,18 +150,21 @@ def _apart(given: list[str]) -> list[str]:
     each = list(dict.fromkeys(given))
     if INTERNET in each and len(each) > 1:
         raise ValueError(f"{INTERNET} is all networks: leave it out, or the others")
-    for one, other in itertools.combinations(each, 2):
-        if network(one).overlaps(network(other)):
+    ranges = {one: network(_prefixed(one)) for one in each if one != INTERNET}
+    for one, other in itertools.combinations(ranges, 2):
+        if ranges[one].overlaps(ranges[other]):
             raise ValueError(f"{one} and {other} overlap, which Azure refuses: leave the smaller one out")
+    if sum(known.num_addresses for known in ranges.values()) > MOST_ADDRESSES:
+        raise ValueError("together these are a good part of the internet: name smaller ranges")
     return each
 
 
 def _public_source(text: str) -> str:
     # learn.microsoft.com: storage firewall, "IP network rules"
-    found = network(text if "/" in text else f"{text}/32")
+    found = network(_prefixed(text))
     if found.prefixlen < SHORTEST_PREFIX:
         raise ValueError("this is a good part of the internet: name smaller ranges")
-    if found.is_private:
+    if not found.is_global or found.is_multicast:
         raise ValueError("a storage account's firewall takes public addresses only; private ones come by the subnet")
     if found.prefixlen == 32:
         return str(found.network_address)

@@ -13,6 +13,8 @@ from stacks.complaints import Complaint, Places
 from stacks.settings import Settings
 
 SSH_PORT = 22
+# Docker's, with TLS and without: what docker-machine opened
+ENGINE_PORTS = (2375, 2376)
 
 
 def check_azure(settings: Settings, at: Places, base: str) -> Iterable[Complaint]:
@@ -93,6 +95,11 @@ def check_azure(settings: Settings, at: Places, base: str) -> Iterable[Complaint
         for i, database in enumerate(settings.databases):
             if database.port == SSH_PORT:
                 yield Complaint(f"{at['databases'][i]}.port", f"{SSH_PORT} is SSH's on the machine: choose another")
+            if database.port in ENGINE_PORTS and database.allow_from:
+                yield Complaint(
+                    f"{at['databases'][i]}.port",
+                    f"{database.port} is known as the Docker engine's, and is opened to nobody: choose another",
+                )
         if isinstance(shares, AzureSharesSettings) and host.group(base).lower() == shares.group(base).lower():
             yield Complaint(
                 "shares.resourceGroup",

@@ -15,8 +15,8 @@ from stacks.complaints import Complaint
 PREMIUM_QUOTA, STANDARD_QUOTA, PREMIUM_TOTAL = (100, 102400), (1, 102400), 102400
 # learn.microsoft.com: virtual networks FAQ, "restrictions on using IP addresses"
 FIRST_TAKEN, LAST_TAKEN = 4, 1
-# learn.microsoft.com: sizes for virtual machines, "accelerated networking" of the series Av2 and B
-UNACCELERATED = r"(?i:Standard_(A\d+m?_v2|B[1-8](ls|s|ms)))"
+# learn.microsoft.com: sizes for virtual machines, "accelerated networking" of the series Av2, B, DSv2 and Dv3
+UNACCELERATED = r"(?i:Standard_(A\d+m?_v2|B[1-8](ls|s|ms)|DS?1_v2|D2_v3))"
 # learn.microsoft.com: naming conventions of virtual machine sizes; an s before the version means premium storage,
 # which the first M series has without it
 WITHOUT_PREMIUM = r"(?i:Standard_(?!M\d+m?$)[^s_]+(_.*)?)"

@@ -36,16 +36,15 @@ def docker_host(settings: Settings) -> tuple[DockerHost, Labels]:
     labels = owner_labels(place)
     # what is made on Azure waits for no label
     if place["subscription"]:
-        # no other stack needs it this early
-        from stacks.shares import insist_on_data
-
         with loading() if isinstance(settings.host, AzureHostSettings) else nullcontext():
             insist_on(place)
             insist_on_name()
-            insist_on_data(settings)
+            _insist_on_data(settings)
     host = _host(settings, pulumi.Output.from_input(labels[CHECKOUT_LABEL]))
     # after the host: to read the state takes time, in which its Docker provider starts
     _insist_on_resources(settings)
+    if not place["subscription"]:
+        _insist_on_data(settings)
     _insist_on_folders(settings)
     return host, host.claim(_claims(settings, labels))
 
@@ -121,6 +120,13 @@ def _insist_on_resources(settings: Settings) -> None:
                 f"while the first is there: {first}take it out of the settings, say ./pulumiw up --stack "
                 f"{pulumi.get_stack()}, and put it back under its new name (shares keep their data)"
             )
+
+
+def _insist_on_data(settings: Settings) -> None:
+    # no other host than one on Azure needs it before it is registered
+    from stacks.shares import insist_on_data
+
+    insist_on_data(settings)
 
 
 def _insist_on_folders(settings: Settings) -> None:

@@ -14,7 +14,7 @@ from components.hosts import DockerHost
 from components.plugin import AzureFilePlugin
 from components.shares import FileShare, LocalShare
 from components.shares.adoption import DataNames, HostNames, find_data
-from components.state import FILES, FILES_ACCOUNT, FILES_GROUP, SHARE, recorded
+from components.state import FILES, FILES_ACCOUNT, FILES_GROUP, FOLDER, SHARE, recorded
 from stacks.azure import AzureHostSettings, AzureSharesSettings
 from stacks.azure_names import as_spelt, region_of
 from stacks.login import subscription
@@ -51,10 +51,33 @@ def insist_on_data(settings: Settings) -> None:
     """Checks what `file_shares` refuses, before anything is registered.
 
     Raises:
-        pulumi.RunError: if there is data that can't become what the settings say, or is in use by others.
+        pulumi.RunError: if there is data that would be deleted although it is to be kept, that can't become what the
+            settings say, or is in use by others.
     """
+    _refuse_loss(settings)
     if isinstance(settings.shares, AzureSharesSettings):
         _find(settings, settings.shares)
+
+
+def _refuse_loss(settings: Settings) -> None:
+    """A share that no volume names any more goes by what was said of it at the last update.
+
+    Raises:
+        pulumi.RunError: if that was to delete it, and the settings say now that data is kept.
+    """
+    if not settings.shares.retain:
+        return
+    kind, ending = (SHARE, "files") if isinstance(settings.shares, AzureSharesSettings) else (FOLDER, "folder")
+    stay = {(kind, f"{name}-share-{ending}") for name in _names(settings)}
+    of_account = recorded().get(FILES, {}).get("retain")
+    for (typ, resource), known in recorded().items():
+        kept = known.get("retain") if typ == FOLDER else of_account if typ == SHARE else True
+        if kept is False and (typ, resource) not in stay:
+            raise pulumi.RunError(
+                f"share {resource.removesuffix('-files').removesuffix('-folder').removesuffix('-share')}: its data "
+                "would be deleted, since shares.retain was false at the last up: put its volume back and say up with "
+                "shares.retain: true, and then take the volume out (or say false if the data may go)"
+            )
 
 
 def _refuse_change(shares: AzureSharesSettings, location: str, data: DataNames, found: Mapping[str, Found]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 
 import pulumi
 
@@ -12,6 +13,8 @@ from components.hosts.identity_file import SETTING, read_public
 KINDS = ("ssh-ed25519", "ssh-rsa")
 RSA_BITS = 2048
 ED25519_BYTES = 32
+# man ssh_config: quotes, blanks, TOKENS and ENVIRONMENT VARIABLES
+TAKEN_APART = re.compile(r"""[\s"'\\%#=]|\$\{""")
 
 
 def read_azure_public(identity_file: str) -> str:
@@ -20,6 +23,11 @@ def read_azure_public(identity_file: str) -> str:
     Raises:
         pulumi.RunError: if it can't be read, or Azure would refuse it.
     """
+    if odd := TAKEN_APART.search(identity_file):
+        raise pulumi.RunError(
+            f"{SETTING}: {identity_file!r} has {odd[0]!r} in it, at which ssh's configuration would take it apart: "
+            "name the key by another path, such as that of a link to it"
+        )
     public = read_public(identity_file)
     if fault := _fault(*public.split()):
         raise pulumi.RunError(

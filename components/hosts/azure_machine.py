@@ -165,7 +165,17 @@ def _left(args: AzureMachineArgs, name: str) -> str | None:
         return None
     names = {"resourceGroupName": args["group_name"], "vmName": args["base"], "runCommandName": RUN_NAME}
     found = look_up("azure-native:compute:getVirtualMachineRunCommandByVirtualMachine", **names)
-    return found.id if found else None
+    if not found:
+        return None
+    if (state := found.known.get("provisioningState")) == "Succeeded":
+        return found.id
+    # Azure refuses to make it anew, and so nothing on the host is touched
+    pulumi.log.warn(
+        f"{args['base']}: its bootstrap has not succeeded ({state}): if it goes on, say up again later; if it failed, "
+        f"have the machine made anew: ./pulumiw up --stack {pulumi.get_stack()} "
+        "--replace '**azure-native:compute:VirtualMachine::**'"
+    )
+    return None
 
 
 def _digest(more: str) -> list[str]:

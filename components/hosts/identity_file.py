@@ -45,7 +45,7 @@ def read_public(identity_file: str) -> str:
     """
     private = private_key(identity_file)
     try:
-        words = _public_half(private).read_text().split()
+        words = _public_half(private).read_text(errors="replace").split()
     except FileNotFoundError:
         words = []
     except OSError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import Any
 
 from tests.azure.services import is_service_tag
@@ -31,6 +32,13 @@ def is_range(value: Any) -> bool:
 
 
 def network(value: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    """Returns what `value` says, an address or address/prefix: Azure takes no mask.
+
+    Raises:
+        ValueError: if it is neither.
+    """
+    if "/" in value and not re.search(r"/(0|[1-9][0-9]{0,2})$", value):
+        raise ValueError(f"{value}: no prefix")
     return ipaddress.ip_network(value, strict=False)
 
 
@@ -43,8 +51,4 @@ def is_source(value: Any) -> bool:
     """Whether a security rule can name it: *, an address, a network, or a service tag."""
     if value == "*" or is_service_tag(str(value)):
         return True
-    try:
-        ipaddress.ip_network(value)
-    except ValueError:
-        return False
-    return True
+    return is_range(value) and starts_a_network(value)

@@ -88,6 +88,20 @@ def test_what_could_not_be_deleted_is_in_the_state(
     assert (in_state(clone), on_azure(azure)) == ([], [])
 
 
+def test_a_machine_whose_bootstrap_failed_is_not_taken_back_as_ready(
+    clone: Clone, azure: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = on_azure(azure)
+    azure.cloud.only("compute:VirtualMachineRunCommandByVirtualMachine").facts["provisioningState"] = "Failed"
+    Deletion(monkeypatch, "VirtualMachine")
+    assert clone.run("destroy", "--yes", "--skip-preview")[0]
+    code, said = clone.run("up", "--yes", "--skip-preview")
+    assert code
+    assert "datadocker-staging: its bootstrap has not succeeded (Failed): if it goes on, say up again later" in said
+    clone.change("up", "--replace", "**azure-native:compute:VirtualMachine::**")
+    assert is_whole(clone, azure, whole)
+
+
 def test_a_destroy_that_was_killed_is_taken_back(clone: Clone, azure: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = on_azure(azure)
     deletion = Deletion(monkeypatch, "ResourceGroup", wait=True)

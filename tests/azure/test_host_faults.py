@@ -52,6 +52,10 @@ def test_a_bootstrap_that_failed_is_said_and_mended_by_a_new_machine(clone: Clon
     code, said = clone.run("up", "--yes", "--skip-preview")
     assert code
     assert "cloud-init failed: no such package" in said
+    # the same machine once more is told the same
+    code, said = clone.run("up", "--yes", "--skip-preview")
+    assert code
+    assert "cloud-init failed: no such package" in said
     mend(azure.faults)
     clone.change("up", *NEW_MACHINE)
     clone.pulumi("up", "--yes", "--skip-preview", "--expect-no-changes")

@@ -73,7 +73,7 @@ def test_a_group_that_somebody_else_made_is_not_taken(clone: Clone, azure: Stand
     azure.cloud.put(KINDS["azure-native:resources:ResourceGroup"], theirs)
     code, said = clone.run("up", "--yes", "--skip-preview")
     assert code
-    assert "cannot create already existing resource" in said
+    assert "resource group datadocker-staging exists, and the stack makes its own: name another by" in said
     clone.change("destroy")
     assert azure.cloud.only("resources:ResourceGroup").name == "datadocker-staging"
 

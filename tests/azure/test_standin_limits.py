@@ -62,6 +62,8 @@ def test_azure_native_refuses_by_itself(token: str, limit: Checked) -> None:
 def test_a_cidr_that_is_none() -> None:
     assert not addresses.is_cidr("10.0.0.0/33")
     assert not addresses.is_cidr("10.0.0.0")
+    assert not addresses.is_cidr("10.0.0.0/255.255.0.0")
+    assert not addresses.is_cidr("10.0.0.0/016")
     assert addresses.is_cidr("fd00::/64")
     assert not addresses.starts_a_network("10.0.0.1/24")
 
@@ -73,6 +75,8 @@ def test_sources_that_a_security_rule_takes(source: str) -> None:
     assert addresses.is_source(source)
 
 
-@pytest.mark.parametrize("source", ["any", "Any", "Internett", "192.0.2.1/24", "example.org", ""])
+@pytest.mark.parametrize(
+    "source", ["any", "Any", "Internett", "192.0.2.1/24", "192.0.2.0/255.255.255.0", "example.org", ""]
+)
 def test_sources_that_it_does_not_take(source: str) -> None:
     assert not addresses.is_source(source)

@@ -1,6 +1,7 @@
 """Fixtures of the plugin's tests: processes, folders and a stand-in engine that clean up."""
 
 import json
+import os
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from tests.machines.samba import SambaServer
 from tests.plugin.fake_engine import FakeEngine
 from tests.plugin.harness import PluginProcess
 from tests.plugin.lost_hold import LostHold
+from tests.plugin.managed import Docker, ManagedPlugin, base_image, build_archive
 from tests.plugin.outage import Outage
 from tests.plugin.shared import Machine, MemoryFolder, World
 
@@ -107,6 +109,38 @@ def samba() -> Iterator[SambaServer]:
     with SambaServer() as server:
         server.add_share("dbs")
         yield server
+
+
+@pytest.fixture(scope="session")
+def docker() -> Docker:
+    """The machine's own engine."""
+    return Docker()
+
+
+@pytest.fixture(scope="session")
+def image(docker: Docker) -> str:
+    return base_image(docker)
+
+
+@pytest.fixture(scope="session")
+def installed(docker: Docker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ManagedPlugin]:
+    folder = tmp_path_factory.mktemp("managed")
+    plugin = ManagedPlugin(docker, f"ddtest-azurefile-{os.getpid()}", folder / "root", build_archive(docker, folder))
+    try:
+        plugin.install()
+        yield plugin
+    finally:
+        plugin.remove()
+
+
+@pytest.fixture
+def managed(installed: ManagedPlugin, docker: Docker) -> Iterator[ManagedPlugin]:
+    """The plugin, without containers or volumes of the test before."""
+    yield installed
+    for container in docker("ps", "-aq", "--filter", "name=^ddtest-af-").split():
+        docker.quietly("rm", "-f", container)
+    for volume in docker("volume", "ls", "-q", "--filter", "name=^ddtest-af-").split():
+        docker("volume", "rm", volume)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from typing import Any
 from tests.plugin.harness import REPOSITORY, UnixConnection, children
 
 FOLDER = REPOSITORY / "azurefile"
+FOREVER = ("sh", "-c", "while :; do sleep 1; done")
 
 
 class DockerError(Exception):
@@ -61,6 +62,20 @@ class Docker:
         if response.status >= http.client.BAD_REQUEST:
             raise DockerError(response.read().decode())
         connection.close()
+
+
+def run_forever(docker: Docker, name: str, volume: str, image: str, *more: str) -> str:
+    """Start a container with a volume, which goes on until it is ended."""
+    return docker(
+        "run", "-d", "--network=none", "--stop-timeout=1", "--name", name, "-v", f"{volume}:/data",
+        *more, image, *FOREVER,
+    )  # fmt: skip
+
+
+def timed(docker: Docker, *command: str) -> tuple[str, float]:
+    """What a command prints, and its seconds."""
+    started = time.monotonic()
+    return docker(*command), time.monotonic() - started
 
 
 def base_image(docker: Docker) -> str:

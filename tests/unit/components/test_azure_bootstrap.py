@@ -88,6 +88,20 @@ def test_keys_that_azure_takes(tmp_path: Path) -> None:
         assert read_azure_public(str(tmp_path / "key")) == public
 
 
+@pytest.mark.parametrize("odd", [" ", "%", '"', "'", "\\", "#", "=", "${"])
+def test_a_path_that_ssh_would_take_apart(tmp_path: Path, odd: str) -> None:
+    key = tmp_path / f"my{odd}key"
+    key.with_name(f"{key.name}.pub").write_text(f"{public_key('ssh-ed25519', POINT)} me@home\n")
+    with pytest.raises(pulumi.RunError, match=r"^datadocker:host\.identityFile: .* at which ssh's configuration would"):
+        read_azure_public(str(key))
+
+
+def test_a_public_half_that_is_no_text(tmp_path: Path) -> None:
+    (tmp_path / "key.pub").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(pulumi.RunError, match=r"key\.pub is missing or no public key: ssh-keygen -y"):
+        read_azure_public(str(tmp_path / "key"))
+
+
 @pytest.mark.parametrize(
     ("public", "said"),
     [

@@ -62,7 +62,10 @@ def test_the_data_of_production_is_protected_unless_the_settings_say_otherwise(
 def test_data_that_is_there_by_the_names_that_are_set_is_taken_back_whatever_the_state_has(
     build: Build, recorder: AzureRecorder, options: Options
 ) -> None:
-    recorder.in_state = {(GROUP, "files-group"): {"name": "other-data"}}
+    recorder.in_state = {
+        (GROUP, "files-group"): {"name": "other-data"},
+        (GROUP, "host-group"): {"name": "datadocker-staging"},
+    }
     tags = {STACK_TAG: "datadocker/staging"}
     recorder.existing = {
         "azure-native:resources:getResourceGroup": {"id": "/group", "name": "demo-data", "tags": tags},
@@ -146,6 +149,22 @@ def test_what_azure_changes_in_no_account_is_refused(
     assert ("name another" in str(caught.value)) is ("after an up with shares.retain: true" in str(caught.value))
     # another account is another one's data
     stand(build, staging(**change | {"account": "more", "resourceGroup": "more"}))
+
+
+@pytest.mark.parametrize("was", [True, False, None])
+def test_a_share_that_is_to_be_kept_from_now_on_is_not_dropped_in_the_same_step(
+    build: Build, recorder: AzureRecorder, was: bool | None
+) -> None:
+    recorder.in_state = {
+        ("datadocker:index:AzureFileShares", "files"): {"retain": was},
+        (SHARE, "dbs-share-files"): {"name": "dbs"},
+        (SHARE, "old-share-files"): {"name": "old"},
+    }
+    loss = r"^share old: its data would be deleted, since shares\.retain was false at the last up: put its volume back"
+    with pytest.raises(pulumi.RunError, match=loss) if was is False else nullcontext():
+        stand(build, staging(retain=True))
+    # who says that the data may go can take a volume out
+    stand(build, staging(retain=False))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from typing import Any
 import pulumi
 import pytest
 
-from components import azure_lookup
+from components import azure_lookup, state
+from components.state import HOST_GROUP
 from stacks.azure import AzureHostSettings
 from stacks.azure_given import STORAGE, STORAGE_GLOBAL, check_given
 from tests.unit.azure_parts import SUBNET, SUBSCRIPTION, AzureRecorder, logged_in
@@ -27,7 +28,7 @@ def recorder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AzureRecorder:
 def check(build: Build, *, shares: bool = True, far: bool = False, **change: Any) -> None:
     azure_lookup._looked_up.cache_clear()
     machine = AzureHostSettings.model_validate(HOST | change)
-    build(lambda: check_given(machine, shares=shares, far=far))
+    build(lambda: check_given(machine, machine.group("datadocker-staging"), shares=shares, far=far))
 
 
 def test_a_group_that_is_not_there(build: Build, recorder: AzureRecorder) -> None:
@@ -35,6 +36,33 @@ def test_a_group_that_is_not_there(build: Build, recorder: AzureRecorder) -> Non
         check(build, existingResourceGroup="ours")
     recorder.existing[GET_GROUP] = {"id": "/ours"}
     check(build, existingResourceGroup="ours")
+
+
+@pytest.mark.parametrize(
+    ("tags", "said"),
+    [
+        (
+            None,
+            "resource group datadocker-staging exists, and the stack makes its own: name another by datadocker:",
+        ),
+        ({"datadocker-stack": "other/dev"}, "resource group datadocker-staging exists, of stack other/dev, and the"),
+        (
+            {"datadocker-stack": "datadocker/staging"},
+            "resource group datadocker-staging is this stack's, and its state",
+        ),
+    ],
+)
+def test_a_group_that_is_to_be_made_and_is_there(
+    build: Build, recorder: AzureRecorder, tags: dict[str, str] | None, said: str
+) -> None:
+    check(build)
+    recorder.existing[GET_GROUP] = {"id": "/theirs", "tags": tags}
+    with pytest.raises(pulumi.RunError, match=f"^{said}"):
+        check(build)
+    # what the state knows was made by it
+    recorder.in_state = {HOST_GROUP: {"name": "datadocker-staging"}}
+    state._recorded.cache_clear()
+    check(build)
 
 
 def test_a_subnet_that_is_not_there(build: Build, recorder: AzureRecorder) -> None:
@@ -75,11 +103,13 @@ def test_a_subnet_that_may_be_joined_and_not_read_is_warned_of(
     said: list[str] = []
     monkeypatch.setattr(pulumi.log, "warn", said.append)
     recorder.refusal = 'Status=403 Code="AuthorizationFailed" Message="no subnets/read"'
-    check(build, sshFrom=["10.0.0.0/24"], **INSIDE)
+    recorder.existing[GET_GROUP] = {"id": "/ours"}
+    inside = INSIDE | {"existingResourceGroup": "ours"}
+    check(build, sshFrom=["10.0.0.0/24"], **inside)
     assert len(said) == 1
     recorder.refusal = "AADSTS700082: expired"
     with pytest.raises(pulumi.RunError, match="AADSTS700082"):
-        check(build, **INSIDE)
+        check(build, **inside)
 
 
 def test_what_is_in_another_subscription_can_not_be_looked_at(build: Build, recorder: AzureRecorder) -> None:

@@ -15,7 +15,7 @@ from stacks import schema
 from stacks.azure import AzureHostSettings, AzureSharesSettings
 from stacks.azure_names import OWN_TAG, RESERVED_NAMES
 from stacks.azure_regions import REGIONS, WITHOUT_PAIR, WITHOUT_ZONES
-from stacks.azure_sections import ARM, ONLY_GENERATION_1, ONLY_GENERATION_2, WITHOUT_PREMIUM
+from stacks.azure_sections import ARM, ONLY_GENERATION_1, ONLY_GENERATION_2, UNACCELERATED, WITHOUT_PREMIUM
 from stacks.config import parse
 from stacks.settings import Settings
 from tests.azure.limits import RESERVED
@@ -40,6 +40,9 @@ def test_what_is_said_of_regions_and_sizes_is_true_of_the_stand_ins() -> None:
     assert UNPAIRED <= WITHOUT_PAIR <= REGIONS - WITHOUT_ZONES
     assert {name for name, size in SIZES.items() if not size.premium} == {
         name for name in SIZES if re.fullmatch(WITHOUT_PREMIUM, name)
+    }
+    assert {name for name, size in SIZES.items() if not size.accelerated} == {
+        name for name in SIZES if re.fullmatch(UNACCELERATED, name)
     }
     for name in (
         "Standard_M416-208s_v2",
@@ -113,6 +116,16 @@ def test_only_prod_is_production_by_its_name() -> None:
         ({"sshFrom": ["203.0.113.7/24"]}, "bits beyond the prefix are set; did you mean 203.0.113.0/24?"),
         ({"sshFrom": ["203.0.113.7", "203.0.113.0/24"]}, "sshFrom: 203.0.113.7/32 and 203.0.113.0/24 overlap, which"),
         ({"sshFrom": ["Internet", "203.0.113.7"]}, "sshFrom: Internet is all networks: leave it out, or the others"),
+        ({"sshFrom": ["203.0.113.0/255.255.255.0"]}, "address/prefix; did you mean 203.0.113.0/24?"),
+        ({"sshFrom": ["10.0.0.0/0.255.255.255"]}, "address/prefix; did you mean 10.0.0.0/8?"),
+        ({"sshFrom": ["203.0.113.0/024"]}, "address/prefix; did you mean 203.0.113.0/24?"),
+        ({"sshFrom": ["::/0"]}, "sshFrom[0]: '::/0': should be an IPv4 network such as"),
+        ({"sshFrom": ["0.0.0.0"]}, "'0.0.0.0': nobody comes from there: name your own address or network, or write"),
+        ({"sshFrom": ["127.0.0.1"]}, "sshFrom[0]: '127.0.0.1': nobody comes from there"),
+        ({"sshFrom": ["224.0.0.0/8"]}, "sshFrom[0]: '224.0.0.0/8': nobody comes from there"),
+        ({"sshFrom": ["*"]}, "sshFrom[0]: '*': write Internet if you mean all of it"),
+        ({"sshFrom": ["internet"]}, "sshFrom[0]: 'internet': write Internet if you mean all of it"),
+        ({"sshFrom": [f"{n}.0.0.0/8" for n in range(20, 37)]}, "host.sshFrom: together these are a good part of the"),
         ({"sshFrom": ["home"]}, "sshFrom[0]: 'home': should be an IPv4 network such as 10.60.0.0/16"),
         ({"acceleratedNetworking": True}, "acceleratedNetworking is not for size Standard_B2s: take another"),
         ({"acceleratedNetworking": True, "size": "Standard_B2ms"}, "acceleratedNetworking is not for size"),
@@ -143,6 +156,8 @@ def test_only_prod_is_production_by_its_name() -> None:
         (INSIDE | {"network": {"outbound": "given"}}, "outbound: given is a way out of a subnet of yours"),
         ({"network": {"addressSpace": "10.0.0.0/33"}}, "network.addressSpace: '10.0.0.0/33': should be an IPv4"),
         ({"network": {"addressSpace": "10.1.0.1/16"}}, "did you mean 10.1.0.0/16?"),
+        ({"network": {"addressSpace": "10.1.0.0/255.255.0.0"}}, "did you mean 10.1.0.0/16?"),
+        ({"network": {"addressSpace": "10.1.0.0"}}, "'10.1.0.0': should be an IPv4 network such as 10.60.0.0/16"),
         ({"network": {"addressSpace": "169.254.0.0/20"}}, "Azure keeps this range for itself"),
         ({"network": {"subnet": "10.70.0.0/24"}}, "subnet: 10.70.0.0/24 is not inside addressSpace 10.60.0.0/16"),
         ({"network": {"subnet": "10.60.0.0/30"}}, "'10.60.0.0/30': Azure takes networks from /2 to /29"),
@@ -197,6 +212,8 @@ def test_a_host_that_azure_would_refuse(change: dict[str, Any], expected: str) -
         ({"softDeleteDays": 400}, "shares.softDeleteDays: 400: should be at most 365"),
         ({"allowFrom": ["10.0.0.0/8"]}, "allowFrom[0]: '10.0.0.0/8': a storage account's firewall takes public"),
         ({"allowFrom": ["0.0.0.0/0"]}, "allowFrom[0]: '0.0.0.0/0': this is a good part of the internet"),
+        ({"allowFrom": ["224.0.0.1"]}, "allowFrom[0]: '224.0.0.1': a storage account's firewall takes public"),
+        ({"allowFrom": ["100.64.0.1"]}, "allowFrom[0]: '100.64.0.1': a storage account's firewall takes public"),
         ({"allowFrom": ["8.8.8.8/31"]}, "allowFrom[0]: '8.8.8.8/31': a storage account's firewall takes no /31"),
         ({"allowFrom": ["8.0.0.0/7"]}, "allowFrom[0]: '8.0.0.0/7': this is a good part of the internet"),
         ({"allowFrom": ["128.0.0.0/1"]}, "allowFrom[0]: '128.0.0.0/1': this is a good part of the internet"),
@@ -228,6 +245,10 @@ def test_shares_that_azure_would_refuse(change: dict[str, Any], expected: str) -
             "shares.location: Azure serves nfs to networks of its own region only, eastus, and the host is in",
         ),
         ({"host": LOCAL, "shares": LOCAL, "databases": [MYDB | {"allowFrom": ["10.0.0.0/8"]}]}, "[0].allowFrom: only"),
+        (
+            {"databases": [MYDB | {"port": 2376, "allowFrom": ["10.0.0.0/8"]}]},
+            "databases[0].port: 2376 is known as the Docker engine's, and is opened to nobody: choose another",
+        ),
         ({"databases": [MYDB | {"allowFrom": ["0.0.0.0/0"]}]}, "[0].allowFrom[0]: '0.0.0.0/0': this is a good"),
         ({"volumes": ["logs", "config", OTHER]}, "volumes[2].options.account: shares of kind azure decide it"),
         (

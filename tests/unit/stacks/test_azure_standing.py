@@ -231,7 +231,8 @@ def test_a_subnet_is_named_anew_in_another_network_and_stays_as_it_is_in_its_own
 
 def test_azure_is_asked_once_for_each_thing(build: Build, recorder: AzureRecorder, exported: dict[str, Any]) -> None:
     stand(build, exported)
-    assert recorder.asked.count("azure-native:resources:getResourceGroup") == 1
+    # the machine's and the data's
+    assert recorder.asked.count("azure-native:resources:getResourceGroup") == 2
 
 
 @pytest.mark.parametrize(
@@ -254,7 +255,7 @@ def test_azure_is_asked_before_a_change_and_only_then(
     state._recorded.cache_clear()
     azure_lookup._looked_up.cache_clear()
     recorder.refusal = "AADSTS700082: the token has expired"
-    recorder.in_state |= {(GROUP, "files-group"): {}, (ACCOUNT, "files-account"): {}}
+    recorder.in_state |= {(GROUP, "host-group"): {}, (GROUP, "files-group"): {}, (ACCOUNT, "files-account"): {}}
     recorder.in_state |= {(SHARE, name): {} for name in recorder.all(SHARE)}
     said = "could not be asked for what is there: AADSTS700082"
     with pytest.raises(pulumi.RunError, match=said) if asked else nullcontext():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -152,6 +153,17 @@ def test_a_volume_whose_data_would_go_with_it_is_taken_out_once_that_is_kept(
         pulumi.RunError, match=rf"while the first is there: {first}take it out of the settings, say \./"
     ):
         stand(build, engine, exported, prefix="shop-")
+
+
+@pytest.mark.parametrize("was", [True, False])
+def test_a_local_share_that_is_to_be_kept_from_now_on_is_not_dropped_in_the_same_step(
+    build: Build, recorder: Recorder, engine: FakeEngine, exported: dict[str, Any], was: bool
+) -> None:
+    recorder.in_state = {(state.FOLDER, f"{name}-share-folder"): {"retain": was} for name in ("dbs", "old")}
+    loss = r"^share old: its data would be deleted, since shares\.retain was false at the last up: put its volume back"
+    with nullcontext() if was else pytest.raises(pulumi.RunError, match=loss):
+        stand(build, engine, exported)
+    stand(build, engine, exported, shares={"kind": "local", "retain": False})
 
 
 @pytest.mark.parametrize(
