@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from provider import owner
@@ -85,4 +85,16 @@ def in_use(containers: Iterable[Any], names: Collection[str]) -> str:
     return (
         f"volumes of this stack are in use: {'; '.join(used.values())}: "
         f"remove what uses them (docker rm -f {' '.join(used)}) and say it again; none of them was deleted"
+    )
+
+
+def mapped(volumes: Mapping[str, str], shares: Collection[str]) -> str:
+    """Why shares of a stack can't be deleted: which of `volumes`, name → share, map one; nothing if none does."""
+    held = {volume: share for volume, share in sorted(volumes.items()) if share in shares}
+    if not held:
+        return ""
+    return (
+        f"shares of this stack are deleted with it (shares.retain is false), and others map them: "
+        f"{'; '.join(f'{share} by volume {volume}' for volume, share in held.items())}: remove these (docker volume rm "
+        f"{' '.join(held)}), or keep the data (shares.retain: true, up), and say it again; nothing was deleted"
     )

@@ -106,6 +106,8 @@ PREFIX, PLUGIN, ROOT = (
 )
 # of a container's name, which is its host name too (sethostname(2)); the demo's with the longest prefix are shorter
 LONGEST_HOSTNAME = 64
+# of a schema's name (mysql.db.Db)
+LONGEST_SCHEMA = 64
 # bytes, what one name in a folder takes (NAME_MAX)
 LONGEST_PATH = 255
 # bytes (mysql: MAX_PASSWORD_LENGTH; "failed to generate an authentication string" beyond it)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from components.folders import overlap
 from stacks.complaints import Complaint, Places, nearest
-from stacks.names import DEMO_CONTAINERS, LONGEST_HOSTNAME, WRITTEN_BY_DEMO, share_name
+from stacks.names import DEMO_CONTAINERS, LONGEST_HOSTNAME, LONGEST_SCHEMA, WRITTEN_BY_DEMO, share_name
 from stacks.settings import Settings
 
 
@@ -120,4 +120,11 @@ def check_together(settings: Settings, at: Places) -> Iterable[Complaint]:
                     yield Complaint(
                         f"{here}.users[{k}].schemas",
                         f"{schema} is not in {here}.schemas: add it there, or leave it out here",
+                    )
+                # MySQL takes a pattern there, and it is as long as a name at most
+                elif len(schema) + schema.count("_") > LONGEST_SCHEMA:
+                    yield Complaint(
+                        f"{here}.users[{k}].schemas",
+                        f"{schema} is too long for an account's privileges: each _ counts twice there, and "
+                        f"{LONGEST_SCHEMA} can be had: choose a shorter name",
                     )

@@ -20,8 +20,15 @@ KNOWN_TO = {
 # the one value that a share on Azure takes, and what it means
 SERVED = {"smb": {"vers": "3.1.1", "seal": "true"}, "nfs": {"vers": "4.1"}}
 MEANING = {"true": "encrypted", "3.1.1": "by SMB 3.1.1", "4.1": "by NFS 4.1"}
-# as the plugin takes a part of a folder for a short name; a test compares them
+# as the plugin takes a part of a folder for a short name, or one that Azure keeps for itself; a test compares them
 SHORT_NAME = re.compile(r"~[0-9]|^.{6}~[0-9A-Za-z](\.|$)")
+RESERVED_NAME = re.compile(r"(LPT|COM)[1-9]|PRN|AUX|NUL|CON|CLOCK\$", re.IGNORECASE)
+# the same of a server that is an account's own
+AZURE_SERVER = re.compile(
+    r"([a-z0-9]{3,24})(\.privatelink|\.z[0-9]+)?"
+    r"\.file\.(core\.windows\.net|core\.chinacloudapi\.cn|core\.usgovcloudapi\.net|storage\.azure\.net)",
+    re.IGNORECASE,
+)
 
 
 def check_options(settings: Settings, at: Places) -> Iterable[Complaint]:
@@ -56,18 +63,26 @@ def check_options(settings: Settings, at: Places) -> Iterable[Complaint]:
         for name, what in _contradictions(protocol, given, exclusive=settings.is_exclusive(volume)):
             complaints.setdefault(name, Complaint(f"{here}.options.{name}", what))
         yield from complaints.values()
-        if protocol == "smb" and any(SHORT_NAME.search(part) for part in (volume.folder or "").split("/")):
-            yield Complaint(
-                f"{here}.folder",
-                f"{volume.folder}: on SMB, ~1 and the like may be short for another folder's name: choose another",
-                ("shares.kind", "shares.protocol"),
-            )
+        parts = (volume.folder or "").split("/") if protocol == "smb" else []
+        for wrong, why in (
+            (any(SHORT_NAME.search(part) for part in parts), "~1 and the like may be short for another folder's name"),
+            (any(RESERVED_NAME.fullmatch(part) for part in parts), "Azure keeps CON, AUX and the like for itself"),
+        ):
+            if wrong:
+                yield Complaint(
+                    f"{here}.folder",
+                    f"{volume.folder}: on SMB, {why}: choose another",
+                    ("shares.kind", "shares.protocol"),
+                )
 
 
 def _contradictions(protocol: str, spelled: Mapping[str, str], *, exclusive: bool) -> Iterator[tuple[str, str]]:
     """Yields (option, complaint) of options that can't all be meant."""
     given = {name: value.lower() for name, value in spelled.items()}
     vers = given.get("vers")
+    named = AZURE_SERVER.fullmatch(given.get("server", ""))
+    if named and given.get("account", named[1]) != named[1]:
+        yield "account", f"{given['account']}: server {named[0]} is account {named[1]}'s: leave one of the two out"
     if protocol == "nfs":
         if not given.keys() & {"account", "server"}:
             yield "protocol", "nfs: name the server beside it, as option server"

@@ -13,10 +13,13 @@ YES = "(?:1|t|T|true|True|TRUE)"
 # every option may be in the environment, too: PULUMI_OPTION_STACK, PULUMI_OPTION_TARGET_DEPENDENTS
 OPTION = "PULUMI_OPTION_"
 # what these do concerns no stack
-STACKLESS = {"about", "completion", "convert", "gen-completion", "help", "install", "login", "logout",
-             "new", "org", "package", "plugin", "schema", "version", "whoami", "view-trace"}  # fmt: skip
+STACKLESS = {"about", "completion", "convert", "env", "gen-completion", "help", "install", "login", "logout",
+             "new", "org", "package", "plugin", "policy", "schema", "template", "version", "whoami",
+             "view-trace"}  # fmt: skip
 # these talk to the engine
 OPERATIONS = {"destroy", "down", "dn", "preview", "pre", "refresh", "up", "update", "watch"}
+# the rest, whose words may look like one of these
+OTHERS = {"cancel", "config", "console", "deployment", "import", "logs", "stack", "state"}
 # names of what is done to stacks
 NEW, REMOVE, LIST = {"create", "init", "new", "setup"}, {"delete", "remove", "rm"}, {"list", "ls"}
 # whose value is the next word, of all commands and of those about stacks
@@ -35,13 +38,13 @@ def understood(arguments: Sequence[str], env: Mapping[str, str]) -> list[str]:
 
 
 def command_of(arguments: Sequence[str]) -> str:
-    """The command, as far as the wrapper does something about it; an option's value may come first."""
-    return next((a for a in arguments if a in STACKLESS | OPERATIONS | {"config", "stack"}), "")
+    """The command, if it is one of those above; an option's value may come first."""
+    return next((a for a in _words(arguments) if a in STACKLESS | OPERATIONS | OTHERS), "")
 
 
 def asks_for_help(arguments: Sequence[str]) -> bool:
     """Whether the CLI only tells how it is used."""
-    return "--help" in arguments or "-h" in arguments
+    return "--help" in arguments or "-h" in arguments or not _words(arguments)
 
 
 def value_of(arguments: Sequence[str], name: str, letter: str) -> str | None:

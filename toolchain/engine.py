@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -16,6 +17,9 @@ from toolchain.progress import ToolchainError, say
 SOCKET = "/var/run/docker.sock"
 LOG = Path("/var/log/dockerd.log")
 START_SECONDS = 90
+SYSTEM_PATH = ("/usr/local/sbin", "/usr/sbin", "/sbin")
+# what an engine heeds of an environment, which stays readable as long as it runs: the rest may be secrets
+HEEDED = re.compile(r"PATH|HOME|LANG|TZ|TMPDIR|(?i:https?_proxy|no_proxy|all_proxy)|(DOCKER|MOBY|SSL_CERT)_.+")
 # a header of Podman's, by which its clients tell it from Docker's engine
 PODMAN = b"libpod-api-version:"
 # pid files of processes that a kill or a crash left behind keep the next engine from starting
@@ -45,6 +49,8 @@ def ensure() -> None:
             "install it (sudo apt-get install docker.io), or, for a new stack, name another's socket "
             "(DOCKER_HOST=unix://…)"
         )
+    # a shell by su has the user's PATH, without the engine and iptables
+    os.environ["PATH"] = os.pathsep.join(dict.fromkeys([*os.get_exec_path(), *SYSTEM_PATH]))
     with cache.lock("engine"):
         if not _answers(path):
             if packages.require(["dockerd", "iptables"], ["docker.io", "iptables"], "the Docker engine"):
@@ -116,6 +122,9 @@ def _start() -> None:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
+                # nor does it keep the folder of this one busy
+                cwd="/",
+                env={name: value for name, value in os.environ.items() if HEEDED.fullmatch(name)},
             )
     while not _answers(SOCKET):
         if daemon is not None and daemon.poll() is not None:

@@ -15,6 +15,8 @@ from toolchain.stackfile import secrets_provider, text_of
 
 # published on purpose: it belongs to the salt in Pulumi.dev.yaml and protects nothing
 PUBLISHED = "datadocker"
+# that salt
+PUBLISHED_SALT = "v1:50MVJNuDr18=:v1:W2vu9MewHFPHbjuO:kPX3aY2Hjo8D0A0FDvwur1duYG6etg=="
 BY_VALUE, BY_FILE = "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"
 
 
@@ -36,8 +38,8 @@ class Passphrases:
             leaves: Whether it gets another one, and may have the published one till then.
 
         Raises:
-            ToolchainError: if the user set the published one for a stack that it is not for, or the checkout's own
-                is lost.
+            ToolchainError: if the user set the published one for a stack that it is not for, or another one for dev,
+                or the checkout's own is lost.
         """
         in_files, by_service = (self._url.startswith(scheme) for scheme in ("file://", "http"))
         published = stack != DEFAULT_STACK and self._keeps(stack, or_else=not by_service) and self._published()
@@ -47,6 +49,8 @@ class Passphrases:
                 f"stack {stack}: unset it{self._way_out(stack)}"
             )
         if BY_VALUE in self._env or BY_FILE in self._env:
+            if stack == DEFAULT_STACK and self._salt(stack) == PUBLISHED_SALT and not self._published():
+                raise ToolchainError(self.incorrect(stack))
             return
         if stack == DEFAULT_STACK:
             if self._keeps(stack, or_else=in_files):
@@ -100,8 +104,13 @@ class Passphrases:
         """Whether a passphrase keeps the secrets of `stack`, by its file; `or_else` if that says nothing of it."""
         if secrets_provider(self._checkout, stack):
             return False
+        return or_else or bool(self._salt(stack))
+
+    def _salt(self, stack: str) -> str:
+        """The salt of the passphrase in the file of `stack`, or nothing."""
         text = text_of(self._checkout / f"Pulumi.{stack}.yaml")
-        return or_else or bool(re.search(r"^encryptionsalt:", text, re.MULTILINE))
+        found = re.search(r"^encryptionsalt:[ \t]*([^\s#]+)", text, re.MULTILINE)
+        return found[1].strip("\"'") if found else ""
 
     def _ensure_own(self) -> None:
         if self._own.exists():

@@ -32,10 +32,8 @@ NAMELESS = "that you name"
 def main(arguments: list[str]) -> None:
     """Runs `pulumi` with `arguments`; does not return."""
     asked = commandline.understood(arguments, os.environ)
-    if not os.environ.get("HOME"):
-        # a unit of root's has none, by which ssh finds the state's keys and Go its caches
-        os.environ["HOME"] = pwd.getpwuid(os.getuid()).pw_dir
     try:
+        _find_home()
         os.chdir(_folder(asked))
         cli, env = _ready(asked)
     except ToolchainError as error:
@@ -62,6 +60,20 @@ def main(arguments: list[str]) -> None:
         say("interrupted; the next run goes on from here")
         sys.exit(130)
     os.execve(cli, [str(cli), *arguments], env)
+
+
+def _find_home() -> None:
+    """Sets the user's home where a unit of root's has none: by it ssh finds the state's keys, and Go its caches.
+
+    Raises:
+        ToolchainError: if nothing says where it is.
+    """
+    if not os.environ.get("HOME"):
+        try:
+            os.environ["HOME"] = pwd.getpwuid(os.getuid()).pw_dir
+        except KeyError:
+            said = f"user {os.getuid()} has no home on this machine: set HOME to a folder of its own"
+            raise ToolchainError(said) from None
 
 
 def _folder(arguments: list[str]) -> Path:

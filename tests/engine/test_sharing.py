@@ -275,6 +275,25 @@ def test_nor_is_any_other_that_is_changed_with_it(project: Project, by_hand: str
         project.write(NAME, config)
 
 
+def test_nothing_goes_while_a_volume_by_hand_maps_the_data_that_would_go_with_it(
+    project: Project, first: auto.Stack, config: dict[str, Any]
+) -> None:
+    volume, said = f"{project.prefix}mine", "shares of this stack are deleted with it (shares.retain is false), and"
+    share = docker("volume", "inspect", "-f", "{{.Status.share}}", f"{project.prefix}files")
+    docker("volume", "create", "--name", volume, "-d", project.driver, "-o", f"share={share}")
+    before = there(project.prefix)
+    try:
+        for command, volumes in (("destroy", ["dbs", "files"]), ("up", ["dbs"])):
+            project.write(NAME, config | {"volumes": volumes})
+            done = project.cli(command, "--yes", "--skip-preview", "--stack", NAME)
+            assert done.returncode != 0
+            assert f"{said} others map them: {share} by volume {volume}: remove these (docker volume rm" in done.stdout
+            assert there(project.prefix) == before
+    finally:
+        docker("volume", "rm", volume, check=False)
+        project.write(NAME, config)
+
+
 def test_the_destroy_works_once_it_is_gone(project: Project, first: auto.Stack) -> None:
     first.destroy()
     assert there(project.prefix) == []

@@ -85,6 +85,33 @@ def test_options_may_be_in_the_environment_and_end_with_two_dashes(
     assert targeted.is_part(arguments[0], asked) is part
 
 
+@pytest.mark.parametrize(
+    ("arguments", "command"),
+    [
+        (["state", "rename", "urn", "new"], "state"),
+        (["-C", "help", "up"], "up"),
+        (["up", "--stack", "env"], "up"),
+        (["env", "ls"], "env"),
+        (["policy", "ls"], "policy"),
+    ],
+)
+def test_the_command_is_no_word_of_anothers(arguments: list[str], command: str) -> None:
+    assert commandline.command_of(arguments) == command
+
+
+@pytest.mark.parametrize("arguments", [[], ["--color", "never"], ["up", "-h"]])
+def test_a_command_line_without_a_command_tells_how_it_is_used(arguments: list[str]) -> None:
+    assert commandline.asks_for_help(arguments)
+    assert not commandline.asks_for_help(["up"])
+
+
+def test_a_user_without_a_home_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(os, "getuid", lambda: 2**31 - 3)
+    with pytest.raises(ToolchainError, match=r"^user 2147483645 has no home on this machine: set HOME to a folder"):
+        wrapper._find_home()
+
+
 def test_what_the_wrapper_asks_of_the_cli_has_no_options_of_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PULUMI_OPTION_STACK", "x")
     env = wrapper.environment(wrapper.CHECKOUT / ".toolchain")

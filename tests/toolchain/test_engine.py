@@ -122,6 +122,33 @@ def test_an_engine_that_is_installed_comes_with_its_client(
     assert done == [*installed, "started"]
 
 
+def test_an_engine_is_found_by_the_path_of_a_user_and_learns_no_secret(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    system, said = tmp_path / "sbin", tmp_path / "said"
+    system.mkdir()
+    for program in ("dockerd", "iptables"):
+        (system / program).write_text(f"#!/bin/sh\n/bin/pwd >> {said}\n/usr/bin/env >> {said}\nexit 1\n")
+        (system / program).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "s3cret")
+    monkeypatch.setenv("https_proxy", "http://proxy:3128")
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    monkeypatch.setattr(engine, "SYSTEM_PATH", (str(system),))
+    monkeypatch.setattr(engine, "SOCKET", str(tmp_path / "none.sock"))
+    monkeypatch.setattr(engine, "LOG", tmp_path / "log")
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(Path, "is_dir", lambda _: False)
+    with pytest.raises(ToolchainError, match="the Docker engine stopped at once"):
+        engine.ensure()
+    folder, *environment = said.read_text().splitlines()
+    assert folder == "/"
+    assert "https_proxy=http://proxy:3128" in environment
+    assert f"PATH={tmp_path}:{system}" in environment
+    assert "s3cret" not in said.read_text()
+
+
 def test_pid_files_of_the_dead_are_removed_and_of_the_living_kept(tmp_path: Path) -> None:
     file = tmp_path / "docker.pid"
     file.write_text(str(os.getpid()))

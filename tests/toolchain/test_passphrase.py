@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from toolchain import wrapper
 from toolchain.passphrase import Passphrases
 from toolchain.progress import ToolchainError
 
@@ -35,6 +36,21 @@ def test_on_any_backend_the_salt_of_dev_has_its_passphrase(checkout: Path, url: 
     assert env == {}
     made.choose("dev")
     assert env == {"PULUMI_CONFIG_PASSPHRASE": "datadocker"}
+
+
+def test_another_passphrase_for_devs_own_salt_is_refused_before_anything_is_done(checkout: Path) -> None:
+    committed, file = (folder / "Pulumi.dev.yaml" for folder in (wrapper.CHECKOUT, checkout))
+    file.write_text(committed.read_text())
+    for variable, value in (("PULUMI_CONFIG_PASSPHRASE", "mine"), ("PULUMI_CONFIG_PASSPHRASE_FILE", "/nowhere")):
+        with pytest.raises(ToolchainError, match=f"^{variable} is not the passphrase of dev, .* gives: unset it$"):
+            in_files(checkout, {variable: value}).choose("dev")
+    env = {"PULUMI_CONFIG_PASSPHRASE": "datadocker"}
+    in_files(checkout, env).choose("dev")
+    # a dev of one's own, by stack change-secrets-provider
+    file.write_text("encryptionsalt: v1:x\n")
+    env = {"PULUMI_CONFIG_PASSPHRASE": "mine"}
+    in_files(checkout, env).choose("dev")
+    assert env == {"PULUMI_CONFIG_PASSPHRASE": "mine"}
 
 
 def test_dev_has_the_published_passphrase_and_others_one_of_their_own(checkout: Path) -> None:

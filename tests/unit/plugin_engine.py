@@ -140,6 +140,8 @@ class PluginEngine(FakeEngine):
             made = json.loads(body)
             self.volumes[made["Name"]] = {**made, "Driver": "local"}
             return json_answer(made, 201)
+        elif name:
+            return json_answer(self.volumes[name])
         wanted = json.loads(query.get("filters", "{}")).get("label", [])
         return json_answer({"Volumes": [v for v in self.volumes.values() if labelled(v.get("Labels"), wanted)]})
 

@@ -32,6 +32,9 @@ def props(engine: PluginEngine, *volumes: str) -> dict[str, Any]:
         "engine": {"url": f"unix://{engine.path}", "ssh_opts": []},
         "volumes": list(volumes),
         "labels": OWNER,
+        "driver": "azurefile",
+        "shares": list(volumes),
+        "retain": True,
     }
 
 
@@ -89,6 +92,36 @@ def test_an_update_asks_only_for_volumes_that_go(engine: PluginEngine) -> None:
     # nobody is asked: there is no such engine
     gone = props(engine, "dbs", "more") | {"engine": {"url": "unix:///nowhere", "ssh_opts": []}}
     VolumeGuard().update("volumes", gone, props(engine, "dbs"))
+
+
+def mapping(name: str, share: str, driver: str = "azurefile:latest") -> dict[str, Any]:
+    return {"Name": name, "Driver": driver, "Status": {"share": share}}
+
+
+def test_nothing_goes_while_others_map_the_data_that_would_go_with_it(engine: PluginEngine) -> None:
+    engine.volumes = {
+        v["Name"]: v
+        for v in (mapping("dbs", "dbs"), mapping("mine", "dbs"), mapping("x", "x"), mapping("y", "dbs", "local"))
+    }
+    kept, gone = props(engine, "dbs", "logs"), props(engine, "dbs", "logs") | {"retain": False}
+    VolumeGuard().delete("volumes", kept)
+    # what an older stack recorded
+    VolumeGuard().delete("volumes", {name: gone[name] for name in ("engine", "volumes", "labels")})
+    with pytest.raises(Failure) as caught:
+        VolumeGuard().delete("volumes", gone)
+    assert str(caught.value) == (
+        "shares of this stack are deleted with it (shares.retain is false), and others map them: dbs by volume mine: "
+        "remove these (docker volume rm mine), or keep the data (shares.retain: true, up), and say it again; nothing "
+        "was deleted"
+    )
+    with pytest.raises(Failure, match="dbs by volume mine"):
+        VolumeGuard().update("volumes", props(engine, "logs") | {"retain": False}, gone)
+    VolumeGuard().update("volumes", props(engine, "dbs") | {"retain": False}, gone)
+    # what is said of the rest from now on deletes nothing
+    VolumeGuard().update("volumes", kept, gone)
+    VolumeGuard().update("volumes", gone, kept)
+    del engine.volumes["mine"]
+    VolumeGuard().delete("volumes", gone)
 
 
 def test_a_label_is_quoted_as_a_dockerfile_reads_it() -> None:

@@ -18,6 +18,8 @@ from tests.unit.conftest import Recorder
 from tests.unit.raw import MYDB, USER, VOLUMES, complaints
 
 IN_FOLDER = {"name": "v3", "share": "s-1", "folder": "a", "exclusive": True}
+# as long as a schema's name may be, and longer where a pattern is meant
+LONG = "a" * 62 + "_b"
 
 
 def test_the_committed_dev_stack_is_right() -> None:
@@ -186,6 +188,10 @@ def test_nothing_at_all_but_the_demos_volumes_is_right() -> None:
         ),
         ({"databases": [MYDB | {"schemas": ["Shop"]}]}, "schemas[0]: 'Shop': MySQL schemas here take"),
         ({"databases": [MYDB | {"users": [USER]}]}, "users[0].schemas: shop is not in databases[0].schemas"),
+        (
+            {"databases": [MYDB | {"schemas": [LONG], "users": [USER | {"schemas": [LONG]}]}]},
+            f"users[0].schemas: {LONG} is too long for an account's privileges: each _ counts twice there, and 64 can",
+        ),
         ({"databases": [MYDB | {"users": [{"name": "root"}]}]}, "use rootPassword"),
         (
             {

@@ -297,6 +297,8 @@ def test_nothing_is_deleted_before_the_volumes_guard_is(
     # in whichever order the file has them
     assert guard.inputs["volumes"] == ["two-config", "two-dbs", "two-logs", "two-simpledb"]
     assert guard.inputs["labels"].keys() == {STACK_LABEL, CHECKOUT_LABEL}
+    assert guard.inputs["shares"] == guard.inputs["volumes"]
+    assert guard.inputs["retain"] is True
     # what is always the same, as long as no volume is replaced
     assert guard.inputs["made"] is True
     users = ["mydb", "docker1", "docker2", "docker3", "reader"]

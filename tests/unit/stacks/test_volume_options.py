@@ -44,12 +44,14 @@ VALUES: dict[str, list[Any]] = {
 # what shares of the settings' own do not decide
 OF_LOCAL: dict[str, list[Any]] = {
     **VALUES,
-    "account": ["one", "One", "an.account"],
+    "account": ["one", "One", "two", "an.account"],
     "port": [445],
     "protocol": ["smb", "NFS", "local"],
     "quota": [5],
     "server": [
         "files.example",
+        "One.file.core.windows.net",
+        "one.privatelink.file.core.windows.net",
         "10.0.0.1",
         "fd00::1",
         "10.0.0.256",
@@ -94,6 +96,11 @@ def complaints(shares: dict[str, Any], exclusive: bool = False, **given: Any) ->
         (LOCAL, {"protocol": "nfs", "server": "s", "seal": True}, "seal: is of protocol smb, and the volume's is nfs"),
         (LOCAL, {"protocol": "nfs"}, "protocol: nfs: name the server beside it, as option server"),
         (LOCAL, {"protocol": "nfs", "account": "One"}, "account: for protocol nfs it is a storage account"),
+        (
+            LOCAL,
+            {"protocol": "smb", "server": "One.file.core.windows.net", "account": "two"},
+            "account: two: server one.file.core.windows.net is account one's: leave one of the two out",
+        ),
         (LOCAL, {"protocol": "smb", "quota": 5}, "quota: is for a share that is made: add create: true"),
         (LOCAL, {"protocol": "smb", "vers": 4.1}, "vers: 4.1: protocol smb is 2.1, 3.0, 3.02 or 3.1.1: choose one"),
         (LOCAL, {"protocol": "nfs", "server": "s", "vers": "3.0"}, "vers: 3.0: protocol nfs is served as 4.1"),
@@ -225,6 +232,19 @@ def test_a_folder_that_is_taken_the_plugin_takes(folder: str) -> None:
     raw = {"name": "vol", "folder": folder}
     parse({"stack": "databases", "host": HOST, "shares": NFS, "volumes": [raw]}, file="f")
     options.parse("vol", {"protocol": "nfs", "account": "abc", "folder": folder}, {})
+
+
+@pytest.mark.parametrize("folder", ["con", "a/Aux", "LPT1", "com9", "clock$", "com0", "con.d", "console"])
+def test_a_name_that_azure_keeps_is_what_the_plugin_takes_for_one(folder: str) -> None:
+    raw = {"stack": "databases", "host": HOST, "shares": SMB, "volumes": [{"name": "vol", "folder": folder}]}
+    try:
+        options.parse("vol", {"protocol": "smb", "account": "abc", "folder": folder}, {})
+    except OptionError:
+        with pytest.raises(SettingsError, match=r"volumes\[0\].folder: .*on SMB, Azure keeps CON, AUX and the like"):
+            parse(raw, file="f")
+    else:
+        parse(raw, file="f")
+    parse(raw | {"shares": NFS}, file="f")
 
 
 @pytest.mark.parametrize("folder", ["backup~a", "a/backup~Z.old", "a~1b", "backups~a", "backup~ab", "a/b~a"])
