@@ -107,6 +107,8 @@ def _parse(text: str, where: str) -> dict[str, str]:
         # The line itself is not repeated: it may be the key.
         if match is None or match[1] not in _NAMES:
             raise ShareError(f"{where}, line {number}: it must be one of {', '.join(f'{n}=…' for n in _NAMES)}")
+        if match[1] in values:
+            raise ShareError(f"{where}, line {number}: {match[1]} is given twice; leave one of the lines out")
         if match[1] == "server" and match[2]:
             try:
                 optionvalues.server(match[2])

@@ -1,11 +1,12 @@
 """What a restarted plugin does with the leases of its last life."""
 
+import contextlib
 import logging
 import os
 import threading
 import time
 
-from azurefile.errors import PluginError
+from azurefile.errors import PluginError, ShareError
 from azurefile.lease import Lease
 from azurefile.leasememory import LeaseMemory
 from azurefile.leases import Leases
@@ -28,6 +29,8 @@ def restore(volume: Volume, store: LockStore, leases: Leases, memory: LeaseMemor
     if remembered is None:
         return False
     owner = remembered.owner
+    # A version before remembered none.
+    owner.protocol = volume.options.protocol
     if resume(leases, owner, store, mounts, remembered.confirmed):
         return True
     memory.forget(volume.name)
@@ -70,23 +73,30 @@ def _take_back(leases: Leases, volume: Volume, store: LockStore, mounts: int | N
     Returns whether the volume is held; if not, its mount IDs are void: another plugin found
     its holder dead meanwhile.
     """
-    found = store.read(leases.key(volume.name, store))
-    record = found.owner if found is not None else None
-    if record is None and mounts:
-        record = leases.owner(volume, store)
-    if record is None or record.released is not None:
+    key = leases.key(volume.name, store)
+    if not mounts and store.read(key) is None:
         return False
-    lease = Lease(record, store, store.lock(record.key), restored=True)
-    if mounts == 0 or record.boot != leases.boot:
-        leases.drop(lease)
-        return False
-    if mounts is not None:
-        record.mounts = mounts
-    record.plugin_pid, record.pid_namespace = os.getpid(), leases.pid_namespace
-    leases.adopt(lease)
-    leases.note(lease)
-    log.info("lease restored", extra=facts(record))
-    return True
+    with contextlib.ExitStack() as alone:
+        # Whoever only looks at the lock has it for that moment. Who stopped in a claim keeps no hold from coming back.
+        with contextlib.suppress(ShareError):
+            alone.enter_context(store.mutex())
+        found = store.read(key)
+        record = found.owner if found is not None else None
+        if record is None and mounts:
+            record = leases.owner(volume, store)
+        if record is None or record.released is not None:
+            return False
+        lease = Lease(record, store, store.lock(record.key), restored=True)
+        if mounts == 0 or record.boot != leases.boot:
+            leases.drop(lease)
+            return False
+        if mounts is not None:
+            record.mounts = mounts
+        record.plugin_pid, record.pid_namespace = os.getpid(), leases.pid_namespace
+        leases.adopt(lease)
+        leases.note(lease)
+        log.info("lease restored", extra=facts(record))
+        return True
 
 
 def _clear(owner: Owner, store: LockStore) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from azurefile import liveness
 from azurefile.errors import PluginError, ShareError, ShareSilent
-from azurefile.owner import Owner, collide
+from azurefile.owner import Owner, conflict
 from azurefile.store import Lock, LockStore, others
 
 # A server may refuse a whole write that it has only some room for.
@@ -144,7 +144,7 @@ class Lease:
     def _look_around(self) -> None:
         """Give way to who was let in while the record was not there: somebody deleted it."""
         for record in others(self.store, self.owner):
-            if record.in_force and collide(self.owner, record.owner):
+            if record.in_force and conflict(self.owner, record.owner):
                 raise TakenOver(f"its record was deleted from the share, and {record.owner.host} was let in")
 
     def _close(self) -> None:

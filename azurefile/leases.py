@@ -212,6 +212,7 @@ class Leases:
             lease=uuid.uuid4().hex if store.shared else "",
             takeover=self.host.takeover * patience(exclusive=volume.options.exclusive) if store.shared else 0.0,
             pid_namespace=self.pid_namespace,
+            protocol=volume.options.protocol,
         )
 
     def key(self, volume: str, store: LockStore) -> str:

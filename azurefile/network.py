@@ -3,6 +3,7 @@
 import errno
 import socket
 import threading
+import time
 from dataclasses import dataclass
 from ipaddress import ip_address
 
@@ -14,7 +15,9 @@ PUBLIC_SUFFIX = "file.core.windows.net"
 BY_SERVER, BY_ACCOUNT = 'option "server"', 'option "account"'
 # A name that does not resolve can keep the C library busy for half a minute.
 _RESOLVE_SECONDS = 5.0
-_CONNECT_SECONDS = 5.0
+# Of one address; several share what is left of the whole, also after this process was frozen.
+_LEAST_SECONDS, _CONNECT_SECONDS = 0.1, 5.0
+_REACH_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -30,9 +33,12 @@ def reach(server: str, port: int, said_by: str) -> Address:
     """Connect to a server once; raises ShareSilent within ten seconds, with who named it (`said_by`) and the remedy."""
     where = f"{said_by}: the server {server}"
     problem: OSError | None = None
-    for family, ip in _resolve(server, port, where):
+    deadline = time.monotonic() + _REACH_SECONDS
+    addresses = _resolve(server, port, where)
+    for tried, (family, ip) in enumerate(addresses):
+        left = (deadline - time.monotonic()) / (len(addresses) - tried)
         try:
-            return _connect(family, ip, port)
+            return _connect(family, ip, port, max(_LEAST_SECONDS, min(left, _CONNECT_SECONDS)))
         except OSError as error:
             problem = error
     remedy = f"check that it is right, that it runs, and that nothing blocks TCP port {port} on the way"
@@ -73,9 +79,9 @@ def _resolve(server: str, port: int, where: str) -> list[tuple[socket.AddressFam
     return found
 
 
-def _connect(family: socket.AddressFamily, ip: str, port: int) -> Address:
+def _connect(family: socket.AddressFamily, ip: str, port: int, seconds: float) -> Address:
     with socket.socket(family, socket.SOCK_STREAM) as connection:
-        connection.settimeout(_CONNECT_SECONDS)
+        connection.settimeout(seconds)
         connection.connect((ip, port))
         return Address(ip, port, str(connection.getsockname()[0]))
 

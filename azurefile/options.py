@@ -24,8 +24,11 @@ _MAY_BE_EMPTY = {"share", "filemode", "dirmode", "uid", "gid", "remotepath"}
 
 # People try such names first. They get an answer, and the value is not repeated anywhere.
 _SECRET = re.compile(r"key|pass|secret|sas|token|cred|^pwd?$")
-# What a storage account's key has, as base64, and no account.
+# What a storage account's key has, as base64, and no account, nor an option's name.
 _KEY = re.compile(r"[+/=]|.{65}", re.DOTALL)
+# The same of a text that people write with slashes.
+_KEY_BESIDE_SLASHES = re.compile(r"[+=]|.{65}", re.DOTALL)
+_WITH_SLASHES = {"folder", "remotepath", "server", "share"}
 # What mount.cifs and others call them.
 _MEANT = {"user": "account", "username": "account"}
 _VERSIONS = {SMB: ("2.1", "3.0", "3.02", "3.1.1"), NFS: ("4.1",)}
@@ -122,7 +125,7 @@ def check_volume_name(name: str) -> None:
     """Refuse a name that Docker would refuse, before it becomes a path."""
     if len(name) > _VOLUME_NAME_LENGTH or not _VOLUME_NAME.fullmatch(name):
         raise OptionError(
-            f"volume {_show(name)}: a name is a letter or digit and then letters, digits, "
+            f"volume {_show(name, _KEY_BESIDE_SLASHES)}: a name is a letter or digit and then letters, digits, "
             f'"_", "." or "-", at most {_VOLUME_NAME_LENGTH} in all'
         )
 
@@ -132,7 +135,7 @@ def check_share_name(share: str) -> None:
     try:
         optionvalues.share(share)
     except ValueError as error:
-        raise OptionError(f"share {_show(share)}: it must be {error}") from error
+        raise OptionError(f"share {_show(share, _KEY_BESIDE_SLASHES)}: it must be {error}") from error
 
 
 def parse_defaults(text: str) -> dict[str, str]:
@@ -182,9 +185,10 @@ def _parse(volume: str, given: Mapping[str, str], defaults: Mapping[str, str]) -
     _check_protocol(values, sources)
     if values["protocol"] == SMB and "folder" in values:
         try:
-            optionvalues.long_folder(values["folder"])
+            optionvalues.smb_folder(values["folder"])
         except ValueError as error:
-            raise OptionError(f'option "folder" is {_show(values["folder"])}; it must be {error}') from error
+            shown = _show(values["folder"], _KEY_BESIDE_SLASHES)
+            raise OptionError(f'option "folder" is {shown}; it must be {error}') from error
     wrong = presets.contradiction(values)
     if wrong is not None:
         raise OptionError(f"{wrong.problem}; {sources.remedy(wrong.remedy, wrong.instead)}")
@@ -231,7 +235,7 @@ def _values(given: Mapping[str, str], protocol: str) -> dict[str, Any]:
         except ValueError as error:
             if name == "vers" and protocol in _VERSIONS:
                 raise OptionError(_wrong_version(protocol, text)) from error
-            shown = "not repeated, since it may be a key" if name == "account" and _KEY.search(text) else _show(text)
+            shown = _show(text, _KEY_BESIDE_SLASHES if name in _WITH_SLASHES else _KEY)
             raise OptionError(f'option "{name}" is {shown}; it must be {error}') from error
         if values.setdefault(option.field or name, value) != value:
             raise _differ("folder", "remotepath")
@@ -261,24 +265,34 @@ def _by_lower_name(given: Mapping[str, str]) -> dict[str, str]:
     protocol = next((v.lower() for k, v in given.items() if k.lower() == "protocol"), "")
     for spelled, text in given.items():
         name = spelled.lower()
-        if name not in _OPTIONS and _SECRET.search(name):
-            remedy = "put the account's key into the credentials file on the host"
-            if protocol in (NFS, LOCAL):
-                remedy = f"protocol {protocol} needs none: leave it out"
-            # What follows may be the key, as in key:…
-            plain = re.split(r"[^\w.-]", spelled[:32])[0]
-            raise OptionError(f'option "{plain}" is a secret, which docker inspect would show to everybody; {remedy}')
         if name not in _OPTIONS:
-            near = [_MEANT[name]] if name in _MEANT else difflib.get_close_matches(name[:64], _OPTIONS, 1, 0.5)
-            hint = f'did you mean "{near[0]}"? ' if near else ""
-            raise OptionError(
-                f"option {_show(spelled)} is not recognised; {hint}The options are {', '.join(sorted(_OPTIONS))}"
-            )
+            raise _unknown(spelled, protocol)
         if name in texts:
             raise OptionError(f'option "{name}" is given twice, in different spelling')
         if text or name not in _MAY_BE_EMPTY:
             texts[name] = text
     return texts
+
+
+def _unknown(spelled: str, protocol: str) -> OptionError:
+    name = spelled.lower()
+    remedy = "put the account's key into the credentials file on the host"
+    if protocol in (NFS, LOCAL):
+        remedy = f"protocol {protocol} needs none: leave it out"
+    # A key may have the letters of a secret's name in it.
+    may_be_key = _KEY.search(spelled)
+    if _SECRET.search(name) and not may_be_key:
+        # What follows may be the key, as in key:…
+        plain = re.split(r"[^\w.-]", spelled[:32])[0]
+        return OptionError(f'option "{plain}" is a secret, which docker inspect would show to everybody; {remedy}')
+    if may_be_key:
+        hint = f"{remedy}. "
+    else:
+        near = [_MEANT[name]] if name in _MEANT else difflib.get_close_matches(name, _OPTIONS, 1, 0.5)
+        hint = f'did you mean "{near[0]}"? ' if near else ""
+    return OptionError(
+        f"option {_show(spelled)} is not recognised; {hint}The options are {', '.join(sorted(_OPTIONS))}"
+    )
 
 
 def _check_protocol(values: Mapping[str, Any], sources: _Sources) -> None:
@@ -310,10 +324,11 @@ def _wrong_version(protocol: str, text: str) -> str:
     return f'option "vers" is {_show(text)}; for protocol {protocol} it must be {accepted}'
 
 
-def _show(text: str) -> str:
-    """A user's text, quoted, bounded and printable."""
-    short = text if len(text) <= 64 else text[:61] + "..."
-    return '"' + "".join(c if c.isprintable() else _escaped(c) for c in short) + '"'
+def _show(text: str, key: re.Pattern[str] = _KEY) -> str:
+    """A user's text, quoted and printable, unless it may be a key."""
+    if key.search(text):
+        return '"…" (not repeated, since it may be a key)'
+    return '"' + "".join(c if c.isprintable() else _escaped(c) for c in text) + '"'
 
 
 def _escaped(character: str) -> str:

@@ -14,6 +14,9 @@ _NAME_BYTES = 255
 _FOLDER_FORBIDDEN = re.compile(r'[\\:*?"<>|]')
 # A Windows server gives each long name such a second one, and an older Samba one that ends in any digit or letter.
 _SHORT_NAME = re.compile(r"~[0-9]|^.{6}~[0-9A-Za-z](\.|$)")
+# By "Naming and referencing shares, directories, files, and metadata" of Azure Files: whole names, in any case.
+_RESERVED_NAME = re.compile(r"(LPT|COM)[1-9]|PRN|AUX|NUL|CON|CLOCK\$", re.IGNORECASE)
+_FOLDER_DEPTH = 250
 # RFC 1123, section 2.1.
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _SERVER_LENGTH = 253
@@ -141,10 +144,16 @@ def folder(text: str) -> str:
     return text
 
 
-def long_folder(text: str) -> str:
-    """A folder on a server that may know it by a second name."""
-    if any(_SHORT_NAME.search(part) for part in text.split("/")):
-        raise ValueError('a path without "~1" and the like, which on SMB may be short for another folder\'s name')
+def smb_folder(text: str) -> str:
+    """A folder as Azure takes it, on a server that may know it by a second name."""
+    parts = text.split("/")
+    for part in parts:
+        if _SHORT_NAME.search(part):
+            raise ValueError('a path without "~1" and the like, which on SMB may be short for another folder\'s name')
+        if _RESERVED_NAME.fullmatch(part):
+            raise ValueError(f'a path without "{part}", which is a reserved name in Azure Files')
+    if len(parts) > _FOLDER_DEPTH:
+        raise ValueError(f"a path of at most {_FOLDER_DEPTH} parts")
     return text
 
 

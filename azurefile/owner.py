@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from azurefile import liveness
 from azurefile.liveness import Process
-from azurefile.options import SMB, Options
+from azurefile.options import LOCAL, NFS, Options
 
 R = TypeVar("R", bound="Container | Owner | Process")
 
@@ -70,6 +70,8 @@ class Owner:
     pid_namespace: int = 0
     # The engine that asked for the last mount: one without a container's process, as `docker cp` makes, is its own.
     engine: Process | None = None
+    # By which the folder is reached, empty in a record of a version before.
+    protocol: str = ""
 
     @property
     def key(self) -> str:
@@ -112,19 +114,14 @@ def record_key(plugin: str, volume: str, host_id: str) -> str:
     return f"{host_id}.{plugin}.{volume}" if host_id else f"{plugin}.{volume}"
 
 
-def conflict(owner: Owner, options: Options) -> bool:
-    """Whether a hold and a volume of one store exclude each other; the share may have two names."""
-    if options.protocol == SMB:
-        # Names on SMB differ by more than their case, and than how an accent is written.
-        overlapping = overlap(_folded(owner.folder), _folded(options.folder))
+def conflict(owner: Owner, other: Owner | Options) -> bool:
+    """Whether a hold and another, or a volume, of one store exclude each other; the share may have two names."""
+    # A server may give one folder over SMB and NFS.
+    if other.protocol == LOCAL or owner.protocol == other.protocol == NFS:
+        overlapping = overlap(owner.folder, other.folder)
     else:
-        overlapping = overlap(owner.folder, options.folder)
-    return overlapping and (owner.exclusive or options.exclusive)
-
-
-def collide(one: Owner, other: Owner) -> bool:
-    """Whether two holds of one store exclude each other, by names as SMB has them: a record tells of no protocol."""
-    return overlap(_folded(one.folder), _folded(other.folder)) and (one.exclusive or other.exclusive)
+        overlapping = overlap(_folded(owner.folder), _folded(other.folder))
+    return overlapping and (owner.exclusive or other.exclusive)
 
 
 def overlap(one: str, other: str) -> bool:
@@ -166,7 +163,9 @@ def _built(record: type[R], data: Any) -> R:
 
 
 def _folded(folder: str) -> str:
-    return unicodedata.normalize("NFC", folder).casefold()
+    """What folders have in common that a server may take for one: by case, or by how an accent is written."""
+    # To a server that folds by upper or by lower case alone, the i without a dot or the one with two is an i.
+    return unicodedata.normalize("NFC", folder).upper().casefold().replace("i\u0307", "i")
 
 
 def _parts(folder: str) -> list[str]:

@@ -91,6 +91,14 @@ def contradiction(values: Mapping[str, Any]) -> Contradiction | None:
             "leave one of the two out",
             {"seal": "seal=false", "vers": f"vers={_DIALECTS[protocol]}"},
         )
+    named = _AZURE_SERVER.fullmatch(values.get("server", ""))
+    if named and values.get("account", named[1]).lower() != named[1].lower():
+        return Contradiction(
+            f'option "server" is "{named[0]}", which is account {named[1]}\'s, but option "account" is '
+            f'"{values["account"]}"',
+            "leave one of the two out",
+            {"account": f"account={named[1].lower()}", "server": "that account's own server=…"},
+        )
     if values.get("exclusive") and values.get("nosharesock") is False:
         return Contradiction(
             'option "nosharesock" is false, but an exclusive volume needs a connection of its own, which can be '

@@ -43,7 +43,7 @@ class VolumeRequest:
     def parse(cls, body: bytes, caller: Caller) -> "VolumeRequest":
         """Read a request's JSON; the engine sends null for what is empty."""
         try:
-            data = json.loads(body or b"{}")
+            data = json.loads(body or b"{}", object_pairs_hook=_object)
         except (ValueError, RecursionError) as error:
             raise _BadRequest(f"the request is not JSON: {error}") from error
         if not isinstance(data, dict):
@@ -54,6 +54,14 @@ class VolumeRequest:
         if not isinstance(opts, dict) or not all(isinstance(v, str) for v in opts.values()):
             raise _BadRequest("Opts must be an object of strings")
         return cls(name, mount_id, opts, caller)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        # Which one is not said: it may be a key that was meant for an option.
+        raise _BadRequest("the request has a name twice in one JSON object; say it once")
+    return found
 
 
 _Call = Callable[[VolumeRequest], Awaitable[dict[str, Any]]]

@@ -15,6 +15,8 @@ from azurefile.owner import holder_names, iso_time
 from azurefile.protocols.flock import FlockStore
 
 _TRASH = ".trash-"
+# The root's folders that are no plugin's.
+_NO_PLUGINS = ("credentials", "fence", "shares")
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -28,10 +30,10 @@ def remove_share(root: Path, share: str) -> bool:
     root = root.resolve()
     shares = (root / "shares").resolve()
     folder = shares / share
-    store = FlockStore(root / "fence" / share)
+    fence = root / "fence" / share
+    store = FlockStore(fence)
     had_trash = _empty_trash(shares, share)
-    if not os.path.lexists(folder):
-        shutil.rmtree(root / "fence" / share, ignore_errors=True)
+    if not os.path.lexists(folder) and not fence.exists():
         return had_trash
     with store.mutex():
         boot = boot_id()
@@ -43,23 +45,33 @@ def remove_share(root: Path, share: str) -> bool:
                     f'share "{share}" is held by {holder} through volume "{owner.volume}" since '
                     f"{iso_time(owner.since)[:19]}Z; remove that container and volume first"
                 )
+        if not os.path.lexists(folder):
+            shutil.rmtree(fence, ignore_errors=True)
+            return had_trash
         _refuse_declared(root, share)
         _refuse_mounted(folder)
         _refuse_other_disks(folder, share)
         folder.rename(_new_trash(shares, share))
-        shutil.rmtree(root / "fence" / share, ignore_errors=True)
+        shutil.rmtree(fence, ignore_errors=True)
     _empty_trash(shares, share)
     return True
 
 
 def _refuse_declared(root: Path, share: str) -> None:
     """A volume that nothing has mounted just now is somebody's way to the data all the same."""
-    for file in sorted(root.glob("*/volumes/*.json")):
+    for file in sorted(root.glob("*/volumes/[!.]*.json")):
+        if file.parts[-3] in _NO_PLUGINS:
+            continue
         try:
             volume = json.loads(file.read_text())
             declared = volume["options"]["protocol"], volume["options"]["share"]
-        except (OSError, ValueError, TypeError, KeyError):
+        except FileNotFoundError:
             continue
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise InUse(
+                f'share "{share}" may be mapped by the volume of {file}, which can\'t be read ({error}); remove that '
+                "volume with the version of the plugin that made it, or delete the file"
+            ) from error
         if declared == (options.LOCAL, share):
             raise InUse(f'share "{share}" is mapped by volume "{file.stem}"; remove that volume first')
 

@@ -8,12 +8,15 @@ client, never through here.
 import contextlib
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from smbprotocol.exceptions import (
     AccessDenied,
     DeletePending,
+    LogonFailure,
     NoMoreFiles,
     NoSuchFile,
     ObjectNameCollision,
@@ -53,6 +56,18 @@ _READ = FilePipePrinterAccessMask.FILE_READ_DATA | FilePipePrinterAccessMask.FIL
 _WRITE = FilePipePrinterAccessMask.FILE_WRITE_DATA | FilePipePrinterAccessMask.FILE_READ_ATTRIBUTES
 # MS-ERREF 2.3.1, STATUS_QUOTA_EXCEEDED and STATUS_DISK_FULL: answers after which the connection and its locks stand.
 _FULL = (0xC0000044, 0xC000007F)
+# Until a refused login is tried again: soon at first, since the server may only be starting, and later each time.
+_REFUSED_SECONDS, _LONGEST_SECONDS = 1.0, 30.0
+
+
+@dataclass(frozen=True)
+class _Refusal:
+    """What a server refused last, in which words, until when that stands, and for how many seconds in all."""
+
+    credentials: Credentials
+    said: str
+    until: float
+    pause: float
 
 
 class SmbShare:
@@ -70,6 +85,7 @@ class SmbShare:
         self._folder: Any = None
         # Each file as this process wrote it last.
         self._written: dict[str, bytes] = {}
+        self._refusal: _Refusal | None = None
         # Opens belong to the connection that made them.
         self.generation = 0
 
@@ -168,7 +184,7 @@ class SmbShare:
             return
         if not number:
             return
-        log_off(login(self._share, self._port, self._credentials(), number))
+        log_off(self._login(self._credentials(), number))
 
     def lock(self, name: str) -> "SmbLock | None":
         """Open a file so that nobody else can, or None if somebody has it open."""
@@ -271,7 +287,7 @@ class SmbShare:
 
     def _connect(self) -> Any:
         credentials = self._credentials()
-        session = login(self._share, self._port, credentials, self._previous_session)
+        session = self._login(credentials, self._previous_session)
         self._previous_session = session.session_id
         try:
             tree = TreeConnect(session, rf"\\{credentials.server}\{self._share}")
@@ -282,6 +298,21 @@ class SmbShare:
             raise refused(error, self._share, self._port, credentials) from error
         log.debug("fence connected", extra={"server": credentials.server, "share": self._share})
         return tree
+
+    def _login(self, credentials: Credentials, previous: int) -> Any:
+        """Log in, unless the server refused these credentials a moment ago: too many tries may lock the account."""
+        before = self._refusal if self._refusal and self._refusal.credentials == credentials else None
+        if before is not None and time.monotonic() < before.until:
+            raise ShareError(before.said)
+        try:
+            session = login(self._share, self._port, credentials, previous)
+        except ShareError as error:
+            if isinstance(error.__cause__, LogonFailure):
+                pause = min(before.pause * 2, _LONGEST_SECONDS) if before else _REFUSED_SECONDS
+                self._refusal = _Refusal(credentials, str(error), time.monotonic() + pause, pause)
+            raise
+        self._refusal = None
+        return session
 
     def _break(self) -> None:
         tree, self._tree, self._folder = self._tree, None, None

@@ -93,6 +93,10 @@ def test_a_bad_name_is_refused_by_create(plugin: PluginProcess, name: str) -> No
         (b'{"Name": 7}', "must be strings"),
         (b'{"Name": "logs", "Opts": ["a"]}', "must be an object"),
         (b'{"Name": "logs", "Opts": {"share": 7}}', "must be an object"),
+        (b'{"Name": "logs", "Name": "dbs"}', "a name twice"),
+        (b'{"Name": "logs", "ID": "a", "ID": "a"}', "a name twice"),
+        (b'{"Name": "logs", "Opts": {}, "Opts": {"share": "logs"}}', "a name twice"),
+        (b'{"Name": "logs", "Opts": {"exclusive": "true", "exclusive": "false"}}', "a name twice"),
         (b" " * (1 << 20) + b"{}", "longer than"),
     ],
 )

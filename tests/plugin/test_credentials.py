@@ -70,6 +70,10 @@ def test_a_file_of_another_user_is_refused(tmp_path: Path) -> None:
         ),
         (f"server = nas:445\nkey={KEY}\n", "line 1: server must be .* without a port, which is option port"),
         (f"server={KEY}\n", "line 1: server must be a host name or an IP address"),
+        (f"key={KEY}\nkey=new\n", "credentials/abc in .*, line 2: key is given twice"),
+        (f"# old\nkey=\n\nkey = {KEY}\n", "line 4: key is given twice"),
+        (f"account=abc\nkey={KEY}\naccount=abc\n", "line 3: account is given twice"),
+        (f"server=\nserver={KEY}\n", "line 2: server is given twice"),
     ],
 )
 def test_what_is_not_understood_is_refused_without_repeating_it(tmp_path: Path, text: str, words: str) -> None:

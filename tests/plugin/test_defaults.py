@@ -8,6 +8,8 @@ from azurefile import options
 from azurefile.errors import OptionError
 
 LOCAL = {"protocol": "local"}
+KEY = "hunter2" * 12 + "=="
+WITHHELD = '"…" (not repeated, since it may be a key)'
 
 
 def test_defaults_count_only_without_a_protocol() -> None:
@@ -100,6 +102,16 @@ def test_defaults_may_be_in_any_case(text: str) -> None:
             "for protocol nfs it must be 4.1; protocol nfs comes from the plugin's DEFAULTS: add protocol=smb",
         ),
         (
+            "protocol=smb,account=acc",
+            {"server": "other.file.core.windows.net"},
+            "; account acc comes from the plugin's DEFAULTS: add account=other",
+        ),
+        (
+            "protocol=smb,server=acc.file.core.windows.net",
+            {"account": "other"},
+            "; server acc.file.core.windows.net comes from the plugin's DEFAULTS: add that account's own server=…",
+        ),
+        (
             "uid=5",
             {"nconnect": "4"},
             "; protocol smb is meant where neither the volume nor the plugin's DEFAULTS names one: add protocol=nfs",
@@ -144,12 +156,15 @@ def test_a_given_folder_replaces_a_default_one_under_either_name() -> None:
         ("protocol=local,seal=true", 'option "seal" belongs to protocol smb'),
         ("protocol=smb,protocol=local", 'option "protocol" is given twice'),
         ("protocol=local,UID=5,uid=5", 'option "uid" is given twice'),
+        (f"protocol=smb,{KEY}", f"option {WITHHELD} is not recognised"),
+        (f"{KEY},{KEY}", f"option {WITHHELD} is given twice"),
     ],
 )
 def test_bad_defaults_are_refused_with_the_way_to_set_them(text: str, words: str) -> None:
     with pytest.raises(OptionError) as caught:
         options.parse_defaults(text)
     assert str(caught.value).startswith(f"the plugin's setting DEFAULTS is not usable: {words}")
+    assert "hunter2" not in str(caught.value)
     assert str(caught.value).endswith(
         "; set it right: docker plugin disable -f PLUGIN, docker plugin set PLUGIN DEFAULTS=…, and docker plugin "
         "enable --timeout 120 PLUGIN"

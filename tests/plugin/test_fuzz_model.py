@@ -216,7 +216,8 @@ class Fuzz(RuleBasedStateMachine):
         name=draws.NAMES,
         text=st.sampled_from(
             [
-                ('{"Name":"../x","Name":"@"}', True),
+                ('{"Name":"../x","Name":"@"}', False),
+                ('{"Name":"@","Opts":{"exclusive":"true","exclusive":"true"}}', False),
                 ('\n\t {"Opts":null,"Name":"@","ID":null,"Extra":' + "[" * 300 + "]" * 300 + "} \r\n", True),
                 ('{"Name":"@","Extra":' + '"' + draws.LONG + '"}', True),
                 ('{"Name":"@","Extra":NaN}', None),
@@ -237,7 +238,7 @@ class Fuzz(RuleBasedStateMachine):
         call=st.sampled_from(["Get", "Path"]),
     )
     def send_odd_json(self, name: str, text: tuple[str, bool | None], call: str) -> None:
-        """Twice the same key: the last one counts, as it does for the engine. None: either way will do."""
+        """True: it is understood; None: either way will do."""
         body, good = text
         answer = self.world.send(f"VolumeDriver.{call}", body.replace("@", name).encode(), malformed=True)
         as_the_model = (answer.status == 200) is self.model.known(name).accepted

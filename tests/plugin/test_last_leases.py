@@ -1,12 +1,22 @@
 """What a restarted plugin does with the leases of its last life."""
 
 import dataclasses
+import threading
+from pathlib import Path
 
 import pytest
 
 from azurefile.held import Held
-from azurefile.lastleases import clear, resume
-from tests.plugin.shared import TAKEOVER, Machine, MemoryFolder, World
+from azurefile.identity import Host
+from azurefile.lastleases import clear, restore, resume
+from azurefile.leasememory import LeaseMemory
+from azurefile.leases import Leases
+from azurefile.protocols import flock
+from azurefile.protocols.flock import FlockLock, FlockStore
+from tests.plugin.shared import TAKEOVER, Forgetful, Machine, MemoryFolder, World, volume
+
+LOCAL = {"protocol": "local"}
+HOST = Host("host", "0123456789ab", TAKEOVER)
 
 
 def test_a_restarted_plugin_goes_on_with_its_lease(world: World, folder: MemoryFolder, one: Machine) -> None:
@@ -65,3 +75,67 @@ def test_nothing_is_given_back_beside_a_claim(folder: MemoryFolder, one: Machine
     record = one.store.read(lease.owner.key)
     assert record is not None
     assert record.in_force
+
+
+def test_a_lease_of_an_earlier_version_learns_its_protocol(tmp_path: Path, world: World, folder: MemoryFolder) -> None:
+    """Without one its folder would be in the way of another that differs in case, which NFS allows."""
+    memory = LeaseMemory(tmp_path)
+    given = {"protocol": "nfs", "server": "192.0.2.1", "folder": "Data"}
+    lease = Machine(world, folder, "one", memory=memory).claim(**given)
+    lease.owner.protocol = ""
+    lease.store.write(lease.owner)
+    memory.save(lease)
+    folder.locks.clear()
+    again = Machine(world, folder, "one", memory=memory)
+    assert restore(volume("dbs", **given), again.store, again.leases, memory, 1)
+    restored = again.leases.of("dbs")
+    assert restored is not None
+    again.leases.renew(restored)
+    again.claim("other", **given | {"folder": "data"})
+
+
+def test_a_lock_that_another_plugin_only_looks_at_is_taken_back(tmp_path: Path) -> None:
+    store, key = last_life(tmp_path)
+    other, leases = FlockStore(tmp_path), Leases("azurefile", HOST, Forgetful())
+    with other.mutex():
+        look = other.lock(key)
+        assert look is not None
+        threading.Timer(0.1, look.close).start()
+        back = threading.Thread(
+            target=restore, args=(volume("dbs", **LOCAL), store, leases, Forgetful(), 1), daemon=True
+        )
+        back.start()
+        while look.descriptor >= 0:
+            back.join(0.01)
+    back.join(10)
+    lease = leases.of("dbs")
+    assert lease is not None
+    assert lease.lock is not None
+
+
+def test_a_plugin_that_stopped_in_a_claim_keeps_no_hold_from_coming_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, _ = last_life(tmp_path)
+    leases = Leases("azurefile", HOST, Forgetful())
+    with FlockStore(tmp_path).mutex():
+        monkeypatch.setattr(flock, "_MUTEX_SECONDS", 0.05)
+        assert restore(volume("dbs", **LOCAL), store, leases, Forgetful(), 1)
+    lease = leases.of("dbs")
+    assert lease is not None
+    assert lease.lock is not None
+
+
+def test_a_volume_that_held_nothing_leaves_nothing_in_its_fence(tmp_path: Path) -> None:
+    store = FlockStore(tmp_path / "fence")
+    assert not restore(volume("dbs", **LOCAL), store, Leases("azurefile", HOST, Forgetful()), Forgetful(), 0)
+    assert not (tmp_path / "fence").exists()
+
+
+def last_life(folder: Path) -> tuple[FlockStore, str]:
+    """The fence of a plugin that held `dbs` and was killed."""
+    store = FlockStore(folder)
+    lease = Leases("azurefile", HOST, Forgetful()).grant(volume("dbs", **LOCAL), store)
+    assert isinstance(lease.lock, FlockLock)
+    lease.lock.close()
+    return store, lease.owner.key

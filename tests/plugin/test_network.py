@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -71,6 +72,30 @@ def test_a_closed_port_is_told_from_a_blocked_one(listener: socket.socket, monke
     monkeypatch.setattr(socket.socket, "connect", drop)
     with pytest.raises(ShareError, match=r"does not answer on port 445; .*\(many networks block 445"):
         network.reach("127.0.0.1", 445, network.BY_SERVER)
+
+
+@pytest.mark.parametrize(("name_seconds", "each"), [(4, 0.5), (60, 0.1)], ids=["slow", "frozen"])
+def test_all_addresses_of_a_server_are_tried_within_ten_seconds(
+    monkeypatch: pytest.MonkeyPatch, name_seconds: float, each: float
+) -> None:
+    """A name may have many, of which none answers; the last is given as long as the first."""
+    clock, waits = [1000.0], []
+
+    def slow_name(*_: object, **__: object) -> list[object]:
+        clock[0] += name_seconds
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"192.0.2.{n}", 445)) for n in range(12)]
+
+    def drop(connection: socket.socket, *_: object) -> None:
+        waits.append(connection.gettimeout() or 0.0)
+        clock[0] += waits[-1]
+        raise TimeoutError("timed out")
+
+    monkeypatch.setattr(network, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    monkeypatch.setattr(socket, "getaddrinfo", slow_name)
+    monkeypatch.setattr(socket.socket, "connect", drop)
+    with pytest.raises(ShareError, match="does not answer on port 445"):
+        network.reach("many.invalid", 445, network.BY_SERVER)
+    assert waits == pytest.approx([each] * 12)
 
 
 def test_an_address_is_the_same_however_it_is_written(monkeypatch: pytest.MonkeyPatch) -> None:

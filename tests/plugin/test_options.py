@@ -24,6 +24,10 @@ GOOD = [
     ({"folder": "größe/日本"}, {"folder": "größe/日本"}),
     ({"folder": "a~1"}, {"folder": "a~1"}),
     (SMB | {"folder": "a~b/~"}, {"folder": "a~b/~"}),
+    (SMB | {"folder": "con.d/com10/lpt/x-aux"}, {"folder": "con.d/com10/lpt/x-aux"}),
+    (SMB | {"folder": "/".join("x" * 250)}, {"folder": "/".join("x" * 250)}),
+    ({"folder": "aux"}, {"folder": "aux"}),
+    (NFS | {"server": "x", "folder": "aux"}, {"folder": "aux"}),
     ({"filemode": "0640", "dirmode": "750"}, {"filemode": 0o640, "dirmode": 0o750}),
     ({"filemode": "777", "dirmode": "0555"}, {"filemode": 0o777, "dirmode": 0o555}),
     ({"filemode": "0007", "dirmode": "2770"}, {"filemode": 0o007, "dirmode": 0o2770}),
@@ -48,7 +52,9 @@ GOOD = [
     (NFS | {"server": "acc.file.core.windows.net"}, {"account": "acc"}),
     (NFS | {"server": "acc.privatelink.File.core.Windows.net"}, {"account": "acc"}),
     (NFS | {"server": "acc.z1.file.storage.azure.net"}, {"account": "acc"}),
-    (NFS | {"server": "acc.file.core.usgovcloudapi.net", "account": "other"}, {"account": "other"}),
+    (NFS | {"server": "acc.file.core.usgovcloudapi.net", "account": "acc"}, {"account": "acc"}),
+    (SMB | {"server": "acc.privatelink.file.core.windows.net", "account": "Acc"}, {"account": "Acc"}),
+    (SMB | {"server": "files.example", "account": "other"}, {"account": "other"}),
     (NFS | {"server": "file.core.windows.net"}, {"account": None}),
     (SMB | {"server": "acc.file.core.windows.net"}, {"account": None}),
     (NFS | {"filemode": "0777", "nolock": "true", "account": "abc"}, {"protocol": "nfs", "nconnect": 4}),
@@ -67,6 +73,10 @@ GOOD = [
     (NFS | {"server": "x", "create": "false"}, {"create": False}),
     (NFS | {"server": "x", "for": "database"}, {"vers": "4.1", "nconnect": 4, "uid": 999, "actimeo": None}),
 ]
+
+# What may be one: too long for a name, with a character that none has, also where it sounds like a secret's name.
+KEYS = ["hunter2" * 12, "hunter2==", "/hunter2", "hunter2+", "hunter2+sas", "hunter2key" * 9]
+WITHHELD = '"…" (not repeated, since it may be a key)'
 
 BAD = [
     ({"sharename": "x"}, 'option "sharename" is not recognised; did you mean "share"?'),
@@ -98,10 +108,21 @@ BAD = [
     ({"key:hunter2": "="}, 'option "key" is a secret'),
     ({"user": "x"}, 'did you mean "account"?'),
     ({"UserName": "x"}, 'did you mean "account"?'),
-    (SMB | {"account": "hunter2" * 10}, 'option "account" is not repeated, since it may be a key; it must be'),
-    (SMB | {"account": "hunter2=="}, 'option "account" is not repeated, since it may be a key; it must be'),
-    (SMB | {"account": "/hunter2"}, 'option "account" is not repeated, since it may be a key; it must be'),
-    (SMB | {"account": "hunter2+"}, 'option "account" is not repeated, since it may be a key; it must be'),
+    *[(SMB | {"account": key}, f'option "account" is {WITHHELD}; it must be') for key in KEYS],
+    *[({key: "="}, f"option {WITHHELD} is not recognised; put the account's key into the") for key in KEYS],
+    *[(NFS | {key: "="}, f"option {WITHHELD} is not recognised; protocol nfs needs none") for key in KEYS],
+    *[
+        (SMB | {name: "hunter2+"}, f'option "{name}" is {WITHHELD}; ')
+        for name in ("share", "cache", "vers", "uid", "exclusive", "dirmode")
+    ],
+    *[
+        (SMB | {name: f"/{'hunter2' * 12}//=="}, f'option "{name}" is {WITHHELD}; ')
+        for name in ("server", "folder", "remotepath")
+    ],
+    ({"protocol": "hunter2" * 12}, f'option "protocol" is {WITHHELD}; it must be one of'),
+    (SMB | {"server": "x,password=hunter2"}, f'option "server" is {WITHHELD}; it must be a host name'),
+    (SMB | {"server": "//nas/share"}, 'option "server" is "//nas/share"; '),
+    ({"folder": "/mysql"}, 'option "folder" is "/mysql"; '),
     (SMB | {"account": "a" * 65}, "an account of at most 64 characters: "),
     (SMB | {"account": "a b"}, 'option "account" is "a b"; it must be an account of at most 64 characters: '),
     ({"folder": "a\0\u200b\U000e0001"}, 'option "folder" is "a\\u0000\\u200b\\U000e0001"'),
@@ -169,6 +190,12 @@ BAD = [
     (SMB | {"folder": "MGUKR2~E"}, "short for another folder's name"),
     (SMB | {"folder": "a/MGUKR2~Z.SQL"}, "short for another folder's name"),
     (SMB | {"remotepath": "/DATABA~2.DIR"}, "short for another folder's name"),
+    *[
+        (SMB | {"folder": f"a/{name}/b"}, f'a path without "{name}", which is a reserved name in Azure')
+        for name in ("LPT1", "lpt9", "COM1", "Com9", "PRN", "aux", "Nul", "CON", "clock$")
+    ],
+    (SMB | {"remotepath": "/con"}, 'a path without "con", which is a reserved name'),
+    (SMB | {"folder": "/".join("x" * 251)}, "a path of at most 250 parts"),
     (SMB | {"vers": "4.1"}, "2.1, 3.0"),
     (SMB | {"vers": "1.0"}, "must be 2.1, 3.0, 3.02 or 3.1.1"),
     ({"vers": "1.0"}, "one of 2.1, 3.0, 3.02, 3.1.1, 4.1"),
@@ -214,6 +241,14 @@ BAD = [
     (SMB | {"account": "a.bak"}, 'option "account" is "a.bak"'),
     (NFS | {"account": "AB"}, "storage account"),
     (SMB | {"nolock": "true", "nobrl": "false"}, "two names of one"),
+    *[
+        (
+            protocol | {"server": "foo.privatelink.File.core.windows.net", "account": "bar"},
+            'option "server" is "foo.privatelink.File.core.windows.net", which is account foo\'s, but option '
+            '"account" is "bar"; leave one of the two out',
+        )
+        for protocol in (SMB, NFS)
+    ],
 ]
 
 

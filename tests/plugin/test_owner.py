@@ -1,11 +1,13 @@
 """The owner record: what other versions of the plugin wrote is read, and which folders exclude each other."""
 
+import sys
+import unicodedata
 from typing import Any
 
 import pytest
 
 from azurefile import options
-from azurefile.owner import Owner, conflict
+from azurefile.owner import Owner, _folded, conflict
 from tests.plugin.shared import Machine
 
 OLDEST: dict[str, Any] = {
@@ -69,3 +71,44 @@ def test_letters_with_more_than_two_cases_name_one_folder_on_smb(one: Machine, p
     owner = one.claim(folder="πίνακας").owner
     wanted = options.parse("b", {"protocol": protocol, "share": "dbs", "folder": "ΠΊΝΑΚΑσ/x"}, {})
     assert conflict(owner, wanted) is excluded
+
+
+@pytest.mark.parametrize(
+    ("holder", "other", "excluded"),
+    [
+        ("smb", "smb", True),
+        ("smb", "nfs", True),
+        ("nfs", "smb", True),
+        ("nfs", "nfs", False),
+        ("", "nfs", True),
+        ("", "smb", True),
+        ("of a later version", "nfs", True),
+        ("local", "local", False),
+        ("", "local", False),
+    ],
+)
+def test_names_that_differ_in_case_are_one_folder_unless_no_side_is_smb(
+    holder: str, other: str, excluded: bool
+) -> None:
+    """One server may give a folder by both, and a record of an earlier version does not say by which it is held."""
+    owner = Owner.from_json(OLDEST | {"folder": "Data", "protocol": holder})
+    given = {"protocol": other, "share": "dbs", "folder": "data/x"}
+    if other != "local":
+        given["server"] = "192.0.2.1"
+    assert conflict(owner, options.parse("b", given, {})) is excluded
+    claimed = Owner.from_json(OLDEST | {"folder": "data/x", "protocol": other})
+    assert conflict(owner, claimed) is excluded
+
+
+@pytest.mark.parametrize(("one", "other"), [("\u0131", "I"), ("\u0131", "i"), ("\u0130", "i"), ("I\u0307", "\u0130")])
+def test_letters_that_are_one_in_upper_or_lower_case_alone_are_one(one: str, other: str) -> None:
+    assert _folded(f"d{one}r") == _folded(f"d{other}r")
+
+
+def test_no_two_letters_differ_that_have_one_case_folding() -> None:
+    known: dict[str, str] = {}
+    for letter in map(chr, range(sys.maxunicode + 1)):
+        folding = unicodedata.normalize("NFC", letter).casefold()
+        assert known.setdefault(folding, _folded(letter)) == _folded(letter)
+        # Of several letters, too: what is made of each one depends on its case folding alone.
+        assert _folded(folding) == _folded(letter)

@@ -46,6 +46,25 @@ def test_folders_on_smb_overlap_whatever_their_case(
         two.claim(**theirs)
 
 
+@pytest.mark.parametrize(("mine", "theirs"), [("smb", "nfs"), ("nfs", "smb")])
+def test_a_folder_that_is_held_over_the_other_protocol_is_known_whatever_its_case(
+    one: Machine, two: Machine, mine: str, theirs: str
+) -> None:
+    one.claim(folder="Data", protocol=mine, server="192.0.2.1")
+    with pytest.raises(Held):
+        two.claim(folder="data", protocol=theirs, server="192.0.2.1")
+
+
+def test_two_folders_on_nfs_stay_two_when_a_record_was_deleted(
+    folder: MemoryFolder, one: Machine, two: Machine
+) -> None:
+    lease = one.claim(folder="Data", protocol="nfs", server="192.0.2.1")
+    two.claim(folder="data", protocol="nfs", server="192.0.2.1")
+    del folder.files[f"{lease.owner.key}.json"]
+    one.leases.renew(lease)
+    assert one.store.read(lease.owner.key) is not None
+
+
 def test_a_share_of_two_names_is_one_share(one: Machine, two: Machine) -> None:
     one.claim(share="dbs")
     with pytest.raises(Held):

@@ -121,13 +121,44 @@ def test_remove_share_refuses_the_share_of_a_volume_and_not_one_of_its_name_else
 
 
 @pytest.mark.parametrize("text", ["[]", "5", '{"options": 5}', '{"options": []}', "{}", "{"])
-def test_remove_share_takes_no_harm_from_a_file_that_tells_of_no_volume(tmp_path: Path, text: str) -> None:
+def test_remove_share_refuses_beside_a_volume_file_that_tells_of_no_share(tmp_path: Path, text: str) -> None:
+    """Of a newer version, or torn: the share may be what it maps."""
     azurefile(tmp_path, "prepare")
     for folder in ("shares/dbs", "azurefile/volumes"):
         (tmp_path / folder).mkdir()
-    (tmp_path / "azurefile/volumes/other.json").write_text(text)
+    file = tmp_path / "azurefile/volumes/other.json"
+    file.write_text(text)
     done = azurefile(tmp_path, "remove-share", "dbs")
-    assert (done.returncode, done.stderr.count("Traceback")) == (0, 0)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert done.stderr.startswith(f'azurefile: share "dbs" may be mapped by the volume of {file}, which can\'t be read')
+    assert (tmp_path / "shares/dbs").exists()
+
+
+@pytest.mark.parametrize("place", ["shares/volumes/x.json", "fence/volumes/x.json", "azurefile/volumes/._x.json"])
+def test_remove_share_takes_no_other_file_for_a_volumes(tmp_path: Path, place: str) -> None:
+    """Another share may be named volumes, and what it has is its users'."""
+    azurefile(tmp_path, "prepare")
+    (tmp_path / "shares/dbs").mkdir()
+    file = tmp_path / place
+    file.parent.mkdir()
+    file.write_text("{}")
+    assert azurefile(tmp_path, "remove-share", "dbs").returncode == 0
+    assert file.exists()
+
+
+def test_remove_share_leaves_the_fence_of_a_held_share_whose_folder_is_not_there(plugin: PluginProcess) -> None:
+    """As between a claim and its mount, which makes the folder."""
+    plugin.create("dbs", share="dbs")
+    plugin.mount("dbs", "a")
+    (plugin.root / "shares/dbs").rmdir()
+    done = azurefile(plugin.root, "remove-share", "dbs")
+    assert done.stderr.startswith('azurefile: share "dbs" is held by a container through volume "dbs"')
+    assert list((plugin.root / "fence/dbs").glob("*.json"))
+
+
+def test_remove_share_makes_nothing_where_there_is_nothing(tmp_path: Path) -> None:
+    assert azurefile(tmp_path, "remove-share", "dbs").returncode == 0
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_remove_share_refuses_what_is_mounted_from_it(tmp_path: Path) -> None:

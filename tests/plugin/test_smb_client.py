@@ -4,6 +4,7 @@ import contextlib
 import socket
 import threading
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -246,6 +247,62 @@ def test_a_new_key_is_used_for_the_next_connection(samba: SambaServer) -> None:
     keys[0] = "second=="
     assert share.read("a.json") is not None
     share.close()
+
+
+def test_a_key_that_was_refused_is_tried_more_and_more_rarely(
+    samba: SambaServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each lease of a share is renewed each second, and a server may lock an account that was refused too often."""
+    clock, logins = [1000.0], []
+
+    def counted(*given: Any) -> Any:
+        logins.append(clock[0] - 1000)
+        return smb_connection.login(*given)
+
+    monkeypatch.setattr(smb_client, "login", counted)
+    monkeypatch.setattr(smb_client, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    keys = ["canary"]
+    share = SmbShare("dbs", samba.port, lambda: Credentials(samba.account, "127.0.0.1", keys[0]))
+    said = set()
+    for _ in range(120):
+        for call in (share.names, lambda: share.end_session("0xe05b@77")):
+            with pytest.raises(ShareError, match="refuses account") as caught:
+                call()
+            said.add((type(caught.value), str(caught.value)))
+        clock[0] += 1
+    assert logins == [0, 1, 3, 7, 15, 31, 61, 91]
+    assert len(said) == 1
+    assert "canary" not in str(said)
+    keys[0] = samba.key
+    assert share.names() is not None
+    # it is forgotten with the login that succeeds
+    keys[0] = "canary"
+    share.close()
+    with pytest.raises(ShareError, match="refuses account"):
+        share.names()
+    keys[0] = samba.key
+    assert share.names() is not None
+    assert logins[8:] == [120] * 3
+    share.close()
+
+
+def test_a_server_that_is_away_is_asked_each_time(samba: SambaServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    logins: list[object] = []
+
+    def counted(*given: Any) -> Any:
+        logins.append(given)
+        return smb_connection.login(*given)
+
+    monkeypatch.setattr(smb_client, "login", counted)
+    one = smb(samba)
+    samba.stop()
+    for _ in range(3):
+        with pytest.raises(ShareSilent, match="refuses connections"):
+            one.names()
+    samba.start()
+    assert one.names() is not None
+    assert len(logins) == 4
+    one.close()
 
 
 def test_a_full_share_is_told_and_keeps_its_locks(samba: SambaServer) -> None:

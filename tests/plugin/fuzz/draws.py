@@ -49,7 +49,7 @@ RARE_OPTIONS = st.fixed_dictionaries(
 )
 # Accepted on every share of another machine, if they don't contradict each other.
 _REMOTE = {
-    "folder": _FOLDER | st.just("DATABA~1"),
+    "folder": _FOLDER | st.sampled_from(["DATABA~1", "x/Con"]),
     "exclusive": _BOOLEAN,
     "for": st.sampled_from(["files", "database"]),
     "actimeo": st.sampled_from(["0", "1", "30", "86400"]),

@@ -64,7 +64,7 @@ def _contradicts(own: Mapping[str, Any]) -> bool:
         or (own.get("seal", False) and own.get("vers") == "2.1")
         or (own["exclusive"] and own.get("nosharesock") is False)
         or ("quota" in own and own.get("create") is not True)
-        or (protocol == "smb" and "~" in own["folder"])
+        or (protocol == "smb" and ("~" in own["folder"] or own["folder"].endswith("/Con")))
     )
 
 
