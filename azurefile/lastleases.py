@@ -11,10 +11,14 @@ from azurefile.lease import Lease
 from azurefile.leasememory import LeaseMemory
 from azurefile.leases import Leases
 from azurefile.owner import Owner, facts
+from azurefile.protocols.flock import FlockStore
 from azurefile.store import LockStore, is_locked
 from azurefile.volumes import Volume
 
 log = logging.getLogger(__name__)
+
+# A look and a claim take milliseconds, and of volumes there may be hundreds, before any of which is served.
+_LOOK_SECONDS = 0.3
 
 
 def restore(volume: Volume, store: LockStore, leases: Leases, memory: LeaseMemory, mounts: int | None) -> bool:
@@ -23,7 +27,7 @@ def restore(volume: Volume, store: LockStore, leases: Leases, memory: LeaseMemor
     A share that other hosts reach is not asked here, since it may not answer: its lease goes on
     from memory, as old as it is, and the keeper takes the lock back.
     """
-    if not store.shared:
+    if isinstance(store, FlockStore):
         return _take_back(leases, volume, store, mounts)
     remembered = memory.load(volume.name)
     if remembered is None:
@@ -67,7 +71,7 @@ def clear(owner: Owner, store: LockStore) -> None:
             store.write(record.owner)
 
 
-def _take_back(leases: Leases, volume: Volume, store: LockStore, mounts: int | None) -> bool:
+def _take_back(leases: Leases, volume: Volume, store: FlockStore, mounts: int | None) -> bool:
     """Take a lock back after a restart of the plugin; `mounts` IDs are known to be out, or as many as the record says.
 
     Returns whether the volume is held; if not, its mount IDs are void: another plugin found
@@ -79,7 +83,7 @@ def _take_back(leases: Leases, volume: Volume, store: LockStore, mounts: int | N
     with contextlib.ExitStack() as alone:
         # Whoever only looks at the lock has it for that moment. Who stopped in a claim keeps no hold from coming back.
         with contextlib.suppress(ShareError):
-            alone.enter_context(store.mutex())
+            alone.enter_context(store.mutex(_LOOK_SECONDS))
         found = store.read(key)
         record = found.owner if found is not None else None
         if record is None and mounts:

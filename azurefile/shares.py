@@ -69,8 +69,9 @@ def _refuse_declared(root: Path, share: str) -> None:
             continue
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise InUse(
-                f'share "{share}" may be mapped by the volume of {file}, which can\'t be read ({error}); remove that '
-                "volume with the version of the plugin that made it, or delete the file"
+                f'share "{share}" may be mapped by the volume of {file.relative_to(root)} in the plugin\'s folder, '
+                f"which can't be read ({type(error).__name__}); remove that volume with the version of the plugin that "
+                "made it, or delete the file"
             ) from error
         if declared == (options.LOCAL, share):
             raise InUse(f'share "{share}" is mapped by volume "{file.stem}"; remove that volume first')

@@ -92,6 +92,14 @@ class ServerOptions(pulumi.CustomResource):
         super().__init__("datadocker-engine:index:ServerOptions", name, {**props}, opts)
 
 
+class ShareGuard(pulumi.CustomResource):
+    """Refuses its deletion, and so that of all it depends on, while others map shares that would go with the stack."""
+
+    def __init__(self, name: str, props: Mapping[str, Any], opts: pulumi.ResourceOptions) -> None:
+        """Props: see `provider.guard`."""
+        super().__init__("datadocker-engine:index:ShareGuard", name, {**props}, opts)
+
+
 class VolumeGuard(pulumi.CustomResource):
     """Refuses its deletion, and so that of all it depends on, while others use the stack's volumes."""
 

@@ -1,4 +1,4 @@
-"""The check, before anything of a stack is deleted, that nobody else uses its volumes or the data that goes with it."""
+"""Checks, before anything of a stack is deleted, that nobody else uses its volumes or the data that goes with it."""
 
 from __future__ import annotations
 
@@ -13,16 +13,13 @@ from provider.resource import EngineResource, Failure, Props
 class VolumeGuard(EngineResource):
     """Props: `engine`, `volumes` (names on the engine), `labels` (of the stack's containers), `made` (always true).
 
-    Besides `driver` (the plugin's name), `shares` (on the host), and `retain` (they are kept when the stack goes).
-
-    The engine refuses to remove a volume that a container has, and the Docker provider asks it for half a minute. The
-    plugin refuses to delete a share that a volume maps, when all but the share is gone.
+    The engine refuses to remove a volume that a container has, and the Docker provider asks it for half a minute.
     """
 
     # in the program it is an output of every volume: Pulumi does not know it where one is going to be replaced, and so
     # deletes the guard first, before the containers that have the volume
     replaced_by = ("made",)
-    updated_by = ("engine", "volumes", "labels", "driver", "shares", "retain")
+    updated_by = ("engine", "volumes", "labels")
 
     def create(self, props: Props) -> str:
         return "volumes"
@@ -32,34 +29,59 @@ class VolumeGuard(EngineResource):
 
     def update(self, identity: str, props: Props, before: Props) -> None:
         # Pulumi deletes what the stack no longer has after all updates
-        goes = set() if props["retain"] else _deleted(before) - set(props["shares"])
-        _refuse_if_used(props, set(before["volumes"]) - set(props["volumes"]), goes, before["volumes"])
+        _refuse_if_used(props, set(before["volumes"]) - set(props["volumes"]))
 
     def delete(self, identity: str, props: Props) -> None:
-        _refuse_if_used(props, props["volumes"], _deleted(props), props["volumes"])
+        _refuse_if_used(props, props["volumes"])
 
 
-def _deleted(props: Props) -> set[str]:
-    """The shares that go with the stack; what an older one recorded names none."""
-    return set() if props.get("retain", True) else set(props["shares"])
+class ShareGuard(EngineResource):
+    """Props: `engine`, `driver` (the plugin), `volumes` (of the stack), `shares` (local ones), `retain` (keep them).
+
+    The plugin refuses to delete a share that a volume maps, when all but the share is gone. Another resource than the
+    volumes' guard, which is deleted with a volume that is replaced: no share is.
+    """
+
+    updated_by = ("engine", "driver", "volumes", "shares", "retain")
+
+    def create(self, props: Props) -> str:
+        return "shares"
+
+    def read(self, identity: str, props: Props) -> Props | None:
+        return props
+
+    def update(self, identity: str, props: Props, before: Props) -> None:
+        if not props["retain"] and not before["retain"]:
+            own = {*before["volumes"], *props["volumes"]}
+            _refuse_if_mapped(props, set(before["shares"]) - set(props["shares"]), own)
+
+    def delete(self, identity: str, props: Props) -> None:
+        if not props["retain"]:
+            _refuse_if_mapped(props, props["shares"], props["volumes"])
 
 
-def _refuse_if_used(props: Props, volumes: Iterable[str], shares: Iterable[str], own: Iterable[str]) -> None:
-    """`own`: the stack's volumes before, which map its shares."""
-    names, data = sorted(volumes), sorted(shares)
-    if not names and not data:
+def _refuse_if_used(props: Props, volumes: Iterable[str]) -> None:
+    names = sorted(volumes)
+    if not names:
         return
     with connect(props["engine"]) as engine:
-        listed = engine.get("/containers/json", all=1, filters={"volume": names}) if names else []
-        maps = _mapping(engine, props["driver"], {*own, *props["volumes"]}) if data else {}
+        listed = engine.get("/containers/json", all=1, filters={"volume": names})
     if reason := neighbours.in_use([c for c in listed if not is_of(c["Labels"], props["labels"])], names):
         raise Failure(reason)
-    if reason := neighbours.mapped(maps, data):
+
+
+def _refuse_if_mapped(props: Props, shares: Iterable[str], own: Iterable[str]) -> None:
+    names = sorted(shares)
+    if not names:
+        return
+    with connect(props["engine"]) as engine:
+        maps = _mapping(engine, props["driver"], own)
+    if reason := neighbours.mapped(maps, names):
         raise Failure(reason)
 
 
 def _mapping(engine: EngineConnection, driver: str, own: Iterable[str]) -> dict[str, str]:
-    """Volume → share of all volumes of the plugin but the stack's own."""
+    """Volume → local share of all volumes of the plugin but the stack's own."""
     found = {}
     for volume in engine.get("/volumes")["Volumes"] or []:
         if neighbours.is_driver(driver, volume["Driver"]) and volume["Name"] not in own:
@@ -68,5 +90,7 @@ def _mapping(engine: EngineConnection, driver: str, own: Iterable[str]) -> dict[
             except NotThereError:
                 continue
             # what the plugin says of it
-            found[volume["Name"]] = str((known.get("Status") or {}).get("share"))
+            status = known.get("Status") or {}
+            if status.get("protocol") == "local":
+                found[volume["Name"]] = str(status["share"])
     return found

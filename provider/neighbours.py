@@ -96,5 +96,5 @@ def mapped(volumes: Mapping[str, str], shares: Collection[str]) -> str:
     return (
         f"shares of this stack are deleted with it (shares.retain is false), and others map them: "
         f"{'; '.join(f'{share} by volume {volume}' for volume, share in held.items())}: remove these (docker volume rm "
-        f"{' '.join(held)}), or keep the data (shares.retain: true, up), and say it again; nothing was deleted"
+        f"{' '.join(held)}), or keep the data (shares.retain: true, up), and say it again; no data was deleted"
     )

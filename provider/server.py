@@ -14,7 +14,7 @@ from google.protobuf import empty_pb2, json_format, struct_pb2
 
 from provider.connection import EngineError
 from provider.credentials import AccountKey
-from provider.guard import VolumeGuard
+from provider.guard import ShareGuard, VolumeGuard
 from provider.image import ImportedImage
 from provider.options import ServerOptions
 from provider.plugin import EnginePlugin
@@ -31,6 +31,7 @@ RESOURCES: dict[str, EngineResource] = {
     "datadocker-engine:index:ImportedImage": ImportedImage(),
     "datadocker-engine:index:ServerOptions": ServerOptions(),
     "datadocker-engine:index:ShareFolder": ShareFolder(),
+    "datadocker-engine:index:ShareGuard": ShareGuard(),
     "datadocker-engine:index:VolumeGuard": VolumeGuard(),
 }
 

@@ -68,12 +68,12 @@ def taken(group: str, there: Found) -> str:
     if tag == stack_label():
         return (
             f"resource group {group} is this stack's, and its state does not know it: use the checkout or back end "
-            f"whose state does, or see what is in it (az resource list -g {group} -o table) and delete it"
+            f"whose state does, or see what is in it (az resource list -g {group} -o table), and delete it if that is "
+            "no data"
         )
     return (
         f"resource group {group} exists{f', of stack {tag}' if tag else ''}, and the stack makes its own: name another "
-        "by datadocker:host.resourceGroup, or say by datadocker:host.existingResourceGroup that the machine is to be "
-        "in this one"
+        "by datadocker:host.resourceGroup"
     )
 
 

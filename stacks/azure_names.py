@@ -140,7 +140,7 @@ def _source(text: str) -> str:
     found = network(text)
     if found.prefixlen < SHORTEST_PREFIX:
         raise ValueError(f"this is a good part of the internet: name smaller ranges, or {everybody}")
-    if any(found.overlaps(other) for other in (*UNUSABLE, *UNSPECIFIED)):
+    if any(found.subnet_of(other) for other in (*UNUSABLE, *UNSPECIFIED)):
         raise ValueError(f"nobody comes from there: name your own address or network, or {everybody}")
     return text
 

@@ -48,7 +48,7 @@ def file_shares(settings: Settings, host: DockerHost, plugin: AzureFilePlugin) -
 
 
 def insist_on_data(settings: Settings) -> None:
-    """Checks what `file_shares` refuses, before anything is registered.
+    """Checks what `file_shares` refuses, before anything of the data is registered.
 
     Raises:
         pulumi.RunError: if there is data that would be deleted although it is to be kept, that can't become what the

@@ -19,7 +19,10 @@ LOG = Path("/var/log/dockerd.log")
 START_SECONDS = 90
 SYSTEM_PATH = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 # what an engine heeds of an environment, which stays readable as long as it runs: the rest may be secrets
-HEEDED = re.compile(r"PATH|HOME|LANG|TZ|TMPDIR|(?i:https?_proxy|no_proxy|all_proxy)|(DOCKER|MOBY|SSL_CERT)_.+")
+HEEDED = re.compile(
+    r"PATH|HOME|LANG|TZ|TMPDIR|SSL_CERT_(FILE|DIR)|DOCKER_(CONFIG|TMPDIR|RAMDISK)|MOBY_.+|"
+    "(?i:https?_proxy|no_proxy|all_proxy)"
+)
 # a header of Podman's, by which its clients tell it from Docker's engine
 PODMAN = b"libpod-api-version:"
 # pid files of processes that a kill or a crash left behind keep the next engine from starting

@@ -38,8 +38,8 @@ class Passphrases:
             leaves: Whether it gets another one, and may have the published one till then.
 
         Raises:
-            ToolchainError: if the user set the published one for a stack that it is not for, or another one for dev,
-                or the checkout's own is lost.
+            ToolchainError: if the user set the published one for a stack that it is not for, or the checkout's own
+                is lost.
         """
         in_files, by_service = (self._url.startswith(scheme) for scheme in ("file://", "http"))
         published = stack != DEFAULT_STACK and self._keeps(stack, or_else=not by_service) and self._published()
@@ -49,8 +49,6 @@ class Passphrases:
                 f"stack {stack}: unset it{self._way_out(stack)}"
             )
         if BY_VALUE in self._env or BY_FILE in self._env:
-            if stack == DEFAULT_STACK and self._salt(stack) == PUBLISHED_SALT and not self._published():
-                raise ToolchainError(self.incorrect(stack))
             return
         if stack == DEFAULT_STACK:
             if self._keeps(stack, or_else=in_files):
@@ -58,6 +56,16 @@ class Passphrases:
         elif in_files:
             self._ensure_own()
             self._env[BY_FILE] = str(self._own)
+
+    def check(self, stack: str) -> None:
+        """Checks that what the user set is right for `stack`, as far as that is known here.
+
+        Raises:
+            ToolchainError: if it is another passphrase than dev's, and the salt is dev's.
+        """
+        given = BY_VALUE in self._env or BY_FILE in self._env
+        if given and stack == DEFAULT_STACK and self._salt(stack) == PUBLISHED_SALT and not self._published():
+            raise ToolchainError(self.incorrect(stack))
 
     def incorrect(self, stack: str) -> str:
         """What the user has to do about the passphrase of `stack`, which the CLI calls incorrect."""

@@ -126,6 +126,9 @@ def _ready(arguments: list[str]) -> tuple[Path, dict[str, str]]:
     if about == "rename":
         _check_rename(name, bare_name(word))
     backend.passphrases.choose(NAMELESS if asks else name, leaves=about == "change-secrets-provider")
+    opens = about not in NEW | REMOVE | LIST and not asks
+    if opens:
+        backend.passphrases.check(name)
     if command in OPERATIONS and stackfile.runs_here(CHECKOUT, name):
         engine.ensure()
     if command in WAITING:
@@ -138,7 +141,7 @@ def _ready(arguments: list[str]) -> tuple[Path, dict[str, str]]:
     else:
         backend.states.break_dead_locks(name)
         backend.states.mend_files(name)
-    if about not in NEW | REMOVE | LIST and not asks:
+    if opens:
         backend.ensure_stack(stack, select=not named and not selected)
     if about == "rename":
         _check_bare(backend, stack, bare_name(word))

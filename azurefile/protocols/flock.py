@@ -34,10 +34,11 @@ class FlockStore:
         self._queue = threading.Lock()
 
     @contextlib.contextmanager
-    def mutex(self) -> Iterator[bool]:
-        """Hold the share's mutex; who stopped in the middle of a claim is not waited for for ever."""
-        deadline = time.monotonic() + _MUTEX_SECONDS
-        if not self._queue.acquire(timeout=_MUTEX_SECONDS):
+    def mutex(self, seconds: float | None = None) -> Iterator[bool]:
+        """Hold the share's mutex; who stopped in the middle of a claim is waited for for some seconds."""
+        seconds = _MUTEX_SECONDS if seconds is None else seconds
+        deadline = time.monotonic() + seconds
+        if not self._queue.acquire(timeout=seconds):
             raise self._busy()
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)

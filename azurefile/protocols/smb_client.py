@@ -41,7 +41,7 @@ from azurefile.credentials import Credentials
 from azurefile.errors import ShareError, ShareSilent
 from azurefile.optionvalues import RESERVED_FOLDER
 from azurefile.protocols import smb_file
-from azurefile.protocols.smb_connection import BROKEN, log_off, login, refused, words
+from azurefile.protocols.smb_connection import BROKEN, is_locked_out, log_off, login, refused, words
 from azurefile.protocols.smb_sessions import session_id
 
 log = logging.getLogger(__name__)
@@ -301,13 +301,16 @@ class SmbShare:
 
     def _login(self, credentials: Credentials, previous: int) -> Any:
         """Log in, unless the server refused these credentials a moment ago: too many tries may lock the account."""
-        before = self._refusal if self._refusal and self._refusal.credentials == credentials else None
+        # Another thread may log in meanwhile.
+        before = self._refusal
+        if before is not None and before.credentials != credentials:
+            before = None
         if before is not None and time.monotonic() < before.until:
             raise ShareError(before.said)
         try:
             session = login(self._share, self._port, credentials, previous)
         except ShareError as error:
-            if isinstance(error.__cause__, LogonFailure):
+            if isinstance(error.__cause__, LogonFailure) or is_locked_out(error.__cause__):
                 pause = min(before.pause * 2, _LONGEST_SECONDS) if before else _REFUSED_SECONDS
                 self._refusal = _Refusal(credentials, str(error), time.monotonic() + pause, pause)
             raise

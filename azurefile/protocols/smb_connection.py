@@ -24,6 +24,8 @@ from azurefile.errors import ShareError, ShareMissing, ShareSilent
 BROKEN = (SMBException, OSError, ValueError)
 
 _ANSWER_SECONDS = 5
+# MS-ERREF 2.3.1
+_ACCOUNT_LOCKED_OUT = 0xC0000234
 
 
 class _BoundedConnection(Connection):  # type: ignore[misc]
@@ -85,6 +87,11 @@ def refused(error: Exception, share: str, port: int, credentials: Credentials) -
             f'{where} refuses account "{credentials.account}" with the key of its credentials file; '
             "put the account's present key there (it is read again at the next try)"
         )
+    if is_locked_out(error):
+        return ShareError(
+            f'{where} has account "{credentials.account}" locked, as after too many logins with a wrong key; unlock it '
+            "there, and put the account's present key into its credentials file"
+        )
     if isinstance(error, BadNetworkName):
         return ShareMissing(f"{where} does not exist; make it, or (in Azure) create the volume with create=true")
     if isinstance(error, AccessDenied):
@@ -99,6 +106,11 @@ def refused(error: Exception, share: str, port: int, credentials: Credentials) -
         f'share "{share}" can\'t be used: {credentials.said_by}: the server {credentials.server} does not answer in '
         f"SMB on port {port} ({words(error)}); check server and port, and that an SMB server runs there"
     )
+
+
+def is_locked_out(error: BaseException | None) -> bool:
+    """Whether the server takes no more logins of an account for a while."""
+    return isinstance(error, SMBResponseException) and error.status == _ACCOUNT_LOCKED_OUT
 
 
 def words(error: Exception) -> str:

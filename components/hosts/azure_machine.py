@@ -169,7 +169,7 @@ def _left(args: AzureMachineArgs, name: str) -> str | None:
         return None
     if (state := found.known.get("provisioningState")) == "Succeeded":
         return found.id
-    # Azure refuses to make it anew, and so nothing on the host is touched
+    # its provider refuses to make what is there, and so nothing on the host is touched
     pulumi.log.warn(
         f"{args['base']}: its bootstrap has not succeeded ({state}): if it goes on, say up again later; if it failed, "
         f"have the machine made anew: ./pulumiw up --stack {pulumi.get_stack()} "

@@ -242,9 +242,9 @@ def test_a_volume_that_others_use_does_not_keep_others_from_being_added(
     project.write(NAME, config | {"volumes": ["dbs", "files", "more"]})
     done = project.cli("preview", "--stack", NAME)
     assert "VolumeGuard volumes update" in " ".join(done.stdout.split()), done.stdout
-    assert changes(first.up()) == {"create": 4, "update": 1}
+    assert changes(first.up()) == {"create": 4, "update": 2}
     project.write(NAME, config)
-    assert changes(first.up()) == {"delete": 4, "update": 1}
+    assert changes(first.up()) == {"delete": 4, "update": 2}
 
 
 def test_a_volume_that_others_use_is_not_changed_and_its_database_stays(
@@ -280,6 +280,7 @@ def test_nothing_goes_while_a_volume_by_hand_maps_the_data_that_would_go_with_it
 ) -> None:
     volume, said = f"{project.prefix}mine", "shares of this stack are deleted with it (shares.retain is false), and"
     share = docker("volume", "inspect", "-f", "{{.Status.share}}", f"{project.prefix}files")
+    first.up()
     docker("volume", "create", "--name", volume, "-d", project.driver, "-o", f"share={share}")
     before = there(project.prefix)
     try:
@@ -289,6 +290,12 @@ def test_nothing_goes_while_a_volume_by_hand_maps_the_data_that_would_go_with_it
             assert done.returncode != 0
             assert f"{said} others map them: {share} by volume {volume}: remove these (docker volume rm" in done.stdout
             assert there(project.prefix) == before
+        # what changes a volume takes no share
+        changed = [{"name": "dbs", "options": {"dirmode": "0750"}}, "files"]
+        project.write(NAME, config | {"volumes": changed})
+        assert changes(first.up()) == {"replace": 3}
+        project.write(NAME, config | {"volumes": ["dbs", "files"]})
+        assert changes(first.up()) == {"replace": 3}
     finally:
         docker("volume", "rm", volume, check=False)
         project.write(NAME, config)

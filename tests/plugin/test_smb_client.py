@@ -8,7 +8,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from smbprotocol.exceptions import AccessDenied, SMBException, UserSessionDeleted  # type: ignore[import-untyped]
+from smbprotocol.exceptions import (  # type: ignore[import-untyped]
+    AccessDenied,
+    SMBException,
+    SMBResponseException,
+    UserSessionDeleted,
+)
+from smbprotocol.header import SMB2HeaderResponse  # type: ignore[import-untyped]
 from smbprotocol.open import CreateDisposition, Open  # type: ignore[import-untyped]
 
 from azurefile import network
@@ -284,6 +290,25 @@ def test_a_key_that_was_refused_is_tried_more_and_more_rarely(
     assert share.names() is not None
     assert logins[8:] == [120] * 3
     share.close()
+
+
+def test_an_account_that_the_server_locked_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    header = SMB2HeaderResponse()
+    header["status"].set_value(0xC0000234)
+    locked, logins = SMBResponseException(header), []
+
+    def refuse(share: str, port: int, credentials: Credentials, previous: int) -> None:
+        logins.append(previous)
+        raise smb_connection.refused(locked, share, port, credentials) from locked
+
+    monkeypatch.setattr(smb_client, "login", refuse)
+    share = SmbShare("dbs", 445, lambda: Credentials("app", "nas", "canary"))
+    for _ in range(3):
+        with pytest.raises(
+            ShareError, match='has account "app" locked, as after too many logins with a wrong key; unl'
+        ):
+            share.names()
+    assert len(logins) == 1
 
 
 def test_a_server_that_is_away_is_asked_each_time(samba: SambaServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ import pytest
 from tests.unit.nobody import closed_socket, told_as_nobody
 from toolchain import commandline, login, targeted, vanished, wrapper
 from toolchain.backend import Backend
-from toolchain.passphrase import PUBLISHED
+from toolchain.passphrase import PUBLISHED, PUBLISHED_SALT
 from toolchain.progress import ToolchainError
 
 # a program's way to the CLI: Python's gRPC to a port of this machine
@@ -193,6 +193,16 @@ def test_another_stack_is_made_and_renamed_without_it(
     monkeypatch.setattr(Backend, "selected", lambda _: selected)
     _, env = wrapper._ready(arguments)
     assert "PULUMI_CONFIG_PASSPHRASE" not in env
+
+
+@pytest.mark.usefixtures("warm")
+def test_another_passphrase_is_minded_where_dev_is_meant_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "another")
+    (tmp_path / "Pulumi.dev.yaml").write_text(f"encryptionsalt: {PUBLISHED_SALT}\n")
+    for arguments in (["whoami"], ["stack", "ls"], ["up", "--stack", "x", "--help"], ["config", "--stack", "x"], []):
+        wrapper._ready(arguments)
+    with pytest.raises(ToolchainError, match=r"^PULUMI_CONFIG_PASSPHRASE is not the passphrase of dev"):
+        wrapper._ready(["config", "--stack", "dev"])
 
 
 @pytest.mark.usefixtures("warm")

@@ -132,7 +132,8 @@ def test_an_engine_is_found_by_the_path_of_a_user_and_learns_no_secret(
         (system / program).chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "s3cret")
+    for variable in ("PULUMI_CONFIG_PASSPHRASE", "ARM_CLIENT_SECRET", "DOCKER_PASSWORD"):
+        monkeypatch.setenv(variable, "s3cret")
     monkeypatch.setenv("https_proxy", "http://proxy:3128")
     monkeypatch.delenv("DOCKER_HOST", raising=False)
     monkeypatch.setattr(engine, "SYSTEM_PATH", (str(system),))

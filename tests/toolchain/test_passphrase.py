@@ -42,15 +42,15 @@ def test_another_passphrase_for_devs_own_salt_is_refused_before_anything_is_done
     committed, file = (folder / "Pulumi.dev.yaml" for folder in (wrapper.CHECKOUT, checkout))
     file.write_text(committed.read_text())
     for variable, value in (("PULUMI_CONFIG_PASSPHRASE", "mine"), ("PULUMI_CONFIG_PASSPHRASE_FILE", "/nowhere")):
+        made = in_files(checkout, {variable: value})
         with pytest.raises(ToolchainError, match=f"^{variable} is not the passphrase of dev, .* gives: unset it$"):
-            in_files(checkout, {variable: value}).choose("dev")
-    env = {"PULUMI_CONFIG_PASSPHRASE": "datadocker"}
-    in_files(checkout, env).choose("dev")
+            made.check("dev")
+        made.check("mine")
+    in_files(checkout, {}).check("dev")
+    in_files(checkout, {"PULUMI_CONFIG_PASSPHRASE": "datadocker"}).check("dev")
     # a dev of one's own, by stack change-secrets-provider
     file.write_text("encryptionsalt: v1:x\n")
-    env = {"PULUMI_CONFIG_PASSPHRASE": "mine"}
-    in_files(checkout, env).choose("dev")
-    assert env == {"PULUMI_CONFIG_PASSPHRASE": "mine"}
+    in_files(checkout, {"PULUMI_CONFIG_PASSPHRASE": "mine"}).check("dev")
 
 
 def test_dev_has_the_published_passphrase_and_others_one_of_their_own(checkout: Path) -> None:

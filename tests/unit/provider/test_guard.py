@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from provider.guard import VolumeGuard
+from provider.guard import ShareGuard, VolumeGuard
 from provider.image import _quoted
 from provider.owner import CHECKOUT_LABEL, IMAGE_LABEL, STACK_LABEL, is_of, owner_of
 from provider.resource import Failure
@@ -32,9 +32,6 @@ def props(engine: PluginEngine, *volumes: str) -> dict[str, Any]:
         "engine": {"url": f"unix://{engine.path}", "ssh_opts": []},
         "volumes": list(volumes),
         "labels": OWNER,
-        "driver": "azurefile",
-        "shares": list(volumes),
-        "retain": True,
     }
 
 
@@ -94,34 +91,42 @@ def test_an_update_asks_only_for_volumes_that_go(engine: PluginEngine) -> None:
     VolumeGuard().update("volumes", gone, props(engine, "dbs"))
 
 
-def mapping(name: str, share: str, driver: str = "azurefile:latest") -> dict[str, Any]:
-    return {"Name": name, "Driver": driver, "Status": {"share": share}}
+def mapping(name: str, share: str, driver: str = "azurefile:latest", protocol: str = "local") -> dict[str, Any]:
+    return {"Name": name, "Driver": driver, "Status": {"share": share, "protocol": protocol}}
+
+
+def data(engine: PluginEngine, *shares: str, retain: bool) -> dict[str, Any]:
+    return props(engine, *shares) | {"driver": "azurefile", "shares": list(shares), "retain": retain}
 
 
 def test_nothing_goes_while_others_map_the_data_that_would_go_with_it(engine: PluginEngine) -> None:
     engine.volumes = {
         v["Name"]: v
-        for v in (mapping("dbs", "dbs"), mapping("mine", "dbs"), mapping("x", "x"), mapping("y", "dbs", "local"))
+        for v in (
+            mapping("dbs", "dbs"),
+            mapping("mine", "dbs"),
+            mapping("other-share", "x"),
+            mapping("other-driver", "dbs", driver="local"),
+            mapping("other-server", "dbs", protocol="smb"),
+        )
     }
-    kept, gone = props(engine, "dbs", "logs"), props(engine, "dbs", "logs") | {"retain": False}
-    VolumeGuard().delete("volumes", kept)
-    # what an older stack recorded
-    VolumeGuard().delete("volumes", {name: gone[name] for name in ("engine", "volumes", "labels")})
+    kept, gone = (data(engine, "dbs", "logs", retain=retain) for retain in (True, False))
+    ShareGuard().delete("shares", kept)
     with pytest.raises(Failure) as caught:
-        VolumeGuard().delete("volumes", gone)
+        ShareGuard().delete("shares", gone)
     assert str(caught.value) == (
         "shares of this stack are deleted with it (shares.retain is false), and others map them: dbs by volume mine: "
-        "remove these (docker volume rm mine), or keep the data (shares.retain: true, up), and say it again; nothing "
+        "remove these (docker volume rm mine), or keep the data (shares.retain: true, up), and say it again; no data "
         "was deleted"
     )
     with pytest.raises(Failure, match="dbs by volume mine"):
-        VolumeGuard().update("volumes", props(engine, "logs") | {"retain": False}, gone)
-    VolumeGuard().update("volumes", props(engine, "dbs") | {"retain": False}, gone)
+        ShareGuard().update("shares", data(engine, "logs", retain=False), gone)
+    ShareGuard().update("shares", data(engine, "dbs", retain=False), gone)
     # what is said of the rest from now on deletes nothing
-    VolumeGuard().update("volumes", kept, gone)
-    VolumeGuard().update("volumes", gone, kept)
+    ShareGuard().update("shares", data(engine, "logs", retain=True), gone)
+    ShareGuard().update("shares", data(engine, "logs", retain=False), kept)
     del engine.volumes["mine"]
-    VolumeGuard().delete("volumes", gone)
+    ShareGuard().delete("shares", gone)
 
 
 def test_a_label_is_quoted_as_a_dockerfile_reads_it() -> None:

@@ -80,7 +80,9 @@ def test_nothing_new_changes_nothing() -> None:
     assert diff("ShareFolder", SHARE).changes == provider_pb2.DiffResponse.DIFF_NONE
 
 
-@pytest.mark.parametrize("kind", ["AccountKey", "EnginePlugin", "ImportedImage", "ShareFolder", "VolumeGuard"])
+@pytest.mark.parametrize(
+    "kind", ["AccountKey", "EnginePlugin", "ImportedImage", "ShareFolder", "ShareGuard", "VolumeGuard"]
+)
 @pytest.mark.parametrize(
     "way",
     [ENGINE | {"ssh_opts": ["-i", "/new"]}, {"url": "ssh://root@box:22", "ssh_opts": []}, "04da6b54-80e4-46f7-96ec"],

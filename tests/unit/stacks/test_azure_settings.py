@@ -306,8 +306,10 @@ def test_an_address_of_any_network_that_azure_takes(network: dict[str, Any], add
 
 
 def test_the_most_that_is_taken_at_once() -> None:
-    host = AzureHostSettings.model_validate(HOST | {"sshFrom": ["8.0.0.0/8"], "tags": {"a" * 128: "b" * 256}})
-    assert (host.ssh_from, list(host.tags)) == (["8.0.0.0/8"], ["a" * 128])
+    host = AzureHostSettings.model_validate(
+        HOST | {"sshFrom": ["8.0.0.0/8", "168.63.0.0/16"], "tags": {"a" * 128: "b" * 256}}
+    )
+    assert (host.ssh_from, list(host.tags)) == (["8.0.0.0/8", "168.63.0.0/16"], ["a" * 128])
     shares = AzureSharesSettings.model_validate(SHARES | {"allowFrom": ["8.0.0.0/8", "9.9.9.8/30"]})
     assert shares.allow_from == ["8.0.0.0/8", "9.9.9.8/30"]
 

@@ -288,21 +288,23 @@ def test_two_checkouts_share_no_tag_and_no_label_of_a_container(
     assert not tags[0] & tags[1]
 
 
-def test_nothing_is_deleted_before_the_volumes_guard_is(
+def test_nothing_is_deleted_before_the_guards_are(
     build: Build, recorder: Recorder, engine: FakeEngine, exported: dict[str, Any], options: Options
 ) -> None:
     stand(build, engine, exported, prefix="two-")
-    guard = recorder.made[-1]
+    guard, data = recorder.made[-2:]
     assert guard.typ == "datadocker-engine:index:VolumeGuard"
     # in whichever order the file has them
     assert guard.inputs["volumes"] == ["two-config", "two-dbs", "two-logs", "two-simpledb"]
     assert guard.inputs["labels"].keys() == {STACK_LABEL, CHECKOUT_LABEL}
-    assert guard.inputs["shares"] == guard.inputs["volumes"]
-    assert guard.inputs["retain"] is True
     # what is always the same, as long as no volume is replaced
     assert guard.inputs["made"] is True
+    assert data.typ == "datadocker-engine:index:ShareGuard"
+    assert data.inputs["volumes"] == data.inputs["shares"] == guard.inputs["volumes"]
+    assert (data.inputs["driver"], data.inputs["retain"]) == ("azurefile", True)
     users = ["mydb", "docker1", "docker2", "docker3", "reader"]
-    assert waited_for(options[guard.typ, guard.name]) == sorted([*TALK["volumes"], *users])
+    for known in (guard, data):
+        assert waited_for(options[known.typ, known.name]) == sorted([*TALK["volumes"], *users])
 
 
 def test_the_volumes_guard_is_made_of_the_volumes(
