@@ -15,28 +15,30 @@ COMPOSITIONS = {"demo": demo, "databases": databases}
 def build(settings: Settings, host: DockerHost, labels: Labels) -> None:
     """Registers every resource of the composition that `settings.stack` names on a host, with the stack's labels."""
     stack = COMPOSITIONS[settings.stack](settings, host, labels)
-    # they depend on all that uses the volumes, so that they are the first to be deleted and nothing is if one refuses
-    first = stack.host.resident(stack.host, depends_on=[*stack.volumes.values(), *stack.users])
-    VolumeGuard(
-        "volumes",
-        {
-            "engine": stack.host.engine,
-            # their order in the file means nothing
-            "volumes": sorted(settings.prefix + name for name in stack.volumes),
-            "labels": stack.labels,
-            "made": pulumi.Output.all(*(volume.volume for volume in stack.volumes.values())).apply(lambda _: True),
-        },
-        first,
-    )
+    # the guards depend on all that uses the volumes: they are the first to be deleted, and nothing is if one refuses
+    used = [*stack.volumes.values(), *stack.users]
+    # their order in the file means nothing
+    volumes = sorted(settings.prefix + name for name in stack.volumes)
     if isinstance(settings.shares, LocalSharesSettings):
-        ShareGuard(
+        data = ShareGuard(
             "shares",
             {
                 "engine": stack.host.engine,
                 "driver": settings.plugin.name,
-                "volumes": sorted(settings.prefix + name for name in stack.volumes),
+                "volumes": volumes,
                 "shares": sorted({settings.share_of(volume) for volume in settings.volumes}),
                 "retain": settings.shares.retain,
             },
-            first,
+            stack.host.resident(stack.host, depends_on=used),
         )
+        used = [*used, data]
+    VolumeGuard(
+        "volumes",
+        {
+            "engine": stack.host.engine,
+            "volumes": volumes,
+            "labels": stack.labels,
+            "made": pulumi.Output.all(*(volume.volume for volume in stack.volumes.values())).apply(lambda _: True),
+        },
+        stack.host.resident(stack.host, depends_on=used),
+    )

@@ -97,7 +97,9 @@ def _until_healthy(connection: EngineConnection, container: str, name: str, seco
         wrong = [line for line in said if "ERROR" in line or "datadocker-mysql:" in line] or said
         # what went wrong first led to the rest
         told = " | ".join(wrong if len(wrong) <= SHOWN else [wrong[0], *wrong[1 - SHOWN :]])
-        why = why or f"not healthy after {seconds} s"
+        if not why:
+            last = _check(_state(connection, container))
+            why = f"not healthy after {seconds} s" + (f", its health check says: {last}" if last else "")
         raise EngineError(f"its container is {why}; its log says: {told} (docker logs {name} shows all of it)")
 
 
@@ -116,9 +118,14 @@ def _hopeless(state: dict[str, Any], name: str) -> str | None:
     """Why a container that runs is not going to accept logins by itself."""
     if state.get("Paused"):
         return f"paused: say docker unpause {name}"
+    said = _check(state)
+    return f"running, and says: {said}" if any(reason in said for reason in LASTING) else None
+
+
+def _check(state: dict[str, Any]) -> str:
+    """What the health check said last, in one line."""
     checks = (state.get("Health") or {}).get("Log") or []
     # those of an earlier start tell nothing of this one
     if not checks or datetime.fromisoformat(checks[-1]["Start"]) < datetime.fromisoformat(state["StartedAt"]):
-        return None
-    said = " ".join(str(checks[-1]["Output"]).split())
-    return f"running, and says: {said}" if any(reason in said for reason in LASTING) else None
+        return ""
+    return " ".join(str(checks[-1]["Output"]).split())

@@ -290,7 +290,9 @@ def test_nothing_goes_while_a_volume_by_hand_maps_the_data_that_would_go_with_it
             assert done.returncode != 0
             assert f"{said} others map them: {share} by volume {volume}: remove these (docker volume rm" in done.stdout
             assert there(project.prefix) == before
-        # what changes a volume takes no share
+        # the other guard was deleted before, and what changes a volume takes no share
+        project.write(NAME, config)
+        assert changes(first.up()) == {"create": 1}
         changed = [{"name": "dbs", "options": {"dirmode": "0750"}}, "files"]
         project.write(NAME, config | {"volumes": changed})
         assert changes(first.up()) == {"replace": 3}

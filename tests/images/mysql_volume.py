@@ -1,5 +1,7 @@
 """Volumes that MySQL keeps its data directory on."""
 
+from pathlib import Path
+
 from tests.images.docker_cli import Container, Engine, must
 
 DATA = "/var/lib/mysql"
@@ -11,6 +13,14 @@ def server(engine: Engine, image: str, volume: str, *arguments: str, flags: tupl
         *arguments,
         flags=("-v", f"{volume}:{DATA}", "-e", "MYSQL_ROOT_PASSWORD=secret", *flags),
     )
+
+
+def like_nfs(scratch: Path) -> tuple[str, str]:
+    """Flags of a container that takes every file system for a network share."""
+    telling = scratch / "stat"
+    telling.write_text('#!/bin/sh\n[ "$1" != --file-system ] || { echo nfs; exit; }\nexec /usr/bin/stat "$@"\n')
+    telling.chmod(0o755)
+    return ("-v", f"{telling}:/usr/local/bin/stat:ro")
 
 
 def in_volume(image: str, volume: str, script: str) -> str:

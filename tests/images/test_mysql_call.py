@@ -81,6 +81,23 @@ def test_user_other_than_root(engine: Engine, mysql_image: str) -> None:
     assert container.sql("SELECT 1", "pw", tcp=True).out == "1\n"
 
 
+def test_a_user_that_the_image_has_no_place_for_is_one_clear_line(mysql_image: str) -> None:
+    done = docker("run", "--rm", "--user", "1000:1000", "-e", "MYSQL_ROOT_PASSWORD=pw", mysql_image)
+    assert done.code == 1
+    advice = "run the container as root, or with --user 999:999"
+    assert done.text == f"datadocker-mysql: user 1000 cannot write to /var/run/mysqld: {advice}\n"
+
+
+def test_statements_that_there_is_no_room_for_are_one_clear_line(mysql_image: str, tmp_path: Path) -> None:
+    (tmp_path / "long.sql").write_text("DO 1;\n" * 2000)
+    mount = f"{tmp_path}/long.sql:/run/secrets/datadocker/init.sql:ro"
+    flags = ("--tmpfs", "/run/mysqld:size=4k", "-v", mount, "-e", "MYSQL_ROOT_PASSWORD=pw")
+    done = docker("run", "--rm", *flags, mysql_image)
+    assert done.code == 1
+    (line,) = done.text.splitlines()
+    assert line.endswith("no room for /var/run/mysqld/datadocker, in the container: make some on its host's disk")
+
+
 @pytest.mark.parametrize("flags", [(), ("--init",), ("--user", "999:999")])
 def test_server_runs_as_999_with_an_init_and_no_shell_above_it(
     engine: Engine, mysql_image: str, flags: tuple[str, ...]
@@ -133,6 +150,16 @@ def test_what_the_official_image_takes_and_this_one_does_not_is_refused(mysql_im
     done = docker("run", "--rm", "-e", "MYSQL_ROOT_PASSWORD=pw", "-e", f"{name}=shop", mysql_image)
     assert done.code == 1
     assert f"{name} is not taken: put statements into /run/secrets/datadocker/init.sql" in done.err
+
+
+@pytest.mark.parametrize("name", ["MYSQL_RANDOM_ROOT_PASSWORD", "MYSQL_ONETIME_PASSWORD"])
+@pytest.mark.parametrize("password", [(), ("-e", "MYSQL_ROOT_PASSWORD=pw")], ids=["alone", "beside"])
+def test_a_password_that_nobody_is_told_or_that_expires_is_refused(
+    mysql_image: str, name: str, password: tuple[str, ...]
+) -> None:
+    done = docker("run", "--rm", *password, "-e", f"{name}=yes", mysql_image)
+    assert done.code == 1
+    assert f"{name} is not taken: set MYSQL_ROOT_PASSWORD or MYSQL_ROOT_PASSWORD_FILE" in done.err
 
 
 def test_scripts_for_the_official_image_are_refused(mysql_image: str, tmp_path: Path) -> None:

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from tests.images.docker_cli import Engine, must, wait_until
-from tests.images.mysql_volume import DATA, filled, in_volume, server
+from tests.images.mysql_volume import DATA, filled, in_volume, like_nfs, server
 
 pytestmark = pytest.mark.engine
 
 STAGING = f"{DATA}/.datadocker-copying"
+LOCK = f"{DATA}/.datadocker-lock"
 
 
 def test_empty_volume_is_filled_from_the_template(engine: Engine, mysql_image: str) -> None:
@@ -83,6 +84,21 @@ def test_copy_killed_at_a_given_step_is_finished_by_the_next_start(
     assert "recovery" not in again.logs()
 
 
+def test_a_copy_by_way_of_the_container_that_is_killed_leaves_nothing_there(
+    engine: Engine, mysql_image: str, tmp_path: Path
+) -> None:
+    stand_in = tmp_path / "tar"
+    stand_in.write_text(FREEZE.format(command="tar", call=1, when="after"))
+    stand_in.chmod(0o755)
+    flags = ("-v", f"{stand_in}:/usr/local/bin/tar:ro", *like_nfs(tmp_path))
+    container = server(engine, mysql_image, engine.volume(), flags=flags)
+    wait_until(lambda: container.shell("test -e /tmp/frozen").code == 0, "tar frozen")
+    must("kill", "-s", "KILL", container.name)
+    must("start", container.name)
+    container.wait_ready()
+    assert container.shell(f"find / -xdev -name mysql.ibd ! -path '{DATA}/*'").out == ""
+
+
 @pytest.mark.parametrize("milliseconds", [30, 80, 150, 250, 400, 700])
 def test_first_start_killed_at_any_time_is_finished_by_the_next(
     engine: Engine, mysql_image: str, milliseconds: int
@@ -115,14 +131,17 @@ def test_second_filler_of_one_volume_is_told(engine: Engine, mysql_image: str) -
     volume = engine.volume()
     holder = engine.start(
         mysql_image,
-        *("bash", "-c", f"exec 9<{DATA}; flock 9; touch /tmp/held; sleep 100"),
+        *("bash", "-c", f"exec 9>{LOCK}; flock 9; touch /tmp/held; sleep 100"),
         flags=("-v", f"{volume}:{DATA}"),
     )
     wait_until(lambda: holder.shell("test -e /tmp/held").code == 0, "lock held")
     second = server(engine, mysql_image, volume)
     assert second.exit_code() == 1
     assert "another container is filling" in second.logs()
-    assert in_volume(mysql_image, volume, f"ls -A {DATA}") == ""
+    assert in_volume(mysql_image, volume, f"ls -d {DATA}/* {DATA}/.[!.]*; true") == LOCK
+    engine.remove(holder)
+    must("start", second.name)
+    second.wait_ready()
 
 
 def test_dot_files_and_lost_and_found_count_as_empty(engine: Engine, mysql_image: str) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.images.docker_cli import Container, Engine, docker, must, upload_secrets
-from tests.images.mysql_volume import DATA, filled, in_volume, server
+from tests.images.mysql_volume import DATA, filled, in_volume, like_nfs, server
 
 pytestmark = pytest.mark.engine
 
@@ -145,10 +145,21 @@ def test_a_volume_that_is_read_only_is_one_clear_line(engine: Engine, mysql_imag
     assert said == f"{DATA} is mounted read-only: mount it without :ro"
 
 
-def test_a_volume_that_is_full_is_one_clear_line(engine: Engine, mysql_image: str) -> None:
-    # with room for its root alone
-    said = refusal(engine, mysql_image, "--tmpfs", f"{DATA}:rw,nr_inodes=1")
+@pytest.mark.parametrize("network", [True, False])
+@pytest.mark.parametrize("room", ["nr_inodes=1", "nr_inodes=3", "size=8m"], ids=["root", "folder", "part"])
+def test_a_volume_that_is_full_is_one_clear_line(
+    engine: Engine, mysql_image: str, tmp_path: Path, room: str, network: bool
+) -> None:
+    more = like_nfs(tmp_path) if network else ()
+    said = refusal(engine, mysql_image, "--tmpfs", f"{DATA}:rw,{room}", *more)
     assert said == f"{DATA} is full: make room there, or give its share a larger quota"
+
+
+def test_a_host_without_room_for_a_copy_by_way_of_the_container_is_one_clear_line(
+    engine: Engine, mysql_image: str, tmp_path: Path
+) -> None:
+    said = refusal(engine, mysql_image, "--tmpfs", "/run/mysqld:size=8m", *like_nfs(tmp_path))
+    assert said == "there is no room for /var/run/mysqld/datadocker, in the container: make some on its host's disk"
 
 
 @pytest.mark.parametrize("used", [True, False])
@@ -188,13 +199,35 @@ def refusal(engine: Engine, image: str, *flags: str) -> str:
     return line.partition(": ")[2]
 
 
-def test_chown_that_fails_is_not_needed(engine: Engine, mysql_image: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("put", ["chown -R root: mine", "touch note"], ids=["table", "file"])
+def test_what_root_put_in_later_is_the_servers_too(engine: Engine, mysql_image: str, put: str) -> None:
+    volume = filled(engine, mysql_image)
+    # a folder of the file system's own is left alone
+    in_volume(mysql_image, volume, f"cd {DATA}; mkdir -p lost+found; {put}")
+    container = server(engine, mysql_image, volume)
+    container.wait_ready()
+    assert container.sql("SELECT n FROM mine.t", "secret").out == "42\n"
+    assert container.shell(f"find {DATA} ! -user mysql ! -name lost+found").out == ""
+
+
+def test_the_file_systems_own_folder_alone_changes_no_owner(engine: Engine, mysql_image: str) -> None:
+    volume = filled(engine, mysql_image)
+    in_volume(mysql_image, volume, f"mkdir {DATA}/lost+found")
+    container = server(engine, mysql_image, volume)
+    container.wait_ready()
+    assert container.shell(f"stat -c %U {DATA}/lost+found").out == "root\n"
+
+
+@pytest.mark.parametrize("used", [True, False])
+def test_chown_that_fails_is_not_needed(engine: Engine, mysql_image: str, tmp_path: Path, used: bool) -> None:
     """As on an SMB share that is mounted with uid=999."""
     failing = tmp_path / "chown"
     failing.write_text('#!/bin/sh\ncase "$*" in */var/lib/mysql*) exit 1 ;; esac\n/usr/bin/chown "$@"\n')
     failing.chmod(0o755)
     shim = ("-v", f"{failing}:/usr/local/bin/chown:ro")
-    volume = engine.volume()
+    volume = filled(engine, mysql_image) if used else engine.volume()
+    if used:
+        in_volume(mysql_image, volume, f"touch {DATA}/note")
     server(engine, mysql_image, volume, flags=shim).wait_ready()
 
 

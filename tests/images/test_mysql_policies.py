@@ -56,8 +56,9 @@ def serves(container: Container, root: str = "root", ann: str = "ann") -> None:
         "ALTER USER ann@'%' IDENTIFIED WITH sha256_password BY 'other';"
         "SET PERSIST authentication_policy = 'sha256_password,*,'",
         READ_ONLY,
+        "SET PERSIST max_prepared_stmt_count = 0",
     ],
-    ids=["history-of-accounts", "history", "validate", "expired", "plugins", "read-only"],
+    ids=["history-of-accounts", "history", "validate", "expired", "plugins", "read-only", "prepared"],
 )
 def test_no_start_fails_for_what_is_typed(
     engine: Engine, mysql_image: str, tmp_path: Path, statements: str, hashed: bool
@@ -87,9 +88,13 @@ def test_an_account_has_its_schema_alone_whether_grants_take_patterns_or_names(
         assert seen == "my_shop\n"
 
 
-def test_a_server_that_is_read_only_stays_so(engine: Engine, mysql_image: str, tmp_path: Path) -> None:
-    container = start(engine, mysql_image, tmp_path, secrets(), "--super-read-only=ON")
+def test_a_server_that_is_read_only_or_prepares_nothing_stays_so(
+    engine: Engine, mysql_image: str, tmp_path: Path
+) -> None:
+    options = ("--super-read-only=ON", "--max-prepared-stmt-count=0")
+    container = start(engine, mysql_image, tmp_path, secrets(), *options)
     serves(container)
+    assert container.sql("SELECT @@max_prepared_stmt_count", "root").out == "0\n"
     assert container.sql("SELECT @@super_read_only, @@read_only", "root").out == "1\t1\n"
 
 

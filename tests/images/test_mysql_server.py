@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.images.docker_cli import Engine, must, wait_until
-from tests.images.mysql_volume import DATA, filled, in_volume, server
+from tests.images.mysql_volume import DATA, filled, in_volume, like_nfs, server
 
 pytestmark = pytest.mark.engine
 
@@ -78,16 +78,27 @@ def test_a_stop_just_after_the_start_is_heard(engine: Engine, mysql_image: str) 
 def test_temporary_tables_are_on_a_network_share_where_somebody_says_so(
     engine: Engine, mysql_image: str, tmp_path: Path, argument: str, configured: str, place: str
 ) -> None:
-    telling = tmp_path / "stat"
-    telling.write_text('#!/bin/sh\n[ "$1" != --file-system ] || { echo nfs; exit; }\nexec /usr/bin/stat "$@"\n')
-    telling.chmod(0o755)
     (tmp_path / "temp.cnf").write_text(f"[mysqld]\n{configured}\n")
-    mounts = ("-v", f"{telling}:/usr/local/bin/stat:ro", "-v", f"{tmp_path}/temp.cnf:/etc/mysql/conf.d/temp.cnf:ro")
+    mounts = (*like_nfs(tmp_path), "-v", f"{tmp_path}/temp.cnf:/etc/mysql/conf.d/temp.cnf:ro")
     arguments = (argument,) if argument else ()
     container = server(engine, mysql_image, engine.volume(), *arguments, flags=mounts)
     container.wait_ready()
     assert container.sql("SELECT @@innodb_temp_tablespaces_dir", "secret").out == f"{place}\n"
     assert container.shell(f"cd {DATA}; ls '{place}'").out.count(".ibt\n") == 10
+
+
+@pytest.mark.parametrize("locked", [True, False])
+def test_what_is_left_of_a_servers_temporary_tables_goes_unless_another_server_runs(
+    engine: Engine, mysql_image: str, tmp_path: Path, locked: bool
+) -> None:
+    volume = filled(engine, mysql_image)
+    in_volume(mysql_image, volume, f"touch {DATA}/ibtmp1")
+    # on a network share a server's lock conflicts with this one
+    hold = f"exec 9<>{DATA}/ibdata1; {'flock 9' if locked else ':'}; touch /tmp/held; sleep 100"
+    holder = engine.start(mysql_image, "bash", "-c", hold, flags=("-v", f"{volume}:{DATA}"))
+    wait_until(lambda: holder.shell("test -e /tmp/held").code == 0, "lock held")
+    server(engine, mysql_image, volume, flags=like_nfs(tmp_path)).wait_ready()
+    assert (holder.shell(f"test -e {DATA}/ibtmp1").code == 0) == locked
 
 
 @pytest.mark.parametrize(("line", "value"), [("", "0"), ("innodb_use_native_aio = ON", "1")], ids=["own", "file"])

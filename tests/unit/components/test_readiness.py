@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,18 @@ def test_one_that_never_gets_ready_fails_the_update(engine: FakeEngine) -> None:
     engine.answers["/containers/c1/json"] = state("starting")
     engine.log = b"waiting\n"
     with pytest.raises(pulumi.RunError, match="not healthy after 1 s; its log says: waiting"):
+        wait(engine, seconds=1)
+
+
+def test_one_that_never_gets_ready_is_told_with_what_its_health_check_said_last(engine: FakeEngine) -> None:
+    running = state("unhealthy")
+    running["State"] |= {"StartedAt": "2026-11-25T23:42:02Z"}
+    said = "ERROR 1040 (HY000): Too many connections"
+    running["State"]["Health"]["Log"] = [{"Start": "2026-11-25T23:42:03Z", "Output": f"{said}\n"}]
+    engine.answers["/containers/c1/json"] = running
+    engine.log = b"waiting\n"
+    told = f"not healthy after 1 s, its health check says: {re.escape(said)}; its log says: waiting"
+    with pytest.raises(pulumi.RunError, match=told):
         wait(engine, seconds=1)
 
 

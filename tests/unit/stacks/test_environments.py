@@ -24,7 +24,7 @@ ON_AZURE = [
     "host-group", "host-net-network", "host-net-subnet", "host-net-rules", "host-net-card", "host-machine-vm",
     "host-machine-ready", "host-stop", "files-group", "files-account", "files-service",
 ]  # fmt: skip
-FOLDERS = ["config-share-folder", "dbs-share-folder", "logs-share-folder", "simpledb-share-folder"]
+FOLDERS = ["shares", "config-share-folder", "dbs-share-folder", "logs-share-folder", "simpledb-share-folder"]
 SHARES = ["config-share-files", "dbs-share-files", "logs-share-files", "simpledb-share-files"]
 MADE = {
     "dev": [*TALK, *FOLDERS],
