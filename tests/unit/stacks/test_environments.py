@@ -24,10 +24,10 @@ ON_AZURE = [
     "host-group", "host-net-network", "host-net-subnet", "host-net-rules", "host-net-card", "host-machine-vm",
     "host-machine-ready", "host-stop", "files-group", "files-account", "files-service",
 ]  # fmt: skip
-FOLDERS = ["shares", "config-share-folder", "dbs-share-folder", "logs-share-folder", "simpledb-share-folder"]
+FOLDERS = ["config-share-folder", "dbs-share-folder", "logs-share-folder", "simpledb-share-folder"]
 SHARES = ["config-share-files", "dbs-share-files", "logs-share-files", "simpledb-share-files"]
 MADE = {
-    "dev": [*TALK, *FOLDERS],
+    "dev": [*TALK, "shares", *FOLDERS],
     "staging": [*TALK, *ON_AZURE, *SHARES, "host-net-ip", "files-key"],
     # a database alone, by NFS, on a machine without an address
     "prod": [
