@@ -36,13 +36,13 @@ class VolumeGuard(EngineResource):
 
 
 class ShareGuard(EngineResource):
-    """Props: `engine`, `driver` (the plugin), `volumes` (of the stack), `shares` (local ones), `retain` (keep them).
+    """Props: as a `VolumeGuard`'s, but `made`; `driver` (the plugin), `shares` (local ones), `retain` (keep them).
 
     The plugin refuses to delete a share that a volume maps, when all but the share is gone. Another resource than the
     volumes' guard, which is deleted with a volume that is replaced: no share is.
     """
 
-    updated_by = ("engine", "driver", "volumes", "shares", "retain")
+    updated_by = ("engine", "driver", "volumes", "labels", "shares", "retain")
 
     def create(self, props: Props) -> str:
         return "shares"
@@ -56,6 +56,8 @@ class ShareGuard(EngineResource):
             _refuse_if_mapped(props, set(before["shares"]) - set(props["shares"]), own)
 
     def delete(self, identity: str, props: Props) -> None:
+        # the other guard is gone by then, also where it was this one that refused the last time
+        _refuse_if_used(props, props["volumes"])
         if not props["retain"]:
             _refuse_if_mapped(props, props["shares"], props["volumes"])
 

@@ -19,19 +19,21 @@ def build(settings: Settings, host: DockerHost, labels: Labels) -> None:
     used = [*stack.volumes.values(), *stack.users]
     # their order in the file means nothing
     volumes = sorted(settings.prefix + name for name in stack.volumes)
-    if isinstance(settings.shares, LocalSharesSettings):
-        data = ShareGuard(
-            "shares",
-            {
-                "engine": stack.host.engine,
-                "driver": settings.plugin.name,
-                "volumes": volumes,
-                "shares": sorted({settings.share_of(volume) for volume in settings.volumes}),
-                "retain": settings.shares.retain,
-            },
-            stack.host.resident(stack.host, depends_on=used),
-        )
-        used = [*used, data]
+    # those on the host: the data of others goes another way
+    local = isinstance(settings.shares, LocalSharesSettings)
+    shares = {settings.share_of(volume) for volume in settings.volumes if local}
+    data = ShareGuard(
+        "shares",
+        {
+            "engine": stack.host.engine,
+            "driver": settings.plugin.name,
+            "volumes": volumes,
+            "labels": stack.labels,
+            "shares": sorted(shares),
+            "retain": settings.shares.retain,
+        },
+        stack.host.resident(stack.host, depends_on=used),
+    )
     VolumeGuard(
         "volumes",
         {
@@ -40,5 +42,5 @@ def build(settings: Settings, host: DockerHost, labels: Labels) -> None:
             "labels": stack.labels,
             "made": pulumi.Output.all(*(volume.volume for volume in stack.volumes.values())).apply(lambda _: True),
         },
-        stack.host.resident(stack.host, depends_on=used),
+        stack.host.resident(stack.host, depends_on=[*used, data]),
     )

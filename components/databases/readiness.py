@@ -68,7 +68,7 @@ def _wait(engine: Engine, container: str, name: str, seconds: int, make_way: Mak
 
 
 def _until_healthy(connection: EngineConnection, container: str, name: str, seconds: int, make_way: MakeWay) -> None:
-    end, why = time.monotonic() + seconds, None
+    end, why, state = time.monotonic() + seconds, None, {}
     try:
         # listening begins before the look, so that nothing that happens between is missed; a health check is an exec
         watched = {"container": [container], "event": ["health_status", "die", "exec_die"]}
@@ -87,7 +87,8 @@ def _until_healthy(connection: EngineConnection, container: str, name: str, seco
                 if event is None:
                     why = "out of reach: the engine ended the connection"
                 else:
-                    why = _verdict(event) or _hopeless(_state(connection, container), name)
+                    state = _state(connection, container)
+                    why = _verdict(event) or _hopeless(state, name)
     except SilenceError:
         # of a call, that is; the events may be silent as long as the database has
         if time.monotonic() < end:
@@ -97,9 +98,8 @@ def _until_healthy(connection: EngineConnection, container: str, name: str, seco
         wrong = [line for line in said if "ERROR" in line or "datadocker-mysql:" in line] or said
         # what went wrong first led to the rest
         told = " | ".join(wrong if len(wrong) <= SHOWN else [wrong[0], *wrong[1 - SHOWN :]])
-        if not why:
-            last = _check(_state(connection, container))
-            why = f"not healthy after {seconds} s" + (f", its health check says: {last}" if last else "")
+        last = _check(state)
+        why = why or f"not healthy after {seconds} s" + (f", its health check says: {last}" if last else "")
         raise EngineError(f"its container is {why}; its log says: {told} (docker logs {name} shows all of it)")
 
 

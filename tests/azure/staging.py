@@ -30,6 +30,8 @@ from tests.machines.samba import SambaServer
 
 VM = "compute:VirtualMachine"
 CLIENT = "192.0.2.1"
+# an emulated machine that starts all again, beside other work
+RUNS_SECONDS = 300
 """Where the user comes from: of the range that the committed file lets in."""
 WRITERS = {"docker1", "docker2", "docker3"}
 SAID = "disconbobulating"
@@ -125,7 +127,7 @@ class Staging(Clone):
     def assert_demo_runs(self, kind: str = "cifs", version: str = "vers=3.1.1") -> None:
         """Writers write to the share, the reader reads them over what it is meant to."""
         before = self.written()
-        end = time.monotonic() + 120
+        end = time.monotonic() + RUNS_SECONDS
         while any(self.written().get(w, 0) <= before.get(w, 0) for w in WRITERS):
             assert time.monotonic() < end, (before, self.written(), self.ssh("docker ps -a"))
             time.sleep(1)

@@ -125,7 +125,14 @@ def test_nothing_goes_while_others_map_the_data_that_would_go_with_it(engine: Pl
     # what is said of the rest from now on deletes nothing
     ShareGuard().update("shares", data(engine, "logs", retain=True), gone)
     ShareGuard().update("shares", data(engine, "logs", retain=False), kept)
+    # a user that keeps its shares elsewhere from now on
+    with pytest.raises(Failure, match="dbs by volume mine"):
+        ShareGuard().update("shares", data(engine, retain=False) | {"volumes": ["dbs"]}, gone)
     del engine.volumes["mine"]
+    engine.containers = {"byhand": container("byhand", {}, "logs")}
+    with pytest.raises(Failure, match="logs by byhand"):
+        ShareGuard().delete("shares", kept)
+    engine.containers = {}
     ShareGuard().delete("shares", gone)
 
 

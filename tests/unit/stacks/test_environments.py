@@ -19,6 +19,7 @@ from tests.unit.fake_engine import FakeEngine
 TALK = [
     "docker1-container", "docker2-container", "docker3-container", "mydb-container", "reader-container",
     "config-volume", "dbs-volume", "logs-volume", "simpledb-volume", "azurefile-plugin", "host-engine", "volumes",
+    "shares",
 ]  # fmt: skip
 ON_AZURE = [
     "host-group", "host-net-network", "host-net-subnet", "host-net-rules", "host-net-card", "host-machine-vm",
@@ -27,11 +28,11 @@ ON_AZURE = [
 FOLDERS = ["config-share-folder", "dbs-share-folder", "logs-share-folder", "simpledb-share-folder"]
 SHARES = ["config-share-files", "dbs-share-files", "logs-share-files", "simpledb-share-files"]
 MADE = {
-    "dev": [*TALK, "shares", *FOLDERS],
+    "dev": [*TALK, *FOLDERS],
     "staging": [*TALK, *ON_AZURE, *SHARES, "host-net-ip", "files-key"],
     # a database alone, by NFS, on a machine without an address
     "prod": [
-        "mydb-container", "dbs-volume", "azurefile-plugin", "host-engine", "volumes",
+        "mydb-container", "dbs-volume", "azurefile-plugin", "host-engine", "volumes", "shares",
         *ON_AZURE, "dbs-share-files", "host-net-nat", "host-net-nat-ip",
     ],
 }  # fmt: skip
