@@ -30,9 +30,9 @@ from tests.machines.samba import SambaServer
 
 VM = "compute:VirtualMachine"
 CLIENT = "192.0.2.1"
-# an emulated machine that starts all again, beside other work
-RUNS_SECONDS = 300
 """Where the user comes from: of the range that the committed file lets in."""
+RUNS_SECONDS = 300
+"""For an emulated machine that starts all again, beside other work."""
 WRITERS = {"docker1", "docker2", "docker3"}
 SAID = "disconbobulating"
 ROW = f"CREATE DATABASE demo; CREATE TABLE demo.talk (said TEXT); INSERT INTO demo.talk VALUES ('{SAID}')"
