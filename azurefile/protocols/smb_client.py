@@ -8,15 +8,12 @@ client, never through here.
 import contextlib
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from smbprotocol.exceptions import (
     AccessDenied,
     DeletePending,
-    LogonFailure,
     NoMoreFiles,
     NoSuchFile,
     ObjectNameCollision,
@@ -41,7 +38,8 @@ from azurefile.credentials import Credentials
 from azurefile.errors import ShareError, ShareSilent
 from azurefile.optionvalues import RESERVED_FOLDER
 from azurefile.protocols import smb_file
-from azurefile.protocols.smb_connection import BROKEN, is_locked_out, log_off, login, refused, words
+from azurefile.protocols.smb_connection import BROKEN, log_off, refused, words
+from azurefile.protocols.smb_logins import SmbLogins
 from azurefile.protocols.smb_sessions import session_id
 
 log = logging.getLogger(__name__)
@@ -56,18 +54,6 @@ _READ = FilePipePrinterAccessMask.FILE_READ_DATA | FilePipePrinterAccessMask.FIL
 _WRITE = FilePipePrinterAccessMask.FILE_WRITE_DATA | FilePipePrinterAccessMask.FILE_READ_ATTRIBUTES
 # MS-ERREF 2.3.1, STATUS_QUOTA_EXCEEDED and STATUS_DISK_FULL: answers after which the connection and its locks stand.
 _FULL = (0xC0000044, 0xC000007F)
-# Until a refused login is tried again: soon at first, since the server may only be starting, and later each time.
-_REFUSED_SECONDS, _LONGEST_SECONDS = 1.0, 30.0
-
-
-@dataclass(frozen=True)
-class _Refusal:
-    """What a server refused last, in which words, until when that stands, and for how many seconds in all."""
-
-    credentials: Credentials
-    said: str
-    until: float
-    pause: float
 
 
 class SmbShare:
@@ -78,6 +64,7 @@ class SmbShare:
         self._share = share
         self._port = port
         self._credentials = credentials
+        self._logins = SmbLogins(share, port)
         self._guard = threading.RLock()
         self._tree: Any = None
         self._previous_session = 0
@@ -85,7 +72,6 @@ class SmbShare:
         self._folder: Any = None
         # Each file as this process wrote it last.
         self._written: dict[str, bytes] = {}
-        self._refusal: _Refusal | None = None
         # Opens belong to the connection that made them.
         self.generation = 0
 
@@ -184,7 +170,7 @@ class SmbShare:
             return
         if not number:
             return
-        log_off(self._login(self._credentials(), number))
+        log_off(self._logins.begin(self._credentials(), number))
 
     def lock(self, name: str) -> "SmbLock | None":
         """Open a file so that nobody else can, or None if somebody has it open."""
@@ -287,7 +273,7 @@ class SmbShare:
 
     def _connect(self) -> Any:
         credentials = self._credentials()
-        session = self._login(credentials, self._previous_session)
+        session = self._logins.begin(credentials, self._previous_session)
         self._previous_session = session.session_id
         try:
             tree = TreeConnect(session, rf"\\{credentials.server}\{self._share}")
@@ -298,24 +284,6 @@ class SmbShare:
             raise refused(error, self._share, self._port, credentials) from error
         log.debug("fence connected", extra={"server": credentials.server, "share": self._share})
         return tree
-
-    def _login(self, credentials: Credentials, previous: int) -> Any:
-        """Log in, unless the server refused these credentials a moment ago: too many tries may lock the account."""
-        # Another thread may log in meanwhile.
-        before = self._refusal
-        if before is not None and before.credentials != credentials:
-            before = None
-        if before is not None and time.monotonic() < before.until:
-            raise ShareError(before.said)
-        try:
-            session = login(self._share, self._port, credentials, previous)
-        except ShareError as error:
-            if isinstance(error.__cause__, LogonFailure) or is_locked_out(error.__cause__):
-                pause = min(before.pause * 2, _LONGEST_SECONDS) if before else _REFUSED_SECONDS
-                self._refusal = _Refusal(credentials, str(error), time.monotonic() + pause, pause)
-            raise
-        self._refusal = None
-        return session
 
     def _break(self) -> None:
         tree, self._tree, self._folder = self._tree, None, None

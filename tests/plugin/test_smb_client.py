@@ -4,24 +4,21 @@ import contextlib
 import socket
 import threading
 import time
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from smbprotocol.exceptions import (  # type: ignore[import-untyped]
     AccessDenied,
     SMBException,
-    SMBResponseException,
     UserSessionDeleted,
 )
-from smbprotocol.header import SMB2HeaderResponse  # type: ignore[import-untyped]
 from smbprotocol.open import CreateDisposition, Open  # type: ignore[import-untyped]
 
 from azurefile import network
 from azurefile.credentials import Credentials
 from azurefile.errors import ShareError, ShareMissing, ShareSilent
 from azurefile.optionvalues import RESERVED_FOLDER
-from azurefile.protocols import smb_client, smb_connection, smb_file
+from azurefile.protocols import smb_connection, smb_file, smb_logins
 from azurefile.protocols.smb_client import _READ, SmbShare
 from azurefile.protocols.smb_file import opened
 from tests.machines import samba as samba_module
@@ -231,7 +228,7 @@ def test_a_server_that_falls_silent_before_the_logoff_keeps_neither_socket_nor_t
         samba.pause()
         return session
 
-    monkeypatch.setattr(smb_client, "login", silenced)
+    monkeypatch.setattr(smb_logins, "login", silenced)
     try:
         one.end_session(told)
         one.close()
@@ -253,81 +250,6 @@ def test_a_new_key_is_used_for_the_next_connection(samba: SambaServer) -> None:
     keys[0] = "second=="
     assert share.read("a.json") is not None
     share.close()
-
-
-def test_a_key_that_was_refused_is_tried_more_and_more_rarely(
-    samba: SambaServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Each lease of a share is renewed each second, and a server may lock an account that was refused too often."""
-    clock, logins = [1000.0], []
-
-    def counted(*given: Any) -> Any:
-        logins.append(clock[0] - 1000)
-        return smb_connection.login(*given)
-
-    monkeypatch.setattr(smb_client, "login", counted)
-    monkeypatch.setattr(smb_client, "time", SimpleNamespace(monotonic=lambda: clock[0]))
-    keys = ["canary"]
-    share = SmbShare("dbs", samba.port, lambda: Credentials(samba.account, "127.0.0.1", keys[0]))
-    said = set()
-    for _ in range(120):
-        for call in (share.names, lambda: share.end_session("0xe05b@77")):
-            with pytest.raises(ShareError, match="refuses account") as caught:
-                call()
-            said.add((type(caught.value), str(caught.value)))
-        clock[0] += 1
-    assert logins == [0, 1, 3, 7, 15, 31, 61, 91]
-    assert len(said) == 1
-    assert "canary" not in str(said)
-    keys[0] = samba.key
-    assert share.names() is not None
-    # it is forgotten with the login that succeeds
-    keys[0] = "canary"
-    share.close()
-    with pytest.raises(ShareError, match="refuses account"):
-        share.names()
-    keys[0] = samba.key
-    assert share.names() is not None
-    assert logins[8:] == [120] * 3
-    share.close()
-
-
-def test_an_account_that_the_server_locked_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    header = SMB2HeaderResponse()
-    header["status"].set_value(0xC0000234)
-    locked, logins = SMBResponseException(header), []
-
-    def refuse(share: str, port: int, credentials: Credentials, previous: int) -> None:
-        logins.append(previous)
-        raise smb_connection.refused(locked, share, port, credentials) from locked
-
-    monkeypatch.setattr(smb_client, "login", refuse)
-    share = SmbShare("dbs", 445, lambda: Credentials("app", "nas", "canary"))
-    for _ in range(3):
-        with pytest.raises(
-            ShareError, match='has account "app" locked, as after too many logins with a wrong key; unl'
-        ):
-            share.names()
-    assert len(logins) == 1
-
-
-def test_a_server_that_is_away_is_asked_each_time(samba: SambaServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    logins: list[object] = []
-
-    def counted(*given: Any) -> Any:
-        logins.append(given)
-        return smb_connection.login(*given)
-
-    monkeypatch.setattr(smb_client, "login", counted)
-    one = smb(samba)
-    samba.stop()
-    for _ in range(3):
-        with pytest.raises(ShareSilent, match="refuses connections"):
-            one.names()
-    samba.start()
-    assert one.names() is not None
-    assert len(logins) == 4
-    one.close()
 
 
 def test_a_full_share_is_told_and_keeps_its_locks(samba: SambaServer) -> None:
