@@ -4,6 +4,7 @@ import pulumi
 
 from components.custom import ShareGuard, VolumeGuard
 from components.hosts import DockerHost
+from stacks.azure import AzureHostSettings
 from stacks.databases import databases
 from stacks.demo import demo
 from stacks.owner import Labels
@@ -19,21 +20,24 @@ def build(settings: Settings, host: DockerHost, labels: Labels) -> None:
     used = [*stack.volumes.values(), *stack.users]
     # their order in the file means nothing
     volumes = sorted(settings.prefix + name for name in stack.volumes)
-    # those on the host: the data of others goes another way
-    local = isinstance(settings.shares, LocalSharesSettings)
-    shares = {settings.share_of(volume) for volume in settings.volumes if local}
-    data = ShareGuard(
-        "shares",
-        {
-            "engine": stack.host.engine,
-            "driver": settings.plugin.name,
-            "volumes": volumes,
-            "labels": stack.labels,
-            "shares": sorted(shares),
-            "retain": settings.shares.retain,
-        },
-        stack.host.resident(stack.host, depends_on=used),
-    )
+    # a machine on Azure goes with all that is on it
+    if not isinstance(settings.host, AzureHostSettings):
+        # of others than local shares the data is not on the host
+        local = isinstance(settings.shares, LocalSharesSettings)
+        shares = {settings.share_of(volume) for volume in settings.volumes if local}
+        data = ShareGuard(
+            "shares",
+            {
+                "engine": stack.host.engine,
+                "driver": settings.plugin.name,
+                "volumes": volumes,
+                "labels": stack.labels,
+                "shares": sorted(shares),
+                "retain": settings.shares.retain,
+            },
+            stack.host.resident(stack.host, depends_on=used),
+        )
+        used = [*used, data]
     VolumeGuard(
         "volumes",
         {
@@ -42,5 +46,5 @@ def build(settings: Settings, host: DockerHost, labels: Labels) -> None:
             "labels": stack.labels,
             "made": pulumi.Output.all(*(volume.volume for volume in stack.volumes.values())).apply(lambda _: True),
         },
-        stack.host.resident(stack.host, depends_on=[*used, data]),
+        stack.host.resident(stack.host, depends_on=used),
     )

@@ -19,7 +19,6 @@ from tests.unit.fake_engine import FakeEngine
 TALK = [
     "docker1-container", "docker2-container", "docker3-container", "mydb-container", "reader-container",
     "config-volume", "dbs-volume", "logs-volume", "simpledb-volume", "azurefile-plugin", "host-engine", "volumes",
-    "shares",
 ]  # fmt: skip
 ON_AZURE = [
     "host-group", "host-net-network", "host-net-subnet", "host-net-rules", "host-net-card", "host-machine-vm",
@@ -28,11 +27,11 @@ ON_AZURE = [
 FOLDERS = ["config-share-folder", "dbs-share-folder", "logs-share-folder", "simpledb-share-folder"]
 SHARES = ["config-share-files", "dbs-share-files", "logs-share-files", "simpledb-share-files"]
 MADE = {
-    "dev": [*TALK, *FOLDERS],
+    "dev": [*TALK, "shares", *FOLDERS],
     "staging": [*TALK, *ON_AZURE, *SHARES, "host-net-ip", "files-key"],
     # a database alone, by NFS, on a machine without an address
     "prod": [
-        "mydb-container", "dbs-volume", "azurefile-plugin", "host-engine", "volumes", "shares",
+        "mydb-container", "dbs-volume", "azurefile-plugin", "host-engine", "volumes",
         *ON_AZURE, "dbs-share-files", "host-net-nat", "host-net-nat-ip",
     ],
 }  # fmt: skip
@@ -45,20 +44,20 @@ PASSWORDS = {"mydb-container.uploads", "mydb-root-kept.input"}
 KEYS = {"host-login-kept.input", "host-hostkey-kept.input", "host-machine-vm.osProfile", "host-stop.key"}
 SECRETS = {"dev": PASSWORDS, "staging": PASSWORDS | KEYS | {"files-key.key"}, "prod": PASSWORDS | KEYS}
 
-Environment = Callable[[str], tuple[AzureRecorder, dict[str, Any]]]
+Environment = Callable[..., tuple[AzureRecorder, dict[str, Any]]]
 
 
 @pytest.fixture
 def environment(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, engine: FakeEngine, build: Build, exported: dict[str, Any]
 ) -> Environment:
-    """Builds a committed stack; returns what was made, and its outputs."""
+    """Builds a committed stack, with what is given besides; returns what was made, and its outputs."""
     monkeypatch.setattr("components.hosts.claims._free", lambda _: True)
 
-    def made(stack: str) -> tuple[AzureRecorder, dict[str, Any]]:
+    def made(stack: str, **given: Any) -> tuple[AzureRecorder, dict[str, Any]]:
         recorder = logged_in(monkeypatch, tmp_path)
         pulumi.runtime.set_mocks(recorder, project="datadocker", stack=stack, preview=False)
-        raw = settings_of(stack)
+        raw = settings_of(stack) | given
         if raw["host"]["kind"] == "local":
             raw["host"]["socket"] = engine.path
 
@@ -116,3 +115,11 @@ def test_prod_is_on_three_zones_of_premium_files_and_the_internet_does_not_see_i
     assert "publicIPAddress" not in card["ipConfigurations"][0]
     assert list(recorder.all(NAT)) == ["host-net-nat"]
     assert outputs["dockerHost"] == "ssh://datadocker@10.60.0.4:22"
+
+
+def test_a_host_that_goes_over_to_shares_elsewhere_asks_for_the_data_that_would_go(environment: Environment) -> None:
+    """The guard is updated before Pulumi deletes what the stack no longer has; without it nobody would ask."""
+    elsewhere = {"kind": "azure", "location": "westeurope", "allowFrom": ["52.174.3.80"], "retain": False}
+    recorder, _ = environment("dev", shares=elsewhere)
+    guard = recorder.one("datadocker-engine:index:ShareGuard", "shares")
+    assert (guard["shares"], guard["retain"]) == ([], False)
