@@ -59,7 +59,7 @@ UNUSABLE = tuple(
     for n in ("224.0.0.0/4", "255.255.255.255/32", "127.0.0.0/8", "169.254.0.0/16", "168.63.129.16/32")
 )
 # RFC 6890: "this network"
-UNSPECIFIED = (ipaddress.IPv4Network("0.0.0.0/8"),)
+THIS_NETWORK = ipaddress.IPv4Network("0.0.0.0/8")
 
 
 def _matching(pattern: str, takes: str) -> AfterValidator:
@@ -140,7 +140,7 @@ def _source(text: str) -> str:
     found = network(text)
     if found.prefixlen < SHORTEST_PREFIX:
         raise ValueError(f"this is a good part of the internet: name smaller ranges, or {everybody}")
-    if any(found.subnet_of(other) for other in (*UNUSABLE, *UNSPECIFIED)):
+    if any(found.subnet_of(other) for other in (*UNUSABLE, THIS_NETWORK)):
         raise ValueError(f"nobody comes from there: name your own address or network, or {everybody}")
     return text
 

@@ -1,27 +1,21 @@
 """The fence's own client of an SMB server, on a real one: connections, locks, sessions, and what it says."""
 
 import contextlib
-import socket
-import threading
 import time
-from typing import Any
 
 import pytest
 from smbprotocol.exceptions import (  # type: ignore[import-untyped]
     AccessDenied,
     SMBException,
-    UserSessionDeleted,
 )
 from smbprotocol.open import CreateDisposition, Open  # type: ignore[import-untyped]
 
-from azurefile import network
 from azurefile.credentials import Credentials
-from azurefile.errors import ShareError, ShareMissing, ShareSilent
+from azurefile.errors import ShareError, ShareSilent
 from azurefile.optionvalues import RESERVED_FOLDER
-from azurefile.protocols import smb_connection, smb_file, smb_logins
+from azurefile.protocols import smb_file
 from azurefile.protocols.smb_client import _READ, SmbShare
 from azurefile.protocols.smb_file import opened
-from tests.machines import samba as samba_module
 from tests.machines.samba import SambaServer
 from tests.plugin.harness import eventually
 from tests.plugin.smb_share import smb
@@ -212,33 +206,6 @@ def test_a_session_is_ended_with_all_that_it_has_open(samba: SambaServer) -> Non
         share.close()
 
 
-def test_a_server_that_falls_silent_before_the_logoff_keeps_neither_socket_nor_thread(
-    samba: SambaServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    one, vanished = smb(samba), smb(samba)
-    for share in (one, vanished):
-        share.connect()
-    told = f"{vanished._tree.session.session_id:#x}@77"
-    connections = [one._tree.session.connection]
-
-    def silenced(*given: Any) -> Any:
-        session = smb_connection.login(*given)
-        connections.append(session.connection)
-        monkeypatch.setattr(smb_connection, "_ANSWER_SECONDS", 1)
-        samba.pause()
-        return session
-
-    monkeypatch.setattr(smb_logins, "login", silenced)
-    try:
-        one.end_session(told)
-        one.close()
-    finally:
-        samba.resume()
-    assert [connection.transport.connected for connection in connections] == [False, False]
-    assert [connection._t_worker.is_alive() for connection in connections] == [False, False]
-    vanished.close()
-
-
 def test_a_new_key_is_used_for_the_next_connection(samba: SambaServer) -> None:
     keys = [samba.key]
     share = SmbShare("dbs", samba.port, lambda: Credentials(samba.account, "127.0.0.1", keys[0]))
@@ -295,64 +262,6 @@ def test_a_lock_tells_what_room_is_left_and_outlives_a_server_that_does_not_say(
         one.close()
     finally:
         samba.delete_share("small")
-
-
-def test_what_the_fence_says_is_encrypted_also_where_the_server_does_not_demand_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    strict = "smb encrypt = required"
-    assert strict in samba_module.GLOBAL
-    monkeypatch.setattr(samba_module, "GLOBAL", samba_module.GLOBAL.replace(strict, "smb encrypt = if_required"))
-    with SambaServer(audited=False) as server:
-        server.add_share("dbs")
-        one = smb(server)
-        one.write("a.json", b"{}\n")
-        assert [tree["encryption"]["degree"] for tree in server.status()["tcons"].values()] == ["full"]
-        one.close()
-
-
-def test_an_unexpected_status_is_said_with_its_name() -> None:
-    assert "STATUS_USER_SESSION_DELETED: 0xc0000203" in smb_connection.words(UserSessionDeleted())
-
-
-def test_what_refuses_says_why(samba: SambaServer) -> None:
-    with pytest.raises(ShareMissing, match=r'share "nope" on 127.0.0.1 does not exist; make it, or .* create=true'):
-        smb(samba, "nope").names()
-    with pytest.raises(ShareError, match="refuses account") as caught:
-        smb(samba, key="canary").names()
-    assert "canary" not in str(caught.value)
-    with pytest.raises(ShareError, match=r'option "account": the server no.such.invalid has no address'):
-        smb(samba, server="no.such.invalid").names()
-
-
-def test_a_server_that_breaks_off_is_silent_and_one_that_refuses_is_not(samba: SambaServer) -> None:
-    """Who takes the connection of a server that restarts may end it in the middle."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def hang_up() -> None:
-            for _ in range(2):
-                server.accept()[0].close()
-
-        threading.Thread(target=hang_up, daemon=True).start()
-        share = SmbShare("dbs", server.getsockname()[1], lambda: Credentials("a", "127.0.0.1", "key"))
-        with pytest.raises(ShareSilent, match="can't be used"):
-            share.names()
-    with pytest.raises(ShareError) as caught:
-        smb(samba, key="canary").names()
-    assert not isinstance(caught.value, ShareSilent)
-
-
-def test_a_port_that_accepts_and_says_nothing_in_smb_is_told_with_server_and_port(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(smb_connection, "_ANSWER_SECONDS", 1)
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-        share = SmbShare("dbs", port, lambda: Credentials("a", "127.0.0.1", "key", network.BY_SERVER))
-        told = f'option "server": the server 127.0.0.1 does not answer in SMB on port {port} .*; check server and port'
-        with pytest.raises(ShareSilent, match=told) as caught:
-            share.names()
-    assert "vers" not in str(caught.value)
 
 
 def test_the_fences_folder_is_hidden_in_the_shares_root(samba: SambaServer) -> None:

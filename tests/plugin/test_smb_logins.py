@@ -14,6 +14,8 @@ from azurefile.protocols.smb_client import SmbShare
 from tests.machines.samba import SambaServer
 from tests.plugin.smb_share import smb
 
+pytestmark = pytest.mark.root
+
 
 def test_a_key_that_was_refused_is_tried_more_and_more_rarely(
     samba: SambaServer, monkeypatch: pytest.MonkeyPatch

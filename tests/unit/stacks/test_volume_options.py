@@ -211,6 +211,8 @@ def test_what_is_taken_here_of_a_share_elsewhere_the_plugin_takes(exclusive: boo
     assert taken
 
 
+KEPT = ["con", "a/Aux", "LPT1", "com9", "clock$", "com0", "con.d", "console"]
+SHORT = ["backup~a", "a/backup~Z.old", "a~1b", "backups~a", "backup~ab", "a/b~a"]
 REFUSED = [
     " a", "a ", "a/ b", "a /b", "a.", ".a", "a/.b", "..", "a//b", "/a", "a/", "a\\b", "a:b", "a\tb", "a\x7fb",
     "x" * 256, "é" * 128, ".azurefile", "\u200b", "a\u00a0",
@@ -234,26 +236,20 @@ def test_a_folder_that_is_taken_the_plugin_takes(folder: str) -> None:
     options.parse("vol", {"protocol": "nfs", "account": "abc", "folder": folder}, {})
 
 
-@pytest.mark.parametrize("folder", ["con", "a/Aux", "LPT1", "com9", "clock$", "com0", "con.d", "console"])
-def test_a_name_that_azure_keeps_is_what_the_plugin_takes_for_one(folder: str) -> None:
+@pytest.mark.parametrize(
+    ("folder", "said"),
+    [
+        *((name, "Azure keeps CON, AUX and the like") for name in KEPT),
+        *((name, "~1 and the like") for name in SHORT),
+    ],
+)
+def test_a_name_that_is_no_folders_on_smb_is_what_the_plugin_takes_for_one(folder: str, said: str) -> None:
     raw = {"stack": "databases", "host": HOST, "shares": SMB, "volumes": [{"name": "vol", "folder": folder}]}
     try:
         options.parse("vol", {"protocol": "smb", "account": "abc", "folder": folder}, {})
     except OptionError:
-        with pytest.raises(SettingsError, match=r"volumes\[0\].folder: .*on SMB, Azure keeps CON, AUX and the like"):
+        with pytest.raises(SettingsError, match=rf"volumes\[0\].folder: .*on SMB, {said}"):
             parse(raw, file="f")
     else:
         parse(raw, file="f")
     parse(raw | {"shares": NFS}, file="f")
-
-
-@pytest.mark.parametrize("folder", ["backup~a", "a/backup~Z.old", "a~1b", "backups~a", "backup~ab", "a/b~a"])
-def test_a_short_name_on_smb_is_what_the_plugin_takes_for_one(folder: str) -> None:
-    raw = {"stack": "databases", "host": HOST, "shares": SMB, "volumes": [{"name": "vol", "folder": folder}]}
-    try:
-        options.parse("vol", {"protocol": "smb", "account": "abc", "folder": folder}, {})
-    except OptionError:
-        with pytest.raises(SettingsError, match=r"volumes\[0\].folder: .*on SMB, ~1 and the like"):
-            parse(raw, file="f")
-    else:
-        parse(raw, file="f")
