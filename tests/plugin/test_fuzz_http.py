@@ -22,6 +22,9 @@ pytestmark = pytest.mark.root
 HANGING = 20
 # A machine that runs the rest of the tests beside this one may take its time.
 LIST_SECONDS = 0.5
+WINDOWS = 10
+# Less than one small object for each of the thousand requests of a window.
+SPARE_KILOBYTES = 256
 
 
 @pytest.fixture(scope="module")
@@ -164,14 +167,17 @@ def test_requests_of_every_kind_leave_memory_and_descriptors_flat(world: World) 
         unmount(world, "one")
         world.call("Remove", world.model.remove("one"), Name="one")
 
-    for _ in range(4):
-        round_of_requests()
-    before = open_descriptors(plugin.pid), resident_kilobytes(plugin.pid, "Pss_Anon")
-    for _ in range(8):
-        round_of_requests()
-    after = open_descriptors(plugin.pid), resident_kilobytes(plugin.pid, "Pss_Anon")
-    assert after[1] - before[1] < 2048, (before, after)
-    assert after[0] <= before[0] + 1, (before, after)
+    grown: list[int] = []
+    descriptors, kilobytes = open_descriptors(plugin.pid), resident_kilobytes(plugin.pid, "Pss_Anon")
+    # how many requests ever run side by side is chance, and takes its memory once; what is kept grows in each window
+    while len(grown) < WINDOWS and not (grown and grown[-1] < SPARE_KILOBYTES):
+        for _ in range(8):
+            round_of_requests()
+        after = resident_kilobytes(plugin.pid, "Pss_Anon")
+        grown.append(after - kilobytes)
+        kilobytes = after
+    assert min(grown) < SPARE_KILOBYTES, grown
+    assert open_descriptors(plugin.pid) <= descriptors + 1
 
 
 def test_the_last_of_several_mounts_on_a_path_says_where_its_server_is(
