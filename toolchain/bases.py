@@ -40,9 +40,9 @@ def get_ready() -> None:
 
 def _name() -> str:
     digest = hashlib.sha256(Path(__file__).read_bytes())
-    for certificate in [*sorted(LOCAL_CERTIFICATES.glob("*.crt")), BUNDLE]:
-        if certificate.exists():
-            digest.update(certificate.read_bytes())
+    # not the bundle: it changes with Debian's updates, and each of them would replace every container
+    for certificate in sorted(LOCAL_CERTIFICATES.glob("*.crt")):
+        digest.update(certificate.read_bytes())
     return f"bases-{digest.hexdigest()[:16]}"
 
 
