@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -18,6 +19,8 @@ SOCKET = "/var/run/docker.sock"
 LOG = Path("/var/log/dockerd.log")
 START_SECONDS = 90
 SYSTEM_PATH = ("/usr/local/sbin", "/usr/sbin", "/sbin")
+# from Debian 13 on a package of its own, which the engine's only recommends
+CLIENT = ["docker-cli"]
 # what an engine heeds of an environment, which stays readable as long as it runs: the rest may be secrets
 HEEDED = re.compile(
     r"PATH|HOME|LANG|TZ|TMPDIR|SSL_CERT_(FILE|DIR)|DOCKER_(CONFIG|TMPDIR|RAMDISK)|MOBY_.+|"
@@ -56,9 +59,11 @@ def ensure() -> None:
     os.environ["PATH"] = os.pathsep.join(dict.fromkeys([*os.get_exec_path(), *SYSTEM_PATH]))
     with cache.lock("engine"):
         if not _answers(path):
-            if packages.require(["dockerd", "iptables"], ["docker.io", "iptables"], "the Docker engine"):
-                # from Debian 13 on it is in a package of its own, which the engine's only recommends
-                packages.require(["docker"], ["docker-cli"], "the Docker engine's client")
+            # both at once: where the first is there, the next run may find an engine that answers, and look no further
+            packages.require(["dockerd", "iptables"], ["docker.io", "iptables"], "the Docker engine", CLIENT)
+            # the engine runs without, and what needs it says so
+            with contextlib.suppress(ToolchainError):
+                packages.require(["docker"], [], "the Docker engine's client", CLIENT)
             _start()
 
 

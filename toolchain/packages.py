@@ -15,25 +15,25 @@ LOCK_SECONDS = 300
 AGAIN_SECONDS = 5
 
 
-def require(programs: Sequence[str], packages: Sequence[str], why: str) -> bool:
-    """Installs `packages` unless all of `programs` are there, and returns whether it did.
+def require(programs: Sequence[str], packages: Sequence[str], why: str, optional: Sequence[str] = ()) -> None:
+    """Installs `packages`, and those of `optional` that this release has, unless all of `programs` are there.
 
     Raises:
         ToolchainError: if they are missing and can't be installed, with the command to type.
     """
-    if all(shutil.which(p) for p in programs):
-        return False
-    install(packages, why)
-    return True
+    if not all(shutil.which(p) for p in programs):
+        install(packages, why, optional)
 
 
-def install(packages: Sequence[str], why: str) -> None:
-    """Installs `packages` with apt-get.
+def install(packages: Sequence[str], why: str, optional: Sequence[str] = ()) -> None:
+    """Installs `packages` with apt-get, and those of `optional` that this release has, in one go.
 
     Raises:
         ToolchainError: if that can't be done here.
     """
-    names = " ".join(packages)
+    names = " ".join([*packages, *optional])
+    # apt-patterns(7): unlike a name, one that nothing matches is no error
+    wanted = [*packages, *(f"?exact-name({name})" for name in optional)]
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         raise ToolchainError(f"{why} needs the packages {names}: sudo apt-get install {names}")
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
@@ -46,7 +46,7 @@ def install(packages: Sequence[str], why: str) -> None:
         subprocess.run(half_done, env=env, stdin=subprocess.DEVNULL, capture_output=True, check=False)
         _run([*apt, "update"], "reading the package lists", env)
         _run(
-            [*apt, "install", "-y", "--fix-broken", "--no-remove", "--no-install-recommends", *packages],
+            [*apt, "install", "-y", "--fix-broken", "--no-remove", "--no-install-recommends", *wanted],
             f"installing {names} for {why}",
             env,
         )

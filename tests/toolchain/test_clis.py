@@ -134,7 +134,7 @@ def test_the_official_installer_comes_with_what_it_calls(monkeypatch: pytest.Mon
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv(clis.CHOICE, "official")
     monkeypatch.setattr(shutil, "which", lambda program: None if program == "curl" else program)
-    monkeypatch.setattr(packages, "install", lambda names, _: done.append(names))
+    monkeypatch.setattr(packages, "install", lambda names, *_: done.append(names))
     places: list[str] = []
 
     def told(command: list[object], _: str, env: dict[str, str]) -> None:

@@ -97,9 +97,10 @@ def test_without_being_root_a_missing_engine_is_said(monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     ("there", "brings", "installed"),
     [
-        ({"iptables"}, {"docker.io": {"dockerd", "docker"}}, ["docker.io iptables"]),
-        ({"iptables"}, {"docker.io": {"dockerd"}, "docker-cli": {"docker"}}, ["docker.io iptables", "docker-cli"]),
-        ({"dockerd", "iptables"}, {}, []),
+        ({"iptables"}, {"docker.io": {"dockerd", "docker"}}, ["docker.io iptables docker-cli"]),
+        ({"iptables"}, {"docker.io": {"dockerd"}, "docker-cli": {"docker"}}, ["docker.io iptables docker-cli"]),
+        ({"dockerd", "iptables"}, {"docker-cli": {"docker"}}, ["docker-cli"]),
+        ({"dockerd", "iptables", "docker"}, {}, []),
     ],
 )
 def test_an_engine_that_is_installed_comes_with_its_client(
@@ -107,9 +108,9 @@ def test_an_engine_that_is_installed_comes_with_its_client(
 ) -> None:
     done: list[str] = []
 
-    def install(names: list[str], _: str) -> None:
-        done.append(" ".join(names))
-        there.update(*(brings.get(name, set()) for name in names))
+    def install(names: list[str], _: str, optional: list[str]) -> None:
+        done.append(" ".join([*names, *optional]))
+        there.update(*(brings.get(name, set()) for name in [*names, *optional]))
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.delenv("DOCKER_HOST", raising=False)

@@ -40,6 +40,19 @@ def test_an_installation_that_was_killed_is_gone_on_with_first(
     assert "mmdebstrap" in done.read_text().splitlines()[-1]
 
 
+def test_what_not_every_release_has_is_asked_for_by_a_pattern(
+    program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one go with the rest: a run that ends between two would be the end of the second."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    done = tmp_path / "done"
+    program("dpkg", "")
+    program("apt-get", f'echo "$@" >> {done}')
+    packages.require(["nowhere"], ["docker.io"], "the engine", ["docker-cli"])
+    assert done.read_text().endswith(" docker.io ?exact-name(docker-cli)\n")
+
+
 LOCKED = "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 7 (apt-get)"
 
 
@@ -96,3 +109,18 @@ def test_root_filesystems_come_from_debians_own_mirror(
 ) -> None:
     program("apt-get", f'case "$*" in *"Origin: Debian"*) printf "{of_debian}";; *) printf "{of_all}";; esac')
     assert bases._mirror() == expected
+
+
+def test_root_filesystems_have_another_name_with_other_local_certificates(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Debian's own change with its updates, which would replace every container."""
+    bundle, local = tmp_path / "bundle.crt", tmp_path / "local"
+    monkeypatch.setattr(bases, "BUNDLE", bundle)
+    monkeypatch.setattr(bases, "LOCAL_CERTIFICATES", local)
+    local.mkdir()
+    before = bases._name()
+    bundle.write_text("Debian's")
+    assert bases._name() == before
+    (local / "company.crt").write_text("ours")
+    assert bases._name() != before
