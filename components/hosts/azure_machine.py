@@ -119,7 +119,8 @@ class AzureMachine(pulumi.ComponentResource):
         self.ready = compute.VirtualMachineRunCommandByVirtualMachine(
             f"{name}-ready",
             run_command_name=RUN_NAME,
-            vm_name=self.machine.name,
+            # not the machine's own output: Pulumi would delete this before it, and one that hangs lets none go
+            vm_name=args["base"],
             resource_group_name=args["group"],
             location=args["location"],
             # another size restarts the machine, and only another script is run again
@@ -131,7 +132,7 @@ class AzureMachine(pulumi.ComponentResource):
             tags=args["tags"],
             opts=pulumi.ResourceOptions(
                 parent=self,
-                # a machine that does not answer would not let it go
+                depends_on=[self.machine],
                 deleted_with=self.machine,
                 # and one that is stopped would let none be changed
                 ignore_changes=["tags"],

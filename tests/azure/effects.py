@@ -92,6 +92,7 @@ def take_away(cloud: Cloud, gone: Resource) -> None:
     token = gone.kind.token
     if token == MACHINE:
         cloud.machines.delete(gone.id)
+        cloud.faults.agentless.discard(gone.key)
         _release(cloud, gone)
     elif token == ACCOUNT:
         cloud.shares.delete_account(gone.name)

@@ -50,6 +50,8 @@ class Faults:
     """New machines boot and are never done with it."""
     deallocated: bool = False
     """All machines were stopped: what their disks are is not said, and they take no run command."""
+    agentless: set[str] = field(default_factory=set)
+    """Machines that hang, by their ids in lower case: their run commands come to nothing, and do not go."""
     bootstrap: Ran | None = None
     """What every run command comes to, instead of being run."""
     queue: list[Fault] = field(default_factory=list)
@@ -108,6 +110,15 @@ class Faults:
         if self.deallocated and token.endswith(":VirtualMachineRunCommandByVirtualMachine"):
             words = "Cannot modify extensions in the VM when the VM is not running."
             raise AzureError(409, "OperationNotAllowed", words)
+        machine, _, command = resource_id.lower().partition("/runcommands/")
+        if command and machine in self.agentless:
+            # https://github.com/Azure/azure-powershell/issues/5741
+            raise AzureError(
+                409,
+                "VMAgentStatusCommunicationError",
+                f"VM '{machine.rsplit('/', 1)[-1]}' has not reported status for VM agent or extensions. Please verify "
+                "the VM has a running VM agent, and can establish outbound connections to Azure storage.",
+            )
         if self._next("conflict", token):
             raise AzureError(
                 409,

@@ -61,6 +61,17 @@ def test_a_bootstrap_that_failed_is_said_and_mended_by_a_new_machine(clone: Clon
     clone.pulumi("up", "--yes", "--skip-preview", "--expect-no-changes")
 
 
+def test_a_machine_that_hangs_is_replaced(clone: Clone, azure: StandIn) -> None:
+    """Nothing on it is deleted for itself: with it goes all that it has."""
+    clone.change("up")
+    machine = azure.cloud.only(VM)
+    azure.faults.agentless = {machine.key}
+    clone.change("up", *NEW_MACHINE)
+    assert azure.cloud.only(VM).facts["vmId"] != machine.facts["vmId"]
+    assert azure.cloud.only("compute:VirtualMachineRunCommandByVirtualMachine").facts["ran"]
+    clone.pulumi("up", "--yes", "--skip-preview", "--expect-no-changes")
+
+
 def test_a_new_machine_that_is_refused_comes_once_the_setting_is_set_back(clone: Clone, azure: StandIn) -> None:
     clone.change("up")
     clone.pulumi("config", "set", "--path", "datadocker:host.zone", "1")

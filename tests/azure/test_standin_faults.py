@@ -165,3 +165,16 @@ def test_the_cli_says_so_in_one_line(project: Project, azure: StandIn) -> None:
     azure.faults.throttle(2, retry_after=0.05)
     project.up()
     assert azure.cloud.of_type(VM)
+
+
+def test_a_machine_that_hangs_lets_no_run_command_go_and_goes_itself(cloud: Cloud, provider: Provider) -> None:
+    kind = KINDS["azure-native:compute:VirtualMachineRunCommandByVirtualMachine"]
+    furnish(cloud, "compute:VirtualMachineRunCommandByVirtualMachine")
+    command = put(cloud, "compute:VirtualMachineRunCommandByVirtualMachine")
+    cloud.faults.agentless = {cloud.parent(command).key}
+    with pytest.raises(AzureError, match=r"VM '.*' has not reported status for VM agent or extensions"):
+        provider.delete(kind, command.id)
+    assert cloud.lookup(command.id)
+    provider.delete(KINDS["azure-native:compute:VirtualMachine"], cloud.parent(command).id)
+    assert not cloud.lookup(command.id)
+    assert not cloud.faults.agentless
