@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import signal
+import tempfile
 import threading
 from concurrent import futures
 from typing import Any
@@ -117,6 +119,10 @@ class _Reported:
         pass
 
     def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            error = Failure(
+                f"{tempfile.gettempdir()} on this computer is full: free some, or set TMPDIR to another folder"
+            )
         if isinstance(error, Failure | EngineError):
             if self.update:
                 self.context.set_trailing_metadata((("grpc-status-details-bin", _halfway(self.update, str(error))),))

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
+import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -153,6 +156,21 @@ class Context:
 def test_a_failure_is_its_one_line() -> None:
     with pytest.raises(RuntimeError, match=r"^UNKNOWN: do this$"), server._Reported(Context()):  # type: ignore[arg-type]
         raise Failure("do this")
+
+
+@pytest.mark.parametrize("kind", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_folder_for_temporary_files_is_one_line(
+    kind: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    said = f"^UNKNOWN: {tmp_path} on this computer is full: free some, or set TMPDIR to another folder$"
+    with pytest.raises(RuntimeError, match=said), server._Reported(Context()):  # type: ignore[arg-type]
+        raise OSError(kind, os.strerror(kind))
+
+
+def test_any_other_error_of_the_system_keeps_its_traceback() -> None:
+    with pytest.raises(PermissionError), server._Reported(Context()):  # type: ignore[arg-type]
+        raise PermissionError(errno.EACCES, "no")
 
 
 @pytest.mark.parametrize(("call", "request_of"), [("Delete", "DeleteRequest"), ("Read", "ReadRequest")])
