@@ -186,17 +186,21 @@ class Stopper:
             if record.taken_by:
                 log.warning("not started again, the folder was taken", extra=facts(owner) | {"by": record.taken_by})
                 break
-            if _passed_on(record, owner):
-                log.warning("not started again, another container has the folder", extra=facts(owner))
-                break
-            waiting = [c for c in waiting if self._wants_to_run(c, stopped) and not self._started(c, owner)]
+            # Perhaps for a moment, as a copy out of the container has it.
+            passed_on = _passed_on(record, owner)
+            waiting = [
+                c for c in waiting if self._wants_to_run(c, stopped) and (passed_on or not self._started(c, owner))
+            ]
             end = end or time.monotonic() + _START_SECONDS
             if waiting and time.monotonic() > end:
+                if passed_on:
+                    log.warning("not started again, another container has the folder", extra=facts(owner))
+                    break
                 # It stays remembered: the plugin's next life tries again.
                 log.error("not started again, start it by hand; see the engine's log for its Mount", extra=facts(owner))
                 return
             if waiting:
-                time.sleep(_RESTART_SECONDS)
+                time.sleep(_RETRY_SECONDS if passed_on else _RESTART_SECONDS)
         self._settled(owner)
 
     def _settled(self, owner: Owner) -> None:

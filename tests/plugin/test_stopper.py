@@ -168,13 +168,48 @@ def test_a_start_that_fails_after_its_mount_is_tried_again(hold: LostHold) -> No
     hold.engine.failing = 10_000
     thread = hold.lose()
     eventually(lambda: assert_tried(hold))
-    file = f"{hold.lease.owner.key}.json"
-    record = json.loads(hold.folder.files[file][0]) | {"lease": "another", "released": "2020-01-01T00:00:00Z"}
-    hold.folder.files[file] = (json.dumps(record).encode(), hold.world.now)
+    _give_to_another(hold, released="2020-01-01T00:00:00Z")
     thread.join(0.3)
     hold.engine.failing = 0
     thread.join(60)
     assert hold.engine.started == ["mydb"]
+
+
+def _give_to_another(hold: LostHold, *, released: str | None) -> None:
+    file = f"{hold.lease.owner.key}.json"
+    record = json.loads(hold.folder.files[file][0]) | {"lease": "another", "released": released}
+    hold.folder.files[file] = (json.dumps(record).encode(), hold.world.now)
+
+
+def test_a_mount_that_passes_keeps_no_database_down(hold: LostHold) -> None:
+    """As `docker cp` makes one before the container is started again."""
+    mydb = hold.run("mydb")
+    hold.world.share_down = True
+    thread = hold.lose()
+    eventually(lambda: _assert_forgotten(hold))
+    _give_to_another(hold, released=None)
+    hold.world.share_down = False
+    thread.join(0.5)
+    assert thread.is_alive()
+    assert hold.engine.started == []
+    _give_to_another(hold, released="2020-01-01T00:00:00Z")
+    thread.join(60)
+    assert hold.engine.started == [mydb.name]
+    assert_settled(hold)
+
+
+def test_what_another_container_goes_on_with_is_left_to_it(hold: LostHold, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stopper, "_START_SECONDS", 0.2)
+    hold.run("mydb")
+    hold.world.share_down = True
+    thread = hold.lose()
+    eventually(lambda: _assert_forgotten(hold))
+    _give_to_another(hold, released=None)
+    hold.world.share_down = False
+    thread.join(60)
+    assert hold.engine.started == []
+    # it is not tried after a later outage, either
+    assert_settled(hold)
 
 
 @pytest.mark.parametrize("end", ["taken", "removed", "late"])
