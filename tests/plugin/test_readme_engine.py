@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.plugin.managed import FOLDER, Docker, ManagedPlugin, base_image
+from tests.plugin.managed import FOLDER, Docker, DockerError, ManagedPlugin, base_image
 from toolchain import cache
 
 pytestmark = pytest.mark.engine
 
 NAME = f"ddtest-readme-{os.getpid()}"
+DATA = "/srv"
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +82,8 @@ def compose(plugin: ManagedPlugin, tmp_path: Path) -> Iterator[Callable[..., sub
         "ports": [],
         "stop_grace_period": "1s",
     }
+    # a folder that this image has, as MySQL's has the database's
+    composed["services"]["mydb"]["volumes"][0]["target"] = DATA
     composed["volumes"]["dbs"]["driver"] = NAME
     (tmp_path / "compose.json").write_text(json.dumps(composed))
     (tmp_path / "root-password").write_text("correct horse")
@@ -100,7 +103,7 @@ def test_the_compose_files_volume_is_one_projects_at_a_time(
 ) -> None:
     up = compose("one", "up", "--detach", "--wait")
     assert up.returncode == 0, up.stderr
-    written = compose("one", "exec", "-T", "mydb", "sh", "-c", "echo row > /var/lib/mysql/row")
+    written = compose("one", "exec", "-T", "mydb", "sh", "-c", f"echo row > {DATA}/row")
     assert written.returncode == 0, written.stderr
     assert f'held by container "{NAME}-one-mydb-1"' in compose("two", "up", "--detach", "--wait").stderr
     compose("one", "down", "--volumes")
@@ -109,3 +112,31 @@ def test_the_compose_files_volume_is_one_projects_at_a_time(
     assert (share.stat().st_mode & 0o777, share.stat().st_uid) == (0o750, 999)
     up = compose("two", "up", "--detach", "--wait")
     assert up.returncode == 0, up.stderr
+
+
+def test_the_compose_files_database_is_recreated_while_it_runs(
+    plugin: ManagedPlugin, compose: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    """Compose makes the next container before it stops the one that runs."""
+    up = compose("one", "up", "--detach", "--wait")
+    assert up.returncode == 0, up.stderr
+    before = plugin.docker("ps", "-q", "--filter", f"name={NAME}-one-mydb")
+    up = compose("one", "up", "--detach", "--wait", "--force-recreate")
+    assert up.returncode == 0, up.stderr
+    assert plugin.docker("ps", "-q", "--filter", f"name={NAME}-one-mydb") not in ("", before)
+
+
+def test_a_container_is_created_beside_a_holder_only_without_the_copy_of_its_images_files(
+    plugin: ManagedPlugin,
+) -> None:
+    docker, volume, image = plugin.docker, f"{NAME}-one", base_image(plugin.docker)
+    docker("volume", "create", "--name", volume, "-d", NAME, "-o", "share=beside", "-o", "exclusive=true")
+    try:
+        docker("run", "-d", "--name", f"{NAME}-holder", "-v", f"{volume}:{DATA}", image, "sleep", "600")
+        with pytest.raises(DockerError, match=f'held by container "{NAME}-holder"'):
+            docker("create", "--name", f"{NAME}-next", "-v", f"{volume}:{DATA}", image, "true")
+        docker("create", "--name", f"{NAME}-beside", "-v", f"{volume}:{DATA}:nocopy", image, "true")
+    finally:
+        for container in ("holder", "next", "beside"):
+            docker.quietly("rm", "-f", f"{NAME}-{container}")
+        docker.quietly("volume", "rm", volume)
