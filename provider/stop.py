@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
-import tempfile
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from provider.connection import STOP_SECONDS, Engine, EngineError
@@ -32,18 +34,29 @@ class GracefulStop(EngineResource):
 
     def delete(self, identity: str, props: Props) -> None:
         # a destroy runs no program, which would have written the file that the options name
-        with tempfile.NamedTemporaryFile("w", prefix="datadocker-") as file:
-            file.write(props["key"])
-            file.flush()
+        with _only_here(props["key"]) as file:
             engine: Engine = props["engine"]
             if props["key"]:
                 # added to another, ssh would end at a variable in that one's path which is not set here
-                engine = Engine(url=engine["url"], ssh_opts=[_told(option, file.name) for option in engine["ssh_opts"]])
+                engine = Engine(url=engine["url"], ssh_opts=[_told(option, file) for option in engine["ssh_opts"]])
             try:
                 _stop(engine, props["stack"])
             except (EngineError, Failure) as error:
                 # Pulumi shows what a provider writes there
                 print(f"{identity} is going, and its containers were not stopped first: {error}", file=sys.stderr)
+
+
+@contextmanager
+def _only_here(key: str) -> Iterator[str]:
+    """A file that ssh reads and no disk has: however this process ends, nothing stays behind."""
+    file = os.memfd_create("datadocker")
+    try:
+        # ssh takes no key that others could read
+        os.fchmod(file, 0o600)
+        os.write(file, key.encode())
+        yield f"/proc/{os.getpid()}/fd/{file}"
+    finally:
+        os.close(file)
 
 
 def _told(option: str, file: str) -> str:

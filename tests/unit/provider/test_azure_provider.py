@@ -251,12 +251,14 @@ def test_the_stop_brings_its_own_key_for_a_destroy_on_another_machine(monkeypatc
 
     def client(engine: Any) -> Any:
         file = Path(engine["ssh_opts"][1].removeprefix("IdentityFile="))
-        seen.update(text=file.read_text(), mode=stat.S_IMODE(file.stat().st_mode), file=file)
+        seen.update(text=file.read_text(), mode=stat.S_IMODE(file.stat().st_mode), file=file, disk=os.readlink(file))
         raise EngineError("that is all")
 
     monkeypatch.setattr(stop, "engine_client", client)
     GracefulStop().delete("m", STOP | {"engine": BY_SSH, "key": "private\n"})
     assert (seen["text"], seen["mode"]) == ("private\n", 0o600)
+    # nor does a provider that is killed meanwhile leave it on a disk
+    assert seen["disk"].startswith("/memfd:")
     assert not seen["file"].exists()
 
 
