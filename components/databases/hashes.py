@@ -15,13 +15,13 @@ TRIPLES = ((0, 10, 20), (21, 1, 11), (12, 22, 2), (3, 13, 23), (24, 4, 14), (15,
            (18, 28, 8), (9, 19, 29))  # fmt: skip
 
 
-def caching_sha2(password: str, account: str) -> str:
+def caching_sha2(password: str, server: str, account: str) -> str:
     """Returns what plugin caching_sha2_password keeps of `password`, the same at every call: 70 characters of ASCII.
 
-    The salt comes from password and account, by a function as slow as the hash: whoever reads it is no nearer to the
-    password.
+    The salt comes from password, server and account, by a function as slow as the hash: whoever reads it is no nearer
+    to the password, and does not see who else has the same.
     """
-    derived = hashlib.pbkdf2_hmac("sha256", password.encode(), account.encode(), ROUNDS, 15)
+    derived = hashlib.pbkdf2_hmac("sha256", password.encode(), f"{server}\0{account}".encode(), ROUNDS, 15)
     salt = base64.b64encode(derived)
     return f"$A${ROUNDS // 1000:03X}${salt.decode()}{_encoded(_sha_crypt(password.encode(), salt))}"
 

@@ -108,9 +108,10 @@ class MySQLDatabase(pulumi.ComponentResource):
             given = Password(f"{name}-{account}", {"given": user.get("password")}, pulumi.ResourceOptions(parent=self))
             self.users[account] = given.value
         # each is a copy into the container of its own, before the server can start
-        uploads = [_secret_file("root", root.value.apply(_root))]
+        server = f"{pulumi.get_project()}/{pulumi.get_stack()}/{args['container']}"
+        uploads = [_secret_file("root", root.value.apply(lambda known: _root(known, server)))]
         if args.get("schemas") or args.get("users"):
-            uploads.append(_secret_file("init.sql", self._statements(args)))
+            uploads.append(_secret_file("init.sql", self._statements(args, server)))
         if args.get("official"):
             uploads += [_program(ENTRYPOINT), _program(HEALTH)]
         labels = {**args["labels"], LABEL: args["container"]}
@@ -172,10 +173,11 @@ class MySQLDatabase(pulumi.ComponentResource):
         )
         self.register_outputs({"container": self.container, "url": self.url})
 
-    def _statements(self, args: MySQLDatabaseArgs) -> pulumi.Output[str]:
+    def _statements(self, args: MySQLDatabaseArgs, server: str) -> pulumi.Output[str]:
         users = args.get("users") or []
         return pulumi.Output.all(*self.users.values()).apply(
             lambda known: reconcile(
+                server,
                 args.get("schemas") or [],
                 [
                     Account(
@@ -190,8 +192,8 @@ class MySQLDatabase(pulumi.ComponentResource):
         )
 
 
-def _root(password: str) -> str:
-    return f"{caching_sha2(password, 'root')}\n{password}"
+def _root(password: str, server: str) -> str:
+    return f"{caching_sha2(password, server, 'root')}\n{password}"
 
 
 def _secret_file(name: str, content: pulumi.Output[str]) -> docker.ContainerUploadArgsDict:

@@ -24,8 +24,8 @@ class Account(TypedDict):
     """Schemas it may use."""
 
 
-def reconcile(schemas: Sequence[str], accounts: Sequence[Account]) -> str:
-    """Returns statements, one a line, that may run any number of times and never drop anything.
+def reconcile(server: str, schemas: Sequence[str], accounts: Sequence[Account]) -> str:
+    """Returns statements for `server`, one a line, that may run any number of times and never drop anything.
 
     They are the same in whichever order schemas and accounts are given, since another text re-creates the server.
     """
@@ -34,7 +34,7 @@ def reconcile(schemas: Sequence[str], accounts: Sequence[Account]) -> str:
     lines += [f"CREATE DATABASE IF NOT EXISTS {identifier(schema)};" for schema in sorted(schemas)]
     for account in sorted(accounts, key=lambda account: (account["name"], account["host"])):
         who = f"{literal(account['name'])}@{literal(account['host'])}"
-        kept = caching_sha2(account["password"], f"{account['name']}@{account['host']}")
+        kept = caching_sha2(account["password"], server, f"{account['name']}@{account['host']}")
         # a policy of the server judges passwords, and refuses also those that were right before: one such statement
         # would end the whole list
         identified = f"{who} IDENTIFIED WITH caching_sha2_password AS {literal(kept)}"

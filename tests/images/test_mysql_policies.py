@@ -23,8 +23,8 @@ READ_ONLY = (
 def secrets(root: str = "root", ann: str = "ann", hashed: bool = True) -> dict[str, str]:
     """What a stack uploads; without the hash, what somebody has who starts the image by hand."""
     account = Account(name="ann", host="%", password=ann, schemas=["shop"])
-    password = {"root": f"{caching_sha2(root, 'root')}\n{root}"} if hashed else {"root-password": root}
-    return password | {"init.sql": reconcile(["shop"], [account])}
+    password = {"root": f"{caching_sha2(root, 'server', 'root')}\n{root}"} if hashed else {"root-password": root}
+    return password | {"init.sql": reconcile("server", ["shop"], [account])}
 
 
 def start(engine: Engine, image: str, scratch: Path, files: dict[str, str], *options: str) -> Container:
@@ -77,7 +77,7 @@ def test_an_account_has_its_schema_alone_whether_grants_take_patterns_or_names(
     engine: Engine, mysql_image: str, tmp_path: Path
 ) -> None:
     account = Account(name="ann", host="%", password="ann", schemas=["my_shop"])
-    files = secrets() | {"init.sql": reconcile(["my_shop", "my-shop"], [account])}
+    files = secrets() | {"init.sql": reconcile("server", ["my_shop", "my-shop"], [account])}
     container = start(engine, mysql_image, tmp_path, files)
     for switch in ("OFF", "ON", "OFF"):
         container.wait_ready()
@@ -150,7 +150,7 @@ def test_an_account_that_is_locked_stays_so(engine: Engine, mysql_image: str, tm
 def test_the_hash_of_any_password(engine: Engine, mysql_image: str, tmp_path: Path) -> None:
     passwords = ['it\'s "quoted" \\', "ümläut 密码 🐬", "two\nlines", "x", "long " * 40, random_password()]
     users = [Account(name=f"u{i}", host="%", password=p, schemas=[]) for i, p in enumerate(passwords)]
-    container = start(engine, mysql_image, tmp_path, secrets() | {"init.sql": reconcile([], users)})
+    container = start(engine, mysql_image, tmp_path, secrets() | {"init.sql": reconcile("server", [], users)})
     container.wait_ready()
     for user in users:
         answer = container.sql("SELECT USER()", user["password"], user=user["name"], tcp=True)

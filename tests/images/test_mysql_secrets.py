@@ -86,7 +86,7 @@ def test_used_data_without_a_password_keeps_its_own(engine: Engine, mysql_image:
     assert second.sql("SELECT 1", "kept", tcp=True).out == "1\n"
 
 
-@pytest.mark.parametrize("new", [{"root-password": "new"}, {"root": f"{caching_sha2('new', 'root')}\nnew"}])
+@pytest.mark.parametrize("new", [{"root-password": "new"}, {"root": f"{caching_sha2('new', 'server', 'root')}\nnew"}])
 def test_root_of_every_host_has_the_password(
     engine: Engine, mysql_image: str, tmp_path: Path, new: dict[str, str]
 ) -> None:

@@ -19,6 +19,7 @@ from tests.unit.parts import LABELS, volume
 
 CONTAINER = "docker:index/container:Container"
 SECRETS = ["/run/secrets/datadocker/root"]
+SERVER = "datadocker/unit/mydb"
 
 
 @pytest.fixture(autouse=True)
@@ -102,7 +103,7 @@ def test_a_password_is_a_file_of_mode_0400_and_nowhere_else(build: Build, record
     made = recorder.one(CONTAINER, "mydb-container")
     uploads = {u["file"]: u for u in made.pop("uploads")}
     secret = uploads["/run/secrets/datadocker/root"]
-    assert secret["content"] == f"{caching_sha2(canary, 'root')}\n{canary}"
+    assert secret["content"] == f"{caching_sha2(canary, SERVER, 'root')}\n{canary}"
     assert secret["permissions"] == "0400"
     assert canary not in repr(made)
     assert recorder.is_secret(CONTAINER, "mydb-container", "uploads")
@@ -146,8 +147,8 @@ def test_each_user_gets_statements_and_a_password_of_its_own(build: Build, recor
     (sql,) = [u["content"] for u in uploads if u["file"].endswith("init.sql")]
     kept = recorder.one("pulumi:index:Stash", "mydb-shop@%-kept")["input"]
     plugin = "IDENTIFIED WITH caching_sha2_password AS"
-    assert f"ALTER USER 'shop'@'%' {plugin} '{caching_sha2(kept, 'shop@%')}';" in sql
-    assert f"ALTER USER 'audit'@'%' {plugin} '{caching_sha2('given', 'audit@%')}';" in sql
+    assert f"ALTER USER 'shop'@'%' {plugin} '{caching_sha2(kept, SERVER, 'shop@%')}';" in sql
+    assert f"ALTER USER 'audit'@'%' {plugin} '{caching_sha2('given', SERVER, 'audit@%')}';" in sql
     # what a policy of the server would judge at every start
     assert " BY " not in sql
 
@@ -222,20 +223,20 @@ def test_patterns_stand_for_themselves() -> None:
 
 def test_statements_are_one_a_line_and_drop_nothing() -> None:
     account = Account(name="a", host="%", password="two\nlines", schemas=["s_1"])
-    lines = reconcile(["s_1"], [account]).splitlines()
+    lines = reconcile(SERVER, ["s_1"], [account]).splitlines()
     assert all(line.endswith(";") for line in lines)
     assert "CREATE DATABASE IF NOT EXISTS `s_1`;" in lines
     assert any(r"GRANT ALL PRIVILEGES ON `s\\_1`.* TO ''a''@''%'';" in line for line in lines)
     assert not any("DROP" in line for line in lines)
     # an upload without content is an error of the provider
-    assert reconcile([], []) != ""
+    assert reconcile(SERVER, [], []) != ""
 
 
 def test_statements_are_the_same_in_whichever_order_the_settings_are() -> None:
     one = Account(name="a", host="10.%", password="p", schemas=["s", "t"])
     two, three = Account(**{**one, "host": "%"}), Account(**{**one, "name": "b"})
     turned = [Account(**{**account, "schemas": ["t", "s"]}) for account in (three, two, one)]
-    assert reconcile(["t", "s"], turned) == reconcile(["s", "t"], [one, two, three])
+    assert reconcile(SERVER, ["t", "s"], turned) == reconcile(SERVER, ["s", "t"], [one, two, three])
 
 
 def test_a_preview_waits_for_nothing(monkeypatch: pytest.MonkeyPatch, build: Build) -> None:

@@ -24,8 +24,8 @@ def test_the_digest_is_that_of_sha_crypt(password: str, digest: str) -> None:
 
 def test_it_is_the_same_in_every_run_and_another_one_for_everybody_else() -> None:
     """Another one in each run would re-create the container; the same for two accounts would tell of one password."""
-    once = caching_sha2("secret", "ann@%")
-    assert once == caching_sha2("secret", "ann@%")
+    once = caching_sha2("secret", "mydb", "ann@%")
+    assert once == caching_sha2("secret", "mydb", "ann@%")
     assert re.fullmatch(r"\$A\$005\$[A-Za-z0-9+/]{20}[A-Za-z0-9./]{43}", once)
-    salts = {text[7:27] for text in (once, caching_sha2("secret", "bob@%"), caching_sha2("other", "ann@%"))}
-    assert len(salts) == 3
+    others = [("secret", "mydb", "bob@%"), ("secret", "yourdb", "ann@%"), ("other", "mydb", "ann@%")]
+    assert len({text[7:27] for text in (once, *(caching_sha2(*other) for other in others))}) == 4
