@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -213,15 +212,13 @@ def by_hand(project: Project, first: auto.Stack) -> Iterator[str]:
 
 
 def refused(project: Project, used: str, by_hand: str, *command: str) -> None:
-    before, began = there(project.prefix), time.monotonic()
+    before = there(project.prefix)
     done = project.cli(*command, "--yes", "--skip-preview", "--stack", NAME)
     assert done.returncode != 0
     assert project.prefix + used in done.stdout
     assert f"remove what uses them (docker rm -f {by_hand}) and say it again" in done.stdout
     assert "Traceback" not in done.stdout
     assert there(project.prefix) == before
-    # the Docker provider would try for half a minute
-    assert time.monotonic() - began < 30
 
 
 def test_a_destroy_is_refused_at_once_while_a_container_by_hand_has_a_volume(project: Project, by_hand: str) -> None:

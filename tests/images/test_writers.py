@@ -36,6 +36,11 @@ def lines(image: str, logs: str) -> list[str]:
     return must("run", "--rm", *ALONE, "-v", f"{logs}:/logs", image, "cat", "/logs/testfile").splitlines()
 
 
+def wrote(image: str, logs: str, *lines_of: str) -> None:
+    """Waits until each of those lines is in the file."""
+    wait_until(lambda: set(lines_of) <= set(lines(image, logs)), f"{', '.join(lines_of)} written")
+
+
 def stop(writers: list[Container]) -> None:
     must("stop", "-t", "10", *(writer.name for writer in writers))
 
@@ -85,14 +90,15 @@ def _lost(table: str) -> int:
 
 def test_numbers_go_on_after_a_restart(engine: Engine, writer_image: str) -> None:
     logs = engine.volume()
+    before = 0
     for _ in range(2):
         (writer,) = start_writers(engine, writer_image, logs, None, count=1)
-        time.sleep(1.5)
+        wrote(writer_image, logs, f"docker1 {before + 2}")
         stop([writer])
         engine.remove(writer)
-    written = lines(writer_image, logs)
-    assert written == [f"docker1 {n}" for n in range(1, len(written) + 1)]
-    assert len(written) > 3
+        written = lines(writer_image, logs)
+        assert written == [f"docker1 {n}" for n in range(1, len(written) + 1)]
+        before = len(written)
 
 
 def test_settings_are_read_while_it_runs_and_bad_ones_refused_once(engine: Engine, writer_image: str) -> None:
@@ -118,8 +124,7 @@ def test_settings_are_read_while_it_runs_and_bad_ones_refused_once(engine: Engin
 def test_config_is_made_once_by_three_writers(engine: Engine, writer_image: str) -> None:
     logs, config = engine.volume(), engine.volume()
     writers = start_writers(engine, writer_image, logs, config)
-    wait_until(lambda: writers[2].shell("test -e /logs/testfile").code == 0, "writing")
-    time.sleep(0.5)
+    wrote(writer_image, logs, *(f"docker{number} 2" for number in (1, 2, 3)))
     made = writers[0].shell("ls -A /config; grep -c '^# ' /config/writers.conf").out.split()
     assert made == ["writers.conf", "3"]
     assert all(writer.logs() == "" for writer in writers)
@@ -129,7 +134,7 @@ def test_existing_config_is_kept(engine: Engine, writer_image: str) -> None:
     logs, config = engine.volume(), engine.volume()
     configure(writer_image, config, "pace=0.2\n")
     writers = start_writers(engine, writer_image, logs, config)
-    time.sleep(1)
+    wrote(writer_image, logs, *(f"docker{number} 2" for number in (1, 2, 3)))
     assert writers[0].shell("cat /config/writers.conf").out == "pace=0.2\n"
 
 
@@ -144,7 +149,7 @@ def test_both_end_at_once(engine: Engine, writer_image: str, reader_image: str) 
     logs = engine.volume()
     started = [*start_writers(engine, writer_image, logs, None, count=1)]
     started.append(engine.start(reader_image, flags=(*ALONE, "-v", f"{logs}:/logs")))
-    time.sleep(1)
+    wait_until(lambda: "docker1 2" in started[1].logs(), "written and read")
     for container in started:
         must("stop", "-t", "10", container.name)
         # else it is killed after those seconds

@@ -66,15 +66,15 @@ def test_a_disk_that_is_slow_to_keep_one_file_delays_no_other(tmp_path: Path, mo
 
     def slow(_: int) -> None:
         begun.set()
-        over.wait(5)
+        over.wait(60)
 
     monkeypatch.setattr(os, "fsync", slow)
     creating = threading.Thread(target=files.write_json, args=(tmp_path / "new", 1), kwargs={"durable": True})
     creating.start()
-    begun.wait(5)
+    assert begun.wait(60)
     started = time.monotonic()
     files.write_json(tmp_path / "lease", 2, durable=False)
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 30
     over.set()
     creating.join()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["lease", "new"]

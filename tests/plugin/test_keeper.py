@@ -159,9 +159,9 @@ def test_a_change_that_was_not_written_is_tried_again_after_a_moment(
 
     monkeypatch.setattr(one.leases, "renew", renew)
     lease.changed = True
-    keep(1.2 * RENEWALS)
-    assert tried.wait(5)
-    assert times[2] - times[0] > 0.5
+    keep(100 * RENEWALS)
+    assert tried.wait(60)
+    assert times[2] - times[0] > 1.5
 
 
 def test_what_no_other_host_reaches_needs_no_renewal(world: World, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from azurefile import lastleases
 from azurefile.held import Held
 from azurefile.identity import Host
 from azurefile.lastleases import clear, restore, resume
@@ -94,7 +95,10 @@ def test_a_lease_of_an_earlier_version_learns_its_protocol(tmp_path: Path, world
     again.claim("other", **given | {"folder": "data"})
 
 
-def test_a_lock_that_another_plugin_only_looks_at_is_taken_back(tmp_path: Path) -> None:
+def test_a_lock_that_another_plugin_only_looks_at_is_taken_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lastleases, "_LOOK_SECONDS", 60)
     store, key = last_life(tmp_path)
     other, leases = FlockStore(tmp_path), Leases("azurefile", HOST, Forgetful())
     with other.mutex():
@@ -107,7 +111,7 @@ def test_a_lock_that_another_plugin_only_looks_at_is_taken_back(tmp_path: Path) 
         back.start()
         while look.descriptor >= 0:
             back.join(0.01)
-    back.join(10)
+    back.join(60)
     lease = leases.of("dbs")
     assert lease is not None
     assert lease.lock is not None

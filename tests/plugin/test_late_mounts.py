@@ -25,35 +25,39 @@ class Hanging(Local):
 
     def mount(self, volume: Volume, target: Path) -> None:
         if volume.options.share == "slow":
-            self.answer.wait(20)
+            self.answer.wait(120)
         super().mount(volume, target)
 
 
 @pytest.fixture
-def driver(in_memory: Path, monkeypatch: pytest.MonkeyPatch) -> Driver:
-    monkeypatch.setattr(driver_module, "_MOUNT_SECONDS", 2.0)
+def driver(in_memory: Path) -> Driver:
     made = driver_in(in_memory)
     made._protocols["local"] = Hanging(in_memory / "root")
     return made
 
 
-def test_a_mount_that_succeeds_too_late_is_undone(driver: Driver) -> None:
+def test_a_mount_that_succeeds_too_late_is_undone(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
     share = driver._protocols["local"]
     assert isinstance(share, Hanging)
 
     async def calls() -> None:
         await driver.create("slow", {"share": "slow", "exclusive": "true"})
         await driver.create("other", {"share": "other"})
+        monkeypatch.setattr(driver_module, "_MOUNT_SECONDS", 5.0)
         slow = asyncio.create_task(driver.mount("slow", "a"))
+        # it has begun, and knows how long it is waited for
         await asyncio.sleep(0.1)
+        monkeypatch.undo()
         await driver.mount("other", "b")
         assert {v["Name"] for v in driver.list()} == {"slow", "other"}
         assert driver.get("slow")["Name"] == "slow"
         assert not slow.done()
         with pytest.raises(ShareError, match='volume "slow": the share does not answer'):
             await slow
+        monkeypatch.setattr(driver_module, "_MOUNT_SECONDS", 1.0)
         with pytest.raises(ShareError, match="does not answer"):
             await driver.mount("slow", "again")
+        monkeypatch.undo()
         share.answer.set()
         # Both that were given up end, one after the other.
         await driver.unmount("slow", "nobody")
