@@ -58,13 +58,13 @@ class Passphrases:
             self._env[BY_FILE] = str(self._own)
 
     def check(self, stack: str) -> None:
-        """Checks that what the user set is right for `stack`, as far as that is known here.
+        """Checks that the passphrase is right for `stack`, as far as that is known here.
 
         Raises:
-            ToolchainError: if it is another passphrase than dev's, and the salt is dev's.
+            ToolchainError: if it is another one than dev's, and the salt is dev's, as in a copy of its file.
         """
         given = BY_VALUE in self._env or BY_FILE in self._env
-        if given and stack == DEFAULT_STACK and self._salt(stack) == PUBLISHED_SALT and not self._published():
+        if given and self._salt(stack) == PUBLISHED_SALT and not self._published():
             raise ToolchainError(self.incorrect(stack))
 
     def incorrect(self, stack: str) -> str:
@@ -74,6 +74,11 @@ class Passphrases:
         if stack == DEFAULT_STACK:
             # published: whatever else is set can't be meant
             return f"{variable} is not the passphrase of dev, which README.md gives: unset it"
+        if self._salt(stack) == PUBLISHED_SALT:
+            return (
+                f"the encryptionsalt in Pulumi.{stack}.yaml is dev's, whose passphrase is published: delete that line "
+                "and what is encrypted (secure: …) in the file"
+            )
         other = f"the encryptionsalt in Pulumi.{stack}.yaml belongs to another passphrase"
         if self._env.get(variable) != str(self._own):
             return f"{other} than {variable} gives: unset it, or set it to the right one"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,18 @@ def test_another_passphrase_for_devs_own_salt_is_refused_before_anything_is_done
     # a dev of one's own, by stack change-secrets-provider
     file.write_text("encryptionsalt: v1:x\n")
     in_files(checkout, {"PULUMI_CONFIG_PASSPHRASE": "mine"}).check("dev")
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_a_copy_of_devs_file_is_told_to_leave_its_salt_out(checkout: Path, given: bool) -> None:
+    committed = (wrapper.CHECKOUT / "Pulumi.dev.yaml").read_text()
+    (checkout / "Pulumi.mine.yaml").write_text(committed)
+    made = in_files(checkout, {"PULUMI_CONFIG_PASSPHRASE": "mine"} if given else {})
+    made.choose("mine")
+    with pytest.raises(ToolchainError, match=r"^the encryptionsalt in Pulumi.mine.yaml is dev's, .*: delete that line"):
+        made.check("mine")
+    (checkout / "Pulumi.mine.yaml").write_text(re.sub("^encryptionsalt.*\n", "", committed, flags=re.MULTILINE))
+    made.check("mine")
 
 
 def test_dev_has_the_published_passphrase_and_others_one_of_their_own(checkout: Path) -> None:
