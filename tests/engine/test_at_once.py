@@ -69,23 +69,29 @@ def plugin() -> str:
     return docker("plugin", "ls", "--format", "{{.Name}}", "--no-trunc")
 
 
-def gone(checkout: Checkout) -> bool:
+def build(checkout: Checkout) -> str:
+    """Which one is installed, or nothing."""
+    return docker("plugin", "inspect", "-f", "{{.Config.Description}}", checkout.project.driver, check=False)
+
+
+def gone(checkout: Checkout, before: str) -> bool:
     return checkout.project.driver not in plugin()
 
 
-def installed(checkout: Checkout) -> bool:
-    return not gone(checkout) and not checkout.running()
+def installed(checkout: Checkout, before: str) -> bool:
+    return build(checkout) not in ("", before) and not checkout.running()
 
 
 @pytest.mark.parametrize(("moment", "with_wrapper"), [(gone, False), (installed, True)])
 def test_an_upgrade_that_was_killed_is_finished_by_the_next_up(
-    checkout: Checkout, moment: Callable[[Checkout], bool], with_wrapper: bool
+    checkout: Checkout, moment: Callable[[Checkout, str], bool], with_wrapper: bool
 ) -> None:
     (checkout.folder / "azurefile/NEW").write_text(f"built for {moment.__name__}\n")
-    running = checkout.running()
+    running, before = checkout.running(), build(checkout)
+    assert before
     assert {*CONTAINERS} <= {*running}
     process = checkout.start("up", "--yes", "--skip-preview", "--stack", "one")
-    while not moment(checkout):
+    while not moment(checkout, before):
         assert process.poll() is None, process.communicate()[0]
         time.sleep(0.01)  # the engine has no event for a plugin that is removed
     kill(checkout, process.pid)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
@@ -56,7 +57,9 @@ def test_another_port_re_creates_the_one_container(life: Database) -> None:
 
 
 def test_a_stop_is_clean_so_that_the_next_start_recovers_nothing(life: Database) -> None:
-    log = docker("logs", f"{life.project.prefix}mydb")
+    command = ["docker", "logs", f"{life.project.prefix}mydb"]
+    log = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True).stdout
+    assert "ready for connections" in log
     assert "crash recovery" not in log.lower()
 
 

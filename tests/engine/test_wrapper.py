@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -92,13 +93,18 @@ def test_an_image_that_was_tagged_and_in_no_state_is_left_by_no_destroy(checkout
     ) as events:
         assert events.stdout is not None
         process = checkout.start("up", "--yes", "--skip-preview")
-        while str(checkout.folder) not in events.stdout.readline():
-            pass
+        threading.Thread(target=_end_with, args=(process, events), daemon=True).start()
+        assert any(str(checkout.folder) in line for line in events.stdout), "no image was tagged"
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
         events.terminate()
     checkout.run("destroy", "--yes", "--skip-preview")
     assert images_of(checkout.project) == []
+
+
+def _end_with(first: subprocess.Popen[str], then: subprocess.Popen[str]) -> None:
+    first.wait()
+    then.terminate()
 
 
 def images_of(project: Project) -> list[str]:

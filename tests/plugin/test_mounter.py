@@ -190,21 +190,23 @@ def test_an_attempt_that_is_cut_short_hides_nothing_that_was_said_before(
     driver: Driver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The last one may begin when the time is almost over."""
-    failures, over = [ShareSilent("the server restarts")], threading.Event()
+    failures, begun, over = [ShareSilent("the server restarts")], threading.Event(), threading.Event()
 
     def hang() -> None:
         if failures:
             raise failures.pop()
-        over.wait(10)
+        begun.set()
+        over.wait(60)
 
     monkeypatch.setattr(driver_module, "_LOOK_SECONDS", 0.1)
-    monkeypatch.setattr(driver_module, "_MOUNT_SECONDS", 2.0)
+    monkeypatch.setattr(driver_module, "_MOUNT_SECONDS", 5.0)
 
     async def calls() -> None:
         await make(driver, "dbs")
         share(driver).then = hang
         with pytest.raises(ShareError, match="the server restarts"):
             await driver.mount("dbs", "a")
+        assert begun.is_set()
         over.set()
         await driver.unmount("dbs", "nobody")
 

@@ -2,7 +2,6 @@
 
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -51,13 +50,16 @@ def test_a_name_that_does_not_resolve_names_the_option_that_it_came_from() -> No
 def test_a_name_server_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(network, "_RESOLVE_SECONDS", 0.1)
 
+    over = threading.Event()
+
     def hang(*_: object, **__: object) -> list[object]:
-        time.sleep(1)
-        return []
+        over.wait(60)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 9))]
 
     monkeypatch.setattr(socket, "getaddrinfo", hang)
     with pytest.raises(ShareError, match="the name server does not answer"):
         network.reach("slow.invalid", 445, network.BY_SERVER)
+    over.set()
 
 
 def test_a_closed_port_is_told_from_a_blocked_one(listener: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.plugin.harness import REPOSITORY, PluginProcess, Refused, eventually
+from tests.plugin.harness import PATIENCE, REPOSITORY, PluginProcess, Refused, eventually
 
 pytestmark = pytest.mark.root
 
@@ -161,7 +161,7 @@ def test_a_takeover_time_of_any_length_is_one_short_line(tmp_path: Path) -> None
 )
 def test_a_log_level_that_is_unknown_is_told(tmp_path: Path, level: str, warned: bool) -> None:
     command = [sys.executable, "-m", "azurefile", f"--root={tmp_path}", f"--log-level={level}", "prepare"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE)
     lines = [line[:100] for line in done.stderr.splitlines()]
     said = 'level=warning msg="the plugin\'s setting LOG_LEVEL must be debug, info, warning or error; info is taken"'
     assert [line.startswith(said[:100]) for line in lines] == [True] * warned
@@ -180,7 +180,7 @@ def _refused_at_the_start(root: Path, setting: str, value: str) -> str:
     listener = root / "azurefile.sock"
     given = ["--root", str(root), "--socket", str(listener), f"--{setting}", value]
     done = subprocess.run(
-        [sys.executable, "-m", "azurefile", *given], capture_output=True, text=True, check=False, timeout=30
+        [sys.executable, "-m", "azurefile", *given], capture_output=True, text=True, check=False, timeout=PATIENCE
     )
     # an engine that finds a socket asks it for ever
     assert not listener.exists()

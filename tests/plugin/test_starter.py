@@ -4,6 +4,7 @@ import asyncio
 import errno
 import itertools
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -51,12 +52,15 @@ def test_what_an_earlier_life_of_the_plugin_could_not_mount_is_started_too(outag
 
     async def later() -> None:
         outage.engine.silent = True
-        running = asyncio.create_task(outage.plugin().run())
+        plugin = outage.plugin()
+        running = asyncio.create_task(plugin.run())
         await asyncio.sleep(0.3)
         outage.engine.silent = False
         await asyncio.sleep(0.3)
         outage.world.share_down = False
         await outage.until_started("mydb")
+        await outage.until_left_alone(plugin)
+        assert outage.engine.started == ["mydb"]
         running.cancel()
 
     asyncio.run(earlier())
@@ -337,12 +341,19 @@ def test_a_mount_that_hangs_is_one_that_found_no_share(outage: Outage, monkeypat
     monkeypatch.setattr(driver_module, "_MOUNT_SECONDS", 0.3)
     plugin, mydb = outage.plugin(), outage.container("mydb")
     outage.world.share_down = False
+    begun, over = threading.Event(), threading.Event()
+
+    def hangs(*_: object) -> None:
+        begun.set()
+        over.wait(60)
 
     async def calls() -> None:
         await outage.create(plugin)
         with monkeypatch.context() as patch:
-            patch.setattr(OnShare, "mount", lambda *_: time.sleep(0.6))
+            patch.setattr(OnShare, "mount", hangs)
             assert "is started again" in await outage.mount(plugin, mydb)
+            assert await asyncio.to_thread(begun.wait, 30)
+        over.set()
         await outage.until_started("mydb")
 
     asyncio.run(calls())

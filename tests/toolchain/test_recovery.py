@@ -20,6 +20,9 @@ from toolchain.progress import ToolchainError
 from toolchain.recovery import CONTAINER, IMAGE, IMPORTED, PLUGIN, VOLUME, recover
 
 TAG = f"ddtest-recovery-{os.getpid()}-"
+AT_WORK = "until [ -e /x/go ]; do sleep 0.1; done; touch /x/done"
+# the folder of a plugin
+ROOT = f"/ddtest-{os.getpid()}"
 LABELS = {"io.datadocker.stack": "datadocker/one", "io.datadocker.checkout": "here:/one#1"}
 OURS = [f"{k}={v}" for k, v in LABELS.items()]
 OTHER_STACK = ["io.datadocker.stack=datadocker/two", OURS[1]]
@@ -58,7 +61,7 @@ class Killed:
             "name": name,
             "driver": name,
             "labels": labels,
-            **({"root": "/ddtest"} if kind == PLUGIN else {}),
+            **({"root": ROOT} if kind == PLUGIN else {}),
         }
         if kind == IMAGE:
             inputs = {"name": name, "build": {"label": LABELS}}
@@ -179,7 +182,7 @@ def test_what_was_imported_and_has_no_tag_yet_is_removed_if_it_is_the_stacks(kil
 def test_what_the_killed_run_was_doing_on_the_plugins_folder_is_removed(
     killed: Killed, container: Callable[..., str]
 ) -> None:
-    container("mine", "io.datadocker.oneoff=/ddtest")
+    container("mine", f"io.datadocker.oneoff={ROOT}")
     container("theirs", "io.datadocker.oneoff=/ddtest2")
     killed.during("creating", f"{TAG}plugin", kind=PLUGIN)
     killed.recover()
@@ -189,15 +192,25 @@ def test_what_the_killed_run_was_doing_on_the_plugins_folder_is_removed(
 
 @pytest.fixture
 def at_work(tmp_path: Path) -> Iterator[Path]:
-    """A container that does something on the plugin's folder for a while, and makes a file when it is done."""
+    """A container at work on the plugin's folder until it is told to `go`; it makes a file when it is done."""
     image = os.environ.get("DATADOCKER_TEST_BASE_BOOKWORM", "debian:bookworm-slim")
-    flags = ["--network=none", "--label=io.datadocker.oneoff=/ddtest", f"--volume={tmp_path}:/x"]
-    made = docker("run", "-d", "--name", f"{TAG}mine", *flags, image, "sh", "-c", "sleep 3; touch /x/done")
+    flags = ["--network=none", f"--label=io.datadocker.oneoff={ROOT}", f"--volume={tmp_path}:/x"]
+    made = docker("run", "-d", "--name", f"{TAG}mine", *flags, image, "sh", "-c", AT_WORK)
     yield tmp_path / "done"
     subprocess.run(["docker", "rm", "-f", made], capture_output=True, check=False)
 
 
-def test_what_is_still_at_work_there_is_waited_for_and_removed(killed: Killed, at_work: Path) -> None:
+def test_what_is_still_at_work_there_is_waited_for_and_removed(
+    killed: Killed, at_work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = recovery._call
+
+    def told(command: list[str], *more: Any) -> Any:
+        if "wait" in command:
+            (at_work.parent / "go").touch()
+        return call(command, *more)
+
+    monkeypatch.setattr(recovery, "_call", told)
     killed.during("creating", f"{TAG}plugin", kind=PLUGIN)
     killed.recover()
     assert not there("mine")
@@ -217,7 +230,7 @@ def test_what_never_ends_there_is_removed_after_all(
 def test_what_is_at_work_on_another_machine_is_left_to_whose_it_is(
     killed: Killed, at_work: Path, container: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    container("ended", "io.datadocker.oneoff=/ddtest")
+    container("ended", f"io.datadocker.oneoff={ROOT}")
     (tmp_path / "ssh").write_text('#!/bin/sh\nwhile [ "$1" != docker ]; do shift; done\neval "$*"\n')
     (tmp_path / "ssh").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
