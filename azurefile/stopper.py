@@ -188,6 +188,9 @@ class Stopper:
                 break
             # Perhaps for a moment, as a copy out of the container has it.
             passed_on = _passed_on(record, owner)
+            if self._superseded(owner):
+                log.warning("not started again, what had the folder since comes back", extra=facts(owner))
+                break
             waiting = [
                 c for c in waiting if self._wants_to_run(c, stopped) and (passed_on or not self._started(c, owner))
             ]
@@ -208,6 +211,11 @@ class Stopper:
         remembered = self._memory.load(owner.volume)
         if remembered is not None and remembered.owner.lease == owner.lease:
             self._memory.forget(owner.volume)
+
+    def _superseded(self, owner: Owner) -> bool:
+        """Whether an exclusive volume had another hold since, which was lost, too."""
+        remembered = self._memory.load(owner.volume)
+        return owner.exclusive and remembered is not None and remembered.owner.lease != owner.lease
 
     def _share_back(self, stopped: Stopped, store: LockStore) -> Record | None:
         """What the share says of the hold once it answers; None if the containers were removed meanwhile."""

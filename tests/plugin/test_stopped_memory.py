@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from azurefile import stopper
 from azurefile.stoppedmemory import Stopped
 from azurefile.stopper import Stopper
 from tests.plugin.fake_engine import FakeContainer
@@ -52,8 +53,10 @@ def test_it_stays_down_after_a_restart_too_if_another_took_the_folder(
 
 @pytest.mark.parametrize("exclusive", ["true", "false"])
 def test_what_was_stopped_is_forgotten_once_another_container_has_the_exclusive_volume(
-    hold: LostHold, exclusive: str
+    hold: LostHold, exclusive: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if exclusive == "true":
+        monkeypatch.setattr(stopper, "_START_SECONDS", 5)
     hold.one.leases.release("dbs")
     hold.lease = hold.one.claim(exclusive=exclusive)
     mydb = hold.run("mydb")
