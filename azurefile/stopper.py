@@ -186,11 +186,11 @@ class Stopper:
             if record.taken_by:
                 log.warning("not started again, the folder was taken", extra=facts(owner) | {"by": record.taken_by})
                 break
-            # Perhaps for a moment, as a copy out of the container has it.
-            passed_on = _passed_on(record, owner)
             if self._superseded(owner):
                 log.warning("not started again, what had the folder since comes back", extra=facts(owner))
                 break
+            # Perhaps for a moment, as a copy out of the container has it.
+            passed_on = _passed_on(record, owner)
             waiting = [
                 c for c in waiting if self._wants_to_run(c, stopped) and (passed_on or not self._started(c, owner))
             ]

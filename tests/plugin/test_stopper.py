@@ -145,9 +145,7 @@ def test_what_had_ended_before_the_hold_was_lost_is_not_started(hold: LostHold) 
 def test_a_container_comes_back_with_the_share(hold: LostHold) -> None:
     hold.run("mydb")
     hold.run("once", restart="no")
-    hold.world.share_down = True
-    thread = hold.lose()
-    eventually(lambda: _assert_forgotten(hold))
+    thread = _lose_with_the_share(hold)
     assert hold.engine.started == []
     hold.world.share_down = False
     thread.join(60)
@@ -184,9 +182,7 @@ def _give_to_another(hold: LostHold, *, released: str | None) -> None:
 def test_a_mount_that_passes_keeps_no_database_down(hold: LostHold) -> None:
     """As `docker cp` makes one before the container is started again."""
     mydb = hold.run("mydb")
-    hold.world.share_down = True
-    thread = hold.lose()
-    eventually(lambda: _assert_forgotten(hold))
+    thread = _lose_with_the_share(hold)
     _give_to_another(hold, released=None)
     hold.world.share_down = False
     thread.join(0.5)
@@ -201,9 +197,7 @@ def test_a_mount_that_passes_keeps_no_database_down(hold: LostHold) -> None:
 def test_what_another_container_goes_on_with_is_left_to_it(hold: LostHold, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stopper, "_START_SECONDS", 0.2)
     hold.run("mydb")
-    hold.world.share_down = True
-    thread = hold.lose()
-    eventually(lambda: _assert_forgotten(hold))
+    thread = _lose_with_the_share(hold)
     _give_to_another(hold, released=None)
     hold.world.share_down = False
     thread.join(60)
@@ -233,9 +227,7 @@ def test_what_cant_be_started_is_left_in_the_end(hold: LostHold, monkeypatch: py
 
 def test_nobody_waits_for_a_share_whose_containers_were_removed(hold: LostHold) -> None:
     mydb = hold.run("mydb")
-    hold.world.share_down = True
-    thread = hold.lose()
-    eventually(lambda: _assert_forgotten(hold))
+    thread = _lose_with_the_share(hold)
     assert thread.is_alive()
     hold.engine.containers.remove(mydb)
     thread.join(60)
@@ -244,9 +236,7 @@ def test_nobody_waits_for_a_share_whose_containers_were_removed(hold: LostHold) 
 
 def test_it_stays_down_if_another_host_took_the_folder(hold: LostHold) -> None:
     hold.run("mydb")
-    hold.world.share_down = True
-    thread = hold.lose()
-    eventually(lambda: _assert_forgotten(hold))
+    thread = _lose_with_the_share(hold)
     mark = json.dumps({"lease": hold.lease.owner.lease, "by": "two"}).encode()
     hold.folder.files[f"{hold.lease.owner.key}.taken"] = (mark, hold.world.now)
     hold.world.share_down = False
@@ -259,6 +249,14 @@ def test_a_holder_that_finds_itself_evicted_is_not_started_again(hold: LostHold)
     hold.lease.taken = True
     hold.lose("taken over by two").join(60)
     assert hold.engine.started == []
+
+
+def _lose_with_the_share(hold: LostHold) -> threading.Thread:
+    """Until what had the hold was stopped; the thread waits for the share then."""
+    hold.world.share_down = True
+    thread = hold.lose()
+    eventually(lambda: _assert_forgotten(hold))
+    return thread
 
 
 def _assert_dead(container: FakeContainer) -> None:

@@ -16,7 +16,9 @@ Program = Callable[[str, str], None]
 
 @pytest.fixture
 def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
-    """Puts a shell script before the program of its name."""
+    """Puts a shell script before the program of its name, for root with a cache of its own."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setenv("PATH", f"{tmp_path}/bin", prepend=os.pathsep)
     (tmp_path / "bin").mkdir()
 
@@ -27,11 +29,7 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
     return write
 
 
-def test_an_installation_that_was_killed_is_gone_on_with_first(
-    program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(os, "geteuid", lambda: 0)
+def test_an_installation_that_was_killed_is_gone_on_with_first(program: Program, tmp_path: Path) -> None:
     done = tmp_path / "done"
     # as apt does, while an installation is half done
     program("dpkg", f'case "$*" in *"--configure -a") ;; *) exit 1;; esac; read line || echo configured >> {done}')
@@ -40,12 +38,8 @@ def test_an_installation_that_was_killed_is_gone_on_with_first(
     assert "mmdebstrap" in done.read_text().splitlines()[-1]
 
 
-def test_what_not_every_release_has_is_asked_for_by_a_pattern(
-    program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_not_every_release_has_is_asked_for_by_a_pattern(program: Program, tmp_path: Path) -> None:
     """In one go with the rest: a run that ends between two would be the end of the second."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(os, "geteuid", lambda: 0)
     done = tmp_path / "done"
     program("dpkg", "")
     program("apt-get", f'echo "$@" >> {done}')
@@ -60,8 +54,6 @@ LOCKED = "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 7
 def test_another_apt_is_waited_for(
     program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, locked: str
 ) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(os, "geteuid", lambda: 0)
     held, done = tmp_path / "held", tmp_path / "done"
     held.touch()
     program("dpkg", "")
@@ -86,8 +78,6 @@ def test_another_apt_is_waited_for(
 def test_what_apt_can_not_do_ends_it(
     program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str
 ) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(packages, "LOCK_SECONDS", 0)
     program("dpkg", "")
     program("apt-get", f'echo "{said}"; exit 100')
