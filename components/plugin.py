@@ -89,6 +89,5 @@ def _plugin_config(context: Path, files: str) -> str:
     """The plugin's config.json, its description carrying the hash that says which build it is."""
     text = (context / "config.json").read_text(encoding="utf-8")
     # the stack's labels are left out: plugins of two stacks are identical if their sources are
-    built = files + text + (context / "Dockerfile").read_text(encoding="utf-8")
-    digest = hashlib.sha256(built.encode()).hexdigest()[:16]
+    digest = hashlib.sha256((files + text).encode()).hexdigest()[:16]
     return json.dumps(json.loads(text.replace("@HASH@", digest)), sort_keys=True)

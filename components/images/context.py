@@ -84,13 +84,15 @@ def context_digest(folder: Path) -> str:
     """Returns a hash over the names, contents and x bits of all files that are sent to the engine.
 
     The other modes are the checkout's umask: what is built does not depend on it, since the Dockerfiles set them.
-    Of .dockerignore, names are understood, at any depth; it decides what a plugin's identity is.
+    Of .dockerignore, names are understood, at any depth; it decides what a plugin's identity is. The Dockerfile is sent
+    whatever it says.
     """
     ignored = folder / ".dockerignore"
     names = [line.removeprefix("**/") for line in ignored.read_text().split()] if ignored.exists() else []
     digest = hashlib.sha256()
     for file in sorted(p for p in folder.rglob("*") if p.is_file()):
-        if any(fnmatchcase(part, name) for part in file.relative_to(folder).parts for name in (*STRAY, *names)):
+        parts = file.relative_to(folder).parts
+        if parts != ("Dockerfile",) and any(fnmatchcase(p, name) for p in parts for name in (*STRAY, *names)):
             continue
         executable = file.stat().st_mode & 0o100
         content = hashlib.sha256(file.read_bytes()).hexdigest()

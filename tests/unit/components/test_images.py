@@ -1,4 +1,4 @@
-"""An image is built only where there is room for it; one that is there needs none."""
+"""What an image is built of gives it its tag. It is built only where there is room; one that is there needs none."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 
 from components.hosts import LocalHost
 from components.images.context import IMAGE as REMOTE_IMAGE
-from components.images.context import ROOM, ContextImage, _can_be_built
+from components.images.context import ROOM, ContextImage, _can_be_built, context_digest
 from provider.connection import Engine
 from tests.unit.conftest import Build, Recorder
 from tests.unit.fake_engine import FakeEngine, fake_engine
@@ -153,3 +153,38 @@ def test_other_files_are_another_resource_and_one_of_before_that_stays_keeps_its
     # what somebody put into the state by hand is not looked into
     state[REMOTE_IMAGE, "writer-image"] = {"name": inputs["name"]}
     assert made("1")[0] == one
+
+
+def test_what_is_not_sent_to_the_engine_is_not_part_of_a_plugins_identity(tmp_path: Path) -> None:
+    (tmp_path / ".dockerignore").write_text("**/__pycache__\nREADME.md\n")
+    (tmp_path / "program.py").write_text("1")
+    before = context_digest(tmp_path)
+    (tmp_path / "README.md").write_text("words")
+    (tmp_path / "__pycache__").mkdir()
+    (tmp_path / "__pycache__/program.pyc").write_text("x")
+    # of an editor that has the program open
+    (tmp_path / ".program.py.swp").write_text("x")
+    (tmp_path / "program.py~").write_text("x")
+    assert context_digest(tmp_path) == before
+    (tmp_path / "program.py").write_text("2")
+    assert context_digest(tmp_path) != before
+
+
+def test_another_dockerfile_is_another_image_though_it_is_not_to_be_in_it(tmp_path: Path) -> None:
+    (tmp_path / ".dockerignore").write_text("Dockerfile\n")
+    (tmp_path / "Dockerfile").write_text("FROM one")
+    before = context_digest(tmp_path)
+    (tmp_path / "Dockerfile").write_text("FROM another")
+    assert context_digest(tmp_path) != before
+
+
+def test_a_program_that_can_be_run_is_another_image(tmp_path: Path) -> None:
+    program = tmp_path / "program"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o644)
+    before = context_digest(tmp_path)
+    # what a checkout's umask decides makes no other image
+    program.chmod(0o664)
+    assert context_digest(tmp_path) == before
+    program.chmod(0o755)
+    assert context_digest(tmp_path) != before

@@ -18,7 +18,6 @@ from google.protobuf import json_format, struct_pb2
 from pulumi.runtime.proto import provider_pb2, status_pb2
 
 from components.custom import start_provider
-from components.images.context import context_digest
 from provider import server
 from provider.resource import Failure
 from tests.unit.fake_engine import served
@@ -272,30 +271,3 @@ def test_an_accounts_key_is_written_while_no_plugin_is_exchanged(monkeypatch: py
 
 def _nothing(path: str) -> None:
     raise NotFound(path)
-
-
-def test_what_is_not_sent_to_the_engine_is_not_part_of_a_plugins_identity(tmp_path: Any) -> None:
-    (tmp_path / ".dockerignore").write_text("**/__pycache__\nREADME.md\n")
-    (tmp_path / "program.py").write_text("1")
-    before = context_digest(tmp_path)
-    (tmp_path / "README.md").write_text("words")
-    (tmp_path / "__pycache__").mkdir()
-    (tmp_path / "__pycache__/program.pyc").write_text("x")
-    # of an editor that has the program open
-    (tmp_path / ".program.py.swp").write_text("x")
-    (tmp_path / "program.py~").write_text("x")
-    assert context_digest(tmp_path) == before
-    (tmp_path / "program.py").write_text("2")
-    assert context_digest(tmp_path) != before
-
-
-def test_a_program_that_can_be_run_is_another_image(tmp_path: Path) -> None:
-    program = tmp_path / "program"
-    program.write_text("#!/bin/sh\n")
-    program.chmod(0o644)
-    before = context_digest(tmp_path)
-    # what a checkout's umask decides makes no other image
-    program.chmod(0o664)
-    assert context_digest(tmp_path) == before
-    program.chmod(0o755)
-    assert context_digest(tmp_path) != before
