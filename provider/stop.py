@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -49,6 +50,13 @@ class GracefulStop(EngineResource):
 @contextmanager
 def _only_here(key: str) -> Iterator[str]:
     """A file that ssh reads and no disk has: however this process ends, nothing stays behind."""
+    if not hasattr(os, "memfd_create"):
+        # only Linux has such files
+        with tempfile.NamedTemporaryFile("w") as plain:
+            plain.write(key)
+            plain.flush()
+            yield plain.name
+        return
     file = os.memfd_create("datadocker")
     try:
         # ssh takes no key that others could read

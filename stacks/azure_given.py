@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from ipaddress import IPv4Address, IPv4Network
 
 import pulumi
 
 from components.azure_lookup import STACK_TAG, Found, look_up
 from components.state import HOST_GROUP, recorded
 from stacks.azure import AzureHostSettings
-from stacks.azure_names import network
+from stacks.azure_names import network, region_of
 from stacks.login import subscription
 from stacks.owner import stack_label
 
@@ -32,7 +33,8 @@ def check_given(machine: AzureHostSettings, group: str, *, shares: bool, far: bo
         far: Whether these are in another region.
 
     Raises:
-        pulumi.RunError: for what is not there, is there and is to be made, or does not lead to the shares.
+        pulumi.RunError: for what is not there, is there and is to be made, is no place for the machine, or does not
+            lead to the shares.
     """
     _warn_of_examples(machine)
     existing = machine.existing_resource_group
@@ -46,7 +48,7 @@ def check_given(machine: AzureHostSettings, group: str, *, shares: bool, far: bo
         if there and not existing:
             raise pulumi.RunError(taken(group, there))
     if machine.network.subnet_id:
-        _look_at_subnet(machine.network.subnet_id, shares=shares, far=far)
+        _look_at_subnet(machine, machine.network.subnet_id, shares=shares, far=far)
 
 
 def _warn_of_examples(machine: AzureHostSettings) -> None:
@@ -77,14 +79,15 @@ def taken(group: str, there: Found) -> str:
     )
 
 
-def _look_at_subnet(subnet: str, *, shares: bool, far: bool) -> None:
+def _look_at_subnet(machine: AzureHostSettings, subnet: str, *, shares: bool, far: bool) -> None:
     parts = SUBNET_ID.fullmatch(subnet)
     # azure-native's functions look for nothing in another subscription
     if parts is None or parts[1].lower() != subscription().lower():
         return
-    names = dict(zip(("resourceGroupName", "virtualNetworkName", "subnetName"), parts.groups()[1:], strict=True))
+    of_network = {"resourceGroupName": parts[2], "virtualNetworkName": parts[3]}
     try:
-        found = look_up("azure-native:network:getSubnet", **names)
+        found = look_up("azure-native:network:getSubnet", **of_network, subnetName=parts[4])
+        whole = look_up("azure-native:network:getVirtualNetwork", **of_network)
     except pulumi.RunError as error:
         if "AuthorizationFailed" not in str(error):
             raise
@@ -96,13 +99,42 @@ def _look_at_subnet(subnet: str, *, shares: bool, far: bool) -> None:
             f"subnet {subnet} does not exist: mend datadocker:host.network.subnetId (az network vnet subnet list "
             "shows what there is), or leave it out and a network is made"
         )
+    _check_place(machine, subnet, found, whole)
+    if shares:
+        _check_way_to_shares(subnet, found, far=far)
+
+
+def _check_place(machine: AzureHostSettings, subnet: str, found: Found, whole: Found | None) -> None:
+    region = region_of(whole.known if whole else {}, machine.location)
+    if region != machine.location:
+        raise pulumi.RunError(
+            f"subnet {subnet} is in {region}, and a machine is in its network's region: set datadocker:host.location "
+            "to that, or name another subnet by datadocker:host.network.subnetId"
+        )
+    prefixes = found.known.get("addressPrefixes") or [found.known.get("addressPrefix") or ""]
+    ranges = [IPv4Network(p) for p in prefixes if "." in p]
+    if machine.private_ip and ranges and not any(IPv4Address(machine.private_ip) in known for known in ranges):
+        raise pulumi.RunError(
+            f"datadocker:host.privateIp: {machine.private_ip} is not one of subnet {subnet}, which has "
+            f"{', '.join(map(str, ranges))}: name another, or leave it out"
+        )
+    ways_out = [found.known.get(way) for way in ("natGateway", "routeTable")]
+    if not machine.public_ip and found.known.get("defaultOutboundAccess") is False and not any(ways_out):
+        # its network's gateway may know one by BGP
+        pulumi.log.warn(
+            f"subnet {subnet} has no NAT gateway, no route table and no default outbound access: if there is no other "
+            "way to Debian's mirrors and PyPI, the machine's bootstrap fails"
+        )
+
+
+def _check_way_to_shares(subnet: str, found: Found, *, far: bool) -> None:
     services = {endpoint.get("service") for endpoint in found.known.get("serviceEndpoints") or []}
-    if shares and far and services & {STORAGE} and not services & {STORAGE_GLOBAL}:
+    if far and services & {STORAGE} and not services & {STORAGE_GLOBAL}:
         pulumi.log.warn(
             f"subnet {subnet} has the service endpoint {STORAGE}, which reaches shares of its own region and of the "
             f"one that it is paired with: for others it needs {STORAGE_GLOBAL} instead"
         )
-    elif shares and not services & {STORAGE, STORAGE_GLOBAL}:
+    elif not services & {STORAGE, STORAGE_GLOBAL}:
         raise pulumi.RunError(
             f"subnet {subnet} has no service endpoint for storage, and the shares would not let it in: az network "
             f"vnet subnet update --ids {subnet} --service-endpoints {STORAGE_GLOBAL if far else STORAGE} (and "

@@ -262,6 +262,22 @@ def test_the_stop_brings_its_own_key_for_a_destroy_on_another_machine(monkeypatc
     assert not seen["file"].exists()
 
 
+def test_where_no_file_is_without_a_disk_the_stop_has_its_key_in_one_that_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, Any] = {}
+
+    def client(engine: Any) -> Any:
+        file = Path(engine["ssh_opts"][1].removeprefix("IdentityFile="))
+        seen.update(text=file.read_text(), mode=stat.S_IMODE(file.stat().st_mode), file=file)
+        raise EngineError("that is all")
+
+    monkeypatch.setattr(stop, "engine_client", client)
+    # as on macOS
+    monkeypatch.delattr(os, "memfd_create")
+    GracefulStop().delete("m", STOP | {"engine": BY_SSH, "key": "private\n"})
+    assert (seen["text"], seen["mode"]) == ("private\n", 0o600)
+    assert not seen["file"].exists()
+
+
 def test_another_machine_replaces_the_stop_and_a_new_key_does_not() -> None:
     assert "machine" in GracefulStop.replaced_by
     assert {"key", "engine"} <= set(GracefulStop.updated_by)

@@ -17,6 +17,7 @@ from tests.unit.azure_raw import HOST
 from tests.unit.conftest import Build
 
 GET_GROUP, GET_SUBNET = "azure-native:resources:getResourceGroup", "azure-native:network:getSubnet"
+GET_NETWORK = "azure-native:network:getVirtualNetwork"
 INSIDE: dict[str, Any] = {"network": {"subnetId": SUBNET}}
 
 
@@ -95,6 +96,59 @@ def test_a_subnet_that_shares_would_not_let_in(
         check(build, far=far, **INSIDE)
     # shares on the machine itself let everybody in
     check(build, shares=False, **INSIDE)
+
+
+def test_a_subnet_in_another_region(build: Build, recorder: AzureRecorder) -> None:
+    recorder.existing |= {GET_SUBNET: {"id": SUBNET}, GET_NETWORK: {"id": "/network", "location": "northeurope"}}
+    with pytest.raises(pulumi.RunError, match=f"^subnet {SUBNET} is in northeurope, .*: set datadocker:host.location "):
+        check(build, shares=False, **INSIDE)
+    recorder.existing[GET_NETWORK] = {"id": "/network", "location": "West Europe"}
+    check(build, shares=False, **INSIDE)
+
+
+@pytest.mark.parametrize(
+    ("known", "said"),
+    [
+        ({"addressPrefix": "10.1.0.0/24"}, "10.1.0.0/24"),
+        ({"addressPrefixes": ["10.1.0.0/24", "fd00::/64", "10.2.0.0/24"]}, "10.1.0.0/24, 10.2.0.0/24"),
+        ({"addressPrefixes": ["10.1.0.0/24", "10.60.1.0/24"]}, None),
+        ({}, None),
+    ],
+)
+def test_an_address_that_is_not_the_subnets(
+    build: Build, recorder: AzureRecorder, known: dict[str, Any], said: str | None
+) -> None:
+    recorder.existing[GET_SUBNET] = {"id": SUBNET, **known}
+    if said is None:
+        check(build, shares=False, privateIp="10.60.1.9", **INSIDE)
+        return
+    with pytest.raises(pulumi.RunError, match=f"^datadocker:host.privateIp: 10.60.1.9 is not one of .* has {said}: "):
+        check(build, shares=False, privateIp="10.60.1.9", **INSIDE)
+    check(build, shares=False, **INSIDE)
+
+
+@pytest.mark.parametrize(
+    ("known", "warned"),
+    [
+        ({"defaultOutboundAccess": False}, True),
+        ({"defaultOutboundAccess": True}, False),
+        ({}, False),
+        ({"defaultOutboundAccess": False, "natGateway": {"id": "/nat"}}, False),
+        ({"defaultOutboundAccess": False, "routeTable": {"id": "/routes"}}, False),
+    ],
+)
+def test_a_subnet_that_leads_nowhere_is_warned_of_where_the_machine_has_no_address(
+    build: Build, recorder: AzureRecorder, monkeypatch: pytest.MonkeyPatch, known: dict[str, Any], warned: bool
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", said.append)
+    recorder.existing[GET_SUBNET] = {"id": SUBNET, **known}
+    within: dict[str, Any] = {"publicIp": False, "privateRoute": True, "sshFrom": ["10.0.0.0/24"]}
+    check(build, shares=False, **within, network={"subnetId": SUBNET, "outbound": "given"})
+    assert ["no NAT gateway" in text for text in said] == [True] * warned
+    said.clear()
+    check(build, shares=False, sshFrom=["10.0.0.0/24"], **INSIDE)
+    assert said == []
 
 
 def test_a_subnet_that_may_be_joined_and_not_read_is_warned_of(
