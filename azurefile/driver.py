@@ -66,7 +66,13 @@ class Driver:
         leases = self._leases
         self._holders = holders = Holders(leases)
         self._watcher = Watcher(engine, leases.held, holders.identify, holders.rename, holders.engine_left)
-        stopper = Stopper(engine, self._attachments.target, self._stopped, StoppedMemory(state / "stopped"))
+        stopper = Stopper(
+            engine,
+            self._attachments.target,
+            self._stopped,
+            lambda volume: leases.of(volume) is not None,
+            StoppedMemory(state / "stopped"),
+        )
         self._keeper = Keeper(self._leases, settings.takeover, stopper.stop)
         self._protocols = protocols.available(settings.root, settings.takeover)
         self._mounter = Mounter(

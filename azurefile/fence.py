@@ -23,6 +23,7 @@ A plugin that dies loses its lock but not its record, so its containers stay pro
 
 import logging
 import os
+import random
 import time
 from collections.abc import Callable
 
@@ -43,6 +44,8 @@ log = logging.getLogger(__name__)
 _STARTING_SECONDS = 10.0
 # A hold whose last writes are still on their way is looked at again after this.
 _ENDING_SECONDS = 1.0
+# Of claims that saw each other each waits some time between these, and then tries again.
+_WITHDRAWN_SECONDS = (0.1, 1.0)
 # A refusal waits this long for the holder's name, or for a passing mount (copy-up) to end.
 NAMING_SECONDS = 1.0
 # A holder that missed two and a half renewals has stopped.
@@ -197,7 +200,8 @@ class Fence:
             own = self._leases.own(owner)
             held = record.in_force or (own is not None and own.store is store)
             if held and conflict(owner, volume.options):
-                raise Held(volume, owner, passing=True)
+                # The other may have withdrawn, too: both look again, and hardly at the same moment.
+                raise Held(volume, owner, wait=random.uniform(*_WITHDRAWN_SECONDS))  # noqa: S311 - no secret
 
     def _harmless(self, volume: Volume, store: LockStore) -> set[str]:
         """Records that need not be read: they are of this plugin's own volumes, and in nobody's way.

@@ -15,7 +15,8 @@ class Held(PluginError):
 
         `passing`: the holder has no name yet and may be a mount that ends by itself. `silent`: the
         holder is beyond this host's sight, and renewed its record that many seconds ago. `wait`:
-        it stopped renewing, and the folder is free in that many seconds unless it comes back.
+        it stopped renewing, and the folder is free in that many seconds unless it comes back; or it is a claim
+        that may withdraw.
         """
         self.owner = owner
         self.passing = passing

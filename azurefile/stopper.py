@@ -43,21 +43,30 @@ class Stopper:
         engine: Engine,
         target: Callable[[str], Path],
         forget: Callable[[Lease], None],
+        held: Callable[[str], bool],
         memory: StoppedMemory,
     ) -> None:
         """Unmount what is on `target` of a volume, then `forget` its lease and mount IDs.
 
+        `held` tells whether a volume has a lease again; the share can't, which may not have heard that one ended.
         `memory` keeps what is stopped until it is started again, in whichever life of the plugin.
         """
         self._memory = memory
         self._engine = engine
         self._target = target
         self._forget = forget
+        self._held = held
+        # The volumes of which is not known yet what is remembered.
+        self._undecided: set[str] = set()
+        self._deciding = threading.Lock()
 
     def stop(self, lease: Lease) -> None:
         """Kill, unmount, forget; the caller's thread then waits for the share."""
         started = time.monotonic()
         owner = lease.owner
+        with self._deciding:
+            earlier = self._another(owner)
+            self._undecided.add(owner.volume)
         while True:
             try:
                 killed, stopped = self._end(lease)
@@ -70,12 +79,27 @@ class Stopper:
             "stopped",
             extra=facts(owner) | {"reason": lease.lost, "ms": round((time.monotonic() - started) * 1000)},
         )
-        if lease.taken or not killed:
-            self._memory.forget(owner.volume)
-        else:
-            stopped = dataclasses.replace(stopped, started=self._starts(killed))
-            self._memory.keep(stopped)
+        remembered = None if lease.taken else earlier
+        if killed and not lease.taken and (earlier is None or self._comes_back(stopped)):
+            remembered = stopped = dataclasses.replace(stopped, started=self._starts(killed))
+        with self._deciding:
+            if remembered is None:
+                self._memory.forget(owner.volume)
+            else:
+                self._memory.keep(remembered)
+            self._undecided.discard(owner.volume)
+        if remembered is stopped:
             self._start_again(stopped, lease.store)
+
+    def _another(self, owner: Owner) -> Stopped | None:
+        """What another hold of an exclusive volume lost, and is still to be started again."""
+        remembered = self._memory.load(owner.volume)
+        return remembered if owner.exclusive and remembered and remembered.owner.lease != owner.lease else None
+
+    def _comes_back(self, stopped: Stopped) -> bool:
+        """Whether any of it is to be started again: what only helped for a moment takes no database's place."""
+        looked = [self._engine.look(container) for container in stopped.containers]
+        return stopped.restart or any(found is None or (found and has_restart_policy(found)) for found in looked)
 
     def _end(self, lease: Lease) -> tuple[set[str], Stopped]:
         """Kill, unmount, forget; returns the ids of what was killed, and what is remembered of it."""
@@ -186,11 +210,14 @@ class Stopper:
             if record.taken_by:
                 log.warning("not started again, the folder was taken", extra=facts(owner) | {"by": record.taken_by})
                 break
-            if self._superseded(owner):
+            with self._deciding:
+                undecided = owner.volume in self._undecided
+                superseded = not undecided and self._another(owner) is not None
+            if superseded:
                 log.warning("not started again, what had the folder since comes back", extra=facts(owner))
                 break
             # Perhaps for a moment, as a copy out of the container has it.
-            passed_on = _passed_on(record, owner)
+            passed_on = owner.exclusive and (undecided or self._held(owner.volume))
             waiting = [
                 c for c in waiting if self._wants_to_run(c, stopped) and (passed_on or not self._started(c, owner))
             ]
@@ -211,11 +238,6 @@ class Stopper:
         remembered = self._memory.load(owner.volume)
         if remembered is not None and remembered.owner.lease == owner.lease:
             self._memory.forget(owner.volume)
-
-    def _superseded(self, owner: Owner) -> bool:
-        """Whether an exclusive volume had another hold since, which was lost, too."""
-        remembered = self._memory.load(owner.volume)
-        return owner.exclusive and remembered is not None and remembered.owner.lease != owner.lease
 
     def _share_back(self, stopped: Stopped, store: LockStore) -> Record | None:
         """What the share says of the hold once it answers; None if the containers were removed meanwhile."""
@@ -258,11 +280,6 @@ def _dying(found: dict[str, Any], container: str, owner: Owner) -> bool:
     """Whether it is still the process that was killed. A pid says that only within one boot."""
     pids = [c.pid for c in owner.containers if c.id == container]
     return owner.boot == liveness.boot_id() and found["State"]["Pid"] in pids
-
-
-def _passed_on(record: Record, owner: Owner) -> bool:
-    """Whether an exclusive volume has another hold since: its record is written anew, and bears no mark."""
-    return owner.exclusive and record.in_force and record.owner.lease != owner.lease
 
 
 def _kill(owner: Owner) -> None:

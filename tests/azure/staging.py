@@ -43,6 +43,8 @@ class Staging(Clone):
 
     def __init__(self, folder: Path) -> None:
         """Clones into `folder`. Call `close`."""
+        # the machines' disk is made once for each change of what is built, and is none of an `up`'s time
+        prebuilt.ensure()
         self.machines = QemuRoom()
         self.shares = ServedShares(self.machines)
         self.azure = StandIn(folder / "cloud.json", machines=self.machines, shares=self.shares)

@@ -27,6 +27,8 @@ class LostHold:
         self.mounts = mounts
         self.forgotten: list[Lease] = []
         self.memory = StoppedMemory(mounts / "stopped")
+        self.copied = False
+        """Whether something else has the folder, as `docker cp` has it for a moment."""
 
     def run(self, name: str, restart: str = "unless-stopped") -> FakeContainer:
         container = FakeContainer(name, "dbs", restart=restart)
@@ -47,7 +49,10 @@ class LostHold:
             self.forgotten.append(lease)
             self.one.leases.drop(lease)
 
-        return Stopper(Engine(str(self.engine.path)), lambda name: self.mounts / name, forget, self.memory)
+        def held(volume: str) -> bool:
+            return self.copied or self.one.leases.of(volume) is not None
+
+        return Stopper(Engine(str(self.engine.path)), lambda name: self.mounts / name, forget, held, self.memory)
 
     def stop_and_die(self, monkeypatch: pytest.MonkeyPatch) -> Stopped:
         """The plugin stops what runs and ends while it waits for the share; returns what its next life finds."""

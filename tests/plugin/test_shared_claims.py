@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from azurefile import sharedstore
-from azurefile.errors import ShareError, ShareSilent
+from azurefile.errors import COMES_BACK, ShareError, ShareSilent
 from azurefile.held import Held
 from azurefile.owner import Owner
 from tests.plugin.shared import TAKEOVER, Machine, MemoryFolder, World
@@ -44,8 +44,11 @@ def test_of_two_claims_without_a_mutex_at_most_one_stays(
 ) -> None:
     folder.lock("mutex")
     overtake(one, monkeypatch, two.claim)
-    with pytest.raises(Held):
+    with pytest.raises(Held) as refused:
         one.claim()
+    # the other may see this one and withdraw, too, so both try again
+    assert 0 < refused.value.wait < 1
+    assert COMES_BACK in str(refused.value)
     assert one.leases.of("dbs") is None
     assert two.leases.of("dbs") is not None
 

@@ -10,6 +10,7 @@ import pytest
 
 from azurefile import stopper
 from azurefile.engine import Engine
+from azurefile.lease import Lease
 from azurefile.stoppedmemory import Stopped
 from azurefile.stopper import Stopper
 from azurefile.store import Record
@@ -161,34 +162,29 @@ def test_a_start_that_fails_is_tried_again(hold: LostHold) -> None:
 
 
 def test_a_start_that_fails_after_its_mount_is_tried_again(hold: LostHold) -> None:
-    """The hold that it had for a moment is given back by then."""
+    """The hold that it had for a moment is given back by then, of which the share need not have heard."""
     hold.run("mydb")
     hold.engine.failing = 10_000
     thread = hold.lose()
     eventually(lambda: assert_tried(hold))
-    _give_to_another(hold, released="2020-01-01T00:00:00Z")
+    file = f"{hold.lease.owner.key}.json"
+    record = json.loads(hold.folder.files[file][0]) | {"lease": "another", "released": None}
+    hold.folder.files[file] = (json.dumps(record).encode(), hold.world.now)
     thread.join(0.3)
     hold.engine.failing = 0
     thread.join(60)
     assert hold.engine.started == ["mydb"]
 
 
-def _give_to_another(hold: LostHold, *, released: str | None) -> None:
-    file = f"{hold.lease.owner.key}.json"
-    record = json.loads(hold.folder.files[file][0]) | {"lease": "another", "released": released}
-    hold.folder.files[file] = (json.dumps(record).encode(), hold.world.now)
-
-
 def test_a_mount_that_passes_keeps_no_database_down(hold: LostHold) -> None:
     """As `docker cp` makes one before the container is started again."""
     mydb = hold.run("mydb")
     thread = _lose_with_the_share(hold)
-    _give_to_another(hold, released=None)
-    hold.world.share_down = False
+    hold.copied, hold.world.share_down = True, False
     thread.join(0.5)
     assert thread.is_alive()
     assert hold.engine.started == []
-    _give_to_another(hold, released="2020-01-01T00:00:00Z")
+    hold.copied = False
     thread.join(60)
     assert hold.engine.started == [mydb.name]
     assert_settled(hold)
@@ -198,11 +194,45 @@ def test_what_another_container_goes_on_with_is_left_to_it(hold: LostHold, monke
     monkeypatch.setattr(stopper, "_START_SECONDS", 0.2)
     hold.run("mydb")
     thread = _lose_with_the_share(hold)
-    _give_to_another(hold, released=None)
-    hold.world.share_down = False
+    hold.copied, hold.world.share_down = True, False
     thread.join(60)
     assert hold.engine.started == []
     # it is not tried after a later outage, either
+    assert_settled(hold)
+
+
+@pytest.mark.parametrize("ended", ["by itself", "with its hold"])
+def test_what_helped_for_a_moment_and_was_lost_too_takes_no_databases_place(
+    hold: LostHold, monkeypatch: pytest.MonkeyPatch, ended: str
+) -> None:
+    mydb = hold.run("mydb")
+    plugin = hold.plugin()
+    hold.world.share_down = True
+    hold.lease.lost = "no renewal for 30 s"
+    first = threading.Thread(target=plugin.stop, args=(hold.lease,), daemon=True)
+    first.start()
+    eventually(lambda: _assert_given_up(hold))
+    hold.copied, hold.world.share_down = True, False
+    later = hold.one.claim()
+    if ended == "with its hold":
+        hold.run("backup", restart="no")
+    forget = plugin._forget
+
+    def slowly(lease: Lease) -> None:
+        # who waits to start mydb looks meanwhile
+        time.sleep(0.5)
+        hold.world.share_down = True
+        forget(lease)
+
+    monkeypatch.setattr(plugin, "_forget", slowly)
+    later.lost, hold.copied = "no renewal for 30 s", False
+    second = threading.Thread(target=plugin.stop, args=(later,), daemon=True)
+    second.start()
+    eventually(lambda: _assert_remembered(hold, later))
+    hold.world.share_down = False
+    second.join(60)
+    first.join(60)
+    assert hold.engine.started == [mydb.name]
     assert_settled(hold)
 
 
@@ -282,3 +312,15 @@ def test_a_process_that_ends_just_before_it_is_killed_is_fine(hold: LostHold, mo
     eventually(lambda: _assert_forgotten(hold))
     hold.engine.silent = False
     thread.join(60)
+
+
+def _assert_given_up(hold: LostHold) -> None:
+    assert hold.forgotten == [hold.lease]
+
+
+def _assert_remembered(hold: LostHold, later: Lease) -> None:
+    """The next life of the plugin has the earlier hold to go on with."""
+    remembered = hold.memory.load("dbs")
+    assert hold.forgotten == [hold.lease, later]
+    assert remembered is not None
+    assert remembered.owner.lease == hold.lease.owner.lease
