@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from azurefile import liveness, mounts
 from azurefile.engine import Engine, has_restart_policy
@@ -26,6 +26,8 @@ from azurefile.stoppedmemory import Stopped, StoppedMemory
 from azurefile.store import LockStore, Record
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _DEATH_SECONDS = 5.0
 _ASK_SECONDS = 0.5
@@ -56,71 +58,68 @@ class Stopper:
         self._target = target
         self._forget = forget
         self._held = held
-        # The volumes of which is not known yet what is remembered.
-        self._undecided: set[str] = set()
-        self._deciding = threading.Lock()
 
     def stop(self, lease: Lease) -> None:
         """Kill, unmount, forget; the caller's thread then waits for the share."""
         started = time.monotonic()
         owner = lease.owner
-        with self._deciding:
-            earlier = self._another(owner)
-            self._undecided.add(owner.volume)
-        while True:
-            try:
-                killed, stopped = self._end(lease)
-                break
-            except Exception:
-                # Such as a host without a thread left: nobody else stops what writes under a lost lease.
-                log.exception("not stopped, it is tried again", extra=facts(owner))
-                time.sleep(_RETRY_SECONDS)
+        stopped = _insist("not stopped, it is tried again", owner, lambda: self._end(lease))
         log.error(
             "stopped",
             extra=facts(owner) | {"reason": lease.lost, "ms": round((time.monotonic() - started) * 1000)},
         )
-        remembered = None if lease.taken else earlier
-        if killed and not lease.taken and (earlier is None or self._comes_back(stopped)):
-            remembered = stopped = dataclasses.replace(stopped, started=self._starts(killed))
-        with self._deciding:
-            if remembered is None:
-                self._memory.forget(owner.volume)
-            else:
-                self._memory.keep(remembered)
-            self._undecided.discard(owner.volume)
-        if remembered is stopped:
-            self._start_again(stopped, lease.store)
+        if lease.taken:
+            self._memory.forget(owner.volume)
+            return
+        decided = _insist("not started again yet", owner, lambda: self._decided(stopped))
+        # What an earlier hold left has a thread that waits for it.
+        if decided.owner.lease == owner.lease:
+            self._start_again(decided, lease.store)
 
-    def _another(self, owner: Owner) -> Stopped | None:
-        """What another hold of an exclusive volume lost, and is still to be started again."""
-        remembered = self._memory.load(owner.volume)
-        return remembered if owner.exclusive and remembered and remembered.owner.lease != owner.lease else None
-
-    def _comes_back(self, stopped: Stopped) -> bool:
-        """Whether any of it is to be started again: what only helped for a moment takes no database's place."""
-        looked = [self._engine.look(container) for container in stopped.containers]
-        return stopped.restart or any(found is None or (found and has_restart_policy(found)) for found in looked)
-
-    def _end(self, lease: Lease) -> tuple[set[str], Stopped]:
-        """Kill, unmount, forget; returns the ids of what was killed, and what is remembered of it."""
+    def _end(self, lease: Lease) -> Stopped:
+        """Kill, unmount, forget; returns what is remembered of it."""
         owner = lease.owner
         killed = {c.id for c in owner.containers if not c.dead()}
-        before = self._memory.load(owner.volume)
-        if before is not None and (before.owner.lease == owner.lease or not owner.exclusive):
-            # Killed by the plugin's last life, which ended before it was done; not for an earlier hold.
+        before, earlier = self._memory.load(owner.volume), None
+        if before is not None and owner.exclusive and before.owner.lease != owner.lease:
+            earlier = before
+        elif before is not None:
+            # Killed by the plugin's last life, which ended before it was done.
             killed |= set(before.containers)
-        self._memory.save(lease, killed)
+            earlier = before.earlier
+        self._memory.save(lease, killed, earlier)
         kills = self._kill(killed)
         over = threading.Event()
-        asking = threading.Thread(target=self._kill_others, args=(lease, killed, over), name="others", daemon=True)
+        asking = threading.Thread(
+            target=self._kill_others, args=(lease, killed, earlier, over), name="others", daemon=True
+        )
         asking.start()
         self._cut(owner, kills, asking)
         if asking.is_alive():
             log.error("engine does not answer, what it has not named goes on", extra=facts(owner))
         over.set()
-        stopped = self._memory.save(lease, killed)
+        stopped = self._memory.save(lease, killed, earlier)
         self._forget(lease)
-        return killed, stopped
+        return dataclasses.replace(stopped, started=self._starts(killed))
+
+    def _decided(self, stopped: Stopped) -> Stopped:
+        """What is to be started again; what only helped for a moment takes no database's place."""
+        earlier = stopped.earlier
+        decided = earlier if earlier and not self._comes_back(stopped) else dataclasses.replace(stopped, earlier=None)
+        if decided.containers:
+            self._memory.keep(decided)
+        else:
+            self._memory.forget(decided.owner.volume)
+        return decided
+
+    def _comes_back(self, stopped: Stopped) -> bool:
+        """Whether any of it is to be started again; waits until the engine says so."""
+        for container in stopped.containers:
+            while (found := self._engine.look(container)) is None:
+                time.sleep(_RETRY_SECONDS)
+            if found and (stopped.restart or has_restart_policy(found)):
+                return True
+        return False
 
     def interrupted(self, volume: str) -> Stopped | None:
         """What the plugin was about to stop, or had not started again, when its last life ended."""
@@ -129,7 +128,12 @@ class Stopper:
     def resume(self, stopped: Stopped, store: LockStore) -> None:
         """Start again what the plugin's last life stopped, once the share is back."""
         log.info("stopped by the plugin's last life", extra=facts(stopped.owner))
-        threading.Thread(target=self._start_again, args=(stopped, store), name="start", daemon=True).start()
+
+        def start() -> None:
+            decided = _insist("not started again yet", stopped.owner, lambda: self._decided(stopped))
+            self._start_again(decided, store)
+
+        threading.Thread(target=start, name="start", daemon=True).start()
 
     def _starts(self, containers: Iterable[str]) -> dict[str, str]:
         """When each was started, as far as the engine says."""
@@ -142,7 +146,7 @@ class Stopper:
             kill.start()
         return kills
 
-    def _kill_others(self, lease: Lease, killed: set[str], over: threading.Event) -> None:
+    def _kill_others(self, lease: Lease, killed: set[str], earlier: Stopped | None, over: threading.Event) -> None:
         """Kill what has no name here yet: the engine is asked until it answers, or is not waited for any more."""
         owner = lease.owner
         while (using := self._engine.using(owner.volume)) is None:
@@ -155,7 +159,7 @@ class Stopper:
         ended = {c.id for c in owner.containers if c.dead()} if owner.exclusive else set()
         others = set(using) - killed - ended
         killed |= others
-        self._memory.save(lease, killed)
+        self._memory.save(lease, killed, earlier)
         for kill in self._kill(others):
             kill.join()
 
@@ -183,17 +187,8 @@ class Stopper:
             log.error("not unmounted", extra={"target": target, "error": error})
 
     def _start_again(self, stopped: Stopped, store: LockStore) -> None:
-        """Go on until it is settled what becomes of the containers: nobody else starts them."""
-        level = logging.ERROR
-        while True:
-            try:
-                self._start_once_back(stopped, store)
-                break
-            except Exception:
-                # Such as a host without a thread left.
-                log.log(level, "not started again yet", extra=facts(stopped.owner), exc_info=True)
-                level = logging.DEBUG
-                time.sleep(_RETRY_SECONDS)
+        """Go on until it is settled what becomes of the containers."""
+        _insist("not started again yet", stopped.owner, lambda: self._start_once_back(stopped, store))
 
     def _start_once_back(self, stopped: Stopped, store: LockStore) -> None:
         """Wait for the share; whether the folder is still free is decided by the Mount.
@@ -202,18 +197,20 @@ class Stopper:
         """
         owner = stopped.owner
         waiting = list(stopped.containers)
-        end: float | None = None
+        # Less what is spent while the share answers.
+        left = _START_SECONDS
         while waiting:
             record = self._share_back(stopped, store)
             if record is None:
                 break
+            answered = time.monotonic()
             if record.taken_by:
                 log.warning("not started again, the folder was taken", extra=facts(owner) | {"by": record.taken_by})
                 break
-            with self._deciding:
-                undecided = owner.volume in self._undecided
-                superseded = not undecided and self._another(owner) is not None
-            if superseded:
+            remembered = self._memory.load(owner.volume)
+            another = owner.exclusive and remembered is not None and remembered.owner.lease != owner.lease
+            undecided = another and remembered is not None and remembered.earlier is not None
+            if another and not undecided:
                 log.warning("not started again, what had the folder since comes back", extra=facts(owner))
                 break
             # Perhaps for a moment, as a copy out of the container has it.
@@ -221,8 +218,7 @@ class Stopper:
             waiting = [
                 c for c in waiting if self._wants_to_run(c, stopped) and (passed_on or not self._started(c, owner))
             ]
-            end = end or time.monotonic() + _START_SECONDS
-            if waiting and time.monotonic() > end:
+            if waiting and left <= 0:
                 if passed_on:
                     log.warning("not started again, another container has the folder", extra=facts(owner))
                     break
@@ -231,6 +227,7 @@ class Stopper:
                 return
             if waiting:
                 time.sleep(_RETRY_SECONDS if passed_on else _RESTART_SECONDS)
+                left -= 0 if undecided else time.monotonic() - answered
         self._settled(owner)
 
     def _settled(self, owner: Owner) -> None:
@@ -294,3 +291,16 @@ def _record(owner: Owner, store: LockStore) -> Record | None:
         return store.read(owner.key) or Record(owner)
     except PluginError:
         return None
+
+
+def _insist(said: str, owner: Owner, work: Callable[[], T]) -> T:
+    """Go on until it is done: nobody else stops what writes under a lost lease, or starts it again."""
+    level = logging.ERROR
+    while True:
+        try:
+            return work()
+        except Exception:
+            # Such as a host without a thread left.
+            log.log(level, said, extra=facts(owner), exc_info=True)
+            level = logging.DEBUG
+            time.sleep(_RETRY_SECONDS)

@@ -35,7 +35,7 @@ class MachinePlugin:
     """One build of the plugin, installed in as many machines as a test wants."""
 
     def __init__(self, folder: Path, runtime: type[Runtime]) -> None:
-        """Builds it on this machine's engine; `folder` holds the archive (150 MB), `runtime` the machines."""
+        """Builds it on this machine's engine; `folder` holds the archive (90 MB), `runtime` the machines."""
         self._runtime = runtime
         images.base("bookworm")
         self.archive = build_archive(Docker(), folder)

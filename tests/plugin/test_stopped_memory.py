@@ -2,10 +2,12 @@
 
 import dataclasses
 import json
+from typing import Any
 
 import pytest
 
 from azurefile import stopper
+from azurefile.engine import Engine
 from azurefile.stoppedmemory import Stopped
 from azurefile.stopper import Stopper
 from tests.plugin.fake_engine import FakeContainer
@@ -99,6 +101,42 @@ def test_what_a_later_hold_stopped_is_not_forgotten_with_the_earlier(
     remembered = hold.memory.load("dbs")
     assert remembered is not None
     assert remembered.owner.lease == later.owner.lease
+
+
+@pytest.mark.parametrize("restart", ["no", "always"])
+def test_a_second_stop_that_the_plugin_did_not_survive_loses_nothing_of_the_first(
+    hold: LostHold, monkeypatch: pytest.MonkeyPatch, restart: str
+) -> None:
+    hold.run("mydb")
+    hold.stop_and_die(monkeypatch)
+    hold.world.share_down = False
+    later = hold.one.claim()
+    helper = hold.run("helper", restart=restart)
+    later.owner.containers = [known(helper)]
+    later.lost = "no renewal for 30 s"
+
+    def kill_and_die(*_: object) -> None:
+        helper.kill()
+        raise SystemExit
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Stopper, "_kill", kill_and_die)
+        with pytest.raises(SystemExit):
+            hold.plugin().stop(later)
+    hold.one.leases.drop(later)
+    plugin = hold.plugin()
+    stopped = plugin.interrupted("dbs")
+    assert stopped is not None
+    # who says what it is may be asked in vain at first
+    look, unanswered = Engine.look, [1, 2]
+
+    def look_twice(engine: Engine, container: str) -> dict[str, Any] | None:
+        return None if unanswered and unanswered.pop() else look(engine, container)
+
+    monkeypatch.setattr(Engine, "look", look_twice)
+    plugin.resume(stopped, hold.one.store)
+    eventually(lambda: assert_settled(hold))
+    assert hold.engine.started == (["mydb"] if restart == "no" else ["helper"])
 
 
 def test_a_stop_that_the_plugin_did_not_survive_is_ended_by_its_next_life(
