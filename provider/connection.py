@@ -140,6 +140,8 @@ class EngineConnection:
                         with self._request(method, path, timeout, query) as again:
                             yield again
                         return
+                if "is too new" in said:
+                    said = f"it is older than 20.10, which this needs: upgrade it ({said})"
                 refused = NotThereError if answer.status == http.client.NOT_FOUND else EngineError
                 raise refused(f"the Docker engine {self._where} answered: {said}")
             yield answer

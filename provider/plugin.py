@@ -119,13 +119,16 @@ def _bring_about(engine: DockerClient, props: Props, running: list[Listed]) -> N
         with _made_ready(engine, props) as make:
             if found is not None:
                 pause.stop_users(engine, driver)
+            made = False
             try:
                 if found is not None:
                     _remove(engine, driver)
                 make()
+                made = True
                 _set_and_enable(engine, driver, wanted)
             except (DockerException, Failure) as error:
-                if found is None:
+                # another user or machine, whom no turn keeps away, may have made it meanwhile
+                if found is None and made:
                     _remove_half_made(engine, driver)
                 raise _not_installed(engine, driver, error) from error
         if found is None:

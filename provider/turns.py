@@ -1,4 +1,4 @@
-"""Stacks of this machine take turns at what they share on an engine."""
+"""Stacks of one user of this machine take turns at what they share on an engine."""
 
 from __future__ import annotations
 

@@ -19,6 +19,7 @@ RESERVED_FAMILIES = ("innodb_data", "innodb_log_group", "skip_")
 # what the entrypoint needs, and what keeps accounts with FILE from the passwords that mysqld reads
 OPTIONS_OF_IMAGE = (
     "basedir", "chroot", "daemonize", "early_plugin_load", "no_defaults", "plugin_dir", "secure_file_priv",
+    "validate_config",
 )  # fmt: skip
 FAMILIES_OF_IMAGE = ("defaults_", "initialize", "keyring_migration", "plugin_load")
 # what runs besides the databases in the composition demo, and what each is
@@ -71,6 +72,12 @@ def _option_of_mysqld(name: str) -> str:
         raise ValueError("this one is set here already, and another value would lose data or lock everybody out")
     if folded in OPTIONS_OF_IMAGE or folded.startswith(FAMILIES_OF_IMAGE):
         raise ValueError("this one is the image's own, and another value would break what it does; leave it out")
+    return name
+
+
+def _plugin_name(name: str) -> str:
+    if name == "local":
+        raise ValueError("Docker's own driver has that name, and every volume without a plugin")
     return name
 
 
@@ -132,6 +139,7 @@ Prefix = Annotated[
 ]
 PluginName = Annotated[
     str,
+    AfterValidator(_plugin_name),
     Field(json_schema_extra={"pattern": PLUGIN}),
     form(
         PLUGIN,

@@ -87,10 +87,7 @@ class VolumeSettings(Section):
         for own in {"share", "folder", "remotepath", "exclusive"} & {k.lower() for k in self.options}:
             setting = "folder" if own == "remotepath" else own
             raise ValueError(f"options.{own} is not taken here: write {setting} beside options")
-        spelled: dict[str, str] = {}
-        for key in self.options:
-            if (other := spelled.setdefault(key.lower(), key)) != key:
-                raise ValueError(f"options.{key} is options.{other}, in another spelling: leave one out")
+        _check_spelling({key: key.lower() for key in self.options})
         for key, value in self.options.items():
             text = str(value).lower() if isinstance(value, bool) else str(value)
             try:
@@ -98,6 +95,13 @@ class VolumeSettings(Section):
             except ValueError as error:
                 raise ValueError(f"options.{key}: {text!r}: {error}") from error
         return self
+
+
+def _check_spelling(plain: dict[str, str]) -> None:
+    spelled: dict[str, str] = {}
+    for key, same in plain.items():
+        if (other := spelled.setdefault(same, key)) != key:
+            raise ValueError(f"options.{key} is options.{other}, in another spelling: leave one out")
 
 
 class UserSettings(Section):
@@ -139,6 +143,12 @@ class DatabaseSettings(Section):
     options: dict[ServerOption, str | int | float | bool] = Field(
         default={}, description="Options of mysqld, such as innodb_buffer_pool_size: 256M."
     )
+
+    @model_validator(mode="after")
+    def _options_are_given_once(self) -> DatabaseSettings:
+        # as mysqld reads them
+        _check_spelling({key: key.replace("-", "_").removeprefix("loose_") for key in self.options})
+        return self
 
 
 class ImagesSettings(Section):

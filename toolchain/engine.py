@@ -14,8 +14,9 @@ from pathlib import Path
 
 from toolchain import cache, packages
 from toolchain.progress import ToolchainError, say
+from toolchain.stackfile import SOCKETS
 
-SOCKET = "/var/run/docker.sock"
+SOCKET = SOCKETS[0]
 LOG = Path("/var/log/dockerd.log")
 START_SECONDS = 90
 SYSTEM_PATH = ("/usr/local/sbin", "/usr/sbin", "/sbin")
@@ -28,6 +29,8 @@ HEEDED = re.compile(
 )
 # a header of Podman's, by which its clients tell it from Docker's engine
 PODMAN = b"libpod-api-version:"
+# what an engine offers (docs.docker.com/reference/api/engine), and what the one of 20.10 does
+API, OLDEST_API = re.compile(rb"(?i)\r\napi-version: 1\.(\d+)"), 41
 # pid files of processes that a kill or a crash left behind keep the next engine from starting
 PID_FILES = {
     "dockerd": Path("/var/run/docker.pid"),
@@ -47,7 +50,7 @@ def ensure() -> None:
     path = host.removeprefix("unix://") or SOCKET
     if _answers(path):
         return
-    if host:
+    if host and path not in SOCKETS:
         raise ToolchainError(f"no Docker engine answers at DOCKER_HOST={host}: start it, or unset it")
     if os.geteuid() != 0:
         raise ToolchainError(
@@ -109,6 +112,8 @@ def _answers(path: str) -> bool:
             f"what answers at {path} is Podman, which has no volume plugins: this needs Docker's engine (DOCKER_HOST "
             "names the socket of one)"
         )
+    if (told := API.search(answer)) and int(told[1]) < OLDEST_API:
+        raise ToolchainError(f"the Docker engine at {path} is older than 20.10, which this needs: upgrade it")
     return answer.split(b" ")[1:2] == [b"200"]
 
 

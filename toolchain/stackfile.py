@@ -7,12 +7,16 @@ from pathlib import Path
 
 from toolchain.progress import ToolchainError
 
+# where an engine has its socket by default
+SOCKETS = ("/var/run/docker.sock", "/run/docker.sock")
+
 
 def runs_here(checkout: Path, stack: str) -> bool:
     """Whether the stack's host is the engine that this machine has by default; in doubt it is."""
     host = _setting(checkout, stack, "host")
+    named = re.search(r"\bsocket[\"']?:\s*[\"']?(/[^\s\"',}]*)", host)
     # a socket of its own is somebody's own engine
-    return _kind(host) not in ("ssh", "azure") and not re.search(r"\bsocket[\"']?:\s*[\"']?/", host)
+    return _kind(host) not in ("ssh", "azure") and (named is None or named[1] in SOCKETS)
 
 
 def is_on_azure(checkout: Path, stack: str) -> bool:
@@ -48,9 +52,9 @@ def text_of(file: Path) -> str:
 
 
 def _setting(checkout: Path, stack: str, name: str) -> str:
-    """What the stack's file has for a setting, as it is written there, without its comments' lines."""
-    text = text_of(checkout / f"Pulumi.{stack}.yaml")
-    lines = "\n".join(line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#"))
+    """What the stack's file has for a setting, as it is written there, without its comments."""
+    text = re.sub(r"(^|[ \t])#.*", "", text_of(checkout / f"Pulumi.{stack}.yaml"), flags=re.MULTILINE)
+    lines = "\n".join(line for line in text.splitlines() if line.strip())
     config = _below("", "config", lines)
     # the project's name before a key may be left out
     key = f"(?:datadocker:)?{name}"

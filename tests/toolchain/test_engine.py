@@ -84,9 +84,17 @@ def test_the_engine_that_a_stack_stands_on_has_to_answer_before_it_is_destroyed(
         engine.require(["ssh://ops@box:22", f"unix://{tmp_path}/none.sock"])
 
 
-def test_without_being_root_a_missing_engine_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.parametrize("named", [False, True])
+def test_without_being_root_a_missing_engine_is_said(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, named: bool
+) -> None:
+    socket_path = str(tmp_path / "none.sock")
     monkeypatch.delenv("DOCKER_HOST", raising=False)
-    monkeypatch.setattr(engine, "SOCKET", str(tmp_path / "none.sock"))
+    if named:
+        # the default one by its name is no engine of somebody's own
+        monkeypatch.setenv("DOCKER_HOST", f"unix://{socket_path}")
+    monkeypatch.setattr(engine, "SOCKET", socket_path)
+    monkeypatch.setattr(engine, "SOCKETS", (socket_path,))
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(
         ToolchainError, match=r"start it .*, install it .*, or, for a new stack, .* \(DOCKER_HOST=unix://…\)$"
@@ -170,18 +178,27 @@ def test_a_service_that_does_not_start_is_not_waited_for(monkeypatch: pytest.Mon
         engine._start()
 
 
-def test_podman_is_not_taken_for_an_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    path = tmp_path / "podman.sock"
+@pytest.mark.parametrize(
+    ("headers", "said"),
+    [
+        (b"Api-Version: 1.41\r\nLibpod-Api-Version: 4.3.1", "what answers at .*docker.sock is Podman, which has no "),
+        (b"Api-Version: 1.40\r\nServer: Docker", "the Docker engine at .*docker.sock is older than 20.10, which this"),
+    ],
+)
+def test_an_engine_that_this_can_not_work_with_is_said_before_anything_is_built(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, headers: bytes, said: str
+) -> None:
+    path = tmp_path / "docker.sock"
     monkeypatch.setenv("DOCKER_HOST", f"unix://{path}")
     with socket.create_server(str(path), family=socket.AF_UNIX) as server, ThreadPoolExecutor() as beside:
 
         def answer() -> None:
             with server.accept()[0] as asked:
                 asked.recv(4096)
-                asked.sendall(b"HTTP/1.0 200 OK\r\nApi-Version: 1.41\r\nLibpod-Api-Version: 4.3.1\r\n\r\nOK")
+                asked.sendall(b"HTTP/1.0 200 OK\r\n" + headers + b"\r\n\r\nOK")
 
         for ask in (engine.check_permission, engine.ensure):
             answered = beside.submit(answer)
-            with pytest.raises(ToolchainError, match=r"^what answers at .*podman.sock is Podman, which has no volume"):
+            with pytest.raises(ToolchainError, match=f"^{said}"):
                 ask()
             answered.result()

@@ -60,6 +60,8 @@ class PluginEngine(FakeEngine):
         self.broken = ""
         # the build that can't be enabled
         self.failing = ""
+        # whether somebody else makes it right before it is made
+        self.overtaken = False
 
     def has(self, description: str = OURS, *, enabled: bool = True, defaults: str = "protocol=local") -> None:
         self.plugin = {
@@ -111,6 +113,9 @@ class PluginEngine(FakeEngine):
     def _plugins(self, method: str, name: str, action: str, query: dict[str, str], body: bytes) -> tuple[int, bytes]:
         if not name:
             return json_answer([p for p in (self.neighbour, self.plugin) if p])
+        if name == "create" and self.overtaken:
+            self.has()
+            return json_answer({"message": "plugin azurefile already exists"}, 409)
         if name == "create":
             with tarfile.open(fileobj=io.BytesIO(body)) as archive:
                 config = archive.extractfile("config.json")

@@ -101,6 +101,13 @@ def test_an_engine_that_does_not_take_our_version_any_more_is_asked_by_its_oldes
         assert engine.asked[-1].startswith("/v1.100/containers/json")
 
 
+def test_an_engine_that_is_too_old_is_to_be_upgraded(engine: FakeEngine) -> None:
+    said = b'{"message": "client version 1.41 is too new. Maximum supported API version is 1.40"}'
+    engine.respond = lambda *asked: (400, said)  # type: ignore[method-assign]
+    with pytest.raises(EngineError, match=r"answered: it is older than 20\.10, which this needs: upgrade it "):
+        EngineConnection(engine.path).ping()
+
+
 def test_what_is_too_old_is_said_where_no_version_helps(engine: FakeEngine) -> None:
     engine.answers["/version"] = {"ApiVersion": "1.41", "MinAPIVersion": "1.9"}
     engine.respond = lambda *asked: (400, b'{"message": "x is too old"}') if "/broken" in asked[1] else None  # type: ignore[method-assign]

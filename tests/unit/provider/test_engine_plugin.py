@@ -230,6 +230,16 @@ def test_a_first_installation_that_fails_leaves_no_plugin(engine: PluginEngine, 
     assert engine.plugin is None
 
 
+def test_one_that_somebody_else_made_meanwhile_stays(engine: PluginEngine) -> None:
+    """Of another user, or on another machine: no turn keeps them away."""
+    engine.overtaken = True
+    with pytest.raises(Failure, match=r"plugin azurefile was not installed: .* already exists; say up again"):
+        create(engine)
+    assert engine.plugin is not None
+    assert engine.plugin["Enabled"]
+    create(engine)
+
+
 @pytest.mark.parametrize(
     ("there", "differs"),
     [

@@ -104,6 +104,7 @@ def test_nothing_at_all_but_the_demos_volumes_is_right() -> None:
         ({"volmues": []}, "volmues: no such setting; did you mean volumes?"),
         ({"prefix": "Two_"}, "prefix: 'Two_': should be lowercase letters, digits and single hyphens, such as two-"),
         ({"plugin": {"name": "My"}}, "plugin.name: 'My': should be lowercase letters"),
+        ({"plugin": {"name": "local"}}, "plugin.name: 'local': Docker's own driver has that name"),
         ({"plugin": {"root": "x"}}, "plugin.root: 'x': should be an absolute path of letters"),
         ({"host": {"kind": "lokal"}}, "host.kind: 'lokal': should be local or ssh"),
         ({"host": {}}, "host.kind: is missing; should be local or ssh"),
