@@ -58,6 +58,9 @@ class Stopper:
         self._target = target
         self._forget = forget
         self._held = held
+        # The lost holds whose containers a thread waits to start.
+        self._starting: set[str] = set()
+        self._guard = threading.Lock()
 
     def stop(self, lease: Lease) -> None:
         """Kill, unmount, forget; the caller's thread then waits for the share."""
@@ -72,9 +75,7 @@ class Stopper:
             self._memory.forget(owner.volume)
             return
         decided = _insist("not started again yet", owner, lambda: self._decided(stopped))
-        # What an earlier hold left has a thread that waits for it.
-        if decided.owner.lease == owner.lease:
-            self._start_again(decided, lease.store)
+        self._start_again(decided, lease.store)
 
     def _end(self, lease: Lease) -> Stopped:
         """Kill, unmount, forget; returns what is remembered of it."""
@@ -187,8 +188,14 @@ class Stopper:
             log.error("not unmounted", extra={"target": target, "error": error})
 
     def _start_again(self, stopped: Stopped, store: LockStore) -> None:
-        """Go on until it is settled what becomes of the containers."""
+        """Go on until it is settled what becomes of the containers, unless another thread does for this hold."""
+        hold = stopped.owner.lease
+        with self._guard:
+            if hold in self._starting:
+                return
+            self._starting.add(hold)
         _insist("not started again yet", stopped.owner, lambda: self._start_once_back(stopped, store))
+        self._starting.discard(hold)
 
     def _start_once_back(self, stopped: Stopped, store: LockStore) -> None:
         """Wait for the share; whether the folder is still free is decided by the Mount.

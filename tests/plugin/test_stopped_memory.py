@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import threading
 from typing import Any
 
 import pytest
@@ -103,9 +104,10 @@ def test_what_a_later_hold_stopped_is_not_forgotten_with_the_earlier(
     assert remembered.owner.lease == later.owner.lease
 
 
+@pytest.mark.parametrize("rebooted", [True, False])
 @pytest.mark.parametrize("restart", ["no", "always"])
 def test_a_second_stop_that_the_plugin_did_not_survive_loses_nothing_of_the_first(
-    hold: LostHold, monkeypatch: pytest.MonkeyPatch, restart: str
+    hold: LostHold, monkeypatch: pytest.MonkeyPatch, restart: str, rebooted: bool
 ) -> None:
     hold.run("mydb")
     hold.stop_and_die(monkeypatch)
@@ -123,7 +125,6 @@ def test_a_second_stop_that_the_plugin_did_not_survive_loses_nothing_of_the_firs
         patch.setattr(Stopper, "_kill", kill_and_die)
         with pytest.raises(SystemExit):
             hold.plugin().stop(later)
-    hold.one.leases.drop(later)
     plugin = hold.plugin()
     stopped = plugin.interrupted("dbs")
     assert stopped is not None
@@ -134,7 +135,11 @@ def test_a_second_stop_that_the_plugin_did_not_survive_loses_nothing_of_the_firs
         return None if unanswered and unanswered.pop() else look(engine, container)
 
     monkeypatch.setattr(Engine, "look", look_twice)
-    plugin.resume(stopped, hold.one.store)
+    if rebooted:
+        hold.one.leases.drop(later)
+        plugin.resume(stopped, hold.one.store)
+    else:
+        threading.Thread(target=plugin.stop, args=(later,), daemon=True).start()
     eventually(lambda: assert_settled(hold))
     assert hold.engine.started == (["mydb"] if restart == "no" else ["helper"])
 
