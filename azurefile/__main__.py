@@ -60,16 +60,11 @@ def main() -> int:
     try:
         _check_state(arguments.state)
         if arguments.command == "prepare":
-            from azurefile.rootfolder import prepare
-
-            if "ENGINE" in os.environ:
-                _check_engine(arguments.engine)
-            prepare(Path(arguments.root), arguments.state)
+            _prepare(arguments)
         elif arguments.command == "install":
             from azurefile.install import install
-            from azurefile.rootfolder import prepare
 
-            prepare(Path(arguments.root), arguments.state)
+            _prepare(arguments)
             if "CONFIG" not in os.environ:
                 raise PluginError("install: the variable CONFIG is not set: it is the plugin's config.json")
             install(arguments.engine, arguments.name, os.environ["CONFIG"])
@@ -153,6 +148,14 @@ def _serve(arguments: argparse.Namespace) -> None:
 
 def _nothing(_: int) -> None:
     pass
+
+
+def _prepare(arguments: argparse.Namespace) -> None:
+    from azurefile.rootfolder import prepare
+
+    if "ENGINE" in os.environ:
+        _check_engine(arguments.engine)
+    prepare(Path(arguments.root), arguments.state)
 
 
 def _check_engine(path: str) -> None:

@@ -116,7 +116,7 @@ def _bring_about(engine: DockerClient, props: Props, running: list[Listed]) -> N
         found = _find(engine, driver)
     wanted = _wanted(engine, found, props)
     if found is None or not (_is_build(found, props) or (found["Enabled"] and _is_newer(engine, found, props))):
-        with _made_ready(engine, props) as make:
+        with _made_ready(engine, props, found) as make:
             if found is not None:
                 pause.stop_users(engine, driver)
             made = False
@@ -157,11 +157,16 @@ def _not_installed(engine: DockerClient, driver: str, error: Exception) -> Failu
 
 
 @contextmanager
-def _made_ready(engine: DockerClient, props: Props) -> Iterator[Callable[[], None]]:
+def _made_ready(engine: DockerClient, props: Props, found: Listed | None) -> Iterator[Callable[[], None]]:
     """Yields what makes the plugin, not enabled, once all has been done that stops and removes nothing."""
+    there = props["engine"]["url"].startswith("ssh:")
+    if there and found is None:
+        # it prepares all by itself, and nothing has to make way before
+        yield lambda: _create_there(engine, props)
+        return
     # the plugin's mount needs its folder on the host, which this makes, and the plugin the engine's socket
     with ran(engine, props["image"], props["root"], "prepare", socket=props["socket"]) as container:
-        if props["engine"]["url"].startswith("ssh:"):
+        if there:
             yield lambda: _create_there(engine, props)
             return
         with tempfile.TemporaryFile() as archive:

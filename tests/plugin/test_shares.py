@@ -46,15 +46,16 @@ def test_prepare_makes_the_folders_with_their_modes(tmp_path: Path) -> None:
     assert mode(root) == 0o711
 
 
-def test_prepare_makes_nothing_where_the_engines_socket_leads_nowhere(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("command", [["prepare"], ["install", "azurefile"]])
+def test_nothing_is_made_where_the_engines_socket_leads_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
 ) -> None:
     """As a folder of a Mac that a virtual machine has mounted: the socket is seen, and nobody listens."""
     path, root = tmp_path / "docker.sock", tmp_path / "root"
     monkeypatch.setenv("ENGINE", str(path))
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(path))
-    said = azurefile(root, "prepare")
+    said = azurefile(root, *command)
     assert (said.returncode, said.stderr) == (
         1,
         "azurefile: the engine's own machine has nothing that answers where its socket is here (Connection refused), "

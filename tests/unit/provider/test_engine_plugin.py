@@ -119,6 +119,7 @@ def test_on_another_machine_it_is_made_of_what_is_there(engine: PluginEngine, th
     assert engine.plugin is not None
     assert engine.plugin["Enabled"]
     assert engine.oneoff["Cmd"] == ["install", "azurefile"]
+    assert engine.done.count("POST /containers/create") == 1
     host = engine.oneoff["HostConfig"]
     assert "/var/run:/run/engine:ro" in host["Binds"]
     assert "ENGINE=/run/engine/docker.sock" in engine.oneoff["Env"]
