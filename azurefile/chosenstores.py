@@ -40,6 +40,10 @@ class ChosenStores:
             self._close_unused(volume, before)
         return store
 
+    def chosen(self, volume: str) -> LockStore | None:
+        """The store that was chosen last, which is no closed one."""
+        return self._chosen.get(volume)
+
     def leave(self, volume: Volume) -> None:
         """Forget the volume's store."""
         with self._guard:

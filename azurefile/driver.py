@@ -71,6 +71,7 @@ class Driver:
             self._attachments.target,
             self._stopped,
             lambda volume: leases.of(volume) is not None,
+            lambda volume: self._mounter.chosen(volume),
             StoppedMemory(state / "stopped"),
         )
         self._keeper = Keeper(self._leases, settings.takeover, stopper.stop)

@@ -69,6 +69,10 @@ class Mounter:
         """The protocol of that name, or an error that says which there are."""
         return protocols.find(self._ways, volume, protocol)
 
+    def chosen(self, volume: str) -> LockStore | None:
+        """The store that a volume's lock is in by now, if one was chosen."""
+        return self._stores.chosen(volume)
+
     def store(self, volume: Volume, account: str) -> LockStore:
         """Where the volume's lock is; of several stores the one that is reached by `account`.
 

@@ -46,11 +46,13 @@ class Stopper:
         target: Callable[[str], Path],
         forget: Callable[[Lease], None],
         held: Callable[[str], bool],
+        chosen: Callable[[str], LockStore | None],
         memory: StoppedMemory,
     ) -> None:
         """Unmount what is on `target` of a volume, then `forget` its lease and mount IDs.
 
         `held` tells whether a volume has a lease again; the share can't, which may not have heard that one ended.
+        `chosen` is a volume's store by now: the hold's is closed where another account reaches the share since.
         `memory` keeps what is stopped until it is started again, in whichever life of the plugin.
         """
         self._memory = memory
@@ -58,6 +60,7 @@ class Stopper:
         self._target = target
         self._forget = forget
         self._held = held
+        self._chosen = chosen
         # The lost holds whose containers a thread waits to start.
         self._starting: set[str] = set()
         self._guard = threading.Lock()
@@ -245,7 +248,7 @@ class Stopper:
 
     def _share_back(self, stopped: Stopped, store: LockStore) -> Record | None:
         """What the share says of the hold once it answers; None if the containers were removed meanwhile."""
-        while (record := _record(stopped.owner, store)) is None:
+        while (record := _record(stopped.owner, self._chosen(stopped.owner.volume) or store)) is None:
             if all(self._engine.look(container) == {} for container in stopped.containers):
                 # As with a share that is gone for good.
                 return None

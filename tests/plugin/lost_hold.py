@@ -9,6 +9,7 @@ from azurefile import liveness
 from azurefile.engine import Engine
 from azurefile.lease import Lease
 from azurefile.owner import Container
+from azurefile.sharedstore import SharedStore
 from azurefile.stoppedmemory import Stopped, StoppedMemory
 from azurefile.stopper import Stopper
 from tests.plugin.fake_engine import FakeContainer, FakeEngine
@@ -27,6 +28,8 @@ class LostHold:
         self.mounts = mounts
         self.forgotten: list[Lease] = []
         self.memory = StoppedMemory(mounts / "stopped")
+        self.chosen: SharedStore | None = None
+        """Another store of the share than the hold's, if it has one by now."""
         self.copied = False
         """Whether something else has the folder, as `docker cp` has it for a moment."""
 
@@ -52,7 +55,8 @@ class LostHold:
         def held(volume: str) -> bool:
             return self.copied or self.one.leases.of(volume) is not None
 
-        return Stopper(Engine(str(self.engine.path)), lambda name: self.mounts / name, forget, held, self.memory)
+        engine = Engine(str(self.engine.path))
+        return Stopper(engine, lambda name: self.mounts / name, forget, held, lambda _: self.chosen, self.memory)
 
     def stop_and_die(self, monkeypatch: pytest.MonkeyPatch) -> Stopped:
         """The plugin stops what runs and ends while it waits for the share; returns what its next life finds."""

@@ -200,6 +200,7 @@ def test_what_holds_a_killed_process_in_the_kernel_is_ended_again_and_again(
         lambda _: target,
         lambda _: dead_when_forgotten.append(mydb.process.poll() is not None),
         lambda _: False,
+        lambda _: None,
         StoppedMemory(target.parent.parent / "stopped"),
     )
     lease.taken = True

@@ -17,6 +17,7 @@ from azurefile.store import Record
 from tests.plugin.fake_engine import FakeContainer
 from tests.plugin.harness import eventually
 from tests.plugin.lost_hold import LostHold, assert_settled, assert_tried, known
+from tests.plugin.shared import Machine
 
 pytestmark = pytest.mark.root
 
@@ -153,6 +154,16 @@ def test_a_container_comes_back_with_the_share(hold: LostHold) -> None:
     assert hold.engine.started == ["mydb"]
 
 
+def test_a_container_comes_back_although_its_share_is_reached_by_another_account_since(hold: LostHold) -> None:
+    hold.run("mydb")
+    thread = _lose_with_the_share(hold)
+    hold.one.store.close()
+    hold.chosen = Machine(hold.world, hold.folder, "one").store
+    hold.world.share_down = False
+    thread.join(60)
+    assert hold.engine.started == ["mydb"]
+
+
 def test_a_start_that_fails_is_tried_again(hold: LostHold) -> None:
     hold.run("mydb")
     hold.engine.failing = 2
@@ -211,7 +222,7 @@ def test_what_helped_for_a_moment_and_was_lost_too_takes_no_databases_place(
     hold.lease.lost = "no renewal for 30 s"
     first = threading.Thread(target=plugin.stop, args=(hold.lease,), daemon=True)
     first.start()
-    eventually(lambda: _assert_given_up(hold))
+    eventually(lambda: _assert_forgotten(hold))
     hold.copied, hold.world.share_down = True, False
     later = hold.one.claim()
     if ended == "with its hold":
@@ -312,10 +323,6 @@ def test_a_process_that_ends_just_before_it_is_killed_is_fine(hold: LostHold, mo
     eventually(lambda: _assert_forgotten(hold))
     hold.engine.silent = False
     thread.join(60)
-
-
-def _assert_given_up(hold: LostHold) -> None:
-    assert hold.forgotten == [hold.lease]
 
 
 def _assert_remembered(hold: LostHold, later: Lease) -> None:
