@@ -77,6 +77,7 @@ class Stopper:
         if lease.taken:
             self._memory.forget(owner.volume)
             return
+        stopped = dataclasses.replace(stopped, started=self._starts(stopped.containers))
         decided = _insist("not started again yet", owner, lambda: self._decided(stopped))
         self._start_again(decided, lease.store)
 
@@ -104,12 +105,14 @@ class Stopper:
         over.set()
         stopped = self._memory.save(lease, killed, earlier)
         self._forget(lease)
-        return dataclasses.replace(stopped, started=self._starts(killed))
+        return stopped
 
     def _decided(self, stopped: Stopped) -> Stopped:
         """What is to be started again; what only helped for a moment takes no database's place."""
-        earlier = stopped.earlier
-        decided = earlier if earlier and not self._comes_back(stopped) else dataclasses.replace(stopped, earlier=None)
+        decided = stopped
+        while decided.earlier and not self._comes_back(decided):
+            decided = decided.earlier
+        decided = dataclasses.replace(decided, earlier=None)
         if decided.containers:
             self._memory.keep(decided)
         else:
@@ -213,7 +216,6 @@ class Stopper:
             record = self._share_back(stopped, store)
             if record is None:
                 break
-            answered = time.monotonic()
             if record.taken_by:
                 log.warning("not started again, the folder was taken", extra=facts(owner) | {"by": record.taken_by})
                 break
@@ -225,9 +227,9 @@ class Stopper:
                 break
             # Perhaps for a moment, as a copy out of the container has it.
             passed_on = owner.exclusive and (undecided or self._held(owner.volume))
-            waiting = [
-                c for c in waiting if self._wants_to_run(c, stopped) and (passed_on or not self._started(c, owner))
-            ]
+            waiting = [c for c in waiting if self._wants_to_run(c, stopped)]
+            answered = time.monotonic()
+            waiting = [c for c in waiting if passed_on or not self._started(c, owner)]
             if waiting and left <= 0:
                 if passed_on:
                     log.warning("not started again, another container has the folder", extra=facts(owner))

@@ -49,7 +49,7 @@ class GracefulStop(EngineResource):
 
 @contextmanager
 def _only_here(key: str) -> Iterator[str]:
-    """A file that ssh reads and no disk has: however this process ends, nothing stays behind."""
+    """A file that ssh reads and, where the system has such files, no disk: nothing stays, however this process ends."""
     if not hasattr(os, "memfd_create"):
         # only Linux has such files
         with tempfile.NamedTemporaryFile("w") as plain:

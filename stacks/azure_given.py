@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from ipaddress import IPv4Address, IPv4Network
 
 import pulumi
@@ -85,32 +87,45 @@ def _look_at_subnet(machine: AzureHostSettings, subnet: str, *, shares: bool, fa
     if parts is None or parts[1].lower() != subscription().lower():
         return
     of_network = {"resourceGroupName": parts[2], "virtualNetworkName": parts[3]}
-    try:
+    with _may_be_unreadable(f"subnet {subnet}"):
         found = look_up("azure-native:network:getSubnet", **of_network, subnetName=parts[4])
-        whole = look_up("azure-native:network:getVirtualNetwork", **of_network)
+        _check_subnet(machine, subnet, found, shares=shares, far=far)
+        with _may_be_unreadable(f"the network of subnet {subnet}"):
+            _check_region(machine, subnet, look_up("azure-native:network:getVirtualNetwork", **of_network))
+
+
+@contextmanager
+def _may_be_unreadable(what: str) -> Iterator[None]:
+    try:
+        yield
     except pulumi.RunError as error:
         if "AuthorizationFailed" not in str(error):
             raise
         # who may join it need not be allowed to read it
-        pulumi.log.warn(f"subnet {subnet} could not be looked at before: {error}")
-        return
+        pulumi.log.warn(f"{what} could not be looked at before: {error}")
+
+
+def _check_subnet(machine: AzureHostSettings, subnet: str, found: Found | None, *, shares: bool, far: bool) -> None:
     if not found:
         raise pulumi.RunError(
             f"subnet {subnet} does not exist: mend datadocker:host.network.subnetId (az network vnet subnet list "
             "shows what there is), or leave it out and a network is made"
         )
-    _check_place(machine, subnet, found, whole)
+    _check_ways(machine, subnet, found)
     if shares:
         _check_way_to_shares(subnet, found, far=far)
 
 
-def _check_place(machine: AzureHostSettings, subnet: str, found: Found, whole: Found | None) -> None:
+def _check_region(machine: AzureHostSettings, subnet: str, whole: Found | None) -> None:
     region = region_of(whole.known if whole else {}, machine.location)
     if region != machine.location:
         raise pulumi.RunError(
             f"subnet {subnet} is in {region}, and a machine is in its network's region: set datadocker:host.location "
             "to that, or name another subnet by datadocker:host.network.subnetId"
         )
+
+
+def _check_ways(machine: AzureHostSettings, subnet: str, found: Found) -> None:
     prefixes = found.known.get("addressPrefixes") or [found.known.get("addressPrefix") or ""]
     ranges = [IPv4Network(p) for p in prefixes if "." in p]
     if machine.private_ip and ranges and not any(IPv4Address(machine.private_ip) in known for known in ranges):

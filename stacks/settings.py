@@ -146,7 +146,7 @@ class DatabaseSettings(Section):
 
     @model_validator(mode="after")
     def _options_are_given_once(self) -> DatabaseSettings:
-        # as mysqld reads them
+        # mysqld takes all of these for one
         _check_spelling({key: key.replace("-", "_").removeprefix("loose_") for key in self.options})
         return self
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -15,8 +16,9 @@ def runs_here(checkout: Path, stack: str) -> bool:
     """Whether the stack's host is the engine that this machine has by default; in doubt it is."""
     host = _setting(checkout, stack, "host")
     named = re.search(r"\bsocket[\"']?:\s*[\"']?(/[^\s\"',}]*)", host)
-    # a socket of its own is somebody's own engine
-    return _kind(host) not in ("ssh", "azure") and (named is None or named[1] in SOCKETS)
+    # a socket of its own is somebody's own engine, and where DOCKER_HOST names another the default one is such a one
+    default = os.environ.get("DOCKER_HOST", "").removeprefix("unix://") in ("", *SOCKETS)
+    return _kind(host) not in ("ssh", "azure") and (named is None or (default and named[1] in SOCKETS))
 
 
 def is_on_azure(checkout: Path, stack: str) -> bool:

@@ -164,6 +164,28 @@ def test_a_container_comes_back_although_its_share_is_reached_by_another_account
     assert hold.engine.started == ["mydb"]
 
 
+def test_while_the_share_is_away_the_time_for_a_start_does_not_run_out(
+    hold: LostHold, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stopper, "_START_SECONDS", 1)
+    hold.run("mydb")
+    hold.engine.failing = 10_000
+    thread = hold.lose()
+    eventually(lambda: assert_tried(hold))
+    hold.world.share_down = True
+    # the time that is meant
+    time.sleep(1.5)
+    tried, hold.world.share_down = hold.engine.failing, False
+    eventually(lambda: _assert_tried_since(hold, tried - 2))
+    hold.engine.failing = 0
+    thread.join(60)
+    assert hold.engine.started == ["mydb"]
+
+
+def _assert_tried_since(hold: LostHold, failing: int) -> None:
+    assert hold.engine.failing < failing
+
+
 def test_a_start_that_fails_is_tried_again(hold: LostHold) -> None:
     hold.run("mydb")
     hold.engine.failing = 2

@@ -34,8 +34,22 @@ from toolchain import stackfile
         ("config:\n  datadocker:prefix: x\nhost:\n  kind: azure\n", True),
     ],
 )
-def test_whether_the_host_is_this_machine(text: str, here: bool, tmp_path: Path) -> None:
+def test_whether_the_host_is_this_machine(
+    text: str, here: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
     (tmp_path / "Pulumi.x.yaml").write_text(text)
+    assert stackfile.runs_here(tmp_path, "x") is here
+
+
+@pytest.mark.parametrize(
+    ("host", "here"), [("unix:///run/user/1000/docker.sock", False), ("unix:///run/docker.sock", True)]
+)
+def test_the_default_socket_is_another_engine_where_the_environment_names_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str, here: bool
+) -> None:
+    (tmp_path / "Pulumi.x.yaml").write_text("config:\n  datadocker:host: {kind: local, socket: /var/run/docker.sock}\n")
+    monkeypatch.setenv("DOCKER_HOST", host)
     assert stackfile.runs_here(tmp_path, "x") is here
 
 

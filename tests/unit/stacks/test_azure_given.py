@@ -166,6 +166,26 @@ def test_a_subnet_that_may_be_joined_and_not_read_is_warned_of(
         check(build, **inside)
 
 
+def test_a_network_that_may_not_be_read_keeps_nothing_of_its_subnet_from_being_said(
+    build: Build, recorder: AzureRecorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    look_up = azure_lookup.look_up
+
+    def refused(token: str, **arguments: str) -> azure_lookup.Found | None:
+        if token == GET_NETWORK:
+            raise pulumi.RunError('Code="AuthorizationFailed" Message="no virtualNetworks/read"')
+        return look_up(token, **arguments)
+
+    monkeypatch.setattr("stacks.azure_given.look_up", refused)
+    monkeypatch.setattr(pulumi.log, "warn", said.append)
+    recorder.existing[GET_SUBNET] = {"id": SUBNET, "serviceEndpoints": []}
+    check(build, shares=False, sshFrom=["10.0.0.0/24"], **INSIDE)
+    assert [text.split(" could not be")[0] for text in said] == [f"the network of subnet {SUBNET}"]
+    with pytest.raises(pulumi.RunError, match="no service endpoint for storage"):
+        check(build, **INSIDE)
+
+
 def test_what_is_in_another_subscription_can_not_be_looked_at(build: Build, recorder: AzureRecorder) -> None:
     elsewhere = SUBNET.replace(SUBSCRIPTION, "11111111-2222-3333-4444-555555555555")
     check(build, network={"subnetId": elsewhere})
