@@ -13,6 +13,7 @@ from azurefile.sharedstore import SharedStore
 from azurefile.stoppedmemory import Stopped, StoppedMemory
 from azurefile.stopper import Stopper
 from tests.plugin.fake_engine import FakeContainer, FakeEngine
+from tests.plugin.harness import eventually
 from tests.plugin.shared import Machine, MemoryFolder, World
 
 
@@ -45,6 +46,13 @@ class LostHold:
         thread.start()
         return thread
 
+    def lose_with_the_share(self) -> threading.Thread:
+        """Until what had the hold was stopped; the thread waits for the share then."""
+        self.world.share_down = True
+        thread = self.lose()
+        eventually(lambda: assert_forgotten(self))
+        return thread
+
     def plugin(self) -> Stopper:
         """The stopper of one of the plugin's lives."""
 
@@ -57,6 +65,20 @@ class LostHold:
 
         engine = Engine(str(self.engine.path))
         return Stopper(engine, lambda name: self.mounts / name, forget, held, lambda _: self.chosen, self.memory)
+
+    def die_in_the_kill(self, lease: Lease, container: FakeContainer, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A lease is lost, and the plugin ends when it has killed who has it, and forgotten nothing."""
+        lease.owner.containers = [known(container)]
+        lease.lost = "no renewal for 30 s"
+
+        def kill_and_die(*_: object) -> None:
+            container.kill()
+            raise SystemExit
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Stopper, "_kill", kill_and_die)
+            with pytest.raises(SystemExit):
+                self.plugin().stop(lease)
 
     def stop_and_die(self, monkeypatch: pytest.MonkeyPatch) -> Stopped:
         """The plugin stops what runs and ends while it waits for the share; returns what its next life finds."""
@@ -80,3 +102,7 @@ def assert_settled(hold: LostHold) -> None:
 
 def assert_tried(hold: LostHold) -> None:
     assert hold.engine.failing < 10_000
+
+
+def assert_forgotten(hold: LostHold) -> None:
+    assert hold.forgotten == [hold.lease]

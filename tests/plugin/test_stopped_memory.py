@@ -10,7 +10,6 @@ import pytest
 from azurefile import stopper
 from azurefile.engine import Engine
 from azurefile.stoppedmemory import Stopped
-from azurefile.stopper import Stopper
 from tests.plugin.fake_engine import FakeContainer
 from tests.plugin.harness import eventually
 from tests.plugin.lost_hold import LostHold, assert_settled, assert_tried, known
@@ -114,17 +113,7 @@ def test_a_second_stop_that_the_plugin_did_not_survive_loses_nothing_of_the_firs
     hold.world.share_down = False
     later = hold.one.claim()
     helper = hold.run("helper", restart=restart)
-    later.owner.containers = [known(helper)]
-    later.lost = "no renewal for 30 s"
-
-    def kill_and_die(*_: object) -> None:
-        helper.kill()
-        raise SystemExit
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Stopper, "_kill", kill_and_die)
-        with pytest.raises(SystemExit):
-            hold.plugin().stop(later)
+    hold.die_in_the_kill(later, helper, monkeypatch)
     plugin = hold.plugin()
     stopped = plugin.interrupted("dbs")
     assert stopped is not None
@@ -148,18 +137,7 @@ def test_a_stop_that_the_plugin_did_not_survive_is_ended_by_its_next_life(
     hold: LostHold, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The containers are dead, and only what was noted before the kill tells by whose hand; the lease was resumed."""
-    mydb = hold.run("mydb")
-    hold.lease.owner.containers = [known(mydb)]
-    hold.lease.lost = "no renewal for 30 s"
-
-    def kill_and_die(*_: object) -> None:
-        mydb.kill()
-        raise SystemExit
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Stopper, "_kill", kill_and_die)
-        with pytest.raises(SystemExit):
-            hold.plugin().stop(hold.lease)
+    hold.die_in_the_kill(hold.lease, hold.run("mydb"), monkeypatch)
     hold.lose().join(60)
     assert hold.engine.started == ["mydb"]
     assert_settled(hold)

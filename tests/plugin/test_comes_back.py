@@ -1,0 +1,193 @@
+"""What was stopped with its lease comes back with the share, or is left to who has the folder since."""
+
+import json
+import threading
+import time
+
+import pytest
+
+from azurefile import stopper
+from azurefile.lease import Lease
+from tests.plugin.harness import eventually
+from tests.plugin.lost_hold import LostHold, assert_forgotten, assert_settled, assert_tried
+from tests.plugin.shared import Machine
+
+pytestmark = pytest.mark.root
+
+
+def test_a_container_comes_back_with_the_share(hold: LostHold) -> None:
+    hold.run("mydb")
+    hold.run("once", restart="no")
+    thread = hold.lose_with_the_share()
+    assert hold.engine.started == []
+    hold.world.share_down = False
+    thread.join(60)
+    assert hold.engine.started == ["mydb"]
+
+
+def test_a_container_comes_back_although_its_share_is_reached_by_another_account_since(hold: LostHold) -> None:
+    hold.run("mydb")
+    thread = hold.lose_with_the_share()
+    hold.one.store.close()
+    hold.chosen = Machine(hold.world, hold.folder, "one").store
+    hold.world.share_down = False
+    thread.join(60)
+    assert hold.engine.started == ["mydb"]
+
+
+def test_while_the_share_is_away_the_time_for_a_start_does_not_run_out(
+    hold: LostHold, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stopper, "_START_SECONDS", 1)
+    hold.run("mydb")
+    hold.engine.failing = 10_000
+    thread = hold.lose()
+    eventually(lambda: assert_tried(hold))
+    hold.world.share_down = True
+    # the time that is meant
+    time.sleep(1.5)
+    tried, hold.world.share_down = hold.engine.failing, False
+    eventually(lambda: _assert_tried_since(hold, tried - 2))
+    hold.engine.failing = 0
+    thread.join(60)
+    assert hold.engine.started == ["mydb"]
+
+
+def _assert_tried_since(hold: LostHold, failing: int) -> None:
+    assert hold.engine.failing < failing
+
+
+def test_a_start_that_fails_is_tried_again(hold: LostHold) -> None:
+    hold.run("mydb")
+    hold.engine.failing = 2
+    hold.lose().join(60)
+    assert hold.engine.started == ["mydb"]
+    assert_settled(hold)
+
+
+def test_a_start_that_fails_after_its_mount_is_tried_again(hold: LostHold) -> None:
+    """The hold that it had for a moment is given back by then, of which the share need not have heard."""
+    hold.run("mydb")
+    hold.engine.failing = 10_000
+    thread = hold.lose()
+    eventually(lambda: assert_tried(hold))
+    file = f"{hold.lease.owner.key}.json"
+    record = json.loads(hold.folder.files[file][0]) | {"lease": "another", "released": None}
+    hold.folder.files[file] = (json.dumps(record).encode(), hold.world.now)
+    thread.join(0.3)
+    hold.engine.failing = 0
+    thread.join(60)
+    assert hold.engine.started == ["mydb"]
+
+
+def test_a_mount_that_passes_keeps_no_database_down(hold: LostHold) -> None:
+    """As `docker cp` makes one before the container is started again."""
+    mydb = hold.run("mydb")
+    thread = hold.lose_with_the_share()
+    hold.copied, hold.world.share_down = True, False
+    thread.join(0.5)
+    assert thread.is_alive()
+    assert hold.engine.started == []
+    hold.copied = False
+    thread.join(60)
+    assert hold.engine.started == [mydb.name]
+    assert_settled(hold)
+
+
+def test_what_another_container_goes_on_with_is_left_to_it(hold: LostHold, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stopper, "_START_SECONDS", 0.2)
+    hold.run("mydb")
+    thread = hold.lose_with_the_share()
+    hold.copied, hold.world.share_down = True, False
+    thread.join(60)
+    assert hold.engine.started == []
+    # it is not tried after a later outage, either
+    assert_settled(hold)
+
+
+@pytest.mark.parametrize("ended", ["by itself", "with its hold"])
+def test_what_helped_for_a_moment_and_was_lost_too_takes_no_databases_place(
+    hold: LostHold, monkeypatch: pytest.MonkeyPatch, ended: str
+) -> None:
+    mydb = hold.run("mydb")
+    plugin = hold.plugin()
+    hold.world.share_down = True
+    hold.lease.lost = "no renewal for 30 s"
+    first = threading.Thread(target=plugin.stop, args=(hold.lease,), daemon=True)
+    first.start()
+    eventually(lambda: assert_forgotten(hold))
+    hold.copied, hold.world.share_down = True, False
+    later = hold.one.claim()
+    if ended == "with its hold":
+        hold.run("backup", restart="no")
+    forget = plugin._forget
+
+    def slowly(lease: Lease) -> None:
+        # who waits to start mydb looks meanwhile
+        time.sleep(0.5)
+        hold.world.share_down = True
+        forget(lease)
+
+    monkeypatch.setattr(plugin, "_forget", slowly)
+    later.lost, hold.copied = "no renewal for 30 s", False
+    second = threading.Thread(target=plugin.stop, args=(later,), daemon=True)
+    second.start()
+    eventually(lambda: _assert_remembered(hold, later))
+    hold.world.share_down = False
+    second.join(60)
+    first.join(60)
+    assert hold.engine.started == [mydb.name]
+    assert_settled(hold)
+
+
+@pytest.mark.parametrize("end", ["taken", "removed", "late"])
+def test_what_cant_be_started_is_left_in_the_end(hold: LostHold, monkeypatch: pytest.MonkeyPatch, end: str) -> None:
+    mydb = hold.run("mydb")
+    hold.engine.failing = 10_000
+    if end == "late":
+        monkeypatch.setattr(stopper, "_START_SECONDS", 0)
+    thread = hold.lose()
+    eventually(lambda: assert_tried(hold))
+    if end == "taken":
+        mark = json.dumps({"lease": hold.lease.owner.lease, "by": "two"}).encode()
+        hold.folder.files[f"{hold.lease.owner.key}.taken"] = (mark, hold.world.now)
+    elif end == "removed":
+        hold.engine.containers.remove(mydb)
+    thread.join(60)
+    assert not thread.is_alive()
+    # What is only late is tried again by the plugin's next life.
+    assert (hold.memory.load("dbs") is not None) == (end == "late")
+
+
+def test_nobody_waits_for_a_share_whose_containers_were_removed(hold: LostHold) -> None:
+    mydb = hold.run("mydb")
+    thread = hold.lose_with_the_share()
+    assert thread.is_alive()
+    hold.engine.containers.remove(mydb)
+    thread.join(60)
+    assert not thread.is_alive()
+
+
+def test_it_stays_down_if_another_host_took_the_folder(hold: LostHold) -> None:
+    hold.run("mydb")
+    thread = hold.lose_with_the_share()
+    mark = json.dumps({"lease": hold.lease.owner.lease, "by": "two"}).encode()
+    hold.folder.files[f"{hold.lease.owner.key}.taken"] = (mark, hold.world.now)
+    hold.world.share_down = False
+    thread.join(60)
+    assert hold.engine.started == []
+
+
+def test_a_holder_that_finds_itself_evicted_is_not_started_again(hold: LostHold) -> None:
+    hold.run("mydb")
+    hold.lease.taken = True
+    hold.lose("taken over by two").join(60)
+    assert hold.engine.started == []
+
+
+def _assert_remembered(hold: LostHold, later: Lease) -> None:
+    """The next life of the plugin has the earlier hold to go on with."""
+    remembered = hold.memory.load("dbs")
+    assert hold.forgotten == [hold.lease, later]
+    assert remembered is not None
+    assert remembered.owner.lease == hold.lease.owner.lease
