@@ -4,6 +4,7 @@ import fcntl
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -145,6 +146,9 @@ def test_a_mount_under_way_when_the_plugin_dies_leaves_no_container_down(
         # It is listed by what the engine noted last; an inspect would wait for the Mount.
         assert docker("ps", "-q", "--filter", "name=^ddtest-af-mydb$", "--filter", "status=restarting")
 
+    def is_dead(pid: int) -> None:
+        assert not Path(f"/proc/{pid}").exists()
+
     def is_left_down() -> None:
         assert 'VolumeDriver.Mount": EOF' in docker.inspect("ddtest-af-mydb")["State"]["Error"]
 
@@ -157,7 +161,10 @@ def test_a_mount_under_way_when_the_plugin_dies_leaves_no_container_down(
         eventually(is_restarting)
         # It mounts after a tenth of a second, of which nothing tells, and then waits 20 s for the mutex.
         time.sleep(5)
-        kill_process(managed.pid)
+        plugin, worker = managed.pid, managed.worker
+        kill_process(plugin)
+        # its worker outlives it for a moment, and would mount
+        eventually(lambda: is_dead(worker))
     eventually(is_left_down, 30)
     eventually(is_back, 60)
     docker("rm", "-f", "ddtest-af-mydb")
