@@ -26,10 +26,11 @@ from provider.share import ShareFolder
 from provider.stop import GracefulStop
 
 VERSION = "1.0.0"
+STOP = GracefulStop()
 RESOURCES: dict[str, EngineResource] = {
     "datadocker-engine:index:AccountKey": AccountKey(),
     "datadocker-engine:index:EnginePlugin": EnginePlugin(),
-    "datadocker-engine:index:GracefulStop": GracefulStop(),
+    "datadocker-engine:index:GracefulStop": STOP,
     "datadocker-engine:index:ImportedImage": ImportedImage(),
     "datadocker-engine:index:ServerOptions": ServerOptions(),
     "datadocker-engine:index:ShareFolder": ShareFolder(),
@@ -96,7 +97,9 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     def Delete(self, request: Any, context: grpc.ServicerContext) -> Any:
         with _Reported(context):
-            _resource(request.urn).delete(request.id, _plain(request.properties))
+            resource, props = _resource(request.urn), _plain(request.properties)
+            if not STOP.went(props):
+                resource.delete(request.id, props)
             return empty_pb2.Empty()
 
     def Invoke(self, request: Any, context: grpc.ServicerContext) -> Any:

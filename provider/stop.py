@@ -27,8 +27,21 @@ class GracefulStop(EngineResource):
     replaced_by = ("machine", "stack")
     updated_by = ("engine", "key")
 
+    def __init__(self) -> None:
+        self._ended: list[tuple[Engine, str]] = []
+        self._gone: list[Engine] = []
+
     def create(self, props: Props) -> str:
-        return str(props["machine"])
+        machine = str(props["machine"])
+        self._gone += [engine for engine, ended in self._ended if ended != machine]
+        return machine
+
+    def went(self, props: Props) -> bool:
+        """Whether a resource of an earlier update was on a machine that this one has replaced, and went with it.
+
+        Its deletion would find the new machine, often at the same address, and take from it what was not made for it.
+        """
+        return props.get("engine") in self._gone
 
     def read(self, identity: str, props: Props) -> Props | None:
         return props
@@ -45,6 +58,7 @@ class GracefulStop(EngineResource):
             except (EngineError, Failure) as error:
                 # Pulumi shows what a provider writes there
                 print(f"{identity} is going, and its containers were not stopped first: {error}", file=sys.stderr)
+        self._ended.append((props["engine"], identity))
 
 
 @contextmanager

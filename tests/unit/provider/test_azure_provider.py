@@ -17,11 +17,11 @@ import pytest
 from docker.errors import ImageNotFound
 
 from azurefile.credentials import CredentialsFolder
-from provider import credentials, stop
+from provider import credentials, server, stop
 from provider.connection import EngineError, connect
 from provider.credentials import AccountKey
+from provider.protocol import provider_pb2
 from provider.resource import Failure
-from provider.server import RESOURCES
 from provider.stop import GracefulStop
 from tests.unit.plugin_engine import INHERITED, STACK
 
@@ -281,4 +281,34 @@ def test_where_no_file_is_without_a_disk_the_stop_has_its_key_in_one_that_goes(m
 def test_another_machine_replaces_the_stop_and_a_new_key_does_not() -> None:
     assert "machine" in GracefulStop.replaced_by
     assert {"key", "engine"} <= set(GracefulStop.updated_by)
-    assert {"datadocker-engine:index:AccountKey", "datadocker-engine:index:GracefulStop"} <= RESOURCES.keys()
+    assert {"datadocker-engine:index:AccountKey", "datadocker-engine:index:GracefulStop"} <= server.RESOURCES.keys()
+
+
+@pytest.mark.parametrize(
+    ("machine", "where", "asked"),
+    [("m2", STOP["engine"], []), ("m", STOP["engine"], ["mine"]), ("m2", {"url": "unix:///y"}, ["mine"])],
+)
+def test_what_went_with_a_replaced_machine_is_not_removed_from_the_new_one(
+    monkeypatch: pytest.MonkeyPatch, machine: str, where: dict[str, Any], asked: list[str]
+) -> None:
+    found: list[str] = []
+    graceful = GracefulStop()
+    monkeypatch.setattr(server, "STOP", graceful)
+    monkeypatch.setattr(stop, "_stop", lambda *_: None)
+    monkeypatch.setattr(AccountKey, "delete", lambda _self, identity, _props: found.append(identity))
+    graceful.delete("m", STOP)
+    graceful.create(STOP | {"machine": machine})
+    request = provider_pb2.DeleteRequest(
+        urn="urn:pulumi:s::p::a$datadocker-engine:index:AccountKey::key",
+        id="mine",
+        properties=server._struct({"engine": where}),
+    )
+    server.Servicer().Delete(request, None)  # type: ignore[arg-type]
+    assert found == asked
+
+
+def test_a_machine_that_no_other_replaced_is_asked_to_remove_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stop, "_stop", lambda *_: None)
+    graceful = GracefulStop()
+    graceful.delete("m", STOP)
+    assert not graceful.went({"engine": STOP["engine"]})
