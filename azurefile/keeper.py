@@ -103,7 +103,7 @@ class Keeper:
                 self._leases.renew(lease)
                 lease.failing = False
             except TakenOver as taken:
-                lease.taken = True
+                lease.taken = taken.final
                 self.give_up(lease, str(taken))
             except PluginError as error:
                 # Tried again soon, whatever became of the change.
@@ -127,13 +127,14 @@ class Keeper:
                 return
             lease.restart = restart
             lease.lost = reason
-        log.error("lease lost, its containers are stopped", extra=facts(lease.owner) | {"reason": reason})
         try:
             threading.Thread(target=self._lost, args=(lease,), name="stop", daemon=True).start()
         except RuntimeError:
             # This host has no thread left: nobody stops them, so the next look does.
             lease.lost = ""
             raise
+        # Only now: an engine that hangs does not read what is logged, and would be waited for.
+        log.error("lease lost, its containers are stopped", extra=facts(lease.owner) | {"reason": reason})
 
     def _in_time(self, lease: Lease) -> bool:
         """Whether a stop that begins now is over long before another host takes the folder."""

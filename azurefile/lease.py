@@ -18,6 +18,11 @@ _LEAST_ROOM = 1 << 20
 class TakenOver(PluginError):
     """Another plugin voided this hold while it could not be renewed."""
 
+    def __init__(self, reason: str, *, final: bool) -> None:
+        """`final`: the other has the folder since; else it may give way, too."""
+        super().__init__(reason)
+        self.final = final
+
 
 @dataclass
 class Lease:
@@ -51,6 +56,8 @@ class Lease:
     restart: bool = False
     # Its record was not on the share once, or given back there, and who was let in meanwhile is still to be looked for.
     deleted: bool = False
+    # The same of one that was silent for so long that several others may have judged it at once.
+    judged: bool = False
     # The record in memory is newer than the one on the share; `changes` wakes who writes it.
     changed: bool = False
     changes: threading.Condition = field(default_factory=threading.Condition)
@@ -73,6 +80,7 @@ class Lease:
             if self.owner.released is not None or self.lost:
                 return
             started = clock()
+            self.judged |= self.store.shared and started - self.confirmed > self.owner.takeover / 2
             self.deleted |= not self._check()
             if self.lock is None or not self.lock.confirm():
                 self._close()
@@ -85,9 +93,9 @@ class Lease:
             self._write()
             # Who takes the folder marks it before looking at the record again: one of the two sees the other.
             self._check()
-            if self.deleted:
+            if self.deleted or self.judged:
                 self._look_around()
-                self.deleted = False
+                self.deleted = self.judged = False
             self.confirmed = started
             left = self.lock.room() if self.lock is not None else None
             if left is not None:
@@ -130,22 +138,23 @@ class Lease:
         if record is None:
             return False
         if record.taken_by:
-            raise TakenOver(f"taken over by {record.taken_by}")
+            raise TakenOver(f"taken over by {record.taken_by}", final=False)
         if record.owner.lease != self.owner.lease:
-            raise TakenOver(f"taken over by {record.owner.host}, a copy of this machine")
+            raise TakenOver(f"taken over by {record.owner.host}, a copy of this machine", final=True)
         if not self.wrote:
             self.newest = max(self.newest, record.owner.renewed)
         # An older one is no copy's: a server that crashed may have lost the last, and a share may be restored.
         if record.owner.renewed > self.newest:
-            raise TakenOver("renewed by a copy of this machine, which was made with its memory")
+            raise TakenOver("renewed by a copy of this machine, which was made with its memory", final=True)
         # Given back by such a copy, it excluded nobody for a moment.
         return record.owner.released is None
 
     def _look_around(self) -> None:
-        """Give way to who was let in while the record was not there: somebody deleted it."""
+        """Give way to who was let in meanwhile."""
+        what = "its record was deleted from the share" if self.deleted else "it was silent for too long"
         for record in others(self.store, self.owner):
             if record.in_force and conflict(self.owner, record.owner):
-                raise TakenOver(f"its record was deleted from the share, and {record.owner.host} was let in")
+                raise TakenOver(f"{what}, and {record.owner.host} was let in", final=self.deleted)
 
     def _close(self) -> None:
         if self.lock is not None:

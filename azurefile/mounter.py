@@ -70,8 +70,9 @@ class Mounter:
         return protocols.find(self._ways, volume, protocol)
 
     def chosen(self, volume: str) -> LockStore | None:
-        """The store that a volume's lock is in by now, if one was chosen."""
-        return self._stores.chosen(volume)
+        """The store that a volume's lock is in by now; None if the volume is not known. Raises ShareError."""
+        chosen, known = self._stores.chosen(volume), self._volumes.get(volume)
+        return self._stores.of(known) if chosen is None and known is not None else chosen
 
     def store(self, volume: Volume, account: str) -> LockStore:
         """Where the volume's lock is; of several stores the one that is reached by `account`.
@@ -138,6 +139,10 @@ class Mounter:
             with room.needed(failed):
                 self._volumes.mounted(volume, store.account)
                 attachment.add(mount_id, time.time())
+            if lease.lost:
+                # Who stops its containers may have looked at the IDs before.
+                attachment.remove(mount_id)
+                raise ShareSilent(f"the hold was lost while the mount was noted ({_why(lease)})")
         except BaseException:
             if attachment.ids:
                 self._holders.unmounted(volume.name, len(attachment.ids))

@@ -1,6 +1,7 @@
 """The owner record: who holds a folder of a share. Written for people as much as for plugins."""
 
 import dataclasses
+import re
 import time
 import unicodedata
 from collections.abc import Iterable
@@ -16,6 +17,8 @@ R = TypeVar("R", bound="Container | Owner | Process")
 
 # Ten times the highest TAKEOVER_SECONDS, for a hold that excludes nobody: nobody waits longer for one that is dead.
 _LONGEST_TAKEOVER = 900
+# What a server that folds names may leave out of them (Unicode's Default_Ignorable_Code_Point, of what is printable).
+_IGNORED = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
 
 
 @dataclass
@@ -164,8 +167,10 @@ def _built(record: type[R], data: Any) -> R:
 
 def _folded(folder: str) -> str:
     """What folders have in common that a server may take for one: by case, or by how an accent is written."""
+    # In another case a letter may be written with its accent apart.
+    folded = unicodedata.normalize("NFD", unicodedata.normalize("NFD", folder).upper().casefold())
     # To a server that folds by upper or by lower case alone, the i without a dot or the one with two is an i.
-    return unicodedata.normalize("NFC", folder).upper().casefold().replace("i\u0307", "i")
+    return _IGNORED.sub("", folded).replace("i\u0307", "i")
 
 
 def _parts(folder: str) -> list[str]:

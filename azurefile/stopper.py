@@ -52,7 +52,8 @@ class Stopper:
         """Unmount what is on `target` of a volume, then `forget` its lease and mount IDs.
 
         `held` tells whether a volume has a lease again; the share can't, which may not have heard that one ended.
-        `chosen` is a volume's store by now: the hold's is closed where another account reaches the share since.
+        `chosen` is a volume's store by now: the hold's is closed where another account reaches the share since, and
+        none at all where the volume could not be restored.
         `memory` keeps what is stopped until it is started again, in whichever life of the plugin.
         """
         self._memory = memory
@@ -227,10 +228,11 @@ class Stopper:
                 break
             # Perhaps for a moment, as a copy out of the container has it.
             passed_on = owner.exclusive and (undecided or self._held(owner.volume))
-            waiting = [c for c in waiting if self._wants_to_run(c, stopped)]
+            wishes = {container: self._wants_to_run(container, stopped) for container in waiting}
             answered = time.monotonic()
-            waiting = [c for c in waiting if passed_on or not self._started(c, owner)]
-            if waiting and left <= 0:
+            failed = [c for c in waiting if wishes[c] and (passed_on or not self._started(c, owner))]
+            waiting = [c for c in waiting if wishes[c] is None or c in failed]
+            if failed and left <= 0:
                 if passed_on:
                     log.warning("not started again, another container has the folder", extra=facts(owner))
                     break
@@ -238,8 +240,8 @@ class Stopper:
                 log.error("not started again, start it by hand; see the engine's log for its Mount", extra=facts(owner))
                 return
             if waiting:
-                time.sleep(_RETRY_SECONDS if passed_on else _RESTART_SECONDS)
-                left -= 0 if undecided else time.monotonic() - answered
+                time.sleep(_RESTART_SECONDS if failed and not passed_on else _RETRY_SECONDS)
+                left -= time.monotonic() - answered if failed and not undecided else 0
         self._settled(owner)
 
     def _settled(self, owner: Owner) -> None:
@@ -250,12 +252,18 @@ class Stopper:
 
     def _share_back(self, stopped: Stopped, store: LockStore) -> Record | None:
         """What the share says of the hold once it answers; None if the containers were removed meanwhile."""
-        while (record := _record(stopped.owner, self._chosen(stopped.owner.volume) or store)) is None:
+        while (record := self._record(stopped.owner, store)) is None:
             if all(self._engine.look(container) == {} for container in stopped.containers):
                 # As with a share that is gone for good.
                 return None
             time.sleep(_RETRY_SECONDS)
         return record
+
+    def _record(self, owner: Owner, store: LockStore) -> Record | None:
+        try:
+            return (self._chosen(owner.volume) or store).read(owner.key) or Record(owner)
+        except PluginError:
+            return None
 
     def _started(self, container: str, owner: Owner) -> bool:
         started = self._engine.start(container)
@@ -265,13 +273,14 @@ class Stopper:
             log.warning("start failed, it is tried again; see the engine's log for its Mount", extra=facts(owner))
         return started
 
-    def _wants_to_run(self, container: str, stopped: Stopped) -> bool:
-        """Wait until a killed container has ended, and tell whether it is to be started again.
+    def _wants_to_run(self, container: str, stopped: Stopped) -> bool | None:
+        """Whether a killed container is to be started again; None until it has ended.
 
         Its process ends only when the kernel has given the server up, and until then a start does nothing.
         """
-        while (found := self._engine.look(container)) is None or (found and _dying(found, container, stopped.owner)):
-            time.sleep(_RETRY_SECONDS)
+        found = self._engine.look(container)
+        if found is None or (found and _dying(found, container, stopped.owner)):
+            return None
         if not found or found["State"]["Pid"]:
             return False
         if _started_at(found) != stopped.started.get(container, _started_at(found)):
@@ -296,13 +305,6 @@ def _kill(owner: Owner) -> None:
         if container.pid is not None and not container.dead():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(container.pid, signal.SIGKILL)
-
-
-def _record(owner: Owner, store: LockStore) -> Record | None:
-    try:
-        return store.read(owner.key) or Record(owner)
-    except PluginError:
-        return None
 
 
 def _insist(said: str, owner: Owner, work: Callable[[], T]) -> T:

@@ -7,6 +7,7 @@ import pytest
 
 from azurefile import liveness
 from azurefile.engine import Engine
+from azurefile.errors import ShareError
 from azurefile.lease import Lease
 from azurefile.owner import Container
 from azurefile.sharedstore import SharedStore
@@ -29,8 +30,8 @@ class LostHold:
         self.mounts = mounts
         self.forgotten: list[Lease] = []
         self.memory = StoppedMemory(mounts / "stopped")
-        self.chosen: SharedStore | None = None
-        """Another store of the share than the hold's, if it has one by now."""
+        self.chosen: SharedStore | ShareError | None = None
+        """Another store of the share than the hold's, if it has one by now, or why it can't be had."""
         self.copied = False
         """Whether something else has the folder, as `docker cp` has it for a moment."""
 
@@ -63,8 +64,13 @@ class LostHold:
         def held(volume: str) -> bool:
             return self.copied or self.one.leases.of(volume) is not None
 
+        def chosen(_: str) -> SharedStore | None:
+            if isinstance(self.chosen, ShareError):
+                raise self.chosen
+            return self.chosen
+
         engine = Engine(str(self.engine.path))
-        return Stopper(engine, lambda name: self.mounts / name, forget, held, lambda _: self.chosen, self.memory)
+        return Stopper(engine, lambda name: self.mounts / name, forget, held, chosen, self.memory)
 
     def die_in_the_kill(self, lease: Lease, container: FakeContainer, monkeypatch: pytest.MonkeyPatch) -> None:
         """A lease is lost, and the plugin ends when it has killed who has it, and forgotten nothing."""

@@ -7,7 +7,10 @@ import time
 import pytest
 
 from azurefile import stopper
+from azurefile.errors import ShareError
 from azurefile.lease import Lease
+from azurefile.sharedstore import SharedStore
+from azurefile.unusable import UnusableFolder
 from tests.plugin.harness import eventually
 from tests.plugin.lost_hold import LostHold, assert_forgotten, assert_settled, assert_tried
 from tests.plugin.shared import Machine
@@ -38,14 +41,14 @@ def test_a_container_comes_back_although_its_share_is_reached_by_another_account
 def test_while_the_share_is_away_the_time_for_a_start_does_not_run_out(
     hold: LostHold, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stopper, "_START_SECONDS", 1)
+    monkeypatch.setattr(stopper, "_START_SECONDS", 5)
     hold.run("mydb")
     hold.engine.failing = 10_000
     thread = hold.lose()
     eventually(lambda: assert_tried(hold))
     hold.world.share_down = True
     # the time that is meant
-    time.sleep(1.5)
+    time.sleep(6)
     tried, hold.world.share_down = hold.engine.failing, False
     eventually(lambda: _assert_tried_since(hold, tried - 2))
     hold.engine.failing = 0
@@ -176,6 +179,41 @@ def test_it_stays_down_if_another_host_took_the_folder(hold: LostHold) -> None:
     hold.world.share_down = False
     thread.join(60)
     assert hold.engine.started == []
+
+
+def test_it_comes_back_if_who_took_the_folder_gave_way_to_it(hold: LostHold) -> None:
+    """Each saw the other, and the mark was taken back when this one had seen it."""
+    hold.run("mydb")
+    hold.lose("taken over by two").join(60)
+    assert hold.engine.started == ["mydb"]
+    assert_settled(hold)
+
+
+def test_it_comes_back_although_its_place_could_not_be_had_at_first(hold: LostHold) -> None:
+    """As where a volume could not be restored: its hold is on nothing that answers."""
+    hold.run("mydb")
+    hold.lease.store = SharedStore(UnusableFolder("not restored"), "dbs")
+    hold.chosen = ShareError("no credentials yet")
+    thread = hold.lose()
+    eventually(lambda: assert_forgotten(hold))
+    hold.chosen = hold.one.store
+    thread.join(60)
+    assert hold.engine.started == ["mydb"]
+
+
+def test_one_that_can_not_end_keeps_no_other_down(hold: LostHold, monkeypatch: pytest.MonkeyPatch) -> None:
+    dying = hold.run("dying")
+    hold.run("mydb")
+    monkeypatch.setattr(stopper, "_dying", lambda _found, container, _owner: container == dying.id)
+    thread = hold.lose()
+    eventually(lambda: _assert_started(hold, ["mydb"]))
+    monkeypatch.setattr(stopper, "_dying", lambda *_: False)
+    thread.join(60)
+    assert hold.engine.started == ["mydb", "dying"]
+
+
+def _assert_started(hold: LostHold, names: list[str]) -> None:
+    assert hold.engine.started == names
 
 
 def test_a_holder_that_finds_itself_evicted_is_not_started_again(hold: LostHold) -> None:

@@ -1,5 +1,6 @@
 """Who must stop because the share did not confirm its lease."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -46,7 +47,7 @@ def test_the_keeper_gives_up_what_was_not_confirmed_and_what_was_taken(
     one.claim("b", folder="b")
     keeper.renew(one.store)
     eventually(lambda: _assert_lost(lost, ["a"]))
-    assert lost[0].taken
+    assert (lost[0].lost, lost[0].taken) == ("taken over by two", False)
     world.share_down = True
     world.now += TAKEOVER
     keeper.renew(one.store)
@@ -55,6 +56,43 @@ def test_the_keeper_gives_up_what_was_not_confirmed_and_what_was_taken(
     assert lost[1].lost == "no renewal for 30 s"
     keeper.look()
     _assert_lost(lost, ["a", "b"])
+
+
+def test_who_was_silent_for_long_gives_way_to_who_was_let_in_although_the_mark_is_gone(
+    world: World, one: Machine, two: Machine, folder: MemoryFolder
+) -> None:
+    """A third one, which judged it at the same time, spared it."""
+    lost: list[Lease] = []
+    keeper = Keeper(one.leases, TAKEOVER, lost.append)
+    lease = one.claim()
+    world.now += TAKEOVER
+    two.mount()
+    two.store.spare(lease.owner)
+    keeper.renew(one.store)
+    eventually(lambda: _assert_lost(lost, ["dbs"]))
+    assert (lost[0].lost, lost[0].taken) == ("it was silent for too long, and two was let in", False)
+
+
+def test_who_writes_is_stopped_although_nobody_reads_the_log(
+    one: Machine, world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    stopped = threading.Event()
+    order: list[bool] = []
+
+    class Stuck(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            order.append(stopped.wait(10))
+
+    keeper = Keeper(one.leases, TAKEOVER, lambda _: stopped.set())
+    one.claim()
+    world.now += TAKEOVER
+    stuck = Stuck()
+    keeper_module.log.addHandler(stuck)
+    try:
+        keeper.look()
+    finally:
+        keeper_module.log.removeHandler(stuck)
+    assert order == [True]
 
 
 def test_who_was_frozen_itself_renews_before_anything_is_given_up(world: World, one: Machine) -> None:

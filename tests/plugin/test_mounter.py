@@ -13,6 +13,7 @@ import pytest
 
 from azurefile import driver as driver_module
 from azurefile import files, mounts
+from azurefile.attachments import Attachment
 from azurefile.driver import Driver
 from azurefile.errors import DiskFull, ShareError, ShareMissing, ShareSilent, StaleMount
 from azurefile.held import Held
@@ -52,6 +53,35 @@ def test_a_full_disk_leaves_no_hold_behind(driver: Driver, monkeypatch: pytest.M
 
     asyncio.run(calls())
     assert driver._leases.all() == []
+
+
+def test_a_hold_that_is_lost_while_its_mount_is_noted_leaves_no_id_behind(
+    driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add = Attachment.add
+
+    def lose(self: Attachment, mount_id: str, now: float) -> None:
+        add(self, mount_id, now)
+        driver._leases.all()[0].lost = "no renewal for 30 s"
+
+    async def calls() -> None:
+        await make(driver, "dbs")
+        monkeypatch.setattr(Attachment, "add", lose)
+        with pytest.raises(ShareSilent, match="the hold was lost while the mount was noted"):
+            driver._mounter.mount(driver._volume("dbs"), "a")
+        # who stops its containers does that
+        mounts.detach(driver._attachments.target("dbs"))
+        assert driver.get("dbs")["Status"].get("mounts", 0) == 0
+
+    asyncio.run(calls())
+
+
+def test_a_volume_that_could_not_be_restored_has_a_store_once_it_is_asked_for(driver: Driver) -> None:
+    asyncio.run(make(driver, "dbs"))
+    found = driver._mounter.chosen("dbs")
+    assert found is not None
+    assert driver._mounter.chosen("dbs") is found
+    assert driver._mounter.chosen("unknown") is None
 
 
 @pytest.mark.parametrize("step", ["fchown", "fchmod"])

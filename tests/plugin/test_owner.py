@@ -100,6 +100,11 @@ def test_names_that_differ_in_case_are_one_folder_unless_no_side_is_smb(
     assert conflict(owner, claimed) is excluded
 
 
+@pytest.mark.parametrize(("one", "other"), [("\u0390", "\u03aa\u0301"), ("\u03b0", "\u03ab\u0301"), ("b", "b\ufe0f")])
+def test_a_letter_with_two_accents_has_a_capital_and_what_nobody_sees_is_nothing(one: str, other: str) -> None:
+    assert _folded(f"d{one}r") == _folded(f"d{other}r")
+
+
 @pytest.mark.parametrize(("one", "other"), [("\u0131", "I"), ("\u0131", "i"), ("\u0130", "i"), ("I\u0307", "\u0130")])
 def test_letters_that_are_one_in_upper_or_lower_case_alone_are_one(one: str, other: str) -> None:
     assert _folded(f"d{one}r") == _folded(f"d{other}r")
