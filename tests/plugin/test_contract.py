@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.plugin.harness import (
+    PATIENCE,
     PluginProcess,
     Refused,
     UnixConnection,
@@ -156,7 +157,7 @@ def test_an_unknown_call_is_refused(plugin: PluginProcess) -> None:
 )
 def test_malformed_http_harms_nobody(plugin: PluginProcess, garbage: bytes) -> None:
     with socket.socket(socket.AF_UNIX) as raw:
-        raw.settimeout(5)
+        raw.settimeout(PATIENCE)
         raw.connect(str(plugin.socket))
         raw.sendall(garbage + b"\r\n\r\n")
         raw.shutdown(socket.SHUT_WR)

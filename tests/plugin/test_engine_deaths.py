@@ -131,7 +131,7 @@ def test_a_container_that_crashes_while_the_plugin_is_away_comes_back(
         managed.install()
     else:
         managed.enable()
-    eventually(is_back, 30)
+    eventually(is_back)
     docker("rm", "-f", "ddtest-af-mydb")
     assert managed.mounted_on_host("ddtest-af-dbs") == 0
 
@@ -166,6 +166,6 @@ def test_a_mount_under_way_when_the_plugin_dies_leaves_no_container_down(
         # its worker outlives it for a moment, and would mount
         eventually(lambda: is_dead(worker))
     eventually(is_left_down, 30)
-    eventually(is_back, 60)
+    eventually(is_back)
     docker("rm", "-f", "ddtest-af-mydb")
     assert managed.mounted_on_host("ddtest-af-dbs") == 0

@@ -171,14 +171,14 @@ def test_a_database_comes_back_under_its_fence(
     for number in [n for _ in range(RESTARTS) for n in SIGNALS]:
         before = engine.docker.pid("mydb")
         engine.restart(number)
-        eventually(lambda: is_up(engine.docker, "mydb"), 30)
+        eventually(lambda: is_up(engine.docker, "mydb"))
         assert (engine.docker.pid("mydb") == before) is live_restore
         refused(engine, image)
         engine.docker("cp", "mydb:/data/file", str(engine.folder / "copy"))
         refused(engine, image)
         killed = engine.docker.pid("mydb")
         os.kill(killed, signal.SIGKILL)
-        eventually(partial(is_up, engine.docker, "mydb", killed), 30)
+        eventually(partial(is_up, engine.docker, "mydb", killed))
         refused(engine, image)
     engine.docker("rm", "-f", "mydb")
     engine.run("mydb2", "dbs", image)
@@ -196,7 +196,7 @@ def test_engine_and_plugin_killed_together(
     eventually(lambda: engine.plugin.status("dbs")["holders"][0]["pid"])
     os.kill(engine.plugin.pid, signal.SIGKILL)
     engine.restart(signal.SIGKILL)
-    eventually(lambda: is_up(engine.docker, "mydb"), 30)
+    eventually(lambda: is_up(engine.docker, "mydb"))
     refused(engine, image)
 
 

@@ -323,6 +323,7 @@ class Fuzz(RuleBasedStateMachine):
             body = json.dumps({"Name": name, "ID": mount_id}).encode()
             connection.sendall(wire.request(f"/VolumeDriver.{call}", body))
             world.plugin.kill()
+        world.forget_half_written()
         world.requests["killed"] += 1
         world.start()
         before, found = model.ids[name][mount_id], world.call("Get", Name=name)

@@ -226,6 +226,7 @@ def test_an_engine_that_lists_slowly_or_in_vain_names_the_holder_in_the_end(
     watched: PluginProcess, engine: FakeEngine, slow: float, broken: int
 ) -> None:
     """What started before the events arrived is told by a list alone."""
+    engine.wait_for_listener(listed=True)
     watched.create("dbs", share="dbs", exclusive="true")
     watched.mount("dbs", "a")
     engine.slow = slow

@@ -1,6 +1,7 @@
 """Which of the containers that the engine left down are started, and when."""
 
 import asyncio
+import math
 from typing import Any
 
 import pytest
@@ -73,6 +74,15 @@ def test_what_ended_while_the_plugin_was_frozen_is_started(outage: Outage, monke
     monkeypatch.setattr(starter, "_ENABLED_SECONDS", 0.5)
     real, frozen = liveness.clock, 0.0
     monkeypatch.setattr(liveness, "clock", lambda: real() + frozen)
+    over, wait = asyncio.Event(), starter.Starter._frozen
+
+    async def waits(self: starter.Starter, seconds: float) -> bool:
+        if seconds == math.inf:
+            # by then it has seen what time it is
+            asyncio.get_running_loop().call_soon(over.set)
+        return await wait(self, seconds)
+
+    monkeypatch.setattr(starter.Starter, "_frozen", waits)
 
     async def calls() -> None:
         nonlocal frozen
@@ -80,7 +90,8 @@ def test_what_ended_while_the_plugin_was_frozen_is_started(outage: Outage, monke
         running = asyncio.create_task(outage.plugin().run())
         for noted in (0.0, 0.3):
             # both looks of the plugin's start, or of its last thaw, are over
-            await asyncio.sleep(1.0)
+            await over.wait()
+            over.clear()
             frozen += 120
             await asyncio.sleep(noted)
             mydb.error = AWAY.format("dbs", PLUGIN) + "context deadline exceeded"

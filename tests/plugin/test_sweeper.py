@@ -91,7 +91,7 @@ def test_a_local_lease_that_cant_be_renewed_is_told_once_and_so_is_its_end(
 
 def test_a_sweep_that_hangs_is_not_joined_by_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As on an NFS mount whose server is away: all of them would be ahead of the next Mount."""
-    monkeypatch.setattr(sweeper, "_PERIOD_SECONDS", 0.1)
+    monkeypatch.setattr(sweeper, "_PERIOD_SECONDS", 2.0)
     driver = driver_in(tmp_path)
     answer, swept = threading.Event(), list[str]()
 

@@ -182,6 +182,11 @@ class World:
         for fence in (self.plugin.root / "fence").iterdir():
             assert {f.name for f in fence.iterdir()} <= {".mutex"}, "a removed volume's record was left"
 
+    def forget_half_written(self) -> None:
+        """What was being written when it was killed is left under a name that nobody reads."""
+        for left in self.plugin.root.rglob(".*.tmp"):
+            left.unlink()
+
     def _log_holds(self) -> None:
         """Lines of key=value, no call that failed in an unforeseen way, no secret."""
         with self.plugin.log.open("rb") as file:
