@@ -40,12 +40,12 @@ def check_host(host: AzureHostSettings) -> Iterable[Complaint]:
             f"acceleratedNetworking is not for size {host.size}: take another such as Standard_D2s_v5, or leave it out",
             ("host.size",),
         )
-    if re.fullmatch(ARM, host.size) and host.image == AzureHostSettings.model_fields["image"].default:
+    if re.fullmatch(ARM, host.size):
+        # learn.microsoft.com: run scripts in your Linux VM by using managed run commands, supported distributions
         yield Complaint(
-            "host",
-            f"size: {host.size} has Arm processors, and image {host.image} is for others: take another size such as "
-            "Standard_D2s_v5, or set image to one for Arm",
-            ("host.size", "host.image"),
+            "host.size",
+            f"{host.size} has Arm processors, on which Azure runs no command, and one says when the machine is ready: "
+            "take another size such as Standard_D2s_v5",
         )
     for sizes, images, other in (
         (ONLY_GENERATION_1, IMAGE_OF_GENERATION_2, "2"),

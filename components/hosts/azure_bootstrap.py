@@ -29,8 +29,9 @@ NOT_IN_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 READY_SCRIPT = """\
 set -u
 fail() {
+  # Azure passes on the last 4096 bytes, of which the reason is not to be the first to go
+  tail -c 3500 /var/log/cloud-init-output.log | tail -n 40 >&2
   echo "$1" >&2
-  tail -n 40 /var/log/cloud-init-output.log >&2
   exit 1
 }
 cloud-init status --wait >/dev/null

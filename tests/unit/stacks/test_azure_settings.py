@@ -102,7 +102,7 @@ def test_only_prod_is_production_by_its_name() -> None:
             {"size": "Standard_D4_v4", "disk": {"type": "Premium_LRS"}},
             "host: disk.type: Premium_LRS is not for size Standard_D4_v4, whose name has no s: take another size",
         ),
-        ({"size": "Standard_D2ps_v5"}, "host: size: Standard_D2ps_v5 has Arm processors, and image Debian:debian-12:"),
+        ({"size": "Standard_D2ps_v5"}, "host.size: Standard_D2ps_v5 has Arm processors, on which Azure"),
         ({"size": "Standard_B2pts_v2"}, "Standard_B2pts_v2 has Arm processors"),
         ({"size": "Standard_A2_v2"}, "Standard_A2_v2 boots no image of generation 2, such as Debian:debian-12:12-"),
         (
