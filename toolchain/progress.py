@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-FREE_SOME = "free some, or set XDG_CACHE_HOME to a folder on another disk; the next run goes on from here"
+FREE_SOME = "free some, or set XDG_CACHE_HOME and TMPDIR to folders on another disk; the next run goes on from here"
 # Go says it in small letters
 FULL = re.compile("no space left on device|disk quota exceeded", re.IGNORECASE)
 

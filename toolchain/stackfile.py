@@ -45,7 +45,8 @@ def text_of(file: Path) -> str:
         ToolchainError: if it is no UTF-8.
     """
     try:
-        return file.read_text(encoding="utf-8")
+        # some editors begin a file with a mark, which YAML takes for nothing
+        return file.read_text(encoding="utf-8-sig")
     except OSError:
         return ""
     except UnicodeDecodeError as error:

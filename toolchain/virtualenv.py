@@ -72,7 +72,8 @@ def _make(target: Path, python: Path, requirements: Path) -> None:
                 requirements,
             ],
             f"installing {requirements.name}",
-            {**os.environ, "PYTHONDONTWRITEBYTECODE": ""},
+            # /tmp may be too small for what it unpacks
+            {**os.environ, "PYTHONDONTWRITEBYTECODE": "", "TMPDIR": str(made)},
         )
         run(
             [made / "bin/python", "-m", "compileall", "-q", "-j", "0", made / "lib"],

@@ -82,7 +82,11 @@ def _folder(arguments: list[str]) -> Path:
     Raises:
         ToolchainError: if the user names another project's folder: its stacks would get what is this one's.
     """
-    here, named = Path.cwd(), commandline.value_of(arguments, "cwd", "C")
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:
+        raise ToolchainError("the folder that this is run in was deleted: cd to another one") from None
+    named = commandline.value_of(arguments, "cwd", "C")
     command = commandline.command_of(arguments)
     if command in STACKLESS or Path(here, named or "").resolve().is_relative_to(CHECKOUT):
         return here

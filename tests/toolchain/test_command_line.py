@@ -119,6 +119,14 @@ def test_what_the_wrapper_asks_of_the_cli_has_no_options_of_the_users(monkeypatc
     assert "PULUMI_OPTION_STACK" not in Backend(wrapper.CHECKOUT, env, Path("pulumi"), wrapper.CHECKOUT)._own_env()
 
 
+def test_a_folder_that_is_gone_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(ToolchainError, match=r"^the folder that this is run in was deleted: cd to another one$"):
+        wrapper._folder(["up"])
+
+
 def test_from_elsewhere_it_goes_to_its_checkout_and_to_no_other_project(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -32,6 +32,7 @@ from toolchain import stackfile
         ("config: {\n  'datadocker:host': {kind: local},\n  x: {kind: ssh}\n}\n", True),
         ("encryptionsalt: v1:x\nconfig:\n    datadocker:host:\n        kind: ssh\n", False),
         ("config:\n  datadocker:prefix: x\nhost:\n  kind: azure\n", True),
+        ("\ufeffconfig:\n  host: {kind: azure}\n", False),
     ],
 )
 def test_whether_the_host_is_this_machine(
