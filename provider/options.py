@@ -53,4 +53,6 @@ def _try(props: Props) -> None:
     refused = found[1] if found else " ".join(said.splitlines()[-1:])
     if refused.startswith("unknown "):
         refused += " (one of a plugin that SQL installed is written loose_NAME)"
+    if not props["options"]:
+        raise Failure(f"image {props['image']} is no MySQL that starts: {refused}: mend datadocker:images.mysql")
     raise Failure(f"options of database {props['database']}: mysqld refuses them: {refused}: mend databases[].options")

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 CALL_SECONDS = 120
 # a plugin's setting → the property that decides it
 DECIDED_BY = {"root.source": "root", "engine.source": "socket", "ENGINE": "socket", "DEFAULTS": "defaults"}
+SOCKET = ("engine.source", "ENGINE")
 
 
 class EnginePlugin(EngineResource):
@@ -134,7 +135,7 @@ def _bring_about(engine: DockerClient, props: Props, running: list[Listed]) -> N
         if found is None:
             _forget_left(engine, driver, _names(props))
     elif other := _other_settings(engine, found, props):
-        if "root.source" in other:
+        if other.keys() != {"DEFAULTS"}:
             _prepare(engine, props)
         pause.stop_users(engine, driver)
         try:
@@ -176,8 +177,8 @@ def _made_ready(engine: DockerClient, props: Props, found: Listed | None) -> Ite
 
 
 def _prepare(engine: DockerClient, props: Props) -> None:
-    """Makes the plugin's folder on the host: it does not start without one."""
-    with ran(engine, props["image"], props["root"], "prepare"):
+    """Makes the plugin's folder on the host, and finds its engine: it is nothing without them."""
+    with ran(engine, props["image"], props["root"], "prepare", socket=props["socket"]):
         pass
 
 
@@ -258,11 +259,16 @@ def _names(props: Props) -> list[str]:
 def _other_settings(engine: DockerClient, found: dict[str, Any], props: Props) -> dict[str, str]:
     """What it has set that is not as wanted."""
     has, wanted = _settings(found), _wanted(engine, found, props)
-    folder = "engine.source"
     # /var/run is a link to /run: another spelling is no reason to stop what uses the plugin
-    if os.path.realpath(has[folder]) == os.path.realpath(wanted[folder]):
-        has[folder] = wanted[folder]
+    if _socket(has) == _socket(wanted):
+        has |= {setting: wanted[setting] for setting in SOCKET}
     return {k: v for k, v in has.items() if v != wanted[k]}
+
+
+def _socket(settings: dict[str, str]) -> str:
+    """Where the socket that it is set to use is on the host."""
+    folder, inside = (settings[setting] for setting in SOCKET)
+    return os.path.realpath(f"{folder}/{PurePosixPath(inside).name}")
 
 
 def _is_shared(engine: DockerClient, props: Props) -> bool:

@@ -8,7 +8,7 @@ from stacks.azure import AzureHostSettings
 from stacks.databases import databases
 from stacks.demo import demo
 from stacks.owner import Labels
-from stacks.settings import LocalSharesSettings, Settings
+from stacks.settings import Settings
 
 COMPOSITIONS = {"demo": demo, "databases": databases}
 
@@ -22,9 +22,6 @@ def build(settings: Settings, host: DockerHost, labels: Labels) -> None:
     volumes = sorted(settings.prefix + name for name in stack.volumes)
     # a machine on Azure goes with all that is on it
     if not isinstance(settings.host, AzureHostSettings):
-        # of others than local shares the data is not on the host
-        local = isinstance(settings.shares, LocalSharesSettings)
-        shares = {settings.share_of(volume) for volume in settings.volumes if local}
         data = ShareGuard(
             "shares",
             {
@@ -32,7 +29,8 @@ def build(settings: Settings, host: DockerHost, labels: Labels) -> None:
                 "driver": settings.plugin.name,
                 "volumes": volumes,
                 "labels": stack.labels,
-                "shares": sorted(shares),
+                # of others the data is not on the host
+                "shares": sorted(settings.local_shares()),
                 "retain": settings.shares.retain,
             },
             stack.host.resident(stack.host, depends_on=used),

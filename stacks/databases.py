@@ -108,7 +108,7 @@ def _mysql_image(settings: Settings, host: DockerHost, labels: Labels) -> pulumi
 
 
 def _server_options(settings: Settings, host: DockerHost, image: pulumi.Input[str]) -> dict[str, MySQLOptions]:
-    """Registers the options of those databases that have some."""
+    """Registers the trial of databases whose options or image are not this stack's own."""
     return {
         database.name: MySQLOptions(
             database.name,
@@ -120,7 +120,7 @@ def _server_options(settings: Settings, host: DockerHost, image: pulumi.Input[st
             },
         )
         for database in settings.databases
-        if database.options
+        if database.options or settings.images.mysql
     }
 
 

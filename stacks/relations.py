@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from components.folders import overlap
 from stacks.complaints import Complaint, Places, nearest
 from stacks.names import DEMO_CONTAINERS, LONGEST_HOSTNAME, LONGEST_SCHEMA, WRITTEN_BY_DEMO, share_name
-from stacks.settings import Settings
+from stacks.settings import Settings, VolumeSettings
 
 
 def check_together(settings: Settings, at: Places) -> Iterable[Complaint]:
@@ -49,6 +49,8 @@ def check_together(settings: Settings, at: Places) -> Iterable[Complaint]:
         for j, other in enumerate(settings.volumes[:i]):
             folders = volume.folder or "", other.folder or ""
             if settings.share_of(other) != share or not overlap(*folders, settings.protocol_of(volume)):
+                continue
+            if _are_apart(settings, volume, other):
                 continue
             if settings.is_exclusive(volume) or settings.is_exclusive(other):
                 yield Complaint(
@@ -128,3 +130,11 @@ def check_together(settings: Settings, at: Places) -> Iterable[Complaint]:
                         f"{schema} is too long for an account's privileges: each _ counts twice there, and "
                         f"{LONGEST_SCHEMA} can be had: choose a shorter name",
                     )
+
+
+def _are_apart(settings: Settings, volume: VolumeSettings, other: VolumeSettings) -> bool:
+    """Whether shares of one name are surely two: one of them the host's, or both of servers that are named."""
+    if (settings.protocol_of(volume) == "local") != (settings.protocol_of(other) == "local"):
+        return True
+    named = [{str(v).lower() for k, v in one.options.items() if k.lower() == "server"} for one in (volume, other)]
+    return all(named) and named[0] != named[1]

@@ -218,6 +218,10 @@ class Settings(Section):
             return self.shares.protocol
         return next((str(value).lower() for key, value in volume.options.items() if key.lower() == "protocol"), "local")
 
+    def local_shares(self) -> set[str]:
+        """Names of the shares that are folders of the host."""
+        return {self.share_of(volume) for volume in self.volumes if self.protocol_of(volume) == "local"}
+
     def is_exclusive(self, volume: VolumeSettings) -> bool:
         """Whether one container at a time may write to `volume`."""
         if volume.exclusive is not None:

@@ -38,10 +38,12 @@ def file_shares(settings: Settings, host: DockerHost, plugin: AzureFilePlugin) -
     shares = settings.shares
     if isinstance(shares, AzureSharesSettings):
         return _azure(settings, shares, host, plugin)
+    own = settings.local_shares()
     return {
         name: LocalShare(
             f"{name}-share",
-            {"host": host, "plugin": plugin, "share": name, "retain": shares.retain},
+            # what is on a server is not the stack's to delete, nor a folder of that name which it never mapped
+            {"host": host, "plugin": plugin, "share": name, "retain": shares.retain or name not in own},
         )
         for name in _names(settings)
     }

@@ -49,6 +49,7 @@ class StackFile:
         try:
             # of the bytes YAML itself finds out the encoding
             found = yaml.safe_load(Path(self._name).read_bytes())
-        except (OSError, yaml.YAMLError):
+        except (OSError, yaml.YAMLError, ValueError):
+            # the last of what looks like a date, and is none
             return {}
         return found if isinstance(found, dict) else {}

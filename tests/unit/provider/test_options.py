@@ -92,3 +92,9 @@ def test_what_it_refuses_is_one_line(engine: OneOff, said: str, expected: str) -
     assert expected in str(caught.value)
     assert "Aborting" not in str(caught.value)
     assert engine.removed
+
+
+def test_an_image_that_is_no_mysql_is_one_line(engine: OneOff) -> None:
+    engine.code, engine.said = 1, "mysqld: unknown variable 'validate-config'"
+    with pytest.raises(Failure, match=r"^image \S+ is no MySQL that starts: .*: mend datadocker:images\.mysql$"):
+        ServerOptions().create(props(engine))

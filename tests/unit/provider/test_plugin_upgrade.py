@@ -81,15 +81,29 @@ def test_other_settings_make_no_new_plugin(engine: PluginEngine) -> None:
     assert "DELETE /plugins/azurefile" not in engine.done
 
 
-def test_another_spelling_of_the_engines_socket_stops_nothing(engine: PluginEngine, tmp_path: Path) -> None:
-    link = tmp_path / "var-run"
-    link.symlink_to(tmp_path)
+@pytest.mark.parametrize("spelling", ["var-run/docker.sock", "mine.sock"])
+def test_another_spelling_of_the_engines_socket_stops_nothing(
+    engine: PluginEngine, tmp_path: Path, spelling: str
+) -> None:
+    (tmp_path / "var-run").symlink_to(tmp_path)
+    (tmp_path / "mine.sock").symlink_to(tmp_path / "docker.sock")
     engine.has()
     engine.runs("mydb")
-    spelt = props(engine) | {"socket": str(link / "docker.sock")}
+    spelt = props(engine) | {"socket": str(tmp_path / spelling)}
     EnginePlugin().update("azurefile", spelt, props(engine))
     assert engine.done == []
     assert EnginePlugin().read("azurefile", spelt) == spelt
+
+
+def test_a_socket_that_the_plugin_does_not_find_stops_nothing(engine: PluginEngine) -> None:
+    engine.has()
+    engine.runs("mydb")
+    engine.code, engine.log = 1, b"nothing answers there"
+    with pytest.raises(Failure, match="nothing answers there"):
+        EnginePlugin().update("azurefile", props(engine) | {"socket": "/elsewhere/docker.sock"}, props(engine))
+    assert engine.oneoff["Cmd"] == ["prepare"]
+    assert engine.running() == ["mydb"]
+    assert "POST /plugins/azurefile/disable" not in engine.done
 
 
 def test_an_upgrade_stops_our_containers_on_its_volumes_and_starts_them_again(engine: PluginEngine) -> None:

@@ -20,3 +20,9 @@ def test_what_is_no_yaml_says_nothing(tmp_path: Path) -> None:
     file = tmp_path / "Pulumi.mine.yaml"
     file.write_bytes(b"encryptionsalt: caf\xe9\n")
     assert not StackFile(str(file)).has_salt()
+
+
+def test_what_only_looks_like_a_date_is_no_traceback(tmp_path: Path) -> None:
+    file = tmp_path / "Pulumi.mine.yaml"
+    file.write_text("encryptionsalt: v1:x\ntags: {until: 2025-02-29}\n")
+    assert not StackFile(str(file)).has_salt()

@@ -166,6 +166,33 @@ def test_a_local_share_that_is_to_be_kept_from_now_on_is_not_dropped_in_the_same
     stand(build, engine, exported, shares={"kind": "local", "retain": False})
 
 
+def test_a_folder_that_no_volume_maps_is_not_deleted_with_one_on_a_server(
+    build: Build, recorder: Recorder, engine: FakeEngine, exported: dict[str, Any]
+) -> None:
+    there = {"name": "dbs", "options": {"protocol": "smb", "server": "files.example", "account": "me"}}
+    stand(
+        build,
+        engine,
+        exported,
+        shares={"kind": "local", "retain": False},
+        volumes=["logs", "config", "simpledb", there],
+    )
+    assert {f["share"]: f["retain"] for f in recorder.all(state.FOLDER).values()} == {
+        "logs": False, "config": False, "simpledb": False, "dbs": True,
+    }  # fmt: skip
+    assert recorder.one("datadocker-engine:index:ShareGuard", "shares")["shares"] == ["config", "logs", "simpledb"]
+
+
+def test_an_image_of_somebody_elses_is_tried_before_a_server_is_touched(
+    build: Build, recorder: Recorder, engine: FakeEngine, exported: dict[str, Any]
+) -> None:
+    stand(build, engine, exported)
+    assert not recorder.all("datadocker-engine:index:ServerOptions")
+    stand(build, engine, exported, images={"mysql": "mariadb:11"})
+    tried = recorder.one("datadocker-engine:index:ServerOptions", "mydb-options")
+    assert (tried["database"], tried["options"]) == ("mydb", [])
+
+
 @pytest.mark.parametrize(
     ("was", "folder"), [(None, "customers/one"), ("customers/one", None), ("customers", "customers/one")]
 )
@@ -246,7 +273,7 @@ def test_options_that_are_true_or_false_are_written_as_their_readers_spell_them(
 def test_an_option_in_any_spelling_is_given_to_the_driver_once(
     build: Build, recorder: Recorder, engine: FakeEngine, exported: dict[str, Any]
 ) -> None:
-    given = {"Protocol": "smb", "For": "database", "UID": 7, "server": "files.example", "Account": "abc"}
+    given = {"Protocol": "smb", "For": "database", "UID": 999, "server": "files.example", "Account": "abc"}
     volumes = ["logs", "config", "simpledb", {"name": "dbs", "options": given}]
     stand(build, engine, exported, volumes=volumes)
     made = recorder.one(VOLUME, "dbs-volume")["driverOpts"]

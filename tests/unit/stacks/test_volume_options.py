@@ -15,6 +15,7 @@ from stacks.driver_options import DRIVER_OPTIONS, OPTION_BOUNDS, OPTION_FORMS
 from stacks.settings import VolumeSettings
 from stacks.volume_options import DECIDED, KNOWN_TO, SERVED
 from tests.unit.azure_raw import HOST
+from tests.unit.raw import MYDB
 
 SMB: dict[str, Any] = {"kind": "azure"}
 NFS: dict[str, Any] = {"kind": "azure", "protocol": "nfs", "performance": "premium"}
@@ -74,6 +75,31 @@ def complaints(shares: dict[str, Any], exclusive: bool = False, **given: Any) ->
     except SettingsError as error:
         return error.lines
     return []
+
+
+@pytest.mark.parametrize(
+    ("shares", "given", "expected"),
+    [
+        (SMB, {"For": "files"}, ["for: files: a database has this volume: leave it out"]),
+        (NFS, {"for": "files"}, ["for: files: a database has this volume: leave it out"]),
+        (LOCAL, {"for": "files", "uid": 0}, []),
+        (SMB, {"for": "database", "uid": 999, "gid": 0}, []),
+        (SMB, {"uid": 0}, ["uid: 0: a database has this volume, whose server is user 999: leave it out"]),
+        (NFS, {"uid": 0}, []),
+    ],
+)
+def test_a_database_can_write_to_its_volume(shares: dict[str, Any], given: dict[str, Any], expected: list[str]) -> None:
+    host = HOST if shares["kind"] == "azure" else LOCAL
+    raw = {
+        "stack": "databases", "host": host, "shares": shares, "volumes": [{"name": "dbs", "options": given}],
+        "databases": [MYDB],
+    }  # fmt: skip
+    said: list[str] = []
+    try:
+        parse(raw, file="f")
+    except SettingsError as error:
+        said = error.lines
+    assert said == [f"f: volumes[0].options.{line}" for line in expected]
 
 
 @pytest.mark.parametrize(
@@ -253,3 +279,27 @@ def test_a_name_that_is_no_folders_on_smb_is_what_the_plugin_takes_for_one(folde
     else:
         parse(raw, file="f")
     parse(raw | {"shares": NFS}, file="f")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "apart"),
+    [
+        ({}, {"protocol": "smb", "server": "a"}, True),
+        ({"protocol": "smb", "Server": "a"}, {"protocol": "smb", "server": "b"}, True),
+        ({"protocol": "smb", "server": "a"}, {"protocol": "NFS", "server": "A"}, False),
+        # it may be that account's server
+        ({"protocol": "smb", "server": "a"}, {"protocol": "smb", "account": "a"}, False),
+        ({}, {"protocol": "local"}, False),
+    ],
+)
+def test_one_folder_is_for_one_database_and_another_servers_is_another(
+    one: dict[str, Any], other: dict[str, Any], apart: bool
+) -> None:
+    volumes = [{"name": name, "share": "data", "options": given} for name, given in (("one", one), ("other", other))]
+    raw = {"stack": "databases", "volumes": volumes, "databases": [MYDB | {"volume": "one"}]}
+    try:
+        parse(raw, file="f")
+        said = ""
+    except SettingsError as error:
+        (said,) = error.lines
+    assert ("maps the same folder of share data" in said) is not apart
