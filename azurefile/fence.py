@@ -172,7 +172,7 @@ class Fence:
             again = store.read(owner.key) if distant else None
             if again is not None and (again.owner.lease, again.owner.renewed) != (owner.lease, owner.renewed):
                 # It came back before the mark was there, and may not have seen it: it goes on, and keeps the folder.
-                store.spare(again.owner)
+                store.spare(again.owner, self._leases.host.name)
                 raise Held(volume, again.owner, silent=0)
         if own is None:
             store.end_session(owner, age)

@@ -56,8 +56,6 @@ class Lease:
     restart: bool = False
     # Its record was not on the share once, or given back there, and who was let in meanwhile is still to be looked for.
     deleted: bool = False
-    # The same of one that was silent for so long that several others may have judged it at once.
-    judged: bool = False
     # The record in memory is newer than the one on the share; `changes` wakes who writes it.
     changed: bool = False
     changes: threading.Condition = field(default_factory=threading.Condition)
@@ -80,7 +78,6 @@ class Lease:
             if self.owner.released is not None or self.lost:
                 return
             started = clock()
-            self.judged |= self.store.shared and started - self.confirmed > self.owner.takeover / 2
             self.deleted |= not self._check()
             if self.lock is None or not self.lock.confirm():
                 self._close()
@@ -93,9 +90,9 @@ class Lease:
             self._write()
             # Who takes the folder marks it before looking at the record again: one of the two sees the other.
             self._check()
-            if self.deleted or self.judged:
+            if self.deleted:
                 self._look_around()
-                self.deleted = self.judged = False
+                self.deleted = False
             self.confirmed = started
             left = self.lock.room() if self.lock is not None else None
             if left is not None:
@@ -150,11 +147,11 @@ class Lease:
         return record.owner.released is None
 
     def _look_around(self) -> None:
-        """Give way to who was let in meanwhile."""
-        what = "its record was deleted from the share" if self.deleted else "it was silent for too long"
+        """Give way to who was let in while the record was not there: somebody deleted it."""
         for record in others(self.store, self.owner):
             if record.in_force and conflict(self.owner, record.owner):
-                raise TakenOver(f"{what}, and {record.owner.host} was let in", final=self.deleted)
+                said = f"its record was deleted from the share, and {record.owner.host} was let in"
+                raise TakenOver(said, final=False)
 
     def _close(self) -> None:
         if self.lock is not None:

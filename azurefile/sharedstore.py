@@ -131,12 +131,14 @@ class SharedStore:
         self._folder.write(f"{_name(owner.key)}.json", _encode(owner.to_json()))
 
     def take(self, owner: Owner, by: str) -> None:
-        """Mark a hold as void."""
-        self._folder.write(f"{_name(owner.key)}.taken", _encode({"lease": owner.lease, "by": by}))
+        """Mark a hold as void, unless it is already: who made that mark may rely on it."""
+        if not self._taken(_name(owner.key), owner.lease):
+            self._folder.write(f"{_name(owner.key)}.taken", _encode({"lease": owner.lease, "by": by}))
 
-    def spare(self, owner: Owner) -> None:
-        """Remove the mark."""
-        self._folder.remove(f"{_name(owner.key)}.taken")
+    def spare(self, owner: Owner, by: str) -> None:
+        """Remove the mark, if it is one `by` this host."""
+        if self._taken(_name(owner.key), owner.lease) == by:
+            self._folder.remove(f"{_name(owner.key)}.taken")
 
     def end_session(self, owner: Owner, age: float) -> None:
         """Have the server close a dead holder's files, which it keeps open while it has not seen that one vanish.

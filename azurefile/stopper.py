@@ -212,7 +212,7 @@ class Stopper:
         owner = stopped.owner
         waiting = list(stopped.containers)
         # Less what is spent while the share answers.
-        left = _START_SECONDS
+        left, given_up = _START_SECONDS, False
         while waiting:
             record = self._share_back(stopped, store)
             if record is None:
@@ -236,13 +236,15 @@ class Stopper:
                 if passed_on:
                     log.warning("not started again, another container has the folder", extra=facts(owner))
                     break
-                # It stays remembered: the plugin's next life tries again.
                 log.error("not started again, start it by hand; see the engine's log for its Mount", extra=facts(owner))
-                return
+                given_up = True
+                waiting = [c for c in waiting if c not in failed]
             if waiting:
                 time.sleep(_RESTART_SECONDS if failed and not passed_on else _RETRY_SECONDS)
                 left -= time.monotonic() - answered if failed and not undecided else 0
-        self._settled(owner)
+        # What was given up stays remembered: the plugin's next life tries again.
+        if not given_up:
+            self._settled(owner)
 
     def _settled(self, owner: Owner) -> None:
         """Forget what was stopped for a hold; what a later one of the volume lost stays remembered."""

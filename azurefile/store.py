@@ -64,10 +64,10 @@ class LockStore(Protocol):
         """Write or replace one record."""
 
     def take(self, owner: Owner, by: str) -> None:
-        """Void another's hold, so that it finds out when it comes back."""
+        """Void another's hold, so that it finds out when it comes back; `by` is this host."""
 
-    def spare(self, owner: Owner) -> None:
-        """Take back what `take` did, for a holder that turned out to be alive."""
+    def spare(self, owner: Owner, by: str) -> None:
+        """Take back what `take` did, if it was the same, for a holder that turned out to be alive."""
 
     def end_session(self, owner: Owner, age: float) -> None:
         """Have the server end what a holder that died `age` seconds ago still has open, as far as it can be told."""

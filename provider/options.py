@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from provider.oneoff import created
 from provider.resource import EngineResource, Failure, Props, engine_client
 from provider.turns import turn
 
+if TYPE_CHECKING:
+    from docker.models.containers import Container
+
+# what an engine says of an image that lacks the program or the user
+NO_SERVER = ("executable file not found", "unable to find user")
 # [ERROR] [MY-000067] [Server] unknown variable 'innodb_bufer_pool_size=256M'.
 ERROR = re.compile(r"\[ERROR\] \[MY-\d+\] \[\w+\] (?:\S+: )?(.+?)\.?$", re.MULTILINE)
 
@@ -44,8 +50,9 @@ def _try(props: Props) -> None:
         engine_client(props["engine"]) as engine,
         created(engine, props["image"], props["database"], ["mysqld"], command, user="mysql") as container,
     ):
-        container.start()
-        if container.wait(timeout=60)["StatusCode"] == 0:
+        _start(container, props)
+        # an image for other processors takes its time
+        if container.wait(timeout=300)["StatusCode"] == 0:
             return
         said = container.logs(stdout=False).decode(errors="replace").strip()
     # the first; what follows is that it ends, and why it can't go on
@@ -54,5 +61,21 @@ def _try(props: Props) -> None:
     if refused.startswith("unknown "):
         refused += " (one of a plugin that SQL installed is written loose_NAME)"
     if not props["options"]:
-        raise Failure(f"image {props['image']} is no MySQL that starts: {refused}: mend datadocker:images.mysql")
+        raise _no_mysql(props, refused)
     raise Failure(f"options of database {props['database']}: mysqld refuses them: {refused}: mend databases[].options")
+
+
+def _start(container: Container, props: Props) -> None:
+    from docker.errors import APIError
+
+    try:
+        container.start()
+    except APIError as error:
+        said = str(error.explanation)
+        if any(missing in said for missing in NO_SERVER):
+            raise _no_mysql(props, said) from error
+        raise
+
+
+def _no_mysql(props: Props, said: str) -> Failure:
+    return Failure(f"image {props['image']} is no MySQL that starts: {said}: mend datadocker:images.mysql")

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 CALL_SECONDS = 120
 # a plugin's setting → the property that decides it
 DECIDED_BY = {"root.source": "root", "engine.source": "socket", "ENGINE": "socket", "DEFAULTS": "defaults"}
-SOCKET = ("engine.source", "ENGINE")
 
 
 class EnginePlugin(EngineResource):
@@ -259,16 +258,11 @@ def _names(props: Props) -> list[str]:
 def _other_settings(engine: DockerClient, found: dict[str, Any], props: Props) -> dict[str, str]:
     """What it has set that is not as wanted."""
     has, wanted = _settings(found), _wanted(engine, found, props)
+    folder = "engine.source"
     # /var/run is a link to /run: another spelling is no reason to stop what uses the plugin
-    if _socket(has) == _socket(wanted):
-        has |= {setting: wanted[setting] for setting in SOCKET}
+    if os.path.realpath(has[folder]) == os.path.realpath(wanted[folder]):
+        has[folder] = wanted[folder]
     return {k: v for k, v in has.items() if v != wanted[k]}
-
-
-def _socket(settings: dict[str, str]) -> str:
-    """Where the socket that it is set to use is on the host."""
-    folder, inside = (settings[setting] for setting in SOCKET)
-    return os.path.realpath(f"{folder}/{PurePosixPath(inside).name}")
 
 
 def _is_shared(engine: DockerClient, props: Props) -> bool:

@@ -8,7 +8,7 @@ from stacks.azure import AzureHostSettings
 from stacks.databases import databases
 from stacks.demo import demo
 from stacks.owner import Labels
-from stacks.settings import Settings
+from stacks.settings import LocalSharesSettings, Settings
 
 COMPOSITIONS = {"demo": demo, "databases": databases}
 
@@ -22,6 +22,9 @@ def build(settings: Settings, host: DockerHost, labels: Labels) -> None:
     volumes = sorted(settings.prefix + name for name in stack.volumes)
     # a machine on Azure goes with all that is on it
     if not isinstance(settings.host, AzureHostSettings):
+        # of others than local shares the data is not on the host
+        local = isinstance(settings.shares, LocalSharesSettings)
+        shares = {settings.share_of(volume) for volume in settings.volumes if local}
         data = ShareGuard(
             "shares",
             {
@@ -29,8 +32,7 @@ def build(settings: Settings, host: DockerHost, labels: Labels) -> None:
                 "driver": settings.plugin.name,
                 "volumes": volumes,
                 "labels": stack.labels,
-                # of others the data is not on the host
-                "shares": sorted(settings.local_shares()),
+                "shares": sorted(shares),
                 "retain": settings.shares.retain,
             },
             stack.host.resident(stack.host, depends_on=used),

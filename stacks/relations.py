@@ -133,7 +133,10 @@ def check_together(settings: Settings, at: Places) -> Iterable[Complaint]:
 
 
 def _are_apart(settings: Settings, volume: VolumeSettings, other: VolumeSettings) -> bool:
-    """Whether shares of one name are surely two: one of them the host's, or both of servers that are named."""
+    """Whether shares of one name are two: one of them the host's, or each of a server that is named.
+
+    Of one server under two names only the plugin knows.
+    """
     if (settings.protocol_of(volume) == "local") != (settings.protocol_of(other) == "local"):
         return True
     named = [{str(v).lower() for k, v in one.options.items() if k.lower() == "server"} for one in (volume, other)]

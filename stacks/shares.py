@@ -42,7 +42,7 @@ def file_shares(settings: Settings, host: DockerHost, plugin: AzureFilePlugin) -
     return {
         name: LocalShare(
             f"{name}-share",
-            # what is on a server is not the stack's to delete, nor a folder of that name which it never mapped
+            # what is on a server is not the stack's to delete, and a folder of that name may be another's by now
             {"host": host, "plugin": plugin, "share": name, "retain": shares.retain or name not in own},
         )
         for name in _names(settings)

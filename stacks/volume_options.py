@@ -20,7 +20,7 @@ KNOWN_TO = {
 # the one value that a share on Azure takes, and what it means
 SERVED = {"smb": {"vers": "3.1.1", "seal": "true"}, "nfs": {"vers": "4.1"}}
 MEANING = {"true": "encrypted", "3.1.1": "by SMB 3.1.1", "4.1": "by NFS 4.1"}
-# of Debian's package and of the official images; on SMB nobody can be made a file's owner
+# of Debian's package, as our image has it; on SMB nobody can be made a file's owner
 MYSQL_UID = "999"
 # as the plugin takes a part of a folder for a short name, or one that Azure keeps for itself; a test compares them
 SHORT_NAME = re.compile(r"~[0-9]|^.{6}~[0-9A-Za-z](\.|$)")
@@ -65,7 +65,8 @@ def check_options(settings: Settings, at: Places) -> Iterable[Complaint]:
         for name, what in _contradictions(protocol, given, exclusive=settings.is_exclusive(volume)):
             complaints.setdefault(name, Complaint(f"{here}.options.{name}", what))
         if any(database.volume == volume.name for database in settings.databases):
-            for name, what in _unusable(protocol, given):
+            server = None if settings.images.mysql else MYSQL_UID
+            for name, what in _unusable(protocol, given, server):
                 complaints.setdefault(name, Complaint(f"{here}.options.{name}", what))
         yield from complaints.values()
         parts = (volume.folder or "").split("/") if protocol == "smb" else []
@@ -81,13 +82,15 @@ def check_options(settings: Settings, at: Places) -> Iterable[Complaint]:
                 )
 
 
-def _unusable(protocol: str, spelled: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Yields (option, complaint) of options with which a database could not write to its volume."""
-    # the server's own user makes the files of a local share its own
-    if protocol != "local" and spelled.get("for", "database").lower() != "database":
+def _unusable(protocol: str, spelled: Mapping[str, str], server: str | None) -> Iterator[tuple[str, str]]:
+    """Yields (option, complaint) of options with which a database, of user `server`, could not write to its volume."""
+    # elsewhere its container makes the files its own; who gives a group or modes knows who may write
+    if protocol != "smb" or spelled.keys() & {"gid", "filemode", "dirmode"}:
+        return
+    if "uid" not in spelled and spelled.get("for", "database").lower() != "database":
         yield "for", f"{spelled['for']}: a database has this volume: leave it out"
-    if protocol == "smb" and spelled.get("uid", MYSQL_UID) != MYSQL_UID:
-        yield "uid", f"{spelled['uid']}: a database has this volume, whose server is user {MYSQL_UID}: leave it out"
+    if server and spelled.get("uid", server) != server:
+        yield "uid", f"{spelled['uid']}: a database has this volume, whose server is user {server}: leave it out"
 
 
 def _contradictions(protocol: str, spelled: Mapping[str, str], *, exclusive: bool) -> Iterator[tuple[str, str]]:

@@ -92,7 +92,7 @@ class FlockStore:
         owner.released = time.time()
         self.write(owner)
 
-    def spare(self, owner: Owner) -> None:
+    def spare(self, owner: Owner, by: str) -> None:
         """Nobody takes what a living holder of this host has."""
 
     def end_session(self, owner: Owner, age: float) -> None:

@@ -212,6 +212,27 @@ def test_one_that_can_not_end_keeps_no_other_down(hold: LostHold, monkeypatch: p
     assert hold.engine.started == ["mydb", "dying"]
 
 
+def test_one_that_ends_late_is_started_although_another_was_given_up(
+    hold: LostHold, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    dying = hold.run("dying")
+    hold.run("mydb")
+    monkeypatch.setattr(stopper, "_START_SECONDS", 0)
+    monkeypatch.setattr(stopper, "_dying", lambda _found, container, _owner: container == dying.id)
+    hold.engine.failing = 1
+    thread = hold.lose()
+    eventually(lambda: _assert_said(caplog, "start it by hand"))
+    monkeypatch.setattr(stopper, "_dying", lambda *_: False)
+    thread.join(60)
+    assert hold.engine.started == ["dying"]
+    # for the plugin's next life
+    assert hold.memory.load("dbs") is not None
+
+
+def _assert_said(caplog: pytest.LogCaptureFixture, what: str) -> None:
+    assert what in caplog.text
+
+
 def _assert_started(hold: LostHold, names: list[str]) -> None:
     assert hold.engine.started == names
 

@@ -58,21 +58,6 @@ def test_the_keeper_gives_up_what_was_not_confirmed_and_what_was_taken(
     _assert_lost(lost, ["a", "b"])
 
 
-def test_who_was_silent_for_long_gives_way_to_who_was_let_in_although_the_mark_is_gone(
-    world: World, one: Machine, two: Machine, folder: MemoryFolder
-) -> None:
-    """A third one, which judged it at the same time, spared it."""
-    lost: list[Lease] = []
-    keeper = Keeper(one.leases, TAKEOVER, lost.append)
-    lease = one.claim()
-    world.now += TAKEOVER
-    two.mount()
-    two.store.spare(lease.owner)
-    keeper.renew(one.store)
-    eventually(lambda: _assert_lost(lost, ["dbs"]))
-    assert (lost[0].lost, lost[0].taken) == ("it was silent for too long, and two was let in", False)
-
-
 def test_who_writes_is_stopped_although_nobody_reads_the_log(
     one: Machine, world: World, caplog: pytest.LogCaptureFixture
 ) -> None:

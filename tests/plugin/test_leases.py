@@ -156,6 +156,23 @@ def test_a_holder_that_is_evicted_while_it_renews_finds_out(
     assert lease.confirmed == confirmed
 
 
+def test_a_mark_is_taken_away_by_who_made_it_alone(one: Machine, two: Machine) -> None:
+    """Of two takers one may have gone on by it, when the other finds that the holder came back."""
+    owner = one.claim().owner
+    for taker in ("two", "three"):
+        two.store.take(owner, taker)
+    two.store.spare(owner, "three")
+    assert _marked_by(two, owner) == "two"
+    two.store.spare(owner, "two")
+    assert _marked_by(two, owner) == ""
+
+
+def _marked_by(machine: Machine, owner: Owner) -> str:
+    record = machine.store.read(owner.key)
+    assert record is not None
+    return record.taken_by
+
+
 def test_a_renewal_that_a_full_share_has_no_room_for_names_fewer_containers(
     one: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

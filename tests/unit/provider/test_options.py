@@ -25,6 +25,8 @@ class OneOff(FakeEngine):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self.code, self.said, self.removed = 0, "", False
+        # why it does not start
+        self.unable = ""
         self.made: dict[str, Any] = {}
 
     def respond(self, method: str, path: str, body: bytes) -> tuple[int, bytes] | None:
@@ -33,6 +35,8 @@ class OneOff(FakeEngine):
             self.made = json.loads(body)
         elif path.endswith("/wait"):
             made = {"StatusCode": self.code}
+        elif path.endswith("/start") and self.unable:
+            return 400, json.dumps({"message": self.unable}).encode()
         elif "/logs" in path:
             return 200, self.said.encode()
         elif method == "DELETE":
@@ -98,3 +102,16 @@ def test_an_image_that_is_no_mysql_is_one_line(engine: OneOff) -> None:
     engine.code, engine.said = 1, "mysqld: unknown variable 'validate-config'"
     with pytest.raises(Failure, match=r"^image \S+ is no MySQL that starts: .*: mend datadocker:images\.mysql$"):
         ServerOptions().create(props(engine))
+
+
+@pytest.mark.parametrize(
+    "why", ['exec: "mysqld": executable file not found in $PATH', "unable to find user mysql: no matching entries"]
+)
+def test_an_image_without_the_server_is_one_line_whatever_the_options(engine: OneOff, why: str) -> None:
+    engine.unable = why
+    with pytest.raises(Failure) as caught:
+        ServerOptions().create(props(engine, "--max_connections=5"))
+    assert str(caught.value) == (
+        f"image {props(engine)['image']} is no MySQL that starts: {why}: mend datadocker:images.mysql"
+    )
+    assert engine.removed

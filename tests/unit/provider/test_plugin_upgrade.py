@@ -81,15 +81,12 @@ def test_other_settings_make_no_new_plugin(engine: PluginEngine) -> None:
     assert "DELETE /plugins/azurefile" not in engine.done
 
 
-@pytest.mark.parametrize("spelling", ["var-run/docker.sock", "mine.sock"])
-def test_another_spelling_of_the_engines_socket_stops_nothing(
-    engine: PluginEngine, tmp_path: Path, spelling: str
-) -> None:
-    (tmp_path / "var-run").symlink_to(tmp_path)
-    (tmp_path / "mine.sock").symlink_to(tmp_path / "docker.sock")
+def test_another_spelling_of_the_engines_socket_stops_nothing(engine: PluginEngine, tmp_path: Path) -> None:
+    link = tmp_path / "var-run"
+    link.symlink_to(tmp_path)
     engine.has()
     engine.runs("mydb")
-    spelt = props(engine) | {"socket": str(tmp_path / spelling)}
+    spelt = props(engine) | {"socket": str(link / "docker.sock")}
     EnginePlugin().update("azurefile", spelt, props(engine))
     assert engine.done == []
     assert EnginePlugin().read("azurefile", spelt) == spelt

@@ -81,11 +81,12 @@ def complaints(shares: dict[str, Any], exclusive: bool = False, **given: Any) ->
     ("shares", "given", "expected"),
     [
         (SMB, {"For": "files"}, ["for: files: a database has this volume: leave it out"]),
-        (NFS, {"for": "files"}, ["for: files: a database has this volume: leave it out"]),
+        (SMB, {"for": "files", "uid": 999}, []),
+        (NFS, {"for": "files", "uid": 0}, []),
         (LOCAL, {"for": "files", "uid": 0}, []),
         (SMB, {"for": "database", "uid": 999, "gid": 0}, []),
         (SMB, {"uid": 0}, ["uid: 0: a database has this volume, whose server is user 999: leave it out"]),
-        (NFS, {"uid": 0}, []),
+        (SMB, {"uid": 0, "dirmode": "0777", "filemode": "0666"}, []),
     ],
 )
 def test_a_database_can_write_to_its_volume(shares: dict[str, Any], given: dict[str, Any], expected: list[str]) -> None:
@@ -279,6 +280,14 @@ def test_a_name_that_is_no_folders_on_smb_is_what_the_plugin_takes_for_one(folde
     else:
         parse(raw, file="f")
     parse(raw | {"shares": NFS}, file="f")
+
+
+def test_the_server_of_another_image_may_be_another_user() -> None:
+    volume = {"name": "dbs", "options": {"uid": 1001}}
+    raw = {"stack": "databases", "host": HOST, "shares": SMB, "volumes": [volume], "databases": [MYDB]}
+    parse(raw | {"images": {"mysql": "percona:8.4"}}, file="f")
+    with pytest.raises(SettingsError):
+        parse(raw, file="f")
 
 
 @pytest.mark.parametrize(
