@@ -229,6 +229,9 @@ class Backend:
             if "incorrect passphrase" not in str(error):
                 raise
             raise ToolchainError(self.passphrases.incorrect(name)) from None
+        if self.states.folder is not None and self.states.folder.exists():
+            # the CLI writes some of it this once, and does not wait for the disk
+            cache.sync(self.states.folder)
 
     def _exists(self, name: str) -> bool:
         if self.states.folder is not None:

@@ -42,6 +42,7 @@ def ensure(checkout: Path, venv: Path) -> Path:
             # unpacking packages waits for the disk while the compiler does not
             filesystems_made = beside.submit(bases.ensure)
             built = cache.entry(f"built-{key}", lambda folder: _build(folder, venv))
+            _put_back(built)
             filesystems = filesystems_made.result()
         target = cache.entry(f"source-{key}-{filesystems.name}", lambda folder: _combine(folder, built, filesystems))
     else:
@@ -106,7 +107,11 @@ def _build(folder: Path, venv: Path) -> None:
         )
         for file in part.iterdir():
             os.link(file, programs / file.name)
-    home = folder / "home"
+    _install_plugin(folder)
+
+
+def _install_plugin(folder: Path) -> None:
+    home, programs = folder / "home", folder / "bin"
     run(
         [programs / "pulumi", "plugin", "install", "resource", "docker", sources.DOCKER_VERSION,
          "--file", programs / sources.DOCKER_ARCHIVE],
@@ -115,6 +120,19 @@ def _build(folder: Path, venv: Path) -> None:
     )  # fmt: skip
     (home / "plugins").rename(folder / "plugins")
     shutil.rmtree(home)
+
+
+def _put_back(built: Path) -> None:
+    """Makes the provider again where `pulumi plugin rm`, by one of the checkouts, took it from all."""
+    provider = f"resource-docker-v{sources.DOCKER_VERSION}"
+    if (built / "plugins" / provider).is_dir():
+        return
+    with cache.lock(built.name):
+        if not (built / "plugins" / provider).is_dir():
+            # what a killed run left
+            shutil.rmtree(built / "home", ignore_errors=True)
+            shutil.rmtree(built / "plugins", ignore_errors=True)
+            _install_plugin(built)
 
 
 def _combine(folder: Path, built: Path, filesystems: Path) -> None:

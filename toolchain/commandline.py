@@ -13,9 +13,9 @@ YES = "(?:1|t|T|true|True|TRUE)"
 # every option may be in the environment, too: PULUMI_OPTION_STACK, PULUMI_OPTION_TARGET_DEPENDENTS
 OPTION = "PULUMI_OPTION_"
 # what these do concerns no stack
-STACKLESS = {"about", "completion", "convert", "env", "gen-completion", "help", "install", "login", "logout",
-             "new", "org", "package", "plugin", "policy", "schema", "template", "version", "whoami",
-             "view-trace"}  # fmt: skip
+STACKLESS = {"about", "api", "completion", "convert", "do", "env", "gen-completion", "help", "insights", "install",
+             "login", "logout", "neo", "new", "org", "package", "plugin", "policy", "project", "schema", "template",
+             "version", "whoami", "view-trace"}  # fmt: skip
 # these talk to the engine
 OPERATIONS = {"destroy", "down", "dn", "preview", "pre", "refresh", "up", "update", "watch"}
 # the rest, whose words may look like one of these

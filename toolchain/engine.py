@@ -19,7 +19,6 @@ from toolchain.stackfile import SOCKETS
 SOCKET = SOCKETS[0]
 LOG = Path("/var/log/dockerd.log")
 START_SECONDS = 90
-SYSTEM_PATH = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 # from Debian 13 on a package of its own, which the engine's only recommends
 CLIENT = ["docker-cli"]
 # what an engine heeds of an environment, which stays readable as long as it runs: the rest may be secrets
@@ -59,7 +58,7 @@ def ensure() -> None:
             "(DOCKER_HOST=unix://…)"
         )
     # a shell by su has the user's PATH, without the engine and iptables
-    os.environ["PATH"] = os.pathsep.join(dict.fromkeys([*os.get_exec_path(), *SYSTEM_PATH]))
+    os.environ["PATH"] = os.pathsep.join(dict.fromkeys([*os.get_exec_path(), *packages.SYSTEM_PATH]))
     with cache.lock("engine"):
         if not _answers(path):
             # both at once: where the first is there, the next run may find an engine that answers, and look no further
@@ -140,7 +139,8 @@ def _start() -> None:
                 env={name: value for name, value in os.environ.items() if HEEDED.fullmatch(name)},
             )
     while not _answers(SOCKET):
-        if daemon is not None and daemon.poll() is not None:
+        # another's, which was a moment earlier, may only have begun
+        if daemon is not None and daemon.poll() is not None and not _runs("dockerd", PID_FILES["dockerd"]):
             said = LOG.read_text(errors="replace").strip().splitlines()[-3:]
             raise ToolchainError(
                 f"the Docker engine stopped at once: mend what it says ({LOG} has all of it), and run this again:\n  "
@@ -154,11 +154,15 @@ def _start() -> None:
 
 
 def _forget_dead(program: str, file: Path) -> None:
+    if not _runs(program, file):
+        file.unlink(missing_ok=True)
+
+
+def _runs(program: str, file: Path) -> bool:
+    """Whether the process that a file names is `program`, and lives."""
     try:
         # proc(5): pid (name) state …
         name, state = Path(f"/proc/{int(file.read_text())}/stat").read_text().split("(", 1)[1].rsplit(")", 1)
-        alive = name == program and state.split()[0] != "Z"
     except (OSError, ValueError):
-        alive = False
-    if not alive:
-        file.unlink(missing_ok=True)
+        return False
+    return name == program and state.split()[0] != "Z"

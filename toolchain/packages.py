@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from toolchain.cache import lock
 from toolchain.progress import ToolchainError, run, say
 
+# a shell by su has the user's PATH, without what only root needs
+SYSTEM_PATH = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 LOCK_SECONDS = 300
 AGAIN_SECONDS = 5
 
@@ -36,7 +38,9 @@ def install(packages: Sequence[str], why: str, optional: Sequence[str] = ()) -> 
     wanted = [*packages, *(f"?exact-name({name})" for name in optional)]
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         raise ToolchainError(f"{why} needs the packages {names}: sudo apt-get install {names}")
-    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    # dpkg by itself does nothing without them
+    path = os.pathsep.join(dict.fromkeys([*os.get_exec_path(), *SYSTEM_PATH]))
+    env = {**os.environ, "PATH": path, "DEBIAN_FRONTEND": "noninteractive"}
     apt = ["apt-get", "-q", "-o", f"DPkg::Lock::Timeout={LOCK_SECONDS}"]
     with lock("apt"):
         # apt goes on after an installation that was killed only once this was said; else it does nothing

@@ -30,23 +30,26 @@ class Passphrases:
         self._env = env
         self._own = checkout / ".state/passphrase"
 
-    def choose(self, stack: str, *, leaves: bool = False) -> None:
+    def choose(self, stack: str, *, leaves: bool = False, stands: bool = False) -> None:
         """Sets the passphrase of `stack`, unless the user did or its secrets are not kept by one.
 
         Args:
             stack: Its own name.
             leaves: Whether it gets another one, and may have the published one till then.
+            stands: Whether there is a state of it.
 
         Raises:
-            ToolchainError: if the user set the published one for a stack that it is not for, or the checkout's own
-                is lost.
+            ToolchainError: if the user set the published one, or none, for a stack that it is not for, or the
+                checkout's own is lost.
         """
+        if not self._env.get(BY_FILE, "-"):
+            # to the CLI it is not set
+            del self._env[BY_FILE]
         in_files, by_service = (self._url.startswith(scheme) for scheme in ("file://", "http"))
-        published = stack != DEFAULT_STACK and self._keeps(stack, or_else=not by_service) and self._published()
-        if published and not leaves:
+        worthless = stack != DEFAULT_STACK and self._keeps(stack, or_else=not by_service) and self._worthless()
+        if worthless and not leaves:
             raise ToolchainError(
-                f"{published} is the passphrase that this project publishes for dev, and would encrypt nothing of "
-                f"stack {stack}: unset it{self._way_out(stack)}"
+                f"{worthless}, and would encrypt nothing of stack {stack}: unset it{self._way_out(stack)}"
             )
         if BY_VALUE in self._env or BY_FILE in self._env:
             return
@@ -54,6 +57,11 @@ class Passphrases:
             if self._keeps(stack, or_else=in_files):
                 self._env[BY_VALUE] = PUBLISHED
         elif in_files:
+            if stands and not self._own.exists() and self._keeps(stack, or_else=False):
+                raise ToolchainError(
+                    f"stack {stack} is encrypted by a passphrase, and {self._own} is not there: put back the copy of "
+                    f"it that is kept with the state, or name the file of another by {BY_FILE}"
+                )
             self._ensure_own()
             self._env[BY_FILE] = str(self._own)
 
@@ -99,10 +107,24 @@ class Passphrases:
         """The variable by which the user set the published passphrase, or nothing."""
         if self._env.get(BY_VALUE) == PUBLISHED:
             return BY_VALUE
+        return BY_FILE if self._in_file() == PUBLISHED else ""
+
+    def _worthless(self) -> str:
+        """Why what the user set protects nothing, or nothing."""
+        if published := self._published():
+            return f"{published} is the passphrase that this project publishes for dev"
+        # the CLI's own order
+        if BY_VALUE in self._env:
+            return "" if self._env[BY_VALUE] else f"{BY_VALUE} is empty"
+        return f"{BY_FILE} names an empty file" if self._in_file() == "" else ""
+
+    def _in_file(self) -> str | None:
+        """What is in the file that the user set; None if there is none, or it can be read only once."""
+        file = Path(self._env.get(BY_FILE, ""))
         try:
-            return BY_FILE if Path(self._env.get(BY_FILE, "")).read_text().strip() == PUBLISHED else ""
+            return file.read_text().strip() if file.is_file() else None
         except (OSError, ValueError):
-            return ""
+            return None
 
     def _way_out(self, stack: str) -> str:
         """What comes before that for a stack that opens by the published one, as one that has a salt may."""

@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import socket
+import time
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ PROJECT = "datadocker"
 OWNER = "pulumi:index:Stash"
 # beside what is the CLI's
 RUNS = "datadocker-runs"
+# how long a lock may be only half written, or have another name yet
+ASIDE_SECONDS = 1.0
 
 
 class StateFiles:
@@ -39,8 +42,8 @@ class StateFiles:
         """Removes the locks that processes of this machine held when they were killed."""
         for file in self._locks(stack):
             try:
-                holder = json.loads(file.read_bytes() or "{}")
-            except (OSError, ValueError):
+                holder = _holder(file)
+            except OSError:
                 continue
             here, pid = holder.get("hostname", socket.gethostname()) == socket.gethostname(), holder.get("pid", 0)
             if here and not is_pulumi(pid) and not self._is_kept(pid):
@@ -97,6 +100,7 @@ class StateFiles:
         """
         if self.folder is None or self.locked(stack):
             return
+        self._mend_meta()
         folder = self.folder / "stacks" / PROJECT
         for attributes in folder.glob(f"{stack}.json*.attrs"):
             if not _is_json(attributes):
@@ -109,6 +113,16 @@ class StateFiles:
             shutil.copyfile(before, aside)
             aside.rename(state)
             say(f"the state of stack {stack} was half written: took the one before it")
+
+    def _mend_meta(self) -> None:
+        """Removes what says how the folder is laid out, if a power cut left it empty: the CLI writes it anew."""
+        meta = self.folder / "meta.yaml" if self.folder is not None else None
+        if meta is not None and meta.exists():
+            attributes = meta.with_name(f"{meta.name}.attrs")
+            if not meta.read_bytes().strip(b"\0"):
+                meta.unlink()
+            if attributes.exists() and not (meta.exists() and _is_json(attributes)):
+                attributes.unlink()
 
     def locked(self, stack: str) -> bool:
         """Whether a run holds `stack`."""
@@ -133,7 +147,9 @@ class StateFiles:
         return ""
 
     def _locks(self, stack: str) -> list[Path]:
-        return list(self.folder.glob(f"locks/*/{PROJECT}/{stack}/*.json")) if self.folder is not None else []
+        """What the CLI takes for locks: also a file that it had not renamed yet when it was killed."""
+        found = self.folder.glob(f"locks/*/{PROJECT}/{stack}/*.json*") if self.folder is not None else []
+        return [file for file in found if file.suffix != ".attrs"]
 
     def _latest(self, stack: str, if_it_mentions: str = "") -> dict[str, Any]:
         """The stack's state. Decoding it is spared where the text does not hold what is looked for."""
@@ -146,7 +162,22 @@ class StateFiles:
         # as the CLI does, where both are there
         latest = max(there, key=lambda file: file.stat().st_mtime)
         text = latest.read_text("utf-8") if latest == plain else gzip.decompress(latest.read_bytes()).decode()
-        return json.loads(text)["checkpoint"].get("latest") or {} if if_it_mentions in text else {}
+        # the CLI says what is wrong with one that a power cut emptied, where none was kept before
+        return json.loads(text)["checkpoint"].get("latest") or {} if text.strip("\0") and if_it_mentions in text else {}
+
+
+def _holder(file: Path) -> dict[str, Any]:
+    """Who has a lock; nobody who left half of it, by a kill or a power cut, and is not writing it."""
+    while True:
+        try:
+            holder = dict(json.loads(file.read_bytes()))
+        except (ValueError, TypeError):
+            holder = {}
+        if holder and file.suffix != ".tmp":
+            return holder
+        if not 0 <= time.time() - file.stat().st_mtime < ASIDE_SECONDS:
+            return holder
+        time.sleep(0.05)
 
 
 def _list(value: Any) -> list[str]:

@@ -129,8 +129,9 @@ def _ready(arguments: list[str]) -> tuple[Path, dict[str, str]]:
     name = bare_name(stack)
     if about == "rename":
         _check_rename(name, bare_name(word))
-    backend.passphrases.choose(NAMELESS if asks else name, leaves=about == "change-secrets-provider")
     opens = about not in NEW | REMOVE | LIST and not asks
+    leaves, stands = about == "change-secrets-provider", opens and backend.states.exists(name)
+    backend.passphrases.choose(NAMELESS if asks else name, leaves=leaves, stands=stands)
     if opens:
         backend.passphrases.check(name)
     if command in OPERATIONS and stackfile.runs_here(CHECKOUT, name):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from toolchain import cache, clis, packages
+from toolchain import cache, clis, packages, sources
 from toolchain.progress import ToolchainError, run
 
 
@@ -127,6 +127,28 @@ def test_what_base_images_need_is_said_before_anything_is_built(
     monkeypatch.setattr(clis, "_build", built)
     with pytest.raises(ToolchainError, match="making base images needs the packages mmdebstrap: sudo apt-get install"):
         clis.ensure(tmp_path, tmp_path / ".venv")
+
+
+def test_a_provider_that_was_removed_from_the_cache_is_put_back(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The CLI removes it where all checkouts have it."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    installed: list[Path] = []
+
+    def install(folder: Path) -> None:
+        installed.append(folder)
+        (folder / "plugins" / f"resource-docker-v{sources.DOCKER_VERSION}").mkdir(parents=True)
+
+    monkeypatch.setattr(clis, "_install_plugin", install)
+    built = tmp_path / "built"
+    # what is left of it
+    (built / "plugins").mkdir(parents=True)
+    (built / "home").mkdir()
+    for _ in range(2):
+        clis._put_back(built)
+    assert installed == [built]
+    assert not (built / "home").exists()
 
 
 def test_the_official_installer_comes_with_what_it_calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

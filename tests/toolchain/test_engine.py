@@ -145,9 +145,10 @@ def test_an_engine_is_found_by_the_path_of_a_user_and_learns_no_secret(
         monkeypatch.setenv(variable, "s3cret")
     monkeypatch.setenv("https_proxy", "http://proxy:3128")
     monkeypatch.delenv("DOCKER_HOST", raising=False)
-    monkeypatch.setattr(engine, "SYSTEM_PATH", (str(system),))
+    monkeypatch.setattr(packages, "SYSTEM_PATH", (str(system),))
     monkeypatch.setattr(engine, "SOCKET", str(tmp_path / "none.sock"))
     monkeypatch.setattr(engine, "LOG", tmp_path / "log")
+    monkeypatch.setattr(engine, "PID_FILES", {"dockerd": tmp_path / "docker.pid"})
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(Path, "is_dir", lambda _: False)
     with pytest.raises(ToolchainError, match="the Docker engine stopped at once"):

@@ -38,6 +38,17 @@ def test_an_installation_that_was_killed_is_gone_on_with_first(program: Program,
     assert "mmdebstrap" in done.read_text().splitlines()[-1]
 
 
+def test_dpkg_has_what_only_root_has_in_its_path(
+    program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a shell by su."""
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:/usr/bin:/bin")
+    program("dpkg", f"echo $PATH > {tmp_path}/path")
+    program("apt-get", "")
+    packages.install(["mmdebstrap"], "base images")
+    assert (tmp_path / "path").read_text() == f"{tmp_path}/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin\n"
+
+
 def test_what_not_every_release_has_is_asked_for_by_a_pattern(program: Program, tmp_path: Path) -> None:
     """In one go with the rest: a run that ends between two would be the end of the second."""
     done = tmp_path / "done"

@@ -112,6 +112,43 @@ def test_an_empty_passphrase_is_none(checkout: Path) -> None:
     in_files(checkout, {"PULUMI_CONFIG_PASSPHRASE": "mine"}).choose("mine")
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"PULUMI_CONFIG_PASSPHRASE": ""}, "PULUMI_CONFIG_PASSPHRASE is empty"),
+        ({"PULUMI_CONFIG_PASSPHRASE_FILE": "empty"}, "PULUMI_CONFIG_PASSPHRASE_FILE names an empty file"),
+    ],
+)
+def test_an_empty_one_of_the_users_is_none_either(checkout: Path, given: dict[str, str], said: str) -> None:
+    (checkout / "empty").write_text("\n")
+    env = {name: value and str(checkout / value) for name, value in given.items()}
+    with pytest.raises(ToolchainError, match=rf"^{said}, and would encrypt nothing of stack mine: unset it$"):
+        in_files(checkout, env).choose("mine")
+    # the CLI takes the value alone then
+    in_files(checkout, {"PULUMI_CONFIG_PASSPHRASE": "mine", **env} if "FILE" in said else {}).choose("mine")
+
+
+def test_a_file_without_a_name_is_none(checkout: Path) -> None:
+    env = {"PULUMI_CONFIG_PASSPHRASE_FILE": ""}
+    in_files(checkout, env).choose("dev")
+    assert env == {"PULUMI_CONFIG_PASSPHRASE": "datadocker"}
+
+
+def test_a_file_that_can_be_read_once_is_left_for_the_cli(checkout: Path) -> None:
+    os.mkfifo(checkout / "pipe")
+    in_files(checkout, {"PULUMI_CONFIG_PASSPHRASE_FILE": str(checkout / "pipe")}).choose("mine")
+
+
+def test_a_lost_passphrase_is_not_made_anew_for_a_stack_that_stands(checkout: Path) -> None:
+    (checkout / "Pulumi.mine.yaml").write_text("encryptionsalt: v1:x\n")
+    lost = r"^stack mine is encrypted by a passphrase, and /.*/.state/passphrase is not there: put back the copy of it"
+    with pytest.raises(ToolchainError, match=lost):
+        in_files(checkout, {}).choose("mine", stands=True)
+    assert not (checkout / ".state/passphrase").exists()
+    in_files(checkout, {}).choose("mine")
+    in_files(checkout, {}).choose("mine", stands=True)
+
+
 def test_the_users_passphrase_is_respected(checkout: Path) -> None:
     env = {"PULUMI_CONFIG_PASSPHRASE": "mine"}
     in_files(checkout, env).choose("dev")

@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,49 @@ def test_the_lock_of_a_dead_process_is_broken(tmp_path: Path) -> None:
     file = lock(tmp_path, int(gone.stdout))
     files.break_dead_locks("dev")
     assert not file.exists()
+
+
+@pytest.mark.parametrize(("name", "text"), [("one.json.4f.tmp", ""), ("one.json.4f.tmp", "{"), ("one.json", "\0\0")])
+def test_half_a_lock_is_broken(tmp_path: Path, name: str, text: str) -> None:
+    """The CLI takes it for one, whatever it is called."""
+    files = StateFiles(tmp_path)
+    half = lock(tmp_path, 0).rename(tmp_path / "locks/organization/datadocker/dev" / name)
+    half.write_text(text)
+    assert files.locked("dev")
+    files.break_dead_locks("dev")
+    assert not half.exists()
+
+
+@pytest.mark.parametrize("aside", ["one.json.4f.tmp", "two.json"])
+def test_a_lock_that_is_just_written_is_waited_for(tmp_path: Path, aside: str) -> None:
+    """On whichever machine."""
+    named = lock(tmp_path, 1, "another.example")
+    half = named.with_name(aside)
+    half.write_text('{"pid": 1, "host')
+    timer = threading.Timer(0.3, named.rename, [half])
+    timer.start()
+    StateFiles(tmp_path).break_dead_locks("dev")
+    timer.join()
+    assert half.exists()
+
+
+@pytest.mark.parametrize("attributes", ["", "{}"])
+def test_a_layout_that_a_power_cut_emptied_is_forgotten(tmp_path: Path, attributes: str) -> None:
+    (tmp_path / "meta.yaml").write_text("")
+    (tmp_path / "meta.yaml.attrs").write_text(attributes)
+    StateFiles(tmp_path).mend_files("dev")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "meta.yaml").write_text("version: 1\n")
+    (tmp_path / "meta.yaml.attrs").write_text(attributes)
+    StateFiles(tmp_path).mend_files("dev")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["meta.yaml", "meta.yaml.attrs"][: 2 if attributes else 1]
+
+
+def test_a_state_that_a_power_cut_emptied_is_no_traceback(tmp_path: Path) -> None:
+    (tmp_path / "stacks/datadocker").mkdir(parents=True)
+    (tmp_path / "stacks/datadocker/dev.json").write_text("\0\0")
+    files = StateFiles(tmp_path)
+    assert (files.engines("dev"), files.pending("dev")) == ({}, [])
 
 
 @pytest.mark.parametrize(("program", "lives"), [("cat", False), ("pulumi/cat", False), ("cat/pulumi", True)])
@@ -61,10 +105,6 @@ def test_locks_of_the_living_and_of_other_machines_stay(tmp_path: Path) -> None:
         finally:
             alive.terminate()
     file = lock(tmp_path, 1, "another.example")
-    files.break_dead_locks("dev")
-    assert file.exists()
-    # that of a run that is just beginning, on whichever machine
-    file.write_text('{"pid": 1, "host')
     files.break_dead_locks("dev")
     assert file.exists()
 
