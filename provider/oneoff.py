@@ -37,7 +37,7 @@ def created(
     Raises:
         ImageGone: if the engine does not have it.
     """
-    from docker.errors import ImageNotFound
+    from docker.errors import ImageNotFound, NotFound
 
     try:
         container = engine.containers.create(
@@ -54,7 +54,9 @@ def created(
     try:
         yield container
     finally:
-        container.remove(v=True, force=True)
+        # another user's run, whom no turn keeps away, may have taken it for one that was left
+        with contextlib.suppress(NotFound):
+            container.remove(v=True, force=True)
 
 
 def bind(root: str) -> str:

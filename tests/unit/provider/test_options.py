@@ -27,6 +27,8 @@ class OneOff(FakeEngine):
         self.code, self.said, self.removed = 0, "", False
         # why it does not start
         self.unable = ""
+        # whether another has removed it
+        self.gone = False
         self.made: dict[str, Any] = {}
 
     def respond(self, method: str, path: str, body: bytes) -> tuple[int, bytes] | None:
@@ -41,6 +43,8 @@ class OneOff(FakeEngine):
             return 200, self.said.encode()
         elif method == "DELETE":
             self.removed = "v=True" in path
+            if self.gone:
+                return 404, b'{"message": "no such container"}'
         elif "/containers/" not in path:
             return None
         return 201, json.dumps(made).encode()
@@ -114,4 +118,10 @@ def test_an_image_without_the_server_is_one_line_whatever_the_options(engine: On
     assert str(caught.value) == (
         f"image {props(engine)['image']} is no MySQL that starts: {why}: mend datadocker:images.mysql"
     )
+    assert engine.removed
+
+
+def test_one_that_another_users_run_has_removed_is_no_error(engine: OneOff) -> None:
+    engine.gone = True
+    assert ServerOptions().create(props(engine)) == "mydb"
     assert engine.removed
