@@ -110,6 +110,13 @@ def engine(tmp_path: Path) -> Iterator[FakeEngine]:
 
 
 @pytest.fixture
+def nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a database for its health, nor the machine for free ports."""
+    monkeypatch.setattr("components.databases.readiness._wait", lambda *_: None)
+    monkeypatch.setattr("components.hosts.claims._free", lambda _: True)
+
+
+@pytest.fixture
 def exported(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Name → value of the stack's outputs."""
     made: dict[str, Any] = {}
