@@ -26,6 +26,10 @@ class ImageGone(Failure):
         super().__init__(f"the image {image} is gone: up --refresh brings it back")
 
 
+# what an engine says of a container that is gone, and of one that is going
+REMOVED = (404, 409)
+
+
 @contextlib.contextmanager
 def created(
     engine: DockerClient, image: str, mark: str, entrypoint: list[str], command: list[str], *binds: str, **more: Any
@@ -37,7 +41,7 @@ def created(
     Raises:
         ImageGone: if the engine does not have it.
     """
-    from docker.errors import ImageNotFound, NotFound
+    from docker.errors import APIError, ImageNotFound
 
     try:
         container = engine.containers.create(
@@ -54,9 +58,12 @@ def created(
     try:
         yield container
     finally:
-        # another user's run, whom no turn keeps away, may have taken it for one that was left
-        with contextlib.suppress(NotFound):
+        try:
             container.remove(v=True, force=True)
+        except APIError as error:
+            # another user's run, whom no turn keeps away, may have taken it for one that was left
+            if error.status_code not in REMOVED:
+                raise
 
 
 def bind(root: str) -> str:

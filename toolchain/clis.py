@@ -111,6 +111,7 @@ def _build(folder: Path, venv: Path) -> None:
 
 
 def _install_plugin(folder: Path) -> None:
+    """Installs the Docker provider beside the programs in `folder`; what else is there stays."""
     home, programs = folder / "home", folder / "bin"
     run(
         [programs / "pulumi", "plugin", "install", "resource", "docker", sources.DOCKER_VERSION,
@@ -118,20 +119,24 @@ def _install_plugin(folder: Path) -> None:
         "installing the Docker provider",
         {**os.environ, "PULUMI_HOME": str(home), "PULUMI_SKIP_UPDATE_CHECK": "true"},
     )  # fmt: skip
-    (home / "plugins").rename(folder / "plugins")
+    cache.sync(home)
+    (folder / "plugins").mkdir(exist_ok=True)
+    for made in (home / "plugins").iterdir():
+        # what a removal that was killed left of it
+        shutil.rmtree(folder / "plugins" / made.name, ignore_errors=True)
+        made.rename(folder / "plugins" / made.name)
     shutil.rmtree(home)
 
 
 def _put_back(built: Path) -> None:
     """Makes the provider again where `pulumi plugin rm`, by one of the checkouts, took it from all."""
-    provider = f"resource-docker-v{sources.DOCKER_VERSION}"
-    if (built / "plugins" / provider).is_dir():
+    provider = built / f"plugins/resource-docker-v{sources.DOCKER_VERSION}/pulumi-resource-docker"
+    if provider.exists():
         return
     with cache.lock(built.name):
-        if not (built / "plugins" / provider).is_dir():
+        if not provider.exists():
             # what a killed run left
             shutil.rmtree(built / "home", ignore_errors=True)
-            shutil.rmtree(built / "plugins", ignore_errors=True)
             _install_plugin(built)
 
 

@@ -13,13 +13,13 @@ YES = "(?:1|t|T|true|True|TRUE)"
 # every option may be in the environment, too: PULUMI_OPTION_STACK, PULUMI_OPTION_TARGET_DEPENDENTS
 OPTION = "PULUMI_OPTION_"
 # what these do concerns no stack
-STACKLESS = {"about", "api", "completion", "convert", "do", "env", "gen-completion", "help", "insights", "install",
-             "login", "logout", "neo", "new", "org", "package", "plugin", "policy", "project", "schema", "template",
+STACKLESS = {"about", "api", "completion", "convert", "env", "gen-completion", "help", "insights", "install",
+             "login", "logout", "new", "org", "package", "plugin", "policy", "project", "schema", "template",
              "version", "whoami", "view-trace"}  # fmt: skip
 # these talk to the engine
 OPERATIONS = {"destroy", "down", "dn", "preview", "pre", "refresh", "up", "update", "watch"}
 # the rest, whose words may look like one of these
-OTHERS = {"cancel", "config", "console", "deployment", "import", "logs", "stack", "state"}
+OTHERS = {"cancel", "config", "console", "deployment", "do", "import", "logs", "neo", "stack", "state"}
 # names of what is done to stacks
 NEW, REMOVE, LIST = {"create", "init", "new", "setup"}, {"delete", "remove", "rm"}, {"list", "ls"}
 # whose value is the next word, of all commands and of those about stacks

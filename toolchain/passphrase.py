@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 
 from toolchain import cache
@@ -30,13 +31,13 @@ class Passphrases:
         self._env = env
         self._own = checkout / ".state/passphrase"
 
-    def choose(self, stack: str, *, leaves: bool = False, stands: bool = False) -> None:
+    def choose(self, stack: str, *, leaves: bool = False, sealed: Callable[[], bool] | None = None) -> None:
         """Sets the passphrase of `stack`, unless the user did or its secrets are not kept by one.
 
         Args:
             stack: Its own name.
             leaves: Whether it gets another one, and may have the published one till then.
-            stands: Whether there is a state of it.
+            sealed: Whether there is a state of it that a passphrase keeps; None where the command opens none.
 
         Raises:
             ToolchainError: if the user set the published one, or none, for a stack that it is not for, or the
@@ -57,7 +58,7 @@ class Passphrases:
             if self._keeps(stack, or_else=in_files):
                 self._env[BY_VALUE] = PUBLISHED
         elif in_files:
-            if stands and not self._own.exists() and self._keeps(stack, or_else=False):
+            if sealed and not self._own.exists() and sealed():
                 raise ToolchainError(
                     f"stack {stack} is encrypted by a passphrase, and {self._own} is not there: put back the copy of "
                     f"it that is kept with the state, or name the file of another by {BY_FILE}"

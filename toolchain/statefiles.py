@@ -132,6 +132,12 @@ class StateFiles:
         """Returns the operations that a killed run had begun and not ended."""
         return list(self._latest(stack, if_it_mentions='"pending_operations"').get("pending_operations") or [])
 
+    def by_passphrase(self, stack: str) -> bool:
+        """Whether a passphrase keeps the secrets in the state of `stack`."""
+        return (self._latest(stack, if_it_mentions='"passphrase"').get("secrets_providers") or {}).get(
+            "type"
+        ) == "passphrase"
+
     def engines(self, stack: str) -> dict[str, list[str]]:
         """Returns DOCKER_HOST → arguments for ssh, of each engine that `stack` has resources on."""
         resources = self._latest(stack).get("resources") or []
@@ -168,14 +174,20 @@ class StateFiles:
 
 def _holder(file: Path) -> dict[str, Any]:
     """Who has a lock; nobody who left half of it, by a kill or a power cut, and is not writing it."""
+    before, since = None, time.monotonic()
     while True:
+        seen = file.stat()
         try:
             holder = dict(json.loads(file.read_bytes()))
         except (ValueError, TypeError):
             holder = {}
         if holder and file.suffix != ".tmp":
             return holder
-        if not 0 <= time.time() - file.stat().st_mtime < ASIDE_SECONDS:
+        # by no clock of the file system's, which may be another machine's
+        now = (seen.st_ino, seen.st_size, seen.st_mtime_ns)
+        if now != before:
+            before, since = now, time.monotonic()
+        elif time.monotonic() - since > ASIDE_SECONDS:
             return holder
         time.sleep(0.05)
 

@@ -130,8 +130,12 @@ def _ready(arguments: list[str]) -> tuple[Path, dict[str, str]]:
     if about == "rename":
         _check_rename(name, bare_name(word))
     opens = about not in NEW | REMOVE | LIST and not asks
-    leaves, stands = about == "change-secrets-provider", opens and backend.states.exists(name)
-    backend.passphrases.choose(NAMELESS if asks else name, leaves=leaves, stands=stands)
+    reads = command in OPERATIONS | {"config", "import"} or about in ("output", "change-secrets-provider")
+    backend.passphrases.choose(
+        NAMELESS if asks else name,
+        leaves=about == "change-secrets-provider",
+        sealed=(lambda: backend.states.by_passphrase(name)) if reads else None,
+    )
     if opens:
         backend.passphrases.check(name)
     if command in OPERATIONS and stackfile.runs_here(CHECKOUT, name):

@@ -138,12 +138,12 @@ def test_a_provider_that_was_removed_from_the_cache_is_put_back(
 
     def install(folder: Path) -> None:
         installed.append(folder)
-        (folder / "plugins" / f"resource-docker-v{sources.DOCKER_VERSION}").mkdir(parents=True)
+        (folder / f"plugins/resource-docker-v{sources.DOCKER_VERSION}/pulumi-resource-docker").touch()
 
     monkeypatch.setattr(clis, "_install_plugin", install)
     built = tmp_path / "built"
     # what is left of it
-    (built / "plugins").mkdir(parents=True)
+    (built / f"plugins/resource-docker-v{sources.DOCKER_VERSION}").mkdir(parents=True)
     (built / "home").mkdir()
     for _ in range(2):
         clis._put_back(built)

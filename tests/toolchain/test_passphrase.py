@@ -140,13 +140,12 @@ def test_a_file_that_can_be_read_once_is_left_for_the_cli(checkout: Path) -> Non
 
 
 def test_a_lost_passphrase_is_not_made_anew_for_a_stack_that_stands(checkout: Path) -> None:
-    (checkout / "Pulumi.mine.yaml").write_text("encryptionsalt: v1:x\n")
     lost = r"^stack mine is encrypted by a passphrase, and /.*/.state/passphrase is not there: put back the copy of it"
     with pytest.raises(ToolchainError, match=lost):
-        in_files(checkout, {}).choose("mine", stands=True)
+        in_files(checkout, {}).choose("mine", sealed=lambda: True)
     assert not (checkout / ".state/passphrase").exists()
-    in_files(checkout, {}).choose("mine")
-    in_files(checkout, {}).choose("mine", stands=True)
+    in_files(checkout, {}).choose("mine", sealed=lambda: False)
+    in_files(checkout, {}).choose("mine", sealed=lambda: True)
 
 
 def test_the_users_passphrase_is_respected(checkout: Path) -> None:

@@ -67,6 +67,15 @@ def test_a_layout_that_a_power_cut_emptied_is_forgotten(tmp_path: Path, attribut
     assert sorted(p.name for p in tmp_path.iterdir()) == ["meta.yaml", "meta.yaml.attrs"][: 2 if attributes else 1]
 
 
+@pytest.mark.parametrize(("kept", "by"), [({"type": "passphrase"}, True), ({"type": "cloud"}, False), (None, False)])
+def test_a_state_says_whether_a_passphrase_keeps_its_secrets(tmp_path: Path, kept: object, by: bool) -> None:
+    (tmp_path / "stacks/datadocker").mkdir(parents=True)
+    state = {"checkpoint": {"latest": {"secrets_providers": kept, "note": "passphrase"}}}
+    (tmp_path / "stacks/datadocker/dev.json").write_text(json.dumps(state))
+    assert StateFiles(tmp_path).by_passphrase("dev") is by
+    assert not StateFiles(tmp_path).by_passphrase("other")
+
+
 def test_a_state_that_a_power_cut_emptied_is_no_traceback(tmp_path: Path) -> None:
     (tmp_path / "stacks/datadocker").mkdir(parents=True)
     (tmp_path / "stacks/datadocker/dev.json").write_text("\0\0")

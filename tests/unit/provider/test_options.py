@@ -27,8 +27,8 @@ class OneOff(FakeEngine):
         self.code, self.said, self.removed = 0, "", False
         # why it does not start
         self.unable = ""
-        # whether another has removed it
-        self.gone = False
+        # what is said if another has removed it
+        self.gone = 0
         self.made: dict[str, Any] = {}
 
     def respond(self, method: str, path: str, body: bytes) -> tuple[int, bytes] | None:
@@ -44,7 +44,7 @@ class OneOff(FakeEngine):
         elif method == "DELETE":
             self.removed = "v=True" in path
             if self.gone:
-                return 404, b'{"message": "no such container"}'
+                return self.gone, b'{"message": "no such container"}'
         elif "/containers/" not in path:
             return None
         return 201, json.dumps(made).encode()
@@ -121,7 +121,8 @@ def test_an_image_without_the_server_is_one_line_whatever_the_options(engine: On
     assert engine.removed
 
 
-def test_one_that_another_users_run_has_removed_is_no_error(engine: OneOff) -> None:
-    engine.gone = True
+@pytest.mark.parametrize("answer", [404, 409])
+def test_one_that_another_users_run_has_removed_is_no_error(engine: OneOff, answer: int) -> None:
+    engine.gone = answer
     assert ServerOptions().create(props(engine)) == "mydb"
     assert engine.removed
