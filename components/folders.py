@@ -3,22 +3,61 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 
-def overlap(one: str, other: str, protocol: str) -> bool:
-    """Whether two folders of a share are equal or one contains the other; an empty path is all of the share."""
-    first, second = (_parts(path, protocol) for path in (one, other))
+@dataclass(frozen=True)
+class Folder:
+    """A folder of a share, as far as the one who names it says where that is."""
+
+    share: str
+    """Name of the share."""
+    path: str = ""
+    """Empty for all of the share."""
+    protocol: str = ""
+    """What it is reached by: smb, nfs or local."""
+    server: str = ""
+    """The server's name or address."""
+    account: str = ""
+    """The storage account, whose server it is where none is named."""
+
+    @classmethod
+    def of(cls, options: Mapping[str, object]) -> Folder:
+        """The folder that a volume with these options of the driver maps."""
+        given = {name.lower(): str(value) for name, value in options.items()}
+        protocol, server, account = (given.get(name, "").lower() for name in ("protocol", "server", "account"))
+        return cls(given.get("share", ""), given.get("folder", ""), protocol, server, account)
+
+
+def overlap(one: Folder, other: Folder) -> bool:
+    """Whether two folders are equal or one contains the other."""
+    first, second = _parts(one, other)
     shorter = min(len(first), len(second))
-    return first[:shorter] == second[:shorter]
+    return one.share == other.share and not _are_apart(one, other) and first[:shorter] == second[:shorter]
 
 
-def nested(one: str, other: str, protocol: str) -> bool:
-    """Whether one of two folders of a share is inside the other."""
-    return overlap(one, other, protocol) and _parts(one, protocol) != _parts(other, protocol)
+def nested(one: Folder, other: Folder) -> bool:
+    """Whether one of two folders is inside the other."""
+    first, second = _parts(one, other)
+    return overlap(one, other) and first != second
 
 
-def _parts(path: str, protocol: str) -> list[str]:
-    if protocol == "smb":
+def _are_apart(one: Folder, other: Folder) -> bool:
+    """Whether shares of one name are two: one of them the host's, or each of a server or an account that is named.
+
+    Of one server under two names only the plugin knows.
+    """
+    if one.protocol and other.protocol and (one.protocol == "local") != (other.protocol == "local"):
+        return True
+    if one.server or other.server:
+        return bool(one.server and other.server) and one.server != other.server
+    return bool(one.account and other.account) and one.account != other.account
+
+
+def _parts(*folders: Folder) -> list[list[str]]:
+    paths = [folder.path for folder in folders]
+    if any(folder.protocol == "smb" for folder in folders):
         # names there differ by more than their case, and than how an accent is written
-        path = unicodedata.normalize("NFC", path).casefold()
-    return [part for part in path.split("/") if part]
+        paths = [unicodedata.normalize("NFC", path).casefold() for path in paths]
+    return [[part for part in path.split("/") if part] for path in paths]

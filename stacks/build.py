@@ -24,7 +24,7 @@ def build(settings: Settings, host: DockerHost, labels: Labels) -> None:
     if not isinstance(settings.host, AzureHostSettings):
         # of others than local shares the data is not on the host
         local = isinstance(settings.shares, LocalSharesSettings)
-        shares = {settings.share_of(volume) for volume in settings.volumes if local}
+        shares = settings.local_shares() if local else set()
         data = ShareGuard(
             "shares",
             {

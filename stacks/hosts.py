@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 import pulumi
 
 from components.azure_sdk import loading
-from components.folders import nested
-from components.hosts import Claims, DockerHost, Folder, LocalHost, Server, SSHHost
+from components.folders import Folder, nested
+from components.hosts import Claims, DockerHost, LocalHost, Server, SSHHost
 from components.hosts.identity_file import private_key
 from components.hosts.local import socket_path
 from components.state import CONTAINER, VOLUME, recorded, recorded_of
@@ -135,9 +136,6 @@ def _insist_on_folders(settings: Settings) -> None:
     Raises:
         pulumi.RunError: if one would: a server reads what is inside its own as its own, and never starts again.
     """
-    # what the host does not wait for
-    from stacks.shares import driver_defaults
-
     mapped = {known.get("name"): known.get("driverOpts") or {} for known in recorded_of(VOLUME)}
     # a database that was renamed, or got another volume, left its data where that was
     stand = [
@@ -147,17 +145,15 @@ def _insist_on_folders(settings: Settings) -> None:
         for v in c.get("volumes") or []
     ]
     for database in settings.databases:
-        volume = next(known for known in settings.volumes if known.name == database.volume)
-        share, folder, protocol = settings.share_of(volume), volume.folder or "", settings.protocol_of(volume)
-        same = driver_defaults(settings) | {"protocol": protocol, "share": share}
+        folder = _folder(settings, database.volume)
         for container, name in stand:
-            had = mapped.get(name, {})
-            there = had.get("folder", "")
-            if all(had.get(key) == value for key, value in same.items()) and nested(folder, there, protocol):
+            there = Folder.of(mapped.get(name, {}))
+            if nested(folder, there):
                 raise pulumi.RunError(
-                    f"database {database.name} would have its data in {folder or 'the root'} of share {share}, and "
-                    f"container {container} has its own in {there or 'the root'}: of two, one inside the other, the "
-                    f"outer one never starts again: give volume {volume.name} another share, or a folder beside that"
+                    f"database {database.name} would have its data in {folder.path or 'the root'} of share "
+                    f"{folder.share}, and container {container} has its own in {there.path or 'the root'}: of two, one "
+                    f"inside the other, the outer one never starts again: give volume {database.volume} another share, "
+                    "or a folder beside that"
                 )
 
 
@@ -200,5 +196,8 @@ def _demo_containers(settings: Settings) -> list[str]:
 
 def _folder(settings: Settings, volume: str) -> Folder:
     """What the volume of that name maps."""
-    known = next(known for known in settings.volumes if known.name == volume)
-    return {"share": settings.share_of(known), "path": known.folder or ""}
+    # what the host does not wait for
+    from stacks.shares import driver_defaults
+
+    mapped = settings.folder_of(next(known for known in settings.volumes if known.name == volume))
+    return replace(mapped, account=mapped.account or driver_defaults(settings).get("account", ""))

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from components.folders import overlap
 from stacks.complaints import Complaint, Places, nearest
 from stacks.names import DEMO_CONTAINERS, LONGEST_HOSTNAME, LONGEST_SCHEMA, WRITTEN_BY_DEMO, share_name
-from stacks.settings import Settings, VolumeSettings
+from stacks.settings import Settings
 
 
 def check_together(settings: Settings, at: Places) -> Iterable[Complaint]:
@@ -47,10 +47,7 @@ def check_together(settings: Settings, at: Places) -> Iterable[Complaint]:
         except ValueError as error:
             yield Complaint(here, f"share {share!r} is not a share name: {error}; name one with share:")
         for j, other in enumerate(settings.volumes[:i]):
-            folders = volume.folder or "", other.folder or ""
-            if settings.share_of(other) != share or not overlap(*folders, settings.protocol_of(volume)):
-                continue
-            if _are_apart(settings, volume, other):
+            if not overlap(settings.folder_of(volume), settings.folder_of(other)):
                 continue
             if settings.is_exclusive(volume) or settings.is_exclusive(other):
                 yield Complaint(
@@ -130,14 +127,3 @@ def check_together(settings: Settings, at: Places) -> Iterable[Complaint]:
                         f"{schema} is too long for an account's privileges: each _ counts twice there, and "
                         f"{LONGEST_SCHEMA} can be had: choose a shorter name",
                     )
-
-
-def _are_apart(settings: Settings, volume: VolumeSettings, other: VolumeSettings) -> bool:
-    """Whether shares of one name are two: one of them the host's, or each of a server that is named.
-
-    Of one server under two names only the plugin knows.
-    """
-    if (settings.protocol_of(volume) == "local") != (settings.protocol_of(other) == "local"):
-        return True
-    named = [{str(v).lower() for k, v in one.options.items() if k.lower() == "server"} for one in (volume, other)]
-    return all(named) and named[0] != named[1]

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from components import folders
 from stacks.azure import AzureHostSettings, AzureSharesSettings
 from stacks.azure_names import Sources
 from stacks.driver_options import DriverOption, option_value
@@ -28,8 +29,9 @@ from stacks.names import (
 )
 from stacks.section import Section
 
-# MiB: with 256 a server with the settings of our image was killed by its first large INSERT … SELECT
-LEAST_MEMORY = 384
+# MiB: with 256 a server with the settings of our image was killed by its first large INSERT … SELECT; what is given in
+# bytes is more than any machine has
+LEAST_MEMORY, MOST_MEMORY = 384, 16 << 20
 
 
 class LocalHostSettings(Section):
@@ -135,7 +137,7 @@ class DatabaseSettings(Section):
         default=[], description="Schemas made if missing, in no binary log: a replica is given the same ones."
     )
     users: list[UserSettings] = Field(default=[], description="Accounts made and kept as written.")
-    memory: Annotated[int, Field(ge=LEAST_MEMORY)] | None = Field(
+    memory: Annotated[int, Field(ge=LEAST_MEMORY, le=MOST_MEMORY)] | None = Field(
         default=None,
         description="Memory limit of the container in MiB. An idle server takes 240, or 540 with performance_schema, "
         "and a larger innodb_buffer_pool_size than 128M comes on top; one that needs more is killed and starts again.",
@@ -217,6 +219,11 @@ class Settings(Section):
         if isinstance(self.shares, AzureSharesSettings):
             return self.shares.protocol
         return next((str(value).lower() for key, value in volume.options.items() if key.lower() == "protocol"), "local")
+
+    def folder_of(self, volume: VolumeSettings) -> folders.Folder:
+        """What `volume` maps, as far as the settings say it."""
+        named = {"protocol": self.protocol_of(volume), "share": self.share_of(volume), "folder": volume.folder or ""}
+        return folders.Folder.of({**volume.options, **named})
 
     def local_shares(self) -> set[str]:
         """Names of the shares that are folders of the host."""

@@ -31,13 +31,16 @@ class Passphrases:
         self._env = env
         self._own = checkout / ".state/passphrase"
 
-    def choose(self, stack: str, *, leaves: bool = False, sealed: Callable[[], bool] | None = None) -> None:
+    def choose(
+        self, stack: str, *, leaves: bool = False, reads: bool = True, sealed: Callable[[], bool] = bool
+    ) -> None:
         """Sets the passphrase of `stack`, unless the user did or its secrets are not kept by one.
 
         Args:
             stack: Its own name.
             leaves: Whether it gets another one, and may have the published one till then.
-            sealed: Whether there is a state of it that a passphrase keeps; None where the command opens none.
+            reads: Whether its secrets are read or written, or the stack is made.
+            sealed: Whether there is a state of it that a passphrase keeps.
 
         Raises:
             ToolchainError: if the user set the published one, or none, for a stack that it is not for, or the
@@ -58,7 +61,10 @@ class Passphrases:
             if self._keeps(stack, or_else=in_files):
                 self._env[BY_VALUE] = PUBLISHED
         elif in_files:
-            if sealed and not self._own.exists() and sealed():
+            # what is made beside a stack that opens by another would have to make way for that
+            if not self._own.exists() and sealed():
+                if not reads:
+                    return
                 raise ToolchainError(
                     f"stack {stack} is encrypted by a passphrase, and {self._own} is not there: put back the copy of "
                     f"it that is kept with the state, or name the file of another by {BY_FILE}"

@@ -134,7 +134,8 @@ def _ready(arguments: list[str]) -> tuple[Path, dict[str, str]]:
     backend.passphrases.choose(
         NAMELESS if asks else name,
         leaves=about == "change-secrets-provider",
-        sealed=(lambda: backend.states.by_passphrase(name)) if reads else None,
+        reads=reads,
+        sealed=lambda: backend.states.by_passphrase(name),
     )
     if opens:
         backend.passphrases.check(name)

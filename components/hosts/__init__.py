@@ -1,7 +1,7 @@
 """Docker hosts: where containers run. Each kind is a file; all of them are a `DockerHost`."""
 
 from components.hosts.claims import Claims, Plugin
-from components.hosts.holders import Folder, Server
+from components.hosts.holders import Server
 from components.hosts.host import DockerHost
 from components.hosts.local import LocalHost, LocalHostArgs
 from components.hosts.ssh import SSHHost, SSHHostArgs
@@ -10,7 +10,6 @@ from components.hosts.ssh import SSHHost, SSHHostArgs
 __all__ = [
     "Claims",
     "DockerHost",
-    "Folder",
     "LocalHost",
     "LocalHostArgs",
     "Plugin",

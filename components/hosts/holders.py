@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypedDict
 
 import pulumi
 
-from components.folders import overlap
+from components.folders import Folder, overlap
 from components.state import CONTAINER, VOLUME, recorded_of
 from provider import neighbours
 from provider.connection import STOP_SECONDS, Engine, EngineConnection, EngineError, NotThereError, connect
@@ -20,15 +20,6 @@ from provider.owner import is_of, name_of
 RUNNING = ("paused", "restarting", "running")
 # a port of one of these is not to be had on 127.0.0.1; a container of the state has none
 LOCAL = ("", "0.0.0.0", "127.0.0.1")  # noqa: S104 - looked for, not listened on
-
-
-class Folder(TypedDict):
-    """A folder of a share."""
-
-    share: str
-    """Name of the share."""
-    path: str
-    """Empty for all of the share."""
 
 
 class Server(TypedDict):
@@ -213,21 +204,13 @@ def _holders(wanted: Wanted, containers: list[Any], options: Mapping[str, Mappin
     for container in containers:
         name, ports = names.get(container["Id"]) or name_of(container), ports_of(container)
         volumes = {mount.get("Name") for mount in container.get("Mounts", [])}
-        held = [options[volume] for volume in volumes if volume in options]
-        alone = [had for had in held if had.get("exclusive") == "true"]
+        known = [options[volume] for volume in volumes if volume in options]
+        held = [Folder.of(had) for had in known]
+        alone = [Folder.of(had) for had in known if had.get("exclusive") == "true"]
         others = [server for server in wanted["servers"] if server["container"] != name]
         if (
             any(server["volume"] in volumes or server["port"] in ports for server in others)
-            or any(_is_held(server["folder"], held) for server in others)
-            or any(_is_held(folder, alone) for folder in wanted["files"])
+            or any(overlap(server["folder"], folder) for server in others for folder in held)
+            or any(overlap(shared, folder) for shared in wanted["files"] for folder in alone)
         ):
             yield container
-
-
-def _is_held(folder: Folder, held: Iterable[Mapping[str, str]]) -> bool:
-    """Whether a volume with one of the options `held` has files of `folder`."""
-    for options in held:
-        path, protocol = options.get("folder", ""), options.get("protocol", "")
-        if options.get("share") == folder["share"] and overlap(folder["path"], path, protocol):
-            return True
-    return False

@@ -143,8 +143,11 @@ def test_a_lost_passphrase_is_not_made_anew_for_a_stack_that_stands(checkout: Pa
     lost = r"^stack mine is encrypted by a passphrase, and /.*/.state/passphrase is not there: put back the copy of it"
     with pytest.raises(ToolchainError, match=lost):
         in_files(checkout, {}).choose("mine", sealed=lambda: True)
+    env: dict[str, str] = {}
+    in_files(checkout, env).choose("mine", reads=False, sealed=lambda: True)
+    assert not env
     assert not (checkout / ".state/passphrase").exists()
-    in_files(checkout, {}).choose("mine", sealed=lambda: False)
+    in_files(checkout, {}).choose("mine", reads=False, sealed=lambda: False)
     in_files(checkout, {}).choose("mine", sealed=lambda: True)
 
 

@@ -12,6 +12,7 @@ import pulumi
 import pulumi_docker as docker
 import pytest
 
+from components.folders import Folder
 from components.hosts import Claims, LocalHost, Server
 from components.state import PLUGIN
 from provider.owner import CHECKOUT_LABEL, STACK_LABEL
@@ -22,7 +23,7 @@ CONTAINER, VOLUME = "docker:index/container:Container", "docker:index/volume:Vol
 
 
 def server(name: str, volume: str, port: int) -> Server:
-    return Server(container=name, volume=volume, folder={"share": volume, "path": ""}, port=port)
+    return Server(container=name, volume=volume, folder=Folder(volume), port=port)
 
 
 LABELS = {STACK_LABEL: "datadocker/unit", CHECKOUT_LABEL: "here:/one#1"}

@@ -13,6 +13,7 @@ from typing import Any
 import pulumi
 import pytest
 
+from components.folders import Folder
 from components.hosts import Claims, LocalHost, Plugin, Server, SSHHost
 from provider.connection import Engine, EngineConnection, EngineError
 from provider.owner import CHECKOUT_LABEL, STACK_LABEL
@@ -39,7 +40,7 @@ PLUGIN = Plugin(driver="azurefile", root="/r")
 
 
 def server(name: str, volume: str, port: int, share: str = "") -> Server:
-    return Server(container=name, volume=volume, folder={"share": share or volume, "path": ""}, port=port)
+    return Server(container=name, volume=volume, folder=Folder(share or volume), port=port)
 
 
 def claims(*servers: Server) -> Claims:
@@ -213,7 +214,7 @@ def test_only_what_the_container_gets_that_is_made_is_let_go(
     build: Build, engine: FakeEngine, hooks: list[Any], options: Options
 ) -> None:
     wanted = claims(server("renamed", "dbs", 1), server("mydb", "new", 8), server("last", "more", 7))
-    wanted["files"] = [{"share": "more", "path": ""}]
+    wanted["files"] = [Folder("more")]
     alone = {"share": "more", "exclusive": "true"}
     engine.answers["/volumes"] = {"Volumes": [{"Name": "more", "Labels": LABELS, "Options": alone}]}
     build(lambda: SSHHost("host", {"address": "box.example"}).claim(wanted) and None)

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from components.hosts import Folder, Server
+from components.folders import Folder
+from components.hosts import Server
 from components.hosts.holders import Wanted, ports_of, stop_holders
 from provider.connection import EngineConnection
 from provider.owner import CHECKOUT_LABEL, STACK_LABEL
@@ -16,8 +17,8 @@ from tests.unit.fake_engine import FakeEngine
 LABELS = {STACK_LABEL: "datadocker/unit", CHECKOUT_LABEL: "here:/one#1"}
 
 
-def server(name: str, volume: str, port: int, share: str = "", path: str = "") -> Server:
-    return Server(container=name, volume=volume, folder={"share": share or volume, "path": path}, port=port)
+def server(name: str, volume: str, port: int, share: str = "", **folder: str) -> Server:
+    return Server(container=name, volume=volume, folder=Folder(share or volume, **folder), port=port)
 
 
 def running(name: str, volume: str, port: int) -> dict[str, Any]:
@@ -96,7 +97,28 @@ def test_folders_of_a_share_are_compared_as_the_plugin_does(
 ) -> None:
     engine.answers["/containers/json"] = [running("mydb", "dbs", 1)]
     engine.answers["/volumes"] = {"Volumes": [mapped("dbs", **{"share": "files"} | held)]}
-    assert stopped(build, engine, server("other", "new", 2, "files", wanted)) == (["mydb"] if expected else [])
+    assert stopped(build, engine, server("other", "new", 2, "files", path=wanted)) == (["mydb"] if expected else [])
+
+
+@pytest.mark.parametrize(
+    ("held", "expected"),
+    [
+        ({"protocol": "local"}, False),
+        ({"protocol": "NFS", "server": "nas"}, True),
+        ({"protocol": "smb", "server": "other"}, False),
+        ({"share": "more"}, False),
+    ],
+)
+def test_a_share_of_the_same_name_on_another_server_is_another(
+    build: Build, engine: FakeEngine, held: dict[str, str], expected: bool
+) -> None:
+    """To Pulumi what holds that is as it was, so nobody would start it again."""
+    engine.answers["/containers/json"] = [running("mydb", "dbs", 1)]
+    engine.answers["/volumes"] = {"Volumes": [mapped("dbs", **{"share": "files"} | held, exclusive="true")]}
+    there = {"protocol": "nfs", "server": "nas"}
+    assert stopped(build, engine, server("other", "new", 2, "files", **there)) == (["mydb"] if expected else [])
+    engine.posted.clear()
+    assert stopped(build, engine, files=[Folder("files", **there)]) == (["mydb"] if expected else [])
 
 
 @pytest.mark.parametrize("exclusive", ["true", "false"])
@@ -105,7 +127,7 @@ def test_files_that_the_demos_containers_get_are_left_by_whoever_had_them_alone(
 ) -> None:
     engine.answers["/containers/json"] = [running("mydb", "dbs", 1)]
     engine.answers["/volumes"] = {"Volumes": [mapped("dbs", "files", exclusive=exclusive)]}
-    files: list[Folder] = [{"share": "files", "path": ""}]
+    files: list[Folder] = [Folder("files")]
     assert stopped(build, engine, files=files) == (["mydb"] if exclusive == "true" else [])
 
 

@@ -224,6 +224,7 @@ def test_nothing_at_all_but_the_demos_volumes_is_right() -> None:
         ({"plugin": {"root": "/var/../etc"}}, "plugin.root: '/var/../etc'"),
         ({"volumes": [*VOLUMES, {"name": "v2", "folder": "a:b"}]}, "no part that begins or ends with a dot or space"),
         ({"databases": [MYDB | {"memory": 256}]}, "memory: 256: should be at least 384"),
+        ({"databases": [MYDB | {"memory": 4 << 30}]}, "memory: 4294967296: should be at most 16777216"),
         ({"prefix": "A b"}, "prefix: 'A b'"),
         ({"stack": "dmeo"}, "stack: 'dmeo': should be demo or databases"),
         ({"plugin": {"root": "relative"}}, "plugin.root: 'relative'"),

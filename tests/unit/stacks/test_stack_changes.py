@@ -99,6 +99,8 @@ def test_a_folder_that_no_volume_maps_is_not_deleted_with_one_on_a_server(
         shares={"kind": "local", "retain": False},
         volumes=["logs", "config", "simpledb", there],
     )
+    # nor does anybody who maps such a folder keep the stack from going
+    assert recorder.one("datadocker-engine:index:ShareGuard", "shares")["shares"] == ["config", "logs", "simpledb"]
     assert {f["share"]: f["retain"] for f in recorder.all(state.FOLDER).values()} == {
         "logs": False, "config": False, "simpledb": False, "dbs": True,
     }  # fmt: skip
@@ -144,9 +146,25 @@ def test_a_data_directory_inside_another_one_is_refused(
     ):
         moved(name, folder=folder)
     assert not recorder.all(VOLUME)
-    # on another share, and where it is
+    # on another share, one of the same name elsewhere, and where it is
     moved(name, folder=folder, share="other")
+    moved(name, folder=folder, options={"protocol": "nfs", "server": "nas"})
     moved(name, folder=was)
+
+
+@pytest.mark.parametrize(("server", "refused"), [("nas", True), ("NAS", True), ("other", False)])
+def test_a_data_directory_on_a_server_is_known_in_any_spelling(
+    build: Build, recorder: Recorder, engine: FakeEngine, exported: dict[str, Any], server: str, refused: bool
+) -> None:
+    def on_server(name: str, **volume: Any) -> None:
+        there = {"name": "dbs", "options": {"protocol": "NFS", "server": name}, **volume}
+        stand(build, engine, exported, volumes=["logs", "config", "simpledb", there])
+
+    on_server("nas")
+    recorder.in_state = {(m.typ, m.name): opened(m.inputs) for m in recorder.made if m.typ in (CONTAINER, VOLUME)}
+    state._recorded.cache_clear()
+    with pytest.raises(pulumi.RunError, match="would have its data in in") if refused else nullcontext():
+        on_server(server, folder="in")
 
 
 def test_a_database_is_made_after_every_volume_that_it_may_have_had(
