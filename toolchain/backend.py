@@ -66,7 +66,7 @@ class Backend:
         try:
             # it may be the same folder by another path
             copied = not made_in.samefile(self.state) and StateFiles(made_in / ".pulumi").owner(stack) == owner
-        except (OSError, ValueError, KeyError):
+        except (OSError, KeyError, ToolchainError):
             return
         if copied:
             raise ToolchainError(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import subprocess
 from pathlib import Path
 
 from toolchain import cache, packages
@@ -64,25 +62,6 @@ def _make(folder: Path) -> None:
         command.append(f"--customize-hook=printf '%s' '{NO_CACHES}' > \"$1\"/etc/apt/apt.conf.d/no-caches")
         command += ['--customize-hook=rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/*']
         command += [suite, folder / f"{suite}.tar"]
-        if mirror := _mirror():
+        if mirror := packages.mirror():
             command.append(mirror)
         run(command, f"making a root filesystem of Debian {suite}")
-
-
-def _mirror() -> str | None:
-    """The mirror that this machine's apt uses for Debian itself."""
-    wanted = ["--format", "$(REPO_URI) $(SUITE) $(CODENAME)", "Created-By: Packages"]
-    # others call their suites by Debian's names; a mirror of Debian's packages may call itself something else
-    for origin in (["Origin: Debian"], []):
-        listed = subprocess.run(
-            ["apt-get", "indextargets", *wanted, *origin],
-            capture_output=True,
-            text=True,
-            env={**os.environ, "LC_ALL": "C"},
-            check=False,
-        )
-        for line in listed.stdout.splitlines():
-            uri, *names = line.split()
-            if any(n in ("stable", "oldstable", "bookworm", "sid") for n in names):
-                return uri
-    return None

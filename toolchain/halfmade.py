@@ -2,7 +2,8 @@
 
 What there is has a name that the run's own inputs say. So the state takes it as if it had been made; the refresh that
 follows drops it if it is not there; and what is left is marked as not initialised, which has the next `up` ask for all
-of it once more, and wait. (`pulumi refresh --import-pending-creates` only drops it: nothing in the CLI reads such an
+of it once more, and wait. The import that takes it in forgets what was pending, so until then it is kept in a file of
+our own. (`pulumi refresh --import-pending-creates` only drops it: nothing in the CLI reads such an
 operation.)
 """
 
@@ -12,8 +13,10 @@ import json
 import os
 import re
 import tempfile
+from pathlib import Path
 from typing import Any
 
+from toolchain import cache
 from toolchain.backend import Backend
 from toolchain.login import default_subscription
 from toolchain.progress import say
@@ -40,19 +43,22 @@ Resource = dict[str, Any]
 
 
 def take_in(backend: Backend, stack: str, pending: list[dict[str, Any]]) -> dict[str, Resource]:
-    """Puts what was being made on Azure into the state; returns it by its URN. The caller refreshes then.
+    """Puts what was being made on Azure into the state; returns it by its URN, with what was before it came to the end.
+
+    The caller refreshes then.
 
     Raises:
         ToolchainError: if the state can't be changed.
     """
+    before = taken_in(backend, stack)
     begun = [o["resource"] for o in pending if o["type"] == "creating" and o["resource"]["type"] in IDS]
     if not begun:
-        return {}
+        return before
     exported = json.loads(backend.export(stack))
     resources: list[Resource] = exported["deployment"].get("resources") or []
     subscription = _subscription(resources)
     if not subscription:
-        return {}
+        return before
     # one that was replaced is there until the new one is
     there = {r["urn"] for r in resources if not r.get("pendingReplacement")}
     taken = {
@@ -69,8 +75,23 @@ def take_in(backend: Backend, stack: str, pending: list[dict[str, Any]]) -> dict
     exported["deployment"]["resources"] = [taken.get(r["urn"], r) for r in resources] + [
         r for urn, r in taken.items() if urn not in places
     ]
+    taken = before | taken
+    file = _kept_in(backend, stack)
+    aside = file.with_name(f"{file.name}.{os.getpid()}")
+    aside.touch(mode=0o600)
+    aside.write_text(json.dumps(taken))
+    cache.sync(aside)
+    aside.rename(file)
     _import(backend, stack, exported)
     return taken
+
+
+def taken_in(backend: Backend, stack: str) -> dict[str, Resource]:
+    """What an earlier call put into the state, by its URN, that nobody has asked for again."""
+    try:
+        return dict(json.loads(_kept_in(backend, stack).read_bytes()))
+    except (OSError, ValueError):
+        return {}
 
 
 def ask_again(backend: Backend, stack: str, taken: dict[str, Resource]) -> None:
@@ -92,6 +113,12 @@ def ask_again(backend: Backend, stack: str, taken: dict[str, Resource]) -> None:
             resource |= {key: taken[resource["urn"]][key] for key in ("inputs", "initErrors")}
             say(f"{resource['id']} is there, or on its way: the next up finishes it")
     _import(backend, stack, exported)
+    _kept_in(backend, stack).unlink(missing_ok=True)
+
+
+def _kept_in(backend: Backend, stack: str) -> Path:
+    # what was pending is known of no other backend
+    return (backend.states.folder or backend.state) / f"datadocker-taken-{stack}.json"
 
 
 def _is_anothers(found: Resource, begun: Resource) -> bool:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import shutil
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
 
 from toolchain.cache import lock
 from toolchain.progress import ToolchainError, run, say
@@ -54,6 +58,43 @@ def install(packages: Sequence[str], why: str, optional: Sequence[str] = ()) -> 
             f"installing {names} for {why}",
             env,
         )
+
+
+def mirror() -> str | None:
+    """The URL of the mirror that this machine's apt uses for Debian itself, if it is reached by HTTP.
+
+    Raises:
+        ToolchainError: if it has a password in it, which would be in every image that is made from it.
+    """
+    wanted = ["--format", "$(REPO_URI) $(SUITE) $(CODENAME)", "Created-By: Packages"]
+    # others call their suites by Debian's names; a mirror of Debian's packages may call itself something else
+    for origin in (["Origin: Debian"], []):
+        listed = subprocess.run(
+            ["apt-get", "indextargets", *wanted, *origin],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "LC_ALL": "C"},
+            check=False,
+        )
+        for line in listed.stdout.splitlines():
+            uri, *names = line.split()
+            if any(n in ("stable", "oldstable", "bookworm", "sid") for n in names) and (url := _by_http(uri)):
+                if urlsplit(url).username:
+                    raise ToolchainError(
+                        "apt's sources name Debian's mirror with a password, which everybody could read in the images "
+                        "that are made from it: name a mirror there that needs none"
+                    )
+                return url
+    return None
+
+
+def _by_http(uri: str) -> str:
+    """The URL that one of apt's leads to: itself, or the first in a list of mirrors, as Debian's cloud images have."""
+    # apt-transport-mirror(1)
+    if listed := re.fullmatch(r"mirror\+file:(?://)?(/.*?)/?", uri):
+        with contextlib.suppress(OSError):
+            uri = next(iter(re.findall(r"^https?://\S+", Path(listed[1]).read_text(), re.MULTILINE)), "")
+    return uri if uri.startswith(("http://", "https://")) else ""
 
 
 def _run(command: Sequence[str], what: str, env: Mapping[str, str]) -> None:

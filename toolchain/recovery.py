@@ -8,12 +8,13 @@ import os
 import select
 import signal
 import subprocess
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from toolchain import cache, halfmade, vanished
+from toolchain import cache, engine, halfmade, packages, vanished
 from toolchain.backend import Backend
 from toolchain.progress import ToolchainError, say
 from toolchain.statefiles import is_pulumi
@@ -32,6 +33,8 @@ ONEOFF = "io.datadocker.oneoff"
 ROOTFS = "io.datadocker.rootfs"
 # as long as a provider would have waited for one
 ONEOFF_SECONDS = 600
+# of `components.hosts.kept_key`
+KEYS = "${HOME}/.cache/datadocker/ssh/"
 # in this order: a container has volumes, and a volume a plugin
 REMOVED = (CONTAINER, VOLUME, PLUGIN)
 Operation = dict[str, Any]
@@ -40,29 +43,36 @@ Operation = dict[str, Any]
 def recover(backend: Backend, stack: str) -> None:
     """Ends what a killed run started, removes what it half made, and makes the state say what is there.
 
+    The locks of those that are gone are broken, and the files are whole.
+
     Raises:
         ToolchainError: if an engine can't be reached or the state can't be refreshed.
     """
-    backend.states.break_dead_locks(stack)
-    backend.states.mend_files(stack)
     if backend.states.locked(stack):
         # another run is at it: the CLI says so itself
         return
     pending = backend.states.pending(stack)
-    if not pending:
+    if not pending and not halfmade.taken_in(backend, stack):
         return
-    say(f"a run of stack {stack} was killed during {len(pending)} operations: putting the state right")
+    if pending:
+        say(f"a run of stack {stack} was killed during {len(pending)} operations: putting the state right")
+    else:
+        say(f"what a killed run of stack {stack} was making was not looked at to the end: going on with that")
     _end_orphans(backend.checkout)
-    if any(host.startswith("ssh:") for host in backend.states.engines(stack)):
+    known = backend.states.engines(stack)
+    if any(host.startswith("ssh:") for host in known):
         # nobody would answer for what was on a machine that is gone
         vanished.forget(backend, stack)
+        _write_keys(backend, stack, itertools.chain(*known.values()))
     containers, volumes, plugins = ([p for p in pending if p["resource"]["type"] == t] for t in REMOVED)
     images = [p for p in pending if p["resource"]["type"] in (IMAGE, IMPORTED)]
     # a component has no inputs
     inputs = [p["resource"].get("inputs") or {} for p in pending]
     marks = sorted({str(given[key]) for given in inputs for key in ("root", "database") if key in given})
     found = backend.states.engines(stack) if containers or volumes or images or marks else {}
-    engines = [_docker(*engine) for engine in found.items()]
+    if any(host.startswith("unix:") for host in found):
+        packages.require(["docker"], [], "putting right what the killed run left", engine.CLIENT)
+    engines = [_docker(*known) for known in found.items()]
     for docker in engines:
         for operation in containers:
             _remove_half_done(docker, operation)
@@ -83,6 +93,20 @@ def recover(backend: Backend, stack: str) -> None:
             raise
         backend.pulumi(*refresh)
     halfmade.ask_again(backend, stack, taken)
+
+
+def _write_keys(backend: Backend, stack: str, options: Iterable[str]) -> None:
+    """Has the program write the state's keys where ssh, by these `options`, looks for them: a refresh does not run it.
+
+    Raises:
+        ToolchainError: if the program can't.
+    """
+    files = [
+        os.path.expandvars(o.removeprefix("IdentityFile=")) for o in options if o.startswith(f"IdentityFile={KEYS}")
+    ]
+    if not all(map(os.path.exists, files)):
+        say("the keys by which the machine is reached are not in the cache: writing them again from the state")
+        backend.pulumi("preview", "--stack", stack)
 
 
 def _end_orphans(checkout: Path) -> None:

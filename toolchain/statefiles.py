@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from toolchain.progress import say
+from toolchain.progress import ToolchainError, say
 
 PROJECT = "datadocker"
 # by the name of checkout it keeps who made the stack
@@ -158,7 +158,11 @@ class StateFiles:
         return [file for file in found if file.suffix != ".attrs"]
 
     def _latest(self, stack: str, if_it_mentions: str = "") -> dict[str, Any]:
-        """The stack's state. Decoding it is spared where the text does not hold what is looked for."""
+        """The stack's state. Decoding it is spared where the text does not hold what is looked for.
+
+        Raises:
+            ToolchainError: if it can't be decoded.
+        """
         if self.folder is None:
             return {}
         plain = self.folder / "stacks" / PROJECT / f"{stack}.json"
@@ -167,9 +171,16 @@ class StateFiles:
             return {}
         # as the CLI does, where both are there
         latest = max(there, key=lambda file: file.stat().st_mtime)
-        text = latest.read_text("utf-8") if latest == plain else gzip.decompress(latest.read_bytes()).decode()
-        # the CLI says what is wrong with one that a power cut emptied, where none was kept before
-        return json.loads(text)["checkpoint"].get("latest") or {} if text.strip("\0") and if_it_mentions in text else {}
+        try:
+            text = latest.read_text("utf-8") if latest == plain else gzip.decompress(latest.read_bytes()).decode()
+            # the CLI says what is wrong with one that a power cut emptied, where none was kept before
+            if not text.strip("\0") or if_it_mentions not in text:
+                return {}
+            return json.loads(text)["checkpoint"].get("latest") or {}
+        except (ValueError, EOFError, gzip.BadGzipFile) as error:
+            raise ToolchainError(
+                f"{latest} is no whole state ({error}), nor is what was kept of the one before: put back a copy of it"
+            ) from None
 
 
 def _holder(file: Path) -> dict[str, Any]:

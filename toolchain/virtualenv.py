@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -12,6 +13,11 @@ from pathlib import Path
 from toolchain import cache, packages
 from toolchain.progress import run
 
+# by these pip would put packages elsewhere, or find them there already
+INTERFERING = ("PYTHONHOME", "PYTHONPATH", "PIP_PREFIX", "PIP_ROOT", "PIP_TARGET")
+PINNED = re.compile(r"^([\w.-]+)==", re.MULTILINE)
+# fails for the first of its arguments that is not there
+LOOK = "import sys, importlib.metadata; [importlib.metadata.version(name) for name in sys.argv[1:]]"
 # the test tools stand on what the product and the plugin run with
 NAMED_BY = {"tests/requirements.txt": ("requirements.txt", "azurefile/requirements.txt")}
 
@@ -60,7 +66,10 @@ def _make(target: Path, python: Path, requirements: Path) -> None:
         # scripts in it carry its path, so it can't be renamed: the marker comes last instead
         made = target.with_name(f"{target.name}.d")
         shutil.rmtree(made, ignore_errors=True)
-        run([python, "-m", "venv", made], "making a virtual environment")
+        env = {name: value for name, value in os.environ.items() if name not in INTERFERING}
+        # its own file may say otherwise
+        env |= {"PYTHONDONTWRITEBYTECODE": "", "PIP_USER": "0"}
+        run([python, "-m", "venv", made], "making a virtual environment", env)
         run(
             [
                 made / "bin/python",
@@ -73,12 +82,15 @@ def _make(target: Path, python: Path, requirements: Path) -> None:
             ],
             f"installing {requirements.name}",
             # /tmp may be too small for what it unpacks
-            {**os.environ, "PYTHONDONTWRITEBYTECODE": "", "TMPDIR": str(made)},
+            {**env, "TMPDIR": str(made)},
         )
         run(
             [made / "bin/python", "-m", "compileall", "-q", "-j", "0", made / "lib"],
             "compiling it",
-            {**os.environ, "PYTHONDONTWRITEBYTECODE": ""},
+            env,
         )
+        # pip's own file may have had it put them elsewhere
+        pinned = PINNED.findall(requirements.read_text())
+        run([made / "bin/python", "-I", "-c", LOOK, *pinned], "looking whether it is whole", env)
         cache.sync(made)
         cache.link(target, made)

@@ -143,14 +143,14 @@ def _ready(arguments: list[str]) -> tuple[Path, dict[str, str]]:
         engine.ensure()
     if command in WAITING:
         backend.states.wait_for_turn(name)
+    # before anything is read of them
+    backend.states.break_dead_locks(name)
+    backend.states.mend_files(name)
     if command in PROGRAMLESS:
         engine.require(backend.states.engines(name))
     if command in CHANGES:
         backend.check_original(name)
         recover(backend, name)
-    else:
-        backend.states.break_dead_locks(name)
-        backend.states.mend_files(name)
     if opens:
         backend.ensure_stack(stack, select=not named and not selected)
     if about == "rename":

@@ -55,6 +55,15 @@ def test_a_second_up_changes_nothing_and_a_refresh_finds_nothing(checkout: Check
             assert f" {change}\n" not in output
 
 
+@pytest.mark.parametrize("command", ["up", "refresh"])
+def test_a_state_that_a_power_cut_left_half_written_is_the_one_before(checkout: Checkout, command: str) -> None:
+    state = checkout.folder / ".state/.pulumi/stacks/datadocker/dev.json"
+    state.write_bytes(state.read_bytes()[: state.stat().st_size // 2])
+    output = checkout.run(command, "--yes", "--skip-preview")
+    assert "the state of stack dev was half written: took the one before it" in output
+    assert checkout.running() == sorted(CONTAINERS)
+
+
 @pytest.mark.parametrize("lines", [1, 3, 11, 19, 27, 47])
 def test_after_a_destroy_that_was_killed_the_next_up_finishes_the_job(checkout: Checkout, lines: int) -> None:
     checkout.kill_after(lines, "destroy", "--yes", "--skip-preview")

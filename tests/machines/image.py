@@ -68,7 +68,7 @@ def _make(folder: Path) -> None:
         SUITE,
         tree,
     ]
-    if mirror := bases._mirror():
+    if mirror := packages.mirror():
         command.append(mirror)
     run(command, "making the test machines' Debian")
     (folder / "vmlinuz").write_bytes((tree / "vmlinuz").resolve().read_bytes())

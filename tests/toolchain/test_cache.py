@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -180,6 +181,40 @@ def test_checkouts_that_agree_share_a_virtual_environment(tmp_path: Path) -> Non
     subprocess.run([first / "bin/python", "-c", ""], check=True)
     (tmp_path / "two/requirements.txt").write_text("# something else\n")
     assert virtualenv.ensure(tmp_path / "two").resolve() != first.resolve()
+
+
+@pytest.fixture
+def one_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout that needs a package, which pip finds in a folder."""
+    with zipfile.ZipFile(tmp_path / "ddtiny-1-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("ddtiny.py", "")
+        about = {
+            "METADATA": "Metadata-Version: 2.1\nName: ddtiny\nVersion: 1\n",
+            "WHEEL": "Wheel-Version: 1.0\nTag: py3-none-any\nRoot-Is-Purelib: true\n",
+            "RECORD": "ddtiny.py,,\nddtiny-1.dist-info/METADATA,,\nddtiny-1.dist-info/WHEEL,,\n",
+        }
+        for name, text in about.items():
+            wheel.writestr(f"ddtiny-1.dist-info/{name}", text)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
+    (tmp_path / "requirements.txt").write_text("# needed\nddtiny==1\n")
+    return tmp_path
+
+
+def test_what_the_user_set_for_pip_moves_no_package(one_package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIP_TARGET", str(one_package / "elsewhere"))
+    monkeypatch.setenv("PIP_USER", "1")
+    monkeypatch.setenv("PYTHONPATH", str(one_package / "elsewhere"))
+    made = virtualenv.ensure(one_package)
+    subprocess.run([made / "bin/python", "-I", "-c", "import ddtiny"], check=True)
+
+
+def test_an_environment_that_lacks_a_package_is_none(one_package: Path) -> None:
+    (one_package / "pip.conf").write_text(f"[install]\ntarget = {one_package}/elsewhere\n")
+    with pytest.raises(ToolchainError, match=r"^looking whether it is whole failed (?s:.)*ddtiny"):
+        virtualenv.ensure(one_package)
+    assert [p.suffix for p in cache.root().glob("venv-*")] == [".d"]
 
 
 def test_a_relative_folder_for_caches_is_ignored(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -103,13 +103,27 @@ def test_what_apt_can_not_do_ends_it(
         ("http://mirror/debian stable bookworm", "http://vendor/apt stable vendor", "http://mirror/debian"),
         ("", "http://vendor/apt vendor vendor\nhttp://snapshot/debian stable bookworm", "http://snapshot/debian"),
         ("", "http://vendor/apt vendor vendor", None),
+        ("file:/media/debian stable bookworm", "", None),
+        # of Debian's cloud images
+        ("mirror+file:/LIST/ stable bookworm", "", "https://listed/debian"),
+        ("mirror+file:///LIST stable bookworm", "", "https://listed/debian"),
+        ("mirror+file:/nowhere stable bookworm", "", None),
     ],
 )
 def test_root_filesystems_come_from_debians_own_mirror(
-    program: Program, of_debian: str, of_all: str, expected: str | None
+    program: Program, tmp_path: Path, of_debian: str, of_all: str, expected: str | None
 ) -> None:
+    (tmp_path / "list").write_text("# mirrors\nfile:/media\nhttps://listed/debian\tpriority:1\nhttp://other/debian\n")
+    of_debian = of_debian.replace("/LIST", str(tmp_path / "list"))
     program("apt-get", f'case "$*" in *"Origin: Debian"*) printf "{of_debian}";; *) printf "{of_all}";; esac')
-    assert bases._mirror() == expected
+    assert packages.mirror() == expected
+
+
+def test_a_mirror_with_a_password_is_refused_without_it(program: Program) -> None:
+    program("apt-get", "echo 'https://me:hidden@mirror/debian stable bookworm'")
+    with pytest.raises(ToolchainError, match=r"^apt's sources name Debian's mirror with a password") as refused:
+        packages.mirror()
+    assert "hidden" not in str(refused.value)
 
 
 def test_root_filesystems_have_another_name_with_other_local_certificates(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -14,16 +13,12 @@ from typing import Any
 
 import pytest
 
+from tests.toolchain.killed import LABELS, ROOT, TAG, Killed
 from toolchain import recovery, vanished
-from toolchain.backend import Backend
 from toolchain.progress import ToolchainError
-from toolchain.recovery import CONTAINER, IMAGE, IMPORTED, PLUGIN, VOLUME, recover
+from toolchain.recovery import IMAGE, IMPORTED, PLUGIN, VOLUME
 
-TAG = f"ddtest-recovery-{os.getpid()}-"
 AT_WORK = "until [ -e /x/go ]; do sleep 0.1; done; touch /x/done"
-# the folder of a plugin
-ROOT = f"/ddtest-{os.getpid()}"
-LABELS = {"io.datadocker.stack": "datadocker/one", "io.datadocker.checkout": "here:/one#1"}
 OURS = [f"{k}={v}" for k, v in LABELS.items()]
 OTHER_STACK = ["io.datadocker.stack=datadocker/two", OURS[1]]
 OTHER_CHECKOUT = [OURS[0], "io.datadocker.checkout=here:/two#2"]
@@ -32,57 +27,6 @@ pytestmark = pytest.mark.engine
 
 def docker(*arguments: str) -> str:
     return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=True).stdout.strip()
-
-
-class Killed:
-    """The files of a run of stack `one` that was killed, and a CLI that notes what it is called for."""
-
-    def __init__(self, folder: Path) -> None:
-        (folder / "checkout").mkdir()
-        cli = folder / "pulumi"
-        self.called = folder / "called"
-        cli.write_text(f'#!/bin/sh\necho "$@" >> {self.called}\n')
-        cli.chmod(0o755)
-        self.backend = Backend(
-            folder / "checkout", {"PULUMI_CREDENTIALS_PATH": str(folder / "credentials")}, cli, folder / "checkout"
-        )
-        self.backend.prepare(folder / "plugins")
-        assert self.backend.states.folder is not None
-        gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
-        self.lock = self.backend.states.folder / "locks/organization/datadocker/one/lock.json"
-        self.lock.parent.mkdir(parents=True)
-        self.lock.write_text(json.dumps({"pid": int(gone.stdout), "hostname": socket.gethostname()}))
-        self.state = self.backend.states.folder / "stacks/datadocker/one.json"
-        self.state.parent.mkdir(parents=True)
-
-    def during(self, operation: str, name: str, identity: str = "", kind: str = CONTAINER) -> None:
-        labels = [{"label": k, "value": v} for k, v in LABELS.items()]
-        inputs: dict[str, Any] = {
-            "name": name,
-            "driver": name,
-            "labels": labels,
-            **({"root": ROOT} if kind == PLUGIN else {}),
-        }
-        if kind == IMAGE:
-            inputs = {"name": name, "build": {"label": LABELS}}
-        elif kind == IMPORTED:
-            inputs = {"reference": name, "labels": LABELS, "content": TAG}
-        pending: dict[str, Any] = {"type": kind, "inputs": inputs}
-        provider = {"type": "pulumi:providers:docker", "inputs": {"host": "unix:///var/run/docker.sock"}}
-        latest = {
-            "resources": [provider],
-            "pending_operations": [{"type": operation, "resource": pending | ({"id": identity} if identity else {})}],
-        }
-        self.state.write_text(json.dumps({"checkpoint": {"latest": latest}}))
-
-    def recover(self) -> None:
-        recover(self.backend, "one")
-
-
-@pytest.fixture
-def killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Killed:
-    monkeypatch.delenv("PULUMI_BACKEND_URL", raising=False)
-    return Killed(tmp_path)
 
 
 @pytest.fixture
@@ -371,7 +315,7 @@ def test_what_was_on_a_machine_that_is_gone_is_forgotten_before_anybody_asks_for
     killed: Killed, tmp_path: Path
 ) -> None:
     killed.during("deleting", "staging", "/subscriptions/s/x/staging", vanished.MACHINE)
-    killed.state.write_text(killed.state.read_text().replace("unix:///var/run/docker.sock", "ssh://ops@192.0.2.1:22"))
+    killed.on("ssh://ops@192.0.2.1:22")
     urn = f"urn:pulumi:one::datadocker::{vanished.MACHINE}::host-vm"
     exported = {"deployment": {"resources": [{"urn": urn, "type": vanished.MACHINE}]}}
     (tmp_path / "exported").write_text(json.dumps(exported))
@@ -383,6 +327,33 @@ def test_what_was_on_a_machine_that_is_gone_is_forgotten_before_anybody_asks_for
     killed.recover()
     calls = [" ".join(line.split()[:2]) for line in killed.called.read_text().splitlines()]
     assert calls == ["stack export", "refresh --preview-only", "state delete", "refresh --yes"]
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_key_that_went_with_the_cache_is_written_before_a_machine_is_asked(
+    killed: Killed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: bool
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".cache/datadocker/ssh").mkdir(parents=True)
+    if there:
+        (tmp_path / ".cache/datadocker/ssh/host-1").touch()
+    killed.during("updating", "staging", "/subscriptions/s/x/staging", vanished.MACHINE)
+    options = json.dumps(["-o", "IdentityFile=${HOME}/.cache/datadocker/ssh/host-1", "-o", "IdentityFile=~/.ssh/own"])
+    killed.on("ssh://ops@192.0.2.1:22", options)
+    killed.recover()
+    calls = [line.split()[0] for line in killed.called.read_text().splitlines()]
+    assert calls == ["stack", *([] if there else ["preview"]), "refresh"]
+
+
+def test_the_engines_client_is_asked_for_before_anything_is_removed(
+    killed: Killed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An engine may be there without it, and nothing else needs it."""
+    killed.during("creating", f"{TAG}nobody")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ToolchainError, match="putting right what the killed run left needs the packages docker-cli: "):
+        killed.recover()
+    assert not killed.called.exists()
 
 
 def test_a_state_that_can_not_be_put_right_is_said_with_its_reason(killed: Killed) -> None:
