@@ -65,7 +65,7 @@ class Driver:
         self._leases = Leases(settings.state, host, memory)
         leases = self._leases
         self._holders = holders = Holders(leases)
-        self._watcher = Watcher(engine, leases.held, holders.identify, holders.rename, holders.engine_left)
+        self._watcher = Watcher(engine, leases.held, holders)
         stopper = Stopper(
             engine,
             self._attachments.target,
@@ -207,7 +207,11 @@ class Driver:
 
     def list(self) -> list[dict[str, str]]:
         """Every volume, from memory."""
-        return [{"Name": v.name, "Mountpoint": self.path(v.name), "CreatedAt": v.created} for v in self._volumes.all()]
+        # By none of the names, since one may be removed meanwhile.
+        return [
+            {"Name": v.name, "Mountpoint": str(self._attachments.target(v.name)), "CreatedAt": v.created}
+            for v in self._volumes.all()
+        ]
 
     async def _settled(self) -> None:
         """Wait a moment until the holds of the plugin's last life have their locks again."""

@@ -14,7 +14,7 @@ _LIST_SECONDS = 30.0
 _INSPECT_SECONDS = 5.0
 # Within it the engine mounts, for which it has two minutes itself.
 _START_SECONDS = 150.0
-_EVENTS = {"type": ["container", "volume"], "event": ["mount", "start", "rename"]}
+_EVENTS = {"type": ["container", "volume"], "event": ["mount", "start", "rename", "destroy"]}
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -127,7 +127,7 @@ class Engine:
             return None
 
     def events(self, ready: Callable[[], None]) -> Iterator[dict[str, Any]]:
-        """Mounts, starts and renamings from now on, until the connection ends; `ready` once it stands."""
+        """Mounts, starts, renamings and removals from now on, until the connection ends; `ready` once it stands."""
         connection = UnixConnection(self._path, None)
         try:
             connection.request("GET", "/events?filters=" + quote(json.dumps(_EVENTS)))

@@ -1,5 +1,7 @@
 """The refusal that the fence exists for."""
 
+import math
+
 from azurefile.errors import COMES_BACK, PluginError
 from azurefile.owner import Owner, holder_names, iso_time
 from azurefile.volumes import Volume
@@ -38,7 +40,9 @@ def _refusal(volume: Volume, owner: Owner, silent: float | None, wait: float) ->
     if silent is not None:
         stop += f" on {owner.host}"
     gone = ""
-    if wait:
+    if wait and silent is None:
+        gone = f"; it may be free in {math.ceil(wait)} s; once it is, {COMES_BACK}"
+    elif wait:
         gone = f"; if that host is gone, the folder is free in {wait:.0f} s; once it is, {COMES_BACK}"
     elif silent is not None and owner.takeover > silent:
         gone = f"; if that host is gone, try again in {owner.takeover - silent:.0f} s"

@@ -53,6 +53,19 @@ class Holders:
             if known:
                 self._leases.note(lease)
 
+    def unseen(self) -> list[str]:
+        """The holders, by id, of which no process is known."""
+        return [c.id for lease in self._leases.all() for c in lease.owner.containers if c.pid is None]
+
+    def forget(self, container: str) -> None:
+        """Know a container no more that was removed: of one that never ran, no Unmount may ever tell."""
+        for lease in self._leases.all():
+            with self._telling:
+                left = [c for c in lease.owner.containers if c.id != container]
+                known, lease.owner.containers = left != lease.owner.containers, left
+            if known:
+                self._leases.note(lease)
+
     def unmounted(self, volume: str, mounts: int) -> None:
         """Note that one of several mounts of a volume has ended."""
         lease = self._leases.of(volume)

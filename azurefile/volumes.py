@@ -39,7 +39,7 @@ class VolumeStore:
                 continue
             try:
                 volume = _from_json(files.read_json(path))
-            except (OSError, ValueError, TypeError, KeyError) as error:
+            except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
                 log.error("volume file not readable", extra={"file": path.name, "error": error})
                 continue
             self._volumes[volume.name] = volume

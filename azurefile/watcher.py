@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from azurefile import liveness
 from azurefile.engine import Engine, restarting, volumes
+from azurefile.holders import Holders
 from azurefile.owner import Container
 
 log = logging.getLogger(__name__)
@@ -33,23 +34,11 @@ _STEP_SECONDS = 0.5
 class Watcher:
     """Tells the fence which container each mount was for, from a thread of its own."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        held: Callable[[], list[str]],
-        identify: Callable[[str, Container, float], None],
-        renamed: Callable[[str, str], None],
-        left: Callable[[], None],
-    ) -> None:
-        """Report to `identify`, a new name to `renamed`, and to `left` that an engine ended.
-
-        Asks only about volumes that are `held`.
-        """
+    def __init__(self, engine: Engine, held: Callable[[], list[str]], holders: Holders) -> None:
+        """Tell `holders`; ask only about volumes that are `held`."""
         self._engine = engine
         self._held = held
-        self._identify = identify
-        self._renamed = renamed
-        self._left = left
+        self._holders = holders
         self._listening = threading.Event()
         # Set when the events of one connection have ended.
         self._ended = threading.Event()
@@ -79,7 +68,7 @@ class Watcher:
                 log.exception("event not understood")
             if self._listening.is_set():
                 # Not when the next one answers: it mounts before that, and what it mounts is its own.
-                self._left()
+                self._holders.engine_left()
             self._listening.clear()
             self._ended.set()
             time.sleep(_RETRY_SECONDS[min(failures, len(_RETRY_SECONDS) - 1)])
@@ -109,6 +98,9 @@ class Watcher:
             for container in listed:
                 if not restarting(container) and not volumes(container).isdisjoint(self._held()):
                     self._started(container["Id"], asked)
+            for identifier in self._holders.unseen():
+                if self._engine.look(identifier) == {}:
+                    self._holders.forget(identifier)
             return
 
     def _handle(self, event: dict[str, Any]) -> None:
@@ -122,7 +114,9 @@ class Watcher:
             if actor["ID"] in self._held():
                 self._mounted(actor["ID"], actor["Attributes"].get("container", ""), at)
         elif event["Action"] == "rename":
-            self._renamed(actor["ID"], actor["Attributes"]["name"].lstrip("/"))
+            self._holders.rename(actor["ID"], actor["Attributes"]["name"].lstrip("/"))
+        elif event["Action"] == "destroy":
+            self._holders.forget(actor["ID"])
         else:
             self._started(actor["ID"], at)
 
@@ -134,7 +128,7 @@ class Watcher:
             log.info("container not listed", extra={"error": error})
             return
         for container in found:
-            self._identify(volume, _container(container), at)
+            self._holders.identify(volume, _container(container), at)
 
     def _started(self, identifier: str, at: float) -> None:
         held = self._held()
@@ -160,7 +154,7 @@ class Watcher:
                 pid=pid if ticks else None,
                 ticks=ticks,
             )
-            self._identify(volume, container, at)
+            self._holders.identify(volume, container, at)
 
 
 def _ahead() -> float:

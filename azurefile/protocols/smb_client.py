@@ -38,7 +38,7 @@ from azurefile.credentials import Credentials
 from azurefile.errors import ShareError, ShareSilent
 from azurefile.optionvalues import RESERVED_FOLDER
 from azurefile.protocols import smb_file
-from azurefile.protocols.smb_connection import BROKEN, log_off, refused, words
+from azurefile.protocols.smb_connection import log_off, refused, words
 from azurefile.protocols.smb_logins import SmbLogins
 from azurefile.protocols.smb_sessions import session_id
 
@@ -227,7 +227,7 @@ class SmbShare:
             folder, self._folder = self._folder, None
             for file in (lock.file, folder):
                 if file is not None:
-                    with contextlib.suppress(*BROKEN):
+                    with contextlib.suppress(Exception):
                         file.close()
 
     def _call(self, work: Callable[[Any], T]) -> T:
@@ -278,8 +278,8 @@ class SmbShare:
         try:
             tree = TreeConnect(session, rf"\\{credentials.server}\{self._share}")
             tree.connect()
-        except BROKEN as error:
-            with contextlib.suppress(*BROKEN):
+        except Exception as error:
+            with contextlib.suppress(Exception):
                 session.connection.disconnect(close=False)
             raise refused(error, self._share, self._port, credentials) from error
         log.debug("fence connected", extra={"server": credentials.server, "share": self._share})
@@ -288,7 +288,7 @@ class SmbShare:
     def _break(self) -> None:
         tree, self._tree, self._folder = self._tree, None, None
         if tree is not None:
-            with contextlib.suppress(*BROKEN):
+            with contextlib.suppress(Exception):
                 tree.session.connection.disconnect(close=False)
 
     @contextlib.contextmanager

@@ -5,27 +5,39 @@ import contextlib
 import uuid
 from typing import Any
 
+import smbprotocol.connection
 from smbprotocol.connection import Connection
 from smbprotocol.exceptions import (
     AccessDenied,
     BadNetworkName,
     LogonFailure,
     SMBAuthenticationError,
-    SMBException,
     SMBResponseException,
 )
 from smbprotocol.session import Session, SMB2SessionSetupRequest
+from smbprotocol.transport import Tcp
 
 from azurefile import network
 from azurefile.credentials import Credentials
 from azurefile.errors import ShareError, ShareMissing, ShareSilent
 
-# What the library raises where a connection is of no more use.
-BROKEN = (SMBException, OSError, ValueError)
-
 _ANSWER_SECONDS = 5
 # MS-ERREF 2.3.1
 _ACCOUNT_LOCKED_OUT = 0xC0000234
+
+
+class _BoundedTcp(Tcp):  # type: ignore[misc]
+    """The library's transport, which makes room for as much as the other side says that it sends."""
+
+    def _recv(self, length: int, timeout: float) -> Any:
+        # Read as a length, the first word of another protocol is a gigabyte and more.
+        if length > self.MAX_SIZE:
+            raise ValueError("what answers there speaks another protocol")
+        return super()._recv(length, timeout)
+
+
+# The library takes no other.
+smbprotocol.connection.Tcp = _BoundedTcp
 
 
 class _BoundedConnection(Connection):  # type: ignore[misc]
@@ -63,8 +75,9 @@ def login(share: str, port: int, credentials: Credentials, previous: int) -> Any
             auth_protocol="ntlm",
         )
         session.connect()
-    except BROKEN as error:
-        with contextlib.suppress(*BROKEN):
+    except Exception as error:
+        # Also what ended the library's own thread, whatever that was.
+        with contextlib.suppress(Exception):
             connection.disconnect(close=False)
         raise refused(error, share, port, credentials) from error
     return session
@@ -72,10 +85,10 @@ def login(share: str, port: int, credentials: Credentials, previous: int) -> Any
 
 def log_off(session: Any) -> None:
     """End a session with its connection, also if the server does not answer."""
-    with contextlib.suppress(*BROKEN):
+    with contextlib.suppress(Exception):
         session.connection.disconnect(timeout=1)
     # Without an answer the library leaves its socket and its thread as they are.
-    with contextlib.suppress(*BROKEN):
+    with contextlib.suppress(Exception):
         session.connection.disconnect(close=False)
 
 

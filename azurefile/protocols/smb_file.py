@@ -16,7 +16,6 @@ from smbprotocol.open import (
 )
 
 from azurefile.optionvalues import RESERVED_FOLDER
-from azurefile.protocols.smb_connection import BROKEN
 
 ANYBODY = ShareAccess.FILE_SHARE_READ | ShareAccess.FILE_SHARE_WRITE | ShareAccess.FILE_SHARE_DELETE
 _FILE_BYTES = 256 * 1024
@@ -62,7 +61,7 @@ def opened(tree: Any, name: str, access: int, disposition: int, *, delete: bool 
         yield file
     finally:
         if file.connected:
-            with contextlib.suppress(*BROKEN):
+            with contextlib.suppress(Exception):
                 file.close()
 
 

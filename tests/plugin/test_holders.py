@@ -252,7 +252,7 @@ def _assert_names(plugin: PluginProcess, names: list[str]) -> None:
 
 
 def test_a_container_whose_look_timed_out_is_looked_at_again(
-    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+    engine: FakeEngine, one: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mydb = FakeContainer("mydb", "dbs")
     engine.containers.append(mydb)
@@ -265,14 +265,9 @@ def test_a_container_whose_look_timed_out_is_looked_at_again(
         return inspect(identifier)
 
     monkeypatch.setattr(asked, "inspect", once_late)
-    named: list[str] = []
-
-    def identify(_: str, container: Container, __: float) -> None:
-        named.append(container.name)
-
-    watcher = Watcher(asked, lambda: ["dbs"], identify, lambda *_: None, lambda: None)
-    watcher._started(mydb.id, liveness.clock())
-    assert named == ["mydb"]
+    lease = one.claim()
+    Watcher(asked, one.leases.held, one.holders)._started(mydb.id, liveness.clock())
+    assert [container.name for container in lease.owner.containers] == ["mydb"]
 
 
 def test_a_container_that_is_about_to_restart_does_not_run(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,8 +32,7 @@ def set_clock(monkeypatch: pytest.MonkeyPatch) -> SetClock:
 
 @pytest.fixture
 def watcher(one: Machine, engine: FakeEngine) -> Watcher:
-    holders = one.holders
-    return Watcher(Engine(str(engine.path)), one.leases.held, holders.identify, holders.rename, holders.engine_left)
+    return Watcher(Engine(str(engine.path)), one.leases.held, one.holders)
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -154,7 +153,7 @@ def test_a_holder_without_a_name_is_waited_for_no_longer_after_a_step(
     with pytest.raises(Held) as refused:
         one.claim("other")
     assert wait - 1 < refused.value.wait <= wait < TAKEOVER
-    assert ("the folder is free in 10 s" in str(refused.value)) == bool(wait)
+    assert ("it may be free in 10 s" in str(refused.value)) == bool(wait)
 
 
 def _event(kind: str, container: FakeContainer) -> dict[str, object]:

@@ -260,11 +260,14 @@ def test_on_a_full_disk_a_restarted_plugin_goes_on_with_its_hold(tmp_path: Path)
     assert leases.of("one") is not None
 
 
-def test_on_a_full_disk_the_engines_events_are_still_understood(full: Leases, engine: FakeEngine) -> None:
+def test_on_a_full_disk_the_engines_events_are_still_understood(
+    full: Leases, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Taken for the end of the engine, such an error would cost every hold its trust."""
     ended: list[bool] = []
     holders = Holders(full)
-    Watcher(Engine(str(engine.path)), full.held, holders.identify, holders.rename, lambda: ended.append(True)).start()
+    monkeypatch.setattr(holders, "engine_left", lambda: ended.append(True))
+    Watcher(Engine(str(engine.path)), full.held, holders).start()
     engine.wait_for_listener(listed=True)
     lease = full.of("one")
     assert lease is not None

@@ -1,5 +1,6 @@
 """The fence's connection to an SMB server: what it says of one that refuses, and that it leaves nothing behind."""
 
+import resource
 import socket
 import threading
 from typing import Any
@@ -102,3 +103,35 @@ def test_a_port_that_accepts_and_says_nothing_in_smb_is_told_with_server_and_por
         with pytest.raises(ShareSilent, match=told) as caught:
             share.names()
     assert "vers" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "what answers there speaks another protocol"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "what answers there speaks another protocol"),
+        # what the library takes for a whole message, and then can't read
+        (b"\0\0\0\4what", "unpack"),
+    ],
+)
+def test_a_server_that_speaks_something_else_is_silent_and_costs_nothing(said: bytes, told: str) -> None:
+    """Read as the length of what follows, the first word of another protocol is more than a gigabyte."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def speak() -> None:
+            for _ in range(2):
+                peer = server.accept()[0]
+                peer.sendall(said)
+                peers.append(peer)
+
+        peers: list[socket.socket] = []
+        threading.Thread(target=speak, daemon=True).start()
+        share = SmbShare("dbs", server.getsockname()[1], lambda: Credentials("a", "127.0.0.1", "key"))
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        with pytest.raises(
+            ShareSilent, match=rf"does not answer in SMB on port \d+ \(.*{told}.*\); check server and port"
+        ):
+            share.names()
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000
+        for peer in peers:
+            peer.close()
