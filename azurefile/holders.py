@@ -58,10 +58,13 @@ class Holders:
         return [c.id for lease in self._leases.all() for c in lease.owner.containers if c.pid is None]
 
     def forget(self, container: str) -> None:
-        """Know a container no more that was removed: of one that never ran, no Unmount may ever tell."""
+        """Know a container no more that was removed and never ran: no Unmount may ever tell of it.
+
+        Of a process that is known the kernel tells, and not the engine.
+        """
         for lease in self._leases.all():
             with self._telling:
-                left = [c for c in lease.owner.containers if c.id != container]
+                left = [c for c in lease.owner.containers if c.id != container or c.pid is not None]
                 known, lease.owner.containers = left != lease.owner.containers, left
             if known:
                 self._leases.note(lease)

@@ -111,7 +111,8 @@ class Watcher:
         at = _moment(int(event["timeNano"]))
         actor = event["Actor"]
         if event["Type"] == "volume":
-            if actor["ID"] in self._held():
+            # One that is removed is told of, too.
+            if event["Action"] == "mount" and actor["ID"] in self._held():
                 self._mounted(actor["ID"], actor["Attributes"].get("container", ""), at)
         elif event["Action"] == "rename":
             self._holders.rename(actor["ID"], actor["Attributes"]["name"].lstrip("/"))

@@ -88,8 +88,12 @@ def take_in(backend: Backend, stack: str, pending: list[dict[str, Any]]) -> dict
 
 def taken_in(backend: Backend, stack: str) -> dict[str, Resource]:
     """What an earlier call put into the state, by its URN, that nobody has asked for again."""
+    file = _kept_in(backend, stack)
+    if not backend.states.exists(stack):
+        # it went with the stack
+        file.unlink(missing_ok=True)
     try:
-        return dict(json.loads(_kept_in(backend, stack).read_bytes()))
+        return dict(json.loads(file.read_bytes()))
     except (OSError, ValueError):
         return {}
 

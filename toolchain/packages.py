@@ -76,15 +76,17 @@ def mirror() -> str | None:
             env={**os.environ, "LC_ALL": "C"},
             check=False,
         )
-        for line in listed.stdout.splitlines():
-            uri, *names = line.split()
-            if any(n in ("stable", "oldstable", "bookworm", "sid") for n in names) and (url := _by_http(uri)):
-                if urlsplit(url).username:
-                    raise ToolchainError(
-                        "apt's sources name Debian's mirror with a password, which everybody could read in the images "
-                        "that are made from it: name a mirror there that needs none"
-                    )
-                return url
+        lines = [line.split() for line in listed.stdout.splitlines()]
+        found = [uri for uri, *names in lines if {"stable", "oldstable", "bookworm", "sid"}.intersection(names)]
+        if not found:
+            continue
+        url = next(filter(None, map(_by_http, found)), None)
+        if url and urlsplit(url).username:
+            raise ToolchainError(
+                "apt's sources name Debian's mirror with a password, which everybody could read in the images that are "
+                "made from it: name a mirror there that needs none"
+            )
+        return url
     return None
 
 

@@ -39,7 +39,7 @@ class Passphrases:
         Args:
             stack: Its own name.
             leaves: Whether it gets another one, and may have the published one till then.
-            reads: Whether its secrets are read or written, or the stack is made.
+            reads: Whether its secrets are read or written.
             sealed: Whether there is a state of it that a passphrase keeps.
 
         Raises:

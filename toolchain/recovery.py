@@ -8,7 +8,6 @@ import os
 import select
 import signal
 import subprocess
-from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -59,18 +58,17 @@ def recover(backend: Backend, stack: str) -> None:
     else:
         say(f"what a killed run of stack {stack} was making was not looked at to the end: going on with that")
     _end_orphans(backend.checkout)
-    known = backend.states.engines(stack)
-    if any(host.startswith("ssh:") for host in known):
+    if any(host.startswith("ssh:") for host in backend.states.engines(stack)):
         # nobody would answer for what was on a machine that is gone
         vanished.forget(backend, stack)
-        _write_keys(backend, stack, itertools.chain(*known.values()))
+        _write_keys(backend, stack)
     containers, volumes, plugins = ([p for p in pending if p["resource"]["type"] == t] for t in REMOVED)
     images = [p for p in pending if p["resource"]["type"] in (IMAGE, IMPORTED)]
     # a component has no inputs
     inputs = [p["resource"].get("inputs") or {} for p in pending]
     marks = sorted({str(given[key]) for given in inputs for key in ("root", "database") if key in given})
     found = backend.states.engines(stack) if containers or volumes or images or marks else {}
-    if any(host.startswith("unix:") for host in found):
+    if os.geteuid() == 0 and any(host.startswith("unix:") for host in found):
         packages.require(["docker"], [], "putting right what the killed run left", engine.CLIENT)
     engines = [_docker(*known) for known in found.items()]
     for docker in engines:
@@ -95,12 +93,13 @@ def recover(backend: Backend, stack: str) -> None:
     halfmade.ask_again(backend, stack, taken)
 
 
-def _write_keys(backend: Backend, stack: str, options: Iterable[str]) -> None:
-    """Has the program write the state's keys where ssh, by these `options`, looks for them: a refresh does not run it.
+def _write_keys(backend: Backend, stack: str) -> None:
+    """Has the program write the state's keys where ssh looks for them: a refresh does not run it.
 
     Raises:
         ToolchainError: if the program can't.
     """
+    options = itertools.chain(*backend.states.engines(stack).values())
     files = [
         os.path.expandvars(o.removeprefix("IdentityFile=")) for o in options if o.startswith(f"IdentityFile={KEYS}")
     ]
@@ -254,5 +253,6 @@ def _call(command: list[str], limit: float | None = None) -> str | None:
     except subprocess.TimeoutExpired:
         return None
     except FileNotFoundError:
-        raise ToolchainError(f"{command[0]} is needed to put right what the killed run left: install it") from None
+        of = " (before Debian 13 in docker.io, then in docker-cli)" if command[0] == "docker" else ""
+        raise ToolchainError(f"{command[0]} is needed to put right what the killed run left: install it{of}") from None
     return done.stdout if done.returncode == 0 else None

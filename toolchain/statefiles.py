@@ -10,6 +10,7 @@ import os
 import shutil
 import socket
 import time
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -177,9 +178,9 @@ class StateFiles:
             if not text.strip("\0") or if_it_mentions not in text:
                 return {}
             return json.loads(text)["checkpoint"].get("latest") or {}
-        except (ValueError, EOFError, gzip.BadGzipFile) as error:
+        except (ValueError, EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise ToolchainError(
-                f"{latest} is no whole state ({error}), nor is what was kept of the one before: put back a copy of it"
+                f"{latest} is no whole state ({error}): put back a copy of it, or the one before (.bak) if it is whole"
             ) from None
 
 

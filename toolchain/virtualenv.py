@@ -7,11 +7,12 @@ import importlib.util
 import os
 import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 from toolchain import cache, packages
-from toolchain.progress import run
+from toolchain.progress import ToolchainError, run
 
 # by these pip would put packages elsewhere, or find them there already
 INTERFERING = ("PYTHONHOME", "PYTHONPATH", "PIP_PREFIX", "PIP_ROOT", "PIP_TARGET")
@@ -89,8 +90,13 @@ def _make(target: Path, python: Path, requirements: Path) -> None:
             "compiling it",
             env,
         )
-        # pip's own file may have had it put them elsewhere
         pinned = PINNED.findall(requirements.read_text())
-        run([made / "bin/python", "-I", "-c", LOOK, *pinned], "looking whether it is whole", env)
+        if subprocess.run(
+            [made / "bin/python", "-I", "-c", LOOK, *pinned], capture_output=True, check=False
+        ).returncode:
+            raise ToolchainError(
+                f"pip has put packages elsewhere than into {made}: take target, prefix and root out of its settings "
+                "(pip config list shows them), then run this again"
+            )
         cache.sync(made)
         cache.link(target, made)

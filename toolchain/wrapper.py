@@ -135,7 +135,8 @@ def _ready(arguments: list[str]) -> tuple[Path, dict[str, str]]:
         NAMELESS if asks else name,
         leaves=about == "change-secrets-provider",
         reads=reads,
-        sealed=lambda: backend.states.by_passphrase(name),
+        # what gets its name yet is none of those
+        sealed=lambda: not asks and backend.states.by_passphrase(name),
     )
     if opens:
         backend.passphrases.check(name)
@@ -143,7 +144,7 @@ def _ready(arguments: list[str]) -> tuple[Path, dict[str, str]]:
         engine.ensure()
     if command in WAITING:
         backend.states.wait_for_turn(name)
-    # before anything is read of them
+    # what is read of them from here on is whole
     backend.states.break_dead_locks(name)
     backend.states.mend_files(name)
     if command in PROGRAMLESS:

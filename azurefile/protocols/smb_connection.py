@@ -79,6 +79,9 @@ def login(share: str, port: int, credentials: Credentials, previous: int) -> Any
         # Also what ended the library's own thread, whatever that was.
         with contextlib.suppress(Exception):
             connection.disconnect(close=False)
+        if isinstance(error, RuntimeError) and connection._t_exc is None:
+            # This host has no thread left.
+            raise
         raise refused(error, share, port, credentials) from error
     return session
 

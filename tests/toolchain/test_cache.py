@@ -212,7 +212,7 @@ def test_what_the_user_set_for_pip_moves_no_package(one_package: Path, monkeypat
 
 def test_an_environment_that_lacks_a_package_is_none(one_package: Path) -> None:
     (one_package / "pip.conf").write_text(f"[install]\ntarget = {one_package}/elsewhere\n")
-    with pytest.raises(ToolchainError, match=r"^looking whether it is whole failed (?s:.)*ddtiny"):
+    with pytest.raises(ToolchainError, match=r"^pip has put packages elsewhere than into /.*: take target, prefix"):
         virtualenv.ensure(one_package)
     assert [p.suffix for p in cache.root().glob("venv-*")] == [".d"]
 

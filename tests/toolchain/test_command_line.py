@@ -196,11 +196,16 @@ def test_a_name_that_would_give_another_stack_the_published_passphrase_is_refuse
     ],
 )
 def test_another_stack_is_made_and_renamed_without_it(
-    monkeypatch: pytest.MonkeyPatch, arguments: list[str], selected: str | None
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arguments: list[str], selected: str | None
 ) -> None:
     monkeypatch.setattr(Backend, "selected", lambda _: selected)
+    dev = tmp_path / ".state/.pulumi/stacks/datadocker/dev.json"
+    dev.parent.mkdir(parents=True)
+    dev.write_text('{"checkpoint": {"latest": {"secrets_providers": {"type": "passphrase"}}}}')
     _, env = wrapper._ready(arguments)
     assert "PULUMI_CONFIG_PASSPHRASE" not in env
+    # what is made has the checkout's own
+    assert ("PULUMI_CONFIG_PASSPHRASE_FILE" in env) == (arguments[0] != "new")
 
 
 @pytest.mark.usefixtures("warm")

@@ -50,17 +50,23 @@ class Cli:
         return list(json.loads(self._deployment.read_text())["deployment"]["resources"])
 
 
-def test_what_was_being_made_is_unfinished_to_the_next_up_though_putting_it_right_failed(
-    killed: Killed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def cli(killed: Killed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """Of a stack whose run was killed while it made a resource group, and whose refresh fails."""
     monkeypatch.setenv("ARM_SUBSCRIPTION_ID", "s")
     killed.during("creating", "staging", kind=GROUP)
     state = json.loads(killed.state.read_text())
     made = state["checkpoint"]["latest"]["pending_operations"][0]["resource"]
     made |= {"urn": URN, "inputs": {"resourceGroupName": "staging", "tags": {"of": "us"}}}
     killed.state.write_text(json.dumps(state))
-    cli = Cli(killed, tmp_path)
-    cli.breaks(True)
+    broken = Cli(killed, tmp_path)
+    broken.breaks(True)
+    return broken
+
+
+def test_what_was_being_made_is_unfinished_to_the_next_up_though_putting_it_right_failed(
+    killed: Killed, tmp_path: Path, cli: Cli
+) -> None:
     # the state tells of nothing pending from the first one on
     for _ in range(2):
         with pytest.raises(ToolchainError, match=r"^pulumi refresh .* failed:"):
@@ -76,3 +82,14 @@ def test_what_was_being_made_is_unfinished_to_the_next_up_though_putting_it_righ
     killed.called.unlink()
     killed.recover()
     assert not killed.called.exists()
+
+
+def test_what_is_kept_goes_with_its_stack(killed: Killed, tmp_path: Path, cli: Cli) -> None:
+    with pytest.raises(ToolchainError):
+        killed.recover()
+    # as `stack rm --force` does it
+    killed.state.unlink()
+    killed.called.unlink()
+    killed.recover()
+    assert not killed.called.exists()
+    assert not list(tmp_path.rglob("datadocker-taken-*"))

@@ -103,11 +103,11 @@ def test_what_apt_can_not_do_ends_it(
         ("http://mirror/debian stable bookworm", "http://vendor/apt stable vendor", "http://mirror/debian"),
         ("", "http://vendor/apt vendor vendor\nhttp://snapshot/debian stable bookworm", "http://snapshot/debian"),
         ("", "http://vendor/apt vendor vendor", None),
-        ("file:/media/debian stable bookworm", "", None),
+        ("file:/media/debian stable bookworm", "http://vendor/apt stable bookworm", None),
         # of Debian's cloud images
         ("mirror+file:/LIST/ stable bookworm", "", "https://listed/debian"),
         ("mirror+file:///LIST stable bookworm", "", "https://listed/debian"),
-        ("mirror+file:/nowhere stable bookworm", "", None),
+        ("mirror+file:/nowhere stable bookworm", "http://vendor/apt stable bookworm", None),
     ],
 )
 def test_root_filesystems_come_from_debians_own_mirror(

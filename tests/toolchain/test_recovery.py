@@ -345,13 +345,21 @@ def test_a_key_that_went_with_the_cache_is_written_before_a_machine_is_asked(
     assert calls == ["stack", *([] if there else ["preview"]), "refresh"]
 
 
+@pytest.mark.parametrize(
+    ("user", "said"),
+    [
+        (0, "^putting right what the killed run left needs the packages docker-cli: "),
+        (1000, r"^docker is needed .*: install it \(before Debian 13 in docker.io, then in docker-cli\)$"),
+    ],
+)
 def test_the_engines_client_is_asked_for_before_anything_is_removed(
-    killed: Killed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    killed: Killed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, user: int, said: str
 ) -> None:
     """An engine may be there without it, and nothing else needs it."""
     killed.during("creating", f"{TAG}nobody")
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(ToolchainError, match="putting right what the killed run left needs the packages docker-cli: "):
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    with pytest.raises(ToolchainError, match=said):
         killed.recover()
     assert not killed.called.exists()
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from toolchain.progress import ToolchainError
 from toolchain.statefiles import StateFiles
 
 
@@ -259,6 +260,18 @@ def test_a_state_that_is_packed_is_read_where_it_is_the_latest(tmp_path: Path) -
     plain.write_text('{"checkpoint": {"latest": {"pending_operations": []}}}')
     os.utime(packed, (1, 1))
     assert files.pending("dev") == []
+
+
+WHOLE = gzip.compress(b'{"checkpoint": {"latest": {"pending_operations": [{"type": "creating"}]}}}')
+
+
+@pytest.mark.parametrize("left", [WHOLE[:-30], WHOLE[:12] + bytes(20) + WHOLE[32:], gzip.compress(b'{"half')])
+def test_a_packed_state_that_is_not_whole_is_said(tmp_path: Path, left: bytes) -> None:
+    packed = tmp_path / "stacks/datadocker/dev.json.gz"
+    packed.parent.mkdir(parents=True)
+    packed.write_bytes(left)
+    with pytest.raises(ToolchainError, match=r"^/.*/dev.json.gz is no whole state \(.+\): put back a copy of it, or"):
+        StateFiles(tmp_path).engines("dev")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to have a process that others may not see")
