@@ -1,1 +1,1 @@
-"""Components of a data stack on Docker: one noun a file, each a pulumi.ComponentResource."""
+"""Components of a data stack on Docker, one noun a file, and what they stand on: state, folders, bare SDKs."""

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+# Unicode's Default_Ignorable_Code_Point, of what is printable
+_IGNORED = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,11 @@ def _are_apart(one: Folder, other: Folder) -> bool:
 def _parts(*folders: Folder) -> list[list[str]]:
     paths = [folder.path for folder in folders]
     if any(folder.protocol == "smb" for folder in folders):
-        # names there differ by more than their case, and than how an accent is written
-        paths = [unicodedata.normalize("NFC", path).casefold() for path in paths]
+        paths = [_folded(path) for path in paths]
     return [[part for part in path.split("/") if part] for path in paths]
+
+
+def _folded(path: str) -> str:
+    """What paths have in common that an SMB server may take for one, as the plugin judges it (`azurefile.owner`)."""
+    folded = unicodedata.normalize("NFD", unicodedata.normalize("NFD", path).upper().casefold())
+    return _IGNORED.sub("", folded).replace("i\u0307", "i")

@@ -19,8 +19,8 @@ usdodcentral usdodeast usgovarizona usgoviowa usgovtexas usgovvirginia
 """
 REGIONS = frozenset(_NAMES.split())
 
-# learn.microsoft.com and docs.azure.cn: regions list, "availability zones"; a region of which that is in doubt, or for
-# which they are announced, is left out
+# learn.microsoft.com and docs.azure.cn, list of regions, "availability zones"; regions that are in doubt, or are to get
+# zones, are not in it: what Azure refuses itself need not be refused here
 _WITHOUT_ZONES = """
 australiacentral australiacentral2 australiasoutheast brazilsoutheast canadaeast francesouth germanynorth
 jioindiacentral jioindiawest koreasouth norwaywest southafricawest southindia swedensouth switzerlandwest uaecentral

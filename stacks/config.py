@@ -1,6 +1,6 @@
-"""The selected stack's configuration, checked whole. Nothing else reads this project's own.
+"""The selected stack's configuration, checked whole.
 
-Of azure-native's, stacks/login.py looks up who is logged in, as that provider does.
+stacks/production.py looks up what is a secret in the file, and stacks/login.py who is logged in by azure-native's.
 Before the first resource exists all that is wrong in `Pulumi.<stack>.yaml` is reported together, a line each.
 """
 

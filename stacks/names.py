@@ -115,7 +115,7 @@ PREFIX, PLUGIN, ROOT = (
 LONGEST_HOSTNAME = 64
 # of a schema's name (mysql.db.Db)
 LONGEST_SCHEMA = 64
-# bytes, what one name in a folder takes (NAME_MAX)
+# bytes of a path, so that none of its names has more than a folder takes (NAME_MAX)
 LONGEST_PATH = 255
 # bytes (mysql: MAX_PASSWORD_LENGTH; "failed to generate an authentication string" beyond it)
 LONGEST_PASSWORD = 256

@@ -16,7 +16,7 @@ def runs_here(checkout: Path, stack: str) -> bool:
     """Whether the stack's host is the engine that this machine has by default; in doubt it is."""
     host = _setting(checkout, stack, "host")
     named = re.search(r"\bsocket[\"']?:\s*[\"']?(/[^\s\"',}]*)", host)
-    # a socket of its own is somebody's own engine, and where DOCKER_HOST names another the default one is such a one
+    # an engine at another socket is its user's to start; so is the default one's, where DOCKER_HOST names another
     default = os.environ.get("DOCKER_HOST", "").removeprefix("unix://") in ("", *SOCKETS)
     return _kind(host) not in ("ssh", "azure") and (named is None or (default and named[1] in SOCKETS))
 

@@ -17,8 +17,8 @@ from typing import Any
 from toolchain.progress import ToolchainError, say
 
 PROJECT = "datadocker"
-# by the name of checkout it keeps who made the stack
-OWNER = "pulumi:index:Stash"
+# by this name it keeps who made the stack
+OWNER, KEPT = "pulumi:index:Stash", "checkout"
 # beside what is the CLI's
 RUNS = "datadocker-runs"
 # how long a lock may be only half written, or have another name yet
@@ -149,7 +149,7 @@ class StateFiles:
         """Returns who made `stack`, host:folder#token; nothing if it was none, or is not known."""
         for resource in self._latest(stack, if_it_mentions=f'"{OWNER}').get("resources") or []:
             kept = (resource.get("outputs") or {}).get("output")
-            if resource["type"] == OWNER and resource["urn"].endswith("::checkout") and isinstance(kept, dict):
+            if resource["type"] == OWNER and resource["urn"].endswith(f"::{KEPT}") and isinstance(kept, dict):
                 return str(kept["owner"])
         return ""
 

@@ -135,7 +135,7 @@ def _ready(arguments: list[str]) -> tuple[Path, dict[str, str]]:
         NAMELESS if asks else name,
         leaves=about == "change-secrets-provider",
         reads=reads,
-        # what gets its name yet is none of those
+        # where the CLI asks for a name, `name` is another stack
         sealed=lambda: not asks and backend.states.by_passphrase(name),
     )
     if opens:

@@ -1,4 +1,4 @@
-"""Databases on volumes. Each kind is a file; others attach to one by its `host`, `port` and `url`."""
+"""Databases on volumes: MySQL, and what its server takes. Others attach to one by its `host`, `port` and `url`."""
 
 from components.databases.mysql import MySQLDatabase, MySQLDatabaseArgs, MySQLUser
 from components.databases.options import MySQLOptions, MySQLOptionsArgs

@@ -154,8 +154,8 @@ class MySQLDatabase(pulumi.ComponentResource):
                 self,
                 # its name, port and volume can't be had twice, so the old one goes first
                 delete_before_replace=True,
-                # Pulumi deletes the old container when the volume that it had is replaced, and waits for that only
-                # in what still depends on this volume
+                # on the volume that it had before, too: when that is replaced, Pulumi deletes the old container with
+                # it, and only what depends on the volume waits for that
                 depends_on=before,
                 additional_secret_outputs=["uploads"],
                 # the engine gives a container that is there another limit, and takes none away

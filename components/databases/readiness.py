@@ -35,8 +35,8 @@ def ready(
 ) -> pulumi.Output[bool]:
     """Returns true once `container` (an id) is healthy; each `up` asks, also where nothing changed.
 
-    One that stopped is started, once those of the stack's containers, which have `labels`, are stopped that hold what
-    it gets: an earlier update may have ended between the two.
+    One that stopped is started. Before that, the stack's containers (those with `labels`) that hold what it gets are
+    stopped: an earlier update may have ended between the two.
 
     The update fails if the container stops, is paused, says what waiting does not mend, or is not healthy within
     `seconds`.

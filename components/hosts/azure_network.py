@@ -82,8 +82,8 @@ class AzureNetwork(pulumi.ComponentResource):
         """Registers all of it."""
         super().__init__("datadocker:index:AzureNetwork", name, {}, opts)
         self._name, self._args = name, args
-        # azure-native has it so, but is not asked again after a replacement that failed half way and was taken back:
-        # Pulumi would make it by the same id, and then delete what has this id
+        # said although azure-native says so: Pulumi does not ask it again after a replacement that failed and was taken
+        # back, and would then make the new resource under the old one's id, and delete that id
         self._child = pulumi.ResourceOptions(parent=self, delete_before_replace=True)
         rules = network.NetworkSecurityGroup(
             f"{name}-rules",

@@ -43,9 +43,8 @@ class Claims(Wanted):
 def checked(engine: pulumi.Output[Engine], claims: Claims) -> Mapping[str, pulumi.Input[str]]:
     """Returns the labels of `claims`, for a remote engine, once nothing is known that keeps a change from it.
 
-    What the state has tells whether anything is looked for, so that most updates need no login for it: what keeps a
-    plugin from another name, a container that stands from another port, or one that gets what another holds from its
-    name and its port.
+    Most updates need no login for it: the state tells whether the plugin gets another name, a container another port,
+    or one of them what another holds. Only then the engine is asked who is in the way.
     """
     if pulumi.runtime.is_dry_run():
         return claims["labels"]

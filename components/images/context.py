@@ -131,8 +131,8 @@ def _can_be_built(known: list[Any], missing: list[EngineConnection]) -> str:
         missing.append(connection)
         _have_base(connection, base)
         root = connection.get("/info")["DockerRootDir"]
-        # the engine may have a machine, and so a disk, of its own
-        # below a folder that is private Path.is_dir would raise
+        # an engine with a machine of its own has another disk, and its folder is not here; os.path, since Path.is_dir
+        # raises below a folder that is closed to this user
         free = shutil.disk_usage(root).free if os.path.isdir(root) else ROOM
         if free < ROOM:
             raise pulumi.RunError(
