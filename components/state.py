@@ -26,6 +26,7 @@ ACCOUNT = "azure-native:storage:StorageAccount"
 SHARE = "azure-native:storage:FileShare"
 VM = "azure-native:compute:VirtualMachine"
 AZURE_HOST = "datadocker:index:AzureHost"
+AZURE_SHARE = "datadocker:index:AzureShare"
 # type and name of what a stack has on Azure: its host and what is in it, and its data
 HOST = (AZURE_HOST, "host")
 HOST_GROUP = (GROUP, "host-group")

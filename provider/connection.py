@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 from urllib.parse import quote, urlsplit
 
 # of the oldest engines that this is for; a later one may have its own oldest
@@ -35,6 +35,8 @@ class Engine(TypedDict):
     """`unix:///…` or `ssh://user@address:port`."""
     ssh_opts: list[str]
     """Arguments for ssh; empty for a local engine."""
+    machine: NotRequired[str]
+    """Which machine it is on, where another may have its address one day."""
 
 
 class EngineError(Exception):

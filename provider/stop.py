@@ -17,6 +17,9 @@ from provider.resource import EngineResource, Failure, Props, engine_client
 if TYPE_CHECKING:
     from docker.models.containers import Container
 
+# a string that is not known in a preview (pulumi: sdk/go/common/resource/plugin, UnknownStringValue)
+UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+
 
 class GracefulStop(EngineResource):
     """Props: `engine`, `key` (text of ssh's private key, or empty), `machine` (its id), `stack` (project/stack).
@@ -28,20 +31,25 @@ class GracefulStop(EngineResource):
     updated_by = ("engine", "key")
 
     def __init__(self) -> None:
-        self._ended: list[tuple[Engine, str]] = []
-        self._gone: list[Engine] = []
+        # which one it is in this update
+        self._machine = ""
+
+    def check(self, before: Props, props: Props) -> str:
+        self._machine = "" if props["machine"] == UNKNOWN else str(props["machine"])
+        return ""
 
     def create(self, props: Props) -> str:
-        machine = str(props["machine"])
-        self._gone += [engine for engine, ended in self._ended if ended != machine]
-        return machine
+        self._machine = str(props["machine"])
+        return self._machine
 
     def went(self, props: Props) -> bool:
-        """Whether a resource of an earlier update was on a machine that this one has replaced, and went with it.
+        """Whether a resource was on a machine that another has replaced since, and went with it.
 
-        Its deletion would find the new machine, often at the same address, and take from it what was not made for it.
+        Its deletion would find the new machine at the same address, and take from it what was not made for it, or
+        nobody at an address that is given up.
         """
-        return props.get("engine") in self._gone
+        machine = (props.get("engine") or {}).get("machine")
+        return bool(machine and self._machine) and machine != self._machine
 
     def read(self, identity: str, props: Props) -> Props | None:
         return props
@@ -58,7 +66,6 @@ class GracefulStop(EngineResource):
             except (EngineError, Failure) as error:
                 # Pulumi shows what a provider writes there
                 print(f"{identity} is going, and its containers were not stopped first: {error}", file=sys.stderr)
-        self._ended.append((props["engine"], identity))
 
 
 @contextmanager

@@ -29,7 +29,7 @@ def azure_host(machine: AzureHostSettings, settings: Settings) -> DockerHost:
     _refuse_change(machine, name, group)
     shares = settings.shares
     far = isinstance(shares, AzureSharesSettings) and shares.location not in (None, machine.location)
-    if not recorded().get(HOST_INTERFACE):
+    if not recorded().get(HOST_INTERFACE) or _moves(machine, group):
         check_given(machine, group, shares=isinstance(shares, AzureSharesSettings), far=far)
     # its SDK takes a second to import
     from components.hosts.azure import AzureHost
@@ -101,12 +101,12 @@ def _refuse_change(machine: AzureHostSettings, name: str, group: str) -> None:
             f"other: {back}, or destroy first (what shares keep stays there) and make it anew in {group}"
         )
     was = str(interface.get("name") or f"{name}-nic").removesuffix("-nic")
-    region = region_of(interface, region_of(own_group, machine.location))
-    if own and (own != group or region != machine.location):
+    if _moves(machine, group):
         # Azure would say so only once the machine is gone
         if own != group and (found := look_up("azure-native:resources:getResourceGroup", resourceGroupName=group)):
             raise pulumi.RunError(taken(group, found))
         return
+    region = _region(machine)
     for setting, there, wanted in (("location", region, machine.location), ("name", was, name)):
         if there != wanted:
             raise pulumi.RunError(
@@ -120,6 +120,18 @@ def _refuse_change(machine: AzureHostSettings, name: str, group: str) -> None:
             "datadocker:host.network back, or destroy first (what shares keep stays there) and make it anew in "
             f"{subnet}"
         )
+
+
+def _moves(machine: AzureHostSettings, group: str) -> bool:
+    """Whether the stack's own group is made anew, in another region or by another name, with all that is in it."""
+    own = recorded().get(HOST_GROUP, {}).get("name")
+    return bool(own) and (own != group or _region(machine) != machine.location)
+
+
+def _region(machine: AzureHostSettings) -> str:
+    """Where the machine stands; where it does not, the one that the settings name."""
+    group = recorded().get(HOST_GROUP, {})
+    return region_of(recorded().get(HOST_INTERFACE, {}), region_of(group, machine.location))
 
 
 def _group_of(interface: Mapping[str, Any]) -> str:

@@ -34,6 +34,11 @@ ROOTFS = "io.datadocker.rootfs"
 ONEOFF_SECONDS = 600
 # of `components.hosts.kept_key`
 KEYS = "${HOME}/.cache/datadocker/ssh/"
+SILENT = (
+    "where that is because the machine does not answer: let this address in again, if it is on Azure (az network nsg "
+    "rule update), or, if it will never answer, delete it (az vm delete), and say this again: what was on it is "
+    "forgotten, and the next up makes it anew"
+)
 # in this order: a container has volumes, and a volume a plugin
 REMOVED = (CONTAINER, VOLUME, PLUGIN)
 Operation = dict[str, Any]
@@ -85,11 +90,14 @@ def recover(backend: Backend, stack: str) -> None:
     refresh = ["refresh", "--yes", "--skip-preview", "--clear-pending-creates", "--stack", stack]
     try:
         backend.pulumi(*refresh)
-    except ToolchainError:
+    except ToolchainError as error:
         # the engine may have gone on with what the killed run asked of it, and have a plugin off since
-        if not _remove_half_installed(engines, plugins):
+        if _remove_half_installed(engines, plugins):
+            backend.pulumi(*refresh)
+        elif any(host.startswith("ssh:") for host in backend.states.engines(stack)):
+            raise ToolchainError(f"{error}\n{SILENT}") from None
+        else:
             raise
-        backend.pulumi(*refresh)
     halfmade.ask_again(backend, stack, taken)
 
 

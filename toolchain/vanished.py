@@ -37,16 +37,23 @@ def forget(backend: Backend, stack: str) -> None:
     if MACHINE not in exported:
         return
     resources = json.loads(exported)["deployment"].get("resources") or []
-    for urn in (str(r["urn"]) for r in resources if r["type"] == MACHINE):
+    for machine in (r for r in resources if r["type"] == MACHINE):
+        urn = str(machine["urn"])
         name = urn.rsplit("::", 1)[1]
-        try:
-            looked = backend.output("refresh", "--preview-only", "--json", "--target", urn, "--stack", stack)
-        except ToolchainError as error:
-            raise ToolchainError(f"whether virtual machine {name} is there can't be asked of Azure: {error}") from None
-        if any(step.get("op") == "delete" and step.get("urn") == urn for step in _steps(looked)):
+        if machine.get("pendingReplacement") or _is_gone(backend, stack, urn):
             say(f"virtual machine {name} is gone: the state forgets what was on it")
             # what depends on it is what is on it, or is made anew from what the state keeps
             backend.pulumi("state", "delete", urn, "--target-dependents", "--force", "--yes", "--stack", stack)
+
+
+def _is_gone(backend: Backend, stack: str, urn: str) -> bool:
+    """Asks Azure; of one that was deleted to be replaced, Pulumi does not."""
+    try:
+        looked = backend.output("refresh", "--preview-only", "--json", "--target", urn, "--stack", stack)
+    except ToolchainError as error:
+        name = urn.rsplit("::", 1)[1]
+        raise ToolchainError(f"whether virtual machine {name} is there can't be asked of Azure: {error}") from None
+    return any(step.get("op") == "delete" and step.get("urn") == urn for step in _steps(looked))
 
 
 def _steps(text: str) -> Iterator[dict[str, Any]]:

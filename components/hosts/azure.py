@@ -159,8 +159,8 @@ class AzureHost(DockerHost):
             jump_host=args.get("jump_host"),
         ).apply(_options)
         url = pulumi.Output.concat("ssh://", user, "@", address, f":{SSH_PORT}")
-        self.engine = pulumi.Output.all(url=url, ssh_opts=plain).apply(
-            lambda known: Engine(url=known["url"], ssh_opts=known["ssh_opts"])
+        self.engine = pulumi.Output.all(url=url, ssh_opts=plain, machine=made.life).apply(
+            lambda known: Engine(url=known["url"], ssh_opts=known["ssh_opts"], machine=known["machine"])
         )
         # what comes after it finds a machine that is ready, and whose forerunner's containers were stopped
         self._settled = GracefulStop(

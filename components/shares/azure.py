@@ -16,7 +16,7 @@ from components.custom import AccountKey
 from components.hosts import DockerHost
 from components.plugin import AzureFilePlugin
 from components.shares.share import FileShare
-from components.state import VOLUME, recorded_of
+from components.state import AZURE_SHARE, FILES, recorded, recorded_of
 
 # GiB, beyond which a standard account is another for good (learn.microsoft.com: create an SMB Azure file share)
 PLAIN_QUOTA = 5120
@@ -150,22 +150,23 @@ class AzureFileShares(pulumi.ComponentResource):
     def _refuse_empty(self, made: pulumi.ResourceHookArgs) -> None:
         """An empty one in place of what was deleted would be mounted, and hinder the return of the first."""
         share, account = (made.new_inputs or {}).get("shareName"), self.args["account"]
-        for volume in recorded_of(VOLUME):
-            on = volume.get("driverOpts") or {}
-            if share is None and on.get("account") == account:
-                # learn.microsoft.com: Recover a deleted storage account
-                raise pulumi.RunError(
-                    f"storage account {account} is gone, and volume {volume['name']} is on it: have it back before "
-                    "another has its name (portal: Storage accounts, Restore), then up; to begin with empty shares "
-                    "name another by datadocker:shares.account"
-                )
-            if (on.get("share"), on.get("account")) == (share, account):
-                raise pulumi.RunError(
-                    f"share {share} of account {account} is gone, and volume {volume['name']} is on it: undelete it "
-                    f"(az storage share-rm list --include-deleted --storage-account {account} says its version, az "
-                    f"storage share-rm restore --name {share} --storage-account {account} --deleted-version VERSION), "
-                    "then up; to begin with an empty one name another by share: in that volume's settings"
-                )
+        if recorded().get(FILES, {}).get("account") != account:
+            return
+        # the volumes may have been forgotten with the machine: what is Pulumi's alone is there until a destroy
+        if share is None:
+            # learn.microsoft.com: Recover a deleted storage account
+            raise pulumi.RunError(
+                f"storage account {account} is gone, and the stack's data is on it: have it back before another has "
+                "its name (portal: Storage accounts, Restore), then up; to begin with empty shares name another by "
+                "datadocker:shares.account, or destroy the stack first"
+            )
+        if any(known.get("share") == share for known in recorded_of(AZURE_SHARE)):
+            raise pulumi.RunError(
+                f"share {share} of account {account} is gone: undelete it (az storage share-rm list --include-deleted "
+                f"--storage-account {account} says its version, az storage share-rm restore --name {share} "
+                f"--storage-account {account} --deleted-version VERSION), then up; to begin with an empty one name "
+                "another by share: in the volume's settings"
+            )
 
     def _key_on_host(self, name: str) -> AccountKey:
         args = self.args
@@ -207,7 +208,7 @@ class AzureShare(FileShare):
 
     def __init__(self, name: str, args: AzureShareArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Registers the share."""
-        super().__init__("datadocker:index:AzureShare", name, {}, without_aliases(opts))
+        super().__init__(AZURE_SHARE, name, {}, without_aliases(opts))
         files, nfs = args["files"], args["files"].args["nfs"]
         # the service's settings count for what is made afterwards; of a standard share Azure does not say its protocol,
         # which is no reason to replace it (github.com/pulumi/pulumi-azure-native/issues/1751)

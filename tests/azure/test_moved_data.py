@@ -106,7 +106,7 @@ def test_a_share_that_was_deleted_under_a_volume_comes_back_by_hand(clone: Clone
     for arguments in (["preview", "--refresh"], ["up", "--yes", "--skip-preview", "--refresh"], ["preview"]):
         code, said = clone.run(*arguments)
         assert code
-        assert "share dbs of account first is gone, and volume dbs is on it" in said
+        assert "share dbs of account first is gone: undelete it" in said
         assert accounts(azure) == {"first": 3}
     azure.cloud.resources[share] = deleted
     clone.change("up", "--refresh")

@@ -278,38 +278,34 @@ def test_what_is_in_the_state_by_another_name_is_looked_up(
 
 
 @pytest.mark.parametrize(
-    ("on", "refused"),
-    [
-        ({"share": "dbs", "account": "datadockerunit"}, True),
-        ({"share": "logs", "account": "datadockerunit"}, False),
-        ({"share": "dbs", "account": "theother"}, False),
-        ({"share": "dbs", "protocol": "local"}, False),
-    ],
+    ("share", "account", "refused"),
+    [("dbs", "datadockerunit", True), ("logs", "datadockerunit", False), ("dbs", "theother", False)],
 )
-def test_a_share_that_is_gone_under_a_volume_is_not_made_anew(
-    build: Build, recorder: AzureRecorder, options: Options, on: dict[str, str], refused: bool
+def test_a_share_that_is_gone_is_not_made_anew(
+    build: Build, recorder: AzureRecorder, options: Options, share: str, account: str, refused: bool
 ) -> None:
-    recorder.in_state[state.VOLUME, "dbs-volume"] = {"name": "unit-dbs", "driverOpts": on}
+    """Nor where the volumes on it have been forgotten with their machine."""
+    recorder.in_state |= {state.FILES: {"account": account}, (state.AZURE_SHARE, "dbs-share"): {"share": share}}
     build(shares)
     hooks = options[SHARE, "dbs-share-files"].hooks
     assert hooks is not None
     (before,) = hooks.before_create or []
-    said = "^share dbs of account datadockerunit is gone, and volume unit-dbs is on it: undelete it"
+    said = "^share dbs of account datadockerunit is gone: undelete it"
     with pytest.raises(pulumi.RunError, match=said) if refused else nullcontext():
         before(pulumi.ResourceHookArgs("urn", "", "", SHARE, new_inputs={"shareName": "dbs"}))
 
 
 @pytest.mark.parametrize("account", ["datadockerunit", "theother"])
-def test_an_account_that_is_gone_under_a_volume_is_not_made_anew(
+def test_an_account_that_is_gone_is_not_made_anew(
     build: Build, recorder: AzureRecorder, options: Options, account: str
 ) -> None:
     """Azure has a deleted one back only until another has its name."""
-    recorder.in_state[state.VOLUME, "dbs-volume"] = {"name": "unit-dbs", "driverOpts": {"account": account}}
+    recorder.in_state[state.FILES] = {"account": account}
     build(shares)
     hooks = options[ACCOUNT, "files-account"].hooks
     assert hooks is not None
     (before,) = hooks.before_create or []
-    said = "^storage account datadockerunit is gone, and volume unit-dbs is on it: have it back before another has"
+    said = "^storage account datadockerunit is gone, and the stack's data is on it: have it back before another has"
     with pytest.raises(pulumi.RunError, match=said) if account == "datadockerunit" else nullcontext():
         before(pulumi.ResourceHookArgs("urn", "", "", ACCOUNT, new_inputs={"accountName": "datadockerunit"}))
 

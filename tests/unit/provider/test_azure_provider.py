@@ -284,31 +284,48 @@ def test_another_machine_replaces_the_stop_and_a_new_key_does_not() -> None:
     assert {"datadocker-engine:index:AccountKey", "datadocker-engine:index:GracefulStop"} <= server.RESOURCES.keys()
 
 
+@pytest.mark.parametrize("replaced", ["by this update", "by one before"])
 @pytest.mark.parametrize(
-    ("machine", "where", "asked"),
-    [("m2", STOP["engine"], []), ("m", STOP["engine"], ["mine"]), ("m2", {"url": "unix:///y"}, ["mine"])],
+    ("machine", "was_on", "asked"),
+    [
+        ("m2", {"machine": "m"}, []),
+        ("m", {"machine": "m"}, ["mine"]),
+        ("m2", {}, ["mine"]),
+        (stop.UNKNOWN, {"machine": "m"}, ["mine"]),
+    ],
 )
 def test_what_went_with_a_replaced_machine_is_not_removed_from_the_new_one(
-    monkeypatch: pytest.MonkeyPatch, machine: str, where: dict[str, Any], asked: list[str]
+    monkeypatch: pytest.MonkeyPatch, replaced: str, machine: str, was_on: dict[str, str], asked: list[str]
 ) -> None:
+    """Nor is it looked for at an address that the machine before had."""
     found: list[str] = []
     graceful = GracefulStop()
     monkeypatch.setattr(server, "STOP", graceful)
+    monkeypatch.setitem(server.RESOURCES, "datadocker-engine:index:GracefulStop", graceful)
     monkeypatch.setattr(stop, "_stop", lambda *_: None)
     monkeypatch.setattr(AccountKey, "delete", lambda _self, identity, _props: found.append(identity))
-    graceful.delete("m", STOP)
-    graceful.create(STOP | {"machine": machine})
+    now = STOP | {"machine": machine}
+    if replaced == "by this update" and machine != stop.UNKNOWN:
+        graceful.delete("m", STOP)
+        graceful.create(now)
+    else:
+        check = provider_pb2.CheckRequest(
+            urn="urn:pulumi:s::p::a$datadocker-engine:index:GracefulStop::host-stop",
+            olds=server._struct(STOP),
+            news=server._struct(now),
+        )
+        server.Servicer().Check(check, None)  # type: ignore[arg-type]
     request = provider_pb2.DeleteRequest(
         urn="urn:pulumi:s::p::a$datadocker-engine:index:AccountKey::key",
         id="mine",
-        properties=server._struct({"engine": where}),
+        properties=server._struct({"engine": {"url": "unix:///x", "ssh_opts": [], **was_on}}),
     )
     server.Servicer().Delete(request, None)  # type: ignore[arg-type]
     assert found == asked
 
 
-def test_a_machine_that_no_other_replaced_is_asked_to_remove_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_destroy_which_runs_no_program_asks_the_machine_that_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stop, "_stop", lambda *_: None)
     graceful = GracefulStop()
     graceful.delete("m", STOP)
-    assert not graceful.went({"engine": STOP["engine"]})
+    assert not graceful.went({"engine": STOP["engine"] | {"machine": "m"}})

@@ -125,6 +125,8 @@ def test_a_machine_that_stays_keeps_its_subnet(
         recorder.in_state[GROUP, "host-group"] = {"name": "datadocker-staging"}
     if made:
         recorder.in_state[SUBNETWORK, "host-net-subnet"] = made
+    services = [{"service": "Microsoft.Storage"}]
+    recorder.existing["azure-native:network:getSubnet"] = {"id": SUBNET, "serviceEndpoints": services}
     said = f"^datadocker-staging is in the subnet {refused}, .*: set datadocker:host.network back"
     with pytest.raises(pulumi.RunError, match=said) if refused else nullcontext():
         stand(build, exported, host=HOST | change)
@@ -227,6 +229,23 @@ def test_a_subnet_is_named_anew_in_another_network_and_stays_as_it_is_in_its_own
         recorder.in_state[SUBNETWORK, "host-net-subnet"] = {"name": subnet}
     stand(build, exported)
     assert recorder.one(SUBNETWORK, "host-net-subnet")["subnetName"] == named
+
+
+@pytest.mark.parametrize(("location", "looked_at"), [("northeurope", True), ("westeurope", False)])
+def test_a_subnet_that_is_given_is_looked_at_before_a_machine_moves(
+    build: Build, recorder: AzureRecorder, exported: dict[str, Any], location: str, looked_at: bool
+) -> None:
+    """Azure would refuse it once the machine, its interface and its group are gone."""
+    given = HOST | {"location": location, "network": {"subnetId": SUBNET}}
+    recorder.in_state = {
+        state.HOST_INTERFACE: {
+            "location": "westeurope",
+            "ipConfigurations": [{"id": "/x/resourceGroups/datadocker-staging/y", "subnet": {"id": SUBNET}}],
+        },
+        state.HOST_GROUP: {"name": "datadocker-staging", "location": "westeurope"},
+    }
+    with pytest.raises(pulumi.RunError, match=f"^subnet {SUBNET} does not exist") if looked_at else nullcontext():
+        stand(build, exported, host=given)
 
 
 def test_azure_is_asked_once_for_each_thing(build: Build, recorder: AzureRecorder, exported: dict[str, Any]) -> None:
