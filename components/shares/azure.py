@@ -16,7 +16,7 @@ from components.custom import AccountKey
 from components.hosts import DockerHost
 from components.plugin import AzureFilePlugin
 from components.shares.share import FileShare
-from components.state import AZURE_SHARE, FILES, recorded, recorded_of
+from components.state import AZURE_SHARE, FILES, VOLUME, recorded, recorded_of
 
 # GiB, beyond which a standard account is another for good (learn.microsoft.com: create an SMB Azure file share)
 PLAIN_QUOTA = 5120
@@ -150,17 +150,21 @@ class AzureFileShares(pulumi.ComponentResource):
     def _refuse_empty(self, made: pulumi.ResourceHookArgs) -> None:
         """An empty one in place of what was deleted would be mounted, and hinder the return of the first."""
         share, account = (made.new_inputs or {}).get("shareName"), self.args["account"]
-        if recorded().get(FILES, {}).get("account") != account:
-            return
-        # the volumes may have been forgotten with the machine: what is Pulumi's alone is there until a destroy
-        if share is None:
+        mapped = [volume.get("driverOpts") or {} for volume in recorded_of(VOLUME)]
+        shares = {options.get("share") for options in mapped if options.get("account") == account}
+        # volumes are forgotten with their machine, and these are not; what is not kept a destroy deletes, before them
+        files = recorded().get(FILES, {})
+        kept = files.get("account") == account and files.get("retain")
+        if kept:
+            shares |= {known.get("share") for known in recorded_of(AZURE_SHARE)}
+        if share is None and (shares or kept):
             # learn.microsoft.com: Recover a deleted storage account
             raise pulumi.RunError(
                 f"storage account {account} is gone, and the stack's data is on it: have it back before another has "
                 "its name (portal: Storage accounts, Restore), then up; to begin with empty shares name another by "
                 "datadocker:shares.account, or destroy the stack first"
             )
-        if any(known.get("share") == share for known in recorded_of(AZURE_SHARE)):
+        if share in shares:
             raise pulumi.RunError(
                 f"share {share} of account {account} is gone: undelete it (az storage share-rm list --include-deleted "
                 f"--storage-account {account} says its version, az storage share-rm restore --name {share} "

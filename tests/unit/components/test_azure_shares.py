@@ -30,6 +30,7 @@ from tests.unit.azure_parts import (
 from tests.unit.conftest import Build, Options, waited_for
 from tests.unit.parts import host, plugin
 
+State = dict[tuple[str, str], dict[str, Any]]
 OWNED = {STACK_TAG: "datadocker/unit"}
 
 
@@ -277,15 +278,33 @@ def test_what_is_in_the_state_by_another_name_is_looked_up(
     assert options[SHARE, "dbs-share-files"].import_ == "/share"
 
 
-@pytest.mark.parametrize(
-    ("share", "account", "refused"),
-    [("dbs", "datadockerunit", True), ("logs", "datadockerunit", False), ("dbs", "theother", False)],
-)
+def on_volume(share: str, account: str) -> State:
+    return {(state.VOLUME, "dbs-volume"): {"driverOpts": {"share": share, "account": account}}}
+
+
+def of_stack(share: str, account: str, *, retain: bool = True) -> State:
+    """What is there also once the volumes have been forgotten with their machine."""
+    return {state.FILES: {"account": account, "retain": retain}, (state.AZURE_SHARE, "dbs-share"): {"share": share}}
+
+
+KEPT = [
+    (on_volume("dbs", "datadockerunit"), True),
+    (on_volume("logs", "datadockerunit"), False),
+    (on_volume("dbs", "theother"), False),
+    ({(state.VOLUME, "dbs-volume"): {"driverOpts": {"share": "dbs", "protocol": "local"}}}, False),
+    (of_stack("dbs", "datadockerunit"), True),
+    (of_stack("logs", "datadockerunit"), False),
+    (of_stack("dbs", "theother"), False),
+    # what is not kept a destroy deletes, and may have ended then
+    (of_stack("dbs", "datadockerunit", retain=False), False),
+]
+
+
+@pytest.mark.parametrize(("known", "refused"), KEPT)
 def test_a_share_that_is_gone_is_not_made_anew(
-    build: Build, recorder: AzureRecorder, options: Options, share: str, account: str, refused: bool
+    build: Build, recorder: AzureRecorder, options: Options, known: State, refused: bool
 ) -> None:
-    """Nor where the volumes on it have been forgotten with their machine."""
-    recorder.in_state |= {state.FILES: {"account": account}, (state.AZURE_SHARE, "dbs-share"): {"share": share}}
+    recorder.in_state |= known
     build(shares)
     hooks = options[SHARE, "dbs-share-files"].hooks
     assert hooks is not None
@@ -293,20 +312,28 @@ def test_a_share_that_is_gone_is_not_made_anew(
     said = "^share dbs of account datadockerunit is gone: undelete it"
     with pytest.raises(pulumi.RunError, match=said) if refused else nullcontext():
         before(pulumi.ResourceHookArgs("urn", "", "", SHARE, new_inputs={"shareName": "dbs"}))
+    # another volume's, which is new
+    before(pulumi.ResourceHookArgs("urn", "", "", SHARE, new_inputs={"shareName": "more"}))
 
 
-@pytest.mark.parametrize("account", ["datadockerunit", "theother"])
+@pytest.mark.parametrize(
+    ("known", "refused"),
+    [
+        *((known, refused or "logs" in str(known)) for known, refused in KEPT),
+        ({state.FILES: {"account": "datadockerunit", "retain": True}}, True),
+    ],
+)
 def test_an_account_that_is_gone_is_not_made_anew(
-    build: Build, recorder: AzureRecorder, options: Options, account: str
+    build: Build, recorder: AzureRecorder, options: Options, known: State, refused: bool
 ) -> None:
     """Azure has a deleted one back only until another has its name."""
-    recorder.in_state[state.FILES] = {"account": account}
+    recorder.in_state |= known
     build(shares)
     hooks = options[ACCOUNT, "files-account"].hooks
     assert hooks is not None
     (before,) = hooks.before_create or []
     said = "^storage account datadockerunit is gone, and the stack's data is on it: have it back before another has"
-    with pytest.raises(pulumi.RunError, match=said) if account == "datadockerunit" else nullcontext():
+    with pytest.raises(pulumi.RunError, match=said) if refused else nullcontext():
         before(pulumi.ResourceHookArgs("urn", "", "", ACCOUNT, new_inputs={"accountName": "datadockerunit"}))
 
 
