@@ -31,8 +31,9 @@ class GracefulStop(EngineResource):
     updated_by = ("engine", "key")
 
     def __init__(self) -> None:
-        # which one it is in this update
+        # which one it is in this update, and where it found the one before
         self._machine = ""
+        self._ended: tuple[str, str] | None = None
 
     def check(self, before: Props, props: Props) -> str:
         self._machine = "" if props["machine"] == UNKNOWN else str(props["machine"])
@@ -48,7 +49,11 @@ class GracefulStop(EngineResource):
         Its deletion would find the new machine at the same address, and take from it what was not made for it, or
         nobody at an address that is given up.
         """
-        machine = (props.get("engine") or {}).get("machine")
+        engine = props.get("engine") or {}
+        machine = engine.get("machine")
+        if machine is None and self._ended and engine.get("url") == self._ended[0]:
+            # a state of old does not say it
+            machine = self._ended[1]
         return bool(machine and self._machine) and machine != self._machine
 
     def read(self, identity: str, props: Props) -> Props | None:
@@ -66,6 +71,7 @@ class GracefulStop(EngineResource):
             except (EngineError, Failure) as error:
                 # Pulumi shows what a provider writes there
                 print(f"{identity} is going, and its containers were not stopped first: {error}", file=sys.stderr)
+        self._ended = (props["engine"]["url"], identity)
 
 
 @contextmanager

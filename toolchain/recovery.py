@@ -35,9 +35,9 @@ ONEOFF_SECONDS = 600
 # of `components.hosts.kept_key`
 KEYS = "${HOME}/.cache/datadocker/ssh/"
 SILENT = (
-    "where that is because the machine does not answer: let this address in again, if it is on Azure (az network nsg "
-    "rule update), or, if it will never answer, delete it (az vm delete), and say this again: what was on it is "
-    "forgotten, and the next up makes it anew"
+    "where that is because its machine on Azure does not answer: let this address in again (az network nsg rule "
+    "update), or, if it will never answer, delete it (az vm delete), and say this again: what was on it is forgotten, "
+    "and the next up makes it anew"
 )
 # in this order: a container has volumes, and a volume a plugin
 REMOVED = (CONTAINER, VOLUME, PLUGIN)
@@ -63,7 +63,7 @@ def recover(backend: Backend, stack: str) -> None:
     else:
         say(f"what a killed run of stack {stack} was making was not looked at to the end: going on with that")
     _end_orphans(backend.checkout)
-    if any(host.startswith("ssh:") for host in backend.states.engines(stack)):
+    if _is_remote(backend, stack):
         # nobody would answer for what was on a machine that is gone
         vanished.forget(backend, stack)
         _write_keys(backend, stack)
@@ -94,11 +94,15 @@ def recover(backend: Backend, stack: str) -> None:
         # the engine may have gone on with what the killed run asked of it, and have a plugin off since
         if _remove_half_installed(engines, plugins):
             backend.pulumi(*refresh)
-        elif any(host.startswith("ssh:") for host in backend.states.engines(stack)):
+        elif _is_remote(backend, stack) and vanished.MACHINE in backend.export(stack):
             raise ToolchainError(f"{error}\n{SILENT}") from None
         else:
             raise
     halfmade.ask_again(backend, stack, taken)
+
+
+def _is_remote(backend: Backend, stack: str) -> bool:
+    return any(host.startswith("ssh:") for host in backend.states.engines(stack))
 
 
 def _write_keys(backend: Backend, stack: str) -> None:

@@ -58,7 +58,8 @@ class ContextImage(pulumi.ComponentResource):
         missing: list[EngineConnection] = []
         image = docker.RemoteImage(
             _resource_name(f"{name}-image", self.digest),
-            name=pulumi.Output.all(reference, args["host"].engine, args["base"]).apply(
+            # by no property of the machine, with which it would be deleted one by one before that is replaced
+            name=pulumi.Output.all(reference, args["host"].docker_host, args["base"]).apply(
                 lambda known: _can_be_built(known, missing)
             ),
             build={
@@ -121,10 +122,10 @@ def _can_be_built(known: list[Any], missing: list[EngineConnection]) -> str:
     Raises:
         pulumi.RunError: if an engine of this machine has not what it is built on, or too little left on its disk.
     """
-    reference, engine, base = known
-    if not engine["url"].startswith("unix://"):
+    reference, url, base = known
+    if not url.startswith("unix://"):
         return str(reference)
-    connection = EngineConnection(engine["url"].removeprefix("unix://"))
+    connection = EngineConnection(url.removeprefix("unix://"))
     try:
         connection.get(f"/images/{reference}/json")
     except NotThereError:

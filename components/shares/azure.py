@@ -156,7 +156,8 @@ class AzureFileShares(pulumi.ComponentResource):
         files = recorded().get(FILES, {})
         kept = files.get("account") == account and files.get("retain")
         if kept:
-            shares |= {known.get("share") for known in recorded_of(AZURE_SHARE)}
+            of_stack = recorded_of(AZURE_SHARE)
+            shares |= {known.get("share") for known in of_stack if known.get("account") == account}
         if share is None and (shares or kept):
             # learn.microsoft.com: Recover a deleted storage account
             raise pulumi.RunError(
@@ -238,7 +239,7 @@ class AzureShare(FileShare):
             else {"protocol": "smb", "account": files.account}
         )
         self.share = pulumi.Output.all(made.name, files.usable).apply(lambda known: str(known[0]))
-        self.register_outputs({"share": self.share})
+        self.register_outputs({"share": self.share, "account": files.account})
 
 
 def _subnets(subnet_id: pulumi.Input[str] | None) -> list[storage.VirtualNetworkRuleArgsDict]:

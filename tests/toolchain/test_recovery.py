@@ -375,9 +375,15 @@ def test_a_state_that_can_not_be_put_right_is_said_with_its_reason(killed: Kille
         killed.recover()
 
 
-def test_a_machine_that_does_not_answer_may_be_deleted(killed: Killed) -> None:
-    killed.backend.cli.write_text('#!/bin/sh\n[ "$1" != refresh ] && exec echo \'{"deployment": {}}\'\nexit 1\n')
+@pytest.mark.parametrize("on_azure", [True, False])
+def test_a_machine_that_does_not_answer_may_be_deleted(killed: Killed, tmp_path: Path, on_azure: bool) -> None:
+    machine = {"urn": f"urn:pulumi:one::datadocker::{vanished.MACHINE}::host-vm", "type": vanished.MACHINE}
+    (tmp_path / "exported").write_text(json.dumps({"deployment": {"resources": [machine] if on_azure else []}}))
+    killed.backend.cli.write_text(
+        f'#!/bin/sh\ncase "$*" in "stack export"*) cat {tmp_path}/exported;; *--preview-only*) ;; *) exit 1;; esac\n'
+    )
     killed.during("updating", "staging", kind="other")
     killed.on("ssh://ops@192.0.2.1:22")
-    with pytest.raises(ToolchainError, match=r"(?s)pulumi refresh .* failed:.*delete it \(az vm delete\)"):
+    with pytest.raises(ToolchainError, match=r"pulumi refresh .* failed:") as told:
         killed.recover()
+    assert ("delete it (az vm delete)" in str(told.value)) is on_azure

@@ -284,9 +284,13 @@ def on_volume(share: str, account: str) -> State:
 
 def of_stack(share: str, account: str, *, retain: bool = True) -> State:
     """What is there also once the volumes have been forgotten with their machine."""
-    return {state.FILES: {"account": account, "retain": retain}, (state.AZURE_SHARE, "dbs-share"): {"share": share}}
+    return {
+        state.FILES: {"account": account, "retain": retain},
+        (state.AZURE_SHARE, "dbs-share"): {"share": share, "account": account},
+    }
 
 
+SHARE_ELSEWHERE: State = {(state.AZURE_SHARE, "dbs-share"): {"share": "dbs", "account": "theother"}}
 KEPT = [
     (on_volume("dbs", "datadockerunit"), True),
     (on_volume("logs", "datadockerunit"), False),
@@ -295,6 +299,8 @@ KEPT = [
     (of_stack("dbs", "datadockerunit"), True),
     (of_stack("logs", "datadockerunit"), False),
     (of_stack("dbs", "theother"), False),
+    # as where an exchange of accounts has come no further than to the account
+    ({state.FILES: {"account": "datadockerunit", "retain": True}, **SHARE_ELSEWHERE}, False),
     # what is not kept a destroy deletes, and may have ended then
     (of_stack("dbs", "datadockerunit", retain=False), False),
 ]
@@ -319,8 +325,12 @@ def test_a_share_that_is_gone_is_not_made_anew(
 @pytest.mark.parametrize(
     ("known", "refused"),
     [
-        *((known, refused or "logs" in str(known)) for known, refused in KEPT),
+        (on_volume("dbs", "datadockerunit"), True),
+        (on_volume("dbs", "theother"), False),
+        (of_stack("dbs", "datadockerunit"), True),
+        (of_stack("dbs", "datadockerunit", retain=False), False),
         ({state.FILES: {"account": "datadockerunit", "retain": True}}, True),
+        ({state.FILES: {"account": "theother", "retain": True}}, False),
     ],
 )
 def test_an_account_that_is_gone_is_not_made_anew(

@@ -16,7 +16,6 @@ import pytest
 from components.hosts import LocalHost
 from components.images.context import IMAGE as REMOTE_IMAGE
 from components.images.context import ROOM, ContextImage, _can_be_built, context_digest
-from provider.connection import Engine
 from tests.unit.conftest import Build, Recorder
 from tests.unit.fake_engine import FakeEngine, fake_engine
 from tests.unit.parts import LABELS, host
@@ -45,7 +44,7 @@ def _full(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def room(url: str) -> str:
-    return _can_be_built([IMAGE, Engine(url=url, ssh_opts=[]), BASE], [])
+    return _can_be_built([IMAGE, url, BASE], [])
 
 
 def test_a_full_disk_is_said_before_a_build(engine: FakeEngine, tmp_path: Path) -> None:

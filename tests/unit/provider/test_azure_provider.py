@@ -290,7 +290,6 @@ def test_another_machine_replaces_the_stop_and_a_new_key_does_not() -> None:
     [
         ("m2", {"machine": "m"}, []),
         ("m", {"machine": "m"}, ["mine"]),
-        ("m2", {}, ["mine"]),
         (stop.UNKNOWN, {"machine": "m"}, ["mine"]),
     ],
 )
@@ -322,6 +321,22 @@ def test_what_went_with_a_replaced_machine_is_not_removed_from_the_new_one(
     )
     server.Servicer().Delete(request, None)  # type: ignore[arg-type]
     assert found == asked
+
+
+@pytest.mark.parametrize(
+    ("machine", "url", "gone"),
+    [("m2", STOP["engine"]["url"], True), ("m", STOP["engine"]["url"], False), ("m2", "ssh://x", False)],
+)
+def test_in_a_state_of_old_what_was_at_the_address_of_the_machine_that_ended_went_with_it(
+    monkeypatch: pytest.MonkeyPatch, machine: str, url: str, gone: bool
+) -> None:
+    monkeypatch.setattr(stop, "_stop", lambda *_: None)
+    graceful = GracefulStop()
+    graceful.delete("m", STOP)
+    graceful.create(STOP | {"machine": machine})
+    assert graceful.went({"engine": {"url": url, "ssh_opts": []}}) is gone
+    # who tells of no engine is on none
+    assert not graceful.went({})
 
 
 def test_a_destroy_which_runs_no_program_asks_the_machine_that_there_is(monkeypatch: pytest.MonkeyPatch) -> None:

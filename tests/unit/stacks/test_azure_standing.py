@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -170,6 +171,42 @@ def test_all_that_is_on_the_machine_shares_its_fate(
     assert all(any(path.startswith(by) for by in replaced) for path in ours)
     # a size changes in place, and what others may set there
     assert not [path for path in replaced if "hardware" in path or path.endswith(("linuxConfiguration", "osDisk"))]
+
+
+def test_nothing_of_dockers_has_a_property_of_the_machine(
+    build: Build, recorder: AzureRecorder, exported: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else Pulumi would delete it by itself, on a machine that may hang, before that is replaced."""
+    given: dict[str, Any] = {}
+    register = pulumi.runtime.resource.register_resource
+
+    def watched(res: Any, typ: str, name: str, custom: bool, remote: bool, new: Any, props: Any, *more: Any) -> Any:
+        given[f"{typ} {name}"] = props
+        return register(res, typ, name, custom, remote, new, props, *more)
+
+    monkeypatch.setattr("pulumi.resource.register_resource", watched)
+    stand(build, exported)
+    found = {key: _sources(props) for key, props in given.items() if key.startswith("docker:")}
+    assert len(found) > 5
+    assert any("azurefile-plugin" in sources for sources in found.values())
+    assert [key for key, sources in found.items() if {"host-machine-vm", "host-stop"} & sources] == []
+
+
+def _sources(value: Any) -> set[str]:
+    """Names of the resources that outputs in it are of."""
+    if isinstance(value, pulumi.Output):
+
+        async def look() -> set[str]:
+            return {resource._name for resource in await value.resources()}
+
+        # not by asyncio.run, which would leave the tests after this without a loop
+        loop = asyncio.new_event_loop()
+        try:
+            return loop.run_until_complete(look())
+        finally:
+            loop.close()
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
+    return set().union(*map(_sources, inner))
 
 
 def test_what_azure_adds_to_a_resource_is_no_change_after_a_refresh(
