@@ -25,7 +25,11 @@ class EngineResource:
     """Something on the engine that `props["engine"]` names; state and inputs are the same properties."""
 
     replaced_by: ClassVar[tuple[str, ...]] = ()
-    """Properties whose change makes another resource of it; not `engine`, which says how the same one is reached."""
+    """Properties whose change makes another resource of it.
+
+    Not `engine`, nor what is made of it: it says how the same one is reached, and on which machine it is, with which it
+    would be deleted by itself before that is replaced.
+    """
     updated_by: ClassVar[tuple[str, ...]] = ()
     """Properties whose change is brought about in place."""
     told_apart_by: ClassVar[tuple[str, ...]] = ()

@@ -109,10 +109,10 @@ def ask_again(backend: Backend, stack: str, taken: dict[str, Resource]) -> None:
     exported = json.loads(backend.export(stack))
     found: list[Resource] = exported["deployment"].get("resources") or []
     exported["deployment"]["resources"] = found = [
-        r for r in found if not (r["urn"] in taken and _is_anothers(r, taken[r["urn"]]))
+        r for r in found if not (_is_taken(r, taken) and _is_anothers(r, taken[r["urn"]]))
     ]
     for resource in found:
-        if resource["urn"] in taken:
+        if _is_taken(resource, taken):
             # without what Azure added to them, which would be a change
             resource |= {key: taken[resource["urn"]][key] for key in ("inputs", "initErrors")}
             say(f"{resource['id']} is there, or on its way: the next up finishes it")
@@ -123,6 +123,11 @@ def ask_again(backend: Backend, stack: str, taken: dict[str, Resource]) -> None:
 def _kept_in(backend: Backend, stack: str) -> Path:
     # what was pending is known of no other backend
     return (backend.states.folder or backend.state) / f"datadocker-taken-{stack}.json"
+
+
+def _is_taken(found: Resource, taken: dict[str, Resource]) -> bool:
+    """Whether it is one of `taken` still: what Pulumi itself has made since says when."""
+    return found["urn"] in taken and not found.get("created")
 
 
 def _is_anothers(found: Resource, begun: Resource) -> bool:

@@ -136,7 +136,7 @@ def _ready(arguments: list[str]) -> tuple[Path, dict[str, str]]:
         leaves=about == "change-secrets-provider",
         reads=reads,
         # where the CLI asks for a name, `name` is another stack
-        sealed=lambda: not asks and backend.states.by_passphrase(name),
+        sealed=lambda: not asks and _is_sealed(backend, name),
     )
     if opens:
         backend.passphrases.check(name)
@@ -162,6 +162,12 @@ def _ready(arguments: list[str]) -> tuple[Path, dict[str, str]]:
         vanished.forget(backend, stack)
     backend.states.keep_locks()
     return cli, env
+
+
+def _is_sealed(backend: Backend, stack: str) -> bool:
+    backend.states.break_dead_locks(stack)
+    backend.states.mend_files(stack)
+    return backend.states.by_passphrase(stack)
 
 
 def _check_cold(stack: str, arguments: list[str]) -> None:

@@ -46,6 +46,11 @@ class Cli:
             resource.pop("initErrors", None)
         self._deployment.write_text(json.dumps({"deployment": {"resources": kept}}))
 
+    def made_by_hand(self) -> None:
+        """Makes what the state has, as plain `pulumi up` does in between."""
+        kept = [known | {"created": "2026-01-01T00:00:00Z", "inputs": {}} for known in self.resources()]
+        self._deployment.write_text(json.dumps({"deployment": {"resources": kept}}))
+
     def resources(self) -> list[dict[str, Any]]:
         return list(json.loads(self._deployment.read_text())["deployment"]["resources"])
 
@@ -93,3 +98,15 @@ def test_what_is_kept_goes_with_its_stack(killed: Killed, tmp_path: Path, cli: C
     killed.recover()
     assert not killed.called.exists()
     assert not list(tmp_path.rglob("datadocker-taken-*"))
+
+
+def test_what_pulumi_itself_has_made_since_is_left_as_it_is(killed: Killed, cli: Cli) -> None:
+    with pytest.raises(ToolchainError):
+        killed.recover()
+    cli.refreshed()
+    cli.made_by_hand()
+    cli.breaks(False)
+    killed.recover()
+    (group,) = cli.resources()
+    assert group["inputs"] == {}
+    assert "initErrors" not in group
