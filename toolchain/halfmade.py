@@ -62,7 +62,8 @@ def take_in(backend: Backend, stack: str, pending: list[dict[str, Any]]) -> dict
     # one that was replaced is there until the new one is
     there = {r["urn"] for r in resources if not r.get("pendingReplacement")}
     taken = {
-        r["urn"]: r
+        # one that replaces another says when that one was made
+        r["urn"]: {key: value for key, value in r.items() if key != "created"}
         | {
             "id": IDS[r["type"]].format(subscription=subscription, **r["inputs"]),
             "outputs": r["inputs"],

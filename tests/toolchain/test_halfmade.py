@@ -62,7 +62,12 @@ def cli(killed: Killed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
     killed.during("creating", "staging", kind=GROUP)
     state = json.loads(killed.state.read_text())
     made = state["checkpoint"]["latest"]["pending_operations"][0]["resource"]
-    made |= {"urn": URN, "inputs": {"resourceGroupName": "staging", "tags": {"of": "us"}}}
+    # of one that replaces another Pulumi has the time of that one here
+    made |= {
+        "urn": URN,
+        "created": "2025-01-01T00:00:00Z",
+        "inputs": {"resourceGroupName": "staging", "tags": {"of": "us"}},
+    }
     killed.state.write_text(json.dumps(state))
     broken = Cli(killed, tmp_path)
     broken.breaks(True)
