@@ -7,14 +7,13 @@ import json
 import re
 import shutil
 import socket
-import subprocess
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 from toolchain import cache
-from toolchain.commandline import OPTION, bare_name
+from toolchain.cli import Cli
+from toolchain.commandline import bare_name
 from toolchain.passphrase import Passphrases
 from toolchain.progress import ToolchainError, say
 from toolchain.stackfile import secrets_provider, text_of
@@ -30,13 +29,12 @@ PACKED = ("PULUMI_DIY_BACKEND_GZIP", "PULUMI_DIY_BACKEND_ZSTD")
 class Backend:
     """The backend that the user names or is logged in to, or else files in the checkout's `.state`."""
 
-    def __init__(self, checkout: Path, env: dict[str, str], cli: Path, here: Path) -> None:
-        """Decides on the backend and completes `env` for it, in which `cli` is run, from the folder `here`."""
+    def __init__(self, checkout: Path, cli: Cli) -> None:
+        """Decides on the backend and completes the environment of `cli` for it."""
         self.checkout = checkout
-        self._here = here
         self.cli = cli
         self.state = checkout / ".state"
-        self.env = env
+        self.env = env = cli.env
         # the home is the wrapper's own unless the user set one, and no login is looked for there
         places = ("PULUMI_CREDENTIALS_PATH", "PULUMI_HOME")
         self._credentials = Path(next((env[p] for p in places if env.get(p)), Path.home() / ".pulumi"))
@@ -110,7 +108,7 @@ class Backend:
         path = unquote(self.url.removeprefix("file://").split("?")[0].split("#")[0])
         if path.startswith("~"):
             return Path.home() / path[2:]
-        return self._here / path
+        return self.cli.here / path
 
     def prepare(self, plugins: Path) -> None:
         """Makes the checkout's state folder, closed to others, and the CLI's home in it."""
@@ -218,13 +216,13 @@ class Backend:
                     if not provider:
                         self.passphrases.tell_of_salt(name)
         if select:
-            self.pulumi("stack", "select", stack)
+            self.cli.run("stack", "select", stack)
 
     def _init(self, stack: str, name: str, provider: str) -> None:
         # unless told again, the CLI takes the provider and its key out of the file
         told = ("--secrets-provider", provider) if provider else ()
         try:
-            self.pulumi("stack", "init", stack, "--no-select", *told)
+            self.cli.run("stack", "init", stack, "--no-select", *told)
         except ToolchainError as error:
             if "incorrect passphrase" not in str(error):
                 raise
@@ -236,56 +234,8 @@ class Backend:
     def _exists(self, name: str) -> bool:
         if self.states.folder is not None:
             return self.states.exists(name)
-        stacks = json.loads(self.output("stack", "ls", "--json"))
+        stacks = json.loads(self.cli.output("stack", "ls", "--json"))
         return any(bare_name(s["name"]) == name for s in stacks)
-
-    def pulumi(self, *args: str) -> None:
-        """Runs the CLI.
-
-        Raises:
-            ToolchainError: if it fails, with the end of what it printed.
-        """
-        self._run(args, errors=subprocess.STDOUT)
-
-    def output(self, *args: str) -> str:
-        """Runs the CLI and returns what it wrote to its standard output.
-
-        Raises:
-            ToolchainError: if it fails, with the end of what it printed, or with --json the error that it reports, in
-                one line.
-        """
-        return self._run(args, errors=subprocess.PIPE)
-
-    def export(self, stack: str) -> str:
-        """Returns the state of `stack` as the CLI exports it, JSON.
-
-        Raises:
-            ToolchainError: as `output` does.
-        """
-        return self.output("stack", "export", "--stack", stack)
-
-    def _own_env(self) -> dict[str, str]:
-        """Without the options that the user's command has by the environment."""
-        return {k: v for k, v in self.env.items() if not k.startswith(OPTION)}
-
-    def _run(self, args: Sequence[str], *, errors: int) -> str:
-        done = subprocess.run(
-            [self.cli, *args, "--non-interactive"],
-            env=self._own_env(),
-            cwd=self._here,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            # whatever the locale
-            encoding="utf-8",
-            errors="replace",
-            check=False,
-        )
-        if done.returncode:
-            if reported := _reported_error(done.stdout):
-                raise ToolchainError(reported)
-            tail = "\n  ".join((done.stderr or done.stdout).strip().splitlines()[-12:])
-            raise ToolchainError(f"pulumi {' '.join(args)} failed:\n  {tail}")
-        return done.stdout
 
 
 def _json(file: Path) -> dict[str, Any]:
@@ -294,16 +244,6 @@ def _json(file: Path) -> dict[str, Any]:
         return dict(json.loads(file.read_bytes()))
     except (OSError, ValueError):
         return {}
-
-
-def _reported_error(printed: str) -> str:
-    """The first error of what was printed with --json; nothing where there is none."""
-    try:
-        diagnostics = json.loads(printed).get("diagnostics") or []
-    except (ValueError, AttributeError):
-        return ""
-    found = next((str(d["message"]) for d in diagnostics if d.get("severity") == "error"), "")
-    return " ".join(found.split()).removeprefix("error: ").removeprefix("Preview failed: ")
 
 
 def _in_url(path: Path) -> str:

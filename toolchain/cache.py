@@ -65,6 +65,19 @@ def entry(name: str, make: Callable[[Path], None]) -> Path:
     return final
 
 
+def beside(file: Path, text: str) -> Path:
+    """Returns a new file beside `file`, closed to others, that has `text` on its disk and may take the name of `file`.
+
+    Raises:
+        ToolchainError: if the disk did not take it.
+    """
+    aside = file.with_name(f"{file.name}.{os.getpid()}")
+    aside.touch(mode=0o600)
+    aside.write_text(text)
+    sync(aside)
+    return aside
+
+
 def sync(path: Path) -> None:
     """Returns once all that was written to the file system of `path` is on its disk.
 

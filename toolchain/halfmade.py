@@ -54,7 +54,7 @@ def take_in(backend: Backend, stack: str, pending: list[dict[str, Any]]) -> dict
     begun = [o["resource"] for o in pending if o["type"] == "creating" and o["resource"]["type"] in IDS]
     if not begun:
         return before
-    exported = json.loads(backend.export(stack))
+    exported = json.loads(backend.cli.export(stack))
     resources: list[Resource] = exported["deployment"].get("resources") or []
     subscription = _subscription(resources)
     if not subscription:
@@ -78,11 +78,7 @@ def take_in(backend: Backend, stack: str, pending: list[dict[str, Any]]) -> dict
     ]
     taken = before | taken
     file = _kept_in(backend, stack)
-    aside = file.with_name(f"{file.name}.{os.getpid()}")
-    aside.touch(mode=0o600)
-    aside.write_text(json.dumps(taken))
-    cache.sync(aside)
-    aside.rename(file)
+    cache.beside(file, json.dumps(taken)).rename(file)
     _import(backend, stack, exported)
     return taken
 
@@ -107,7 +103,7 @@ def ask_again(backend: Backend, stack: str, taken: dict[str, Resource]) -> None:
     """
     if not taken:
         return
-    exported = json.loads(backend.export(stack))
+    exported = json.loads(backend.cli.export(stack))
     found: list[Resource] = exported["deployment"].get("resources") or []
     exported["deployment"]["resources"] = found = [
         r for r in found if not (_is_taken(r, taken) and _is_anothers(r, taken[r["urn"]]))
@@ -152,4 +148,4 @@ def _import(backend: Backend, stack: str, exported: dict[str, Any]) -> None:
     with tempfile.NamedTemporaryFile("w", prefix="datadocker-") as file:
         json.dump(exported, file)
         file.flush()
-        backend.pulumi("stack", "import", "--file", file.name, "--stack", stack)
+        backend.cli.run("stack", "import", "--file", file.name, "--stack", stack)

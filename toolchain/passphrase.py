@@ -162,11 +162,8 @@ class Passphrases:
                     "state; if nothing was ever encrypted by it, remove it"
                 )
             return
-        aside = self._own.with_name(f"{self._own.name}.{os.getpid()}")
-        aside.touch(mode=0o600)
-        aside.write_text(secrets.token_urlsafe(32))
         # what is encrypted by it outlives a power cut, and so does it
-        cache.sync(aside)
+        aside = cache.beside(self._own, secrets.token_urlsafe(32))
         with contextlib.suppress(FileExistsError):
             os.link(aside, self._own)
         aside.unlink()

@@ -65,7 +65,7 @@ def recover(backend: Backend, stack: str) -> None:
     _end_orphans(backend.checkout)
     if _is_remote(backend, stack):
         # nobody would answer for what was on a machine that is gone
-        vanished.forget(backend, stack)
+        vanished.forget(backend.cli, stack)
         _write_keys(backend, stack)
     containers, volumes, plugins = ([p for p in pending if p["resource"]["type"] == t] for t in REMOVED)
     images = [p for p in pending if p["resource"]["type"] in (IMAGE, IMPORTED)]
@@ -89,12 +89,12 @@ def recover(backend: Backend, stack: str) -> None:
     taken = halfmade.take_in(backend, stack, pending)
     refresh = ["refresh", "--yes", "--skip-preview", "--clear-pending-creates", "--stack", stack]
     try:
-        backend.pulumi(*refresh)
+        backend.cli.run(*refresh)
     except ToolchainError as error:
         # the engine may have gone on with what the killed run asked of it, and have a plugin off since
         if _remove_half_installed(engines, plugins):
-            backend.pulumi(*refresh)
-        elif _is_remote(backend, stack) and vanished.MACHINE in backend.export(stack):
+            backend.cli.run(*refresh)
+        elif _is_remote(backend, stack) and vanished.MACHINE in backend.cli.export(stack):
             raise ToolchainError(f"{error}\n{SILENT}") from None
         else:
             raise
@@ -117,7 +117,7 @@ def _write_keys(backend: Backend, stack: str) -> None:
     ]
     if not all(map(os.path.exists, files)):
         say("the keys by which the machine is reached are not in the cache: writing them again from the state")
-        backend.pulumi("preview", "--stack", stack)
+        backend.cli.run("preview", "--stack", stack)
 
 
 def _end_orphans(checkout: Path) -> None:

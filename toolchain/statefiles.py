@@ -39,7 +39,12 @@ class StateFiles:
         folder = self.folder / "stacks" / PROJECT
         return any((folder / f"{stack}.json{packed}").exists() for packed in ("", ".gz", ".zst"))
 
-    def break_dead_locks(self, stack: str) -> None:
+    def mend(self, stack: str) -> None:
+        """Makes whole what a killed run left of `stack`, before anything of it is read."""
+        self._break_dead_locks(stack)
+        self._mend_files(stack)
+
+    def _break_dead_locks(self, stack: str) -> None:
         """Removes the locks that processes of this machine held when they were killed."""
         for file in self._locks(stack):
             try:
@@ -93,7 +98,7 @@ class StateFiles:
             return False
         return False
 
-    def mend_files(self, stack: str) -> None:
+    def _mend_files(self, stack: str) -> None:
         """Repairs what a kill in the middle of writing left of the stack's files.
 
         The CLI writes a state aside and renames it, but its attributes in place; empty ones make it give up. The

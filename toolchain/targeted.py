@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from toolchain.backend import Backend
+from toolchain.cli import Cli
 from toolchain.commandline import BARE
 from toolchain.progress import ToolchainError
 
@@ -26,13 +26,13 @@ def is_part(command: str, arguments: list[str]) -> bool:
     return command in ("up", "update") and limited and not all(d in " ".join(arguments) for d in DATA)
 
 
-def check(backend: Backend, stack: str) -> None:
+def check(cli: Cli, stack: str) -> None:
     """Refuses the update of a part, while the state has no storage account.
 
     Raises:
         ToolchainError: if it has none.
     """
-    if ACCOUNT not in backend.export(stack):
+    if ACCOUNT not in cli.export(stack):
         raise ToolchainError(
             f"stack {stack} has no storage account yet, or not any more: a part of it can't be updated, since Pulumi "
             "would take back the data outside of that part, too, and break the state: say up without --target once"

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from toolchain.backend import Backend
+from toolchain.cli import Cli
 from toolchain.commandline import BARE, YES
 from toolchain.progress import ToolchainError, say
 
@@ -27,29 +27,29 @@ def is_refresh(command: str, arguments: list[str]) -> bool:
     return changes and (command == "refresh" or asked)
 
 
-def forget(backend: Backend, stack: str) -> None:
+def forget(cli: Cli, stack: str) -> None:
     """Makes the state forget each virtual machine that is gone, with what was on it; others are only looked at.
 
     Raises:
         ToolchainError: if Azure can't be asked, as where nobody is logged in, or the state can't be changed.
     """
-    exported = backend.export(stack)
+    exported = cli.export(stack)
     if MACHINE not in exported:
         return
     resources = json.loads(exported)["deployment"].get("resources") or []
     for machine in (r for r in resources if r["type"] == MACHINE):
         urn = str(machine["urn"])
         name = urn.rsplit("::", 1)[1]
-        if machine.get("pendingReplacement") or _is_gone(backend, stack, urn):
+        if machine.get("pendingReplacement") or _is_gone(cli, stack, urn):
             say(f"virtual machine {name} is gone: the state forgets what was on it")
             # what depends on it is what is on it, or is made anew from what the state keeps
-            backend.pulumi("state", "delete", urn, "--target-dependents", "--force", "--yes", "--stack", stack)
+            cli.run("state", "delete", urn, "--target-dependents", "--force", "--yes", "--stack", stack)
 
 
-def _is_gone(backend: Backend, stack: str, urn: str) -> bool:
+def _is_gone(cli: Cli, stack: str, urn: str) -> bool:
     """Asks Azure; of one that was deleted to be replaced, Pulumi does not."""
     try:
-        looked = backend.output("refresh", "--preview-only", "--json", "--target", urn, "--stack", stack)
+        looked = cli.output("refresh", "--preview-only", "--json", "--target", urn, "--stack", stack)
     except ToolchainError as error:
         name = urn.rsplit("::", 1)[1]
         raise ToolchainError(f"whether virtual machine {name} is there can't be asked of Azure: {error}") from None

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from toolchain import clis, commandline, engine, login, stackfile, targeted, vanished, virtualenv
 from toolchain.backend import Backend
+from toolchain.cli import Cli
 from toolchain.commandline import DEFAULT_STACK, LIST, NEW, OPERATIONS, REMOVE, STACKLESS, bare_name
 from toolchain.progress import ToolchainError, say
 from toolchain.recovery import recover
@@ -107,9 +108,10 @@ def _ready(arguments: list[str]) -> tuple[Path, dict[str, str]]:
     venv = virtualenv.ensure(CHECKOUT)
     toolchain = clis.ensure(CHECKOUT, venv)
     env = environment(toolchain)
-    cli = toolchain / "bin/pulumi"
+    program = toolchain / "bin/pulumi"
     # a backend's relative path is meant from where the CLI is, or is told to go
-    backend = Backend(CHECKOUT, env, cli, Path.cwd() / (commandline.value_of(arguments, "cwd", "C") or ""))
+    cli = Cli(program, env, Path.cwd() / (commandline.value_of(arguments, "cwd", "C") or ""))
+    backend = Backend(CHECKOUT, cli)
     backend.prepare(toolchain / "plugins")
     if command in ("login", "logout"):
         env.pop("PULUMI_BACKEND_URL", None)
@@ -118,7 +120,7 @@ def _ready(arguments: list[str]) -> tuple[Path, dict[str, str]]:
         if command != "new":
             # the stack that this makes is another project's
             backend.passphrases.choose(DEFAULT_STACK)
-        return cli, env
+        return program, env
     backend.check_known()
     selected = backend.selected()
     about, word = commandline.about_stack(arguments)
@@ -145,8 +147,7 @@ def _ready(arguments: list[str]) -> tuple[Path, dict[str, str]]:
     if command in WAITING:
         backend.states.wait_for_turn(name)
     # what is read of them from here on is whole
-    backend.states.break_dead_locks(name)
-    backend.states.mend_files(name)
+    backend.states.mend(name)
     if command in PROGRAMLESS:
         engine.require(backend.states.engines(name))
     if command in CHANGES:
@@ -155,18 +156,17 @@ def _ready(arguments: list[str]) -> tuple[Path, dict[str, str]]:
     if opens:
         backend.ensure_stack(stack, select=not named and not selected)
     if about == "rename":
-        _check_bare(backend, stack, bare_name(word))
+        _check_bare(cli, stack, bare_name(word))
     if targeted.is_part(command, arguments) and stackfile.shares_on_azure(CHECKOUT, name):
-        targeted.check(backend, stack)
+        targeted.check(cli, stack)
     if vanished.is_refresh(command, arguments) and not stackfile.runs_here(CHECKOUT, name):
-        vanished.forget(backend, stack)
+        vanished.forget(cli, stack)
     backend.states.keep_locks()
-    return cli, env
+    return program, env
 
 
 def _is_sealed(backend: Backend, stack: str) -> bool:
-    backend.states.break_dead_locks(stack)
-    backend.states.mend_files(stack)
+    backend.states.mend(stack)
     return backend.states.by_passphrase(stack)
 
 
@@ -215,13 +215,13 @@ def _check_rename(stack: str, new: str) -> None:
         )
 
 
-def _check_bare(backend: Backend, stack: str, new: str) -> None:
+def _check_bare(cli: Cli, stack: str, new: str) -> None:
     """Refuses another name for a stack that stands: its own containers would be somebody else's to it.
 
     Raises:
         ToolchainError: if what it has carries its name, and nothing the new one.
     """
-    state = backend.export(stack)
+    state = cli.export(stack)
     now, then = (f'"{PROJECT}/{name}"' in state for name in (bare_name(stack), new))
     if now and not then:
         raise ToolchainError(

@@ -11,6 +11,7 @@ from tests.azure.clone import Clone
 from tests.azure.shares import RecordingShares
 from tests.azure.standin import StandIn
 from toolchain.backend import Backend
+from toolchain.cli import Cli
 from toolchain.wrapper import environment
 
 # what stands on the host is left out, since no machine boots
@@ -124,7 +125,7 @@ def test_a_stack_that_was_renamed_keeps_what_it_has_and_can_go_back(clone: Clone
     # the CLI alone does it
     env = environment(clone.checkout / ".toolchain") | {"PULUMI_CREDENTIALS_PATH": str(clone.folder / "credentials")}
     cli = clone.checkout / ".toolchain/bin/pulumi"
-    Backend(clone.checkout, env, cli, clone.checkout).passphrases.choose("staging")
+    Backend(clone.checkout, Cli(cli, env, clone.checkout)).passphrases.choose("staging")
     subprocess.run(
         [cli, "stack", "rename", "qa", "--stack", "staging"], cwd=clone.checkout, env=env, check=True, timeout=60
     )

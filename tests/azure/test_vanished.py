@@ -10,7 +10,7 @@ from tests.azure import programs
 from tests.azure.project import TOOLCHAIN, Project
 from tests.azure.standin import StandIn
 from toolchain import vanished
-from toolchain.backend import Backend
+from toolchain.cli import Cli
 from toolchain.progress import ToolchainError
 
 ON_IT = """
@@ -23,7 +23,7 @@ later = pulumi.Stash("later", input="x", opts=pulumi.ResourceOptions(depends_on=
 def forget(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in project.env().items():
         monkeypatch.setenv(name, value)
-    vanished.forget(Backend(project.folder, dict(os.environ), TOOLCHAIN / "pulumi", project.folder), "test")
+    vanished.forget(Cli(TOOLCHAIN / "pulumi", dict(os.environ), project.folder), "test")
 
 
 def test_what_was_on_it_is_forgotten_and_what_was_not_stays(
@@ -93,12 +93,12 @@ def test_who_is_not_logged_in_hears_one_line(
 def test_a_state_without_machines_asks_nobody(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     project.up(programs.GROUP)
     asked: list[tuple[str, ...]] = []
-    output = Backend.output
+    output = Cli.output
 
-    def noted(backend: Backend, *arguments: str) -> str:
+    def noted(cli: Cli, *arguments: str) -> str:
         asked.append(arguments)
-        return output(backend, *arguments)
+        return output(cli, *arguments)
 
-    monkeypatch.setattr(Backend, "output", noted)
+    monkeypatch.setattr(Cli, "output", noted)
     forget(project, monkeypatch)
     assert [arguments[0] for arguments in asked] == ["stack"]

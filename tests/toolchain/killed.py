@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from toolchain.backend import Backend
+from toolchain.cli import Cli
 from toolchain.recovery import CONTAINER, IMAGE, IMPORTED, PLUGIN, recover
 
 TAG = f"ddtest-recovery-{os.getpid()}-"
@@ -28,9 +29,8 @@ class Killed:
         self.called = folder / "called"
         cli.write_text(f'#!/bin/sh\necho "$@" >> {self.called}\n')
         cli.chmod(0o755)
-        self.backend = Backend(
-            folder / "checkout", {"PULUMI_CREDENTIALS_PATH": str(folder / "credentials")}, cli, folder / "checkout"
-        )
+        env = {"PULUMI_CREDENTIALS_PATH": str(folder / "credentials")}
+        self.backend = Backend(folder / "checkout", Cli(cli, env, folder / "checkout"))
         self.backend.prepare(folder / "plugins")
         assert self.backend.states.folder is not None
         gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
@@ -69,6 +69,5 @@ class Killed:
 
     def recover(self) -> None:
         """As the wrapper does it."""
-        self.backend.states.break_dead_locks("one")
-        self.backend.states.mend_files("one")
+        self.backend.states.mend("one")
         recover(self.backend, "one")

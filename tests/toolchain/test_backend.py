@@ -17,6 +17,7 @@ import pytest
 
 from toolchain import cache, wrapper
 from toolchain.backend import Backend
+from toolchain.cli import Cli
 from toolchain.progress import ToolchainError
 
 
@@ -27,9 +28,15 @@ def env(tmp_path: Path) -> dict[str, str]:
 
 def backend(tmp_path: Path, env: dict[str, str]) -> Backend:
     (tmp_path / "checkout").mkdir(exist_ok=True)
-    made = Backend(tmp_path / "checkout", env, tmp_path / "pulumi", tmp_path / "checkout")
+    made = Backend(tmp_path / "checkout", Cli(tmp_path / "pulumi", env, tmp_path / "checkout"))
     made.prepare(tmp_path / "plugins")
     return made
+
+
+def does(made: Backend, script: str) -> None:
+    """Has the CLI be a script of the shell's."""
+    made.cli.program.write_text(f"#!/bin/sh\n{script}", encoding="utf-8")
+    made.cli.program.chmod(0o755)
 
 
 def login(home: Path, url: str) -> None:
@@ -51,9 +58,9 @@ def test_a_checkouts_path_may_have_what_means_something_in_a_url(tmp_path: Path,
     # packed states would hide what a killed run left
     env = {"PATH": "/bin", "PULUMI_CREDENTIALS_PATH": str(tmp_path), "PULUMI_DIY_BACKEND_GZIP": "true",
            "PULUMI_CONFIG_PASSPHRASE": "x", "PULUMI_SKIP_UPDATE_CHECK": "true"}  # fmt: skip
-    made = Backend(checkout, env, Path(os.environ["DATADOCKER_TEST_TOOLCHAIN"], "pulumi"), checkout)
+    made = Backend(checkout, Cli(Path(os.environ["DATADOCKER_TEST_TOOLCHAIN"], "pulumi"), env, checkout))
     made.prepare(tmp_path / "plugins")
-    made.pulumi("stack", "init", "one")
+    made.cli.run("stack", "init", "one")
     assert (checkout / ".state/.pulumi/stacks/datadocker/one.json").exists()
     assert made.states.exists("one")
     assert made.selected() == "organization/datadocker/one"
@@ -245,9 +252,8 @@ def test_the_selected_stack_is_that_of_the_backend(tmp_path: Path, env: dict[str
 def test_what_the_cli_writes_is_read_alike_in_every_locale(tmp_path: Path, env: dict[str, str]) -> None:
     env["PULUMI_BACKEND_URL"] = f"file://{tmp_path}/für"
     made = backend(tmp_path, env)
-    made.cli.write_text("#!/bin/sh\necho für alle\n", encoding="utf-8")
-    made.cli.chmod(0o755)
-    assert made.output() == "für alle\n"
+    does(made, "echo für alle\n")
+    assert made.cli.output() == "für alle\n"
     digest = hashlib.sha1(f"{made.checkout}/Pulumi.yaml".encode(), usedforsecurity=False).hexdigest()
     file = Path(env["PULUMI_HOME"], f"workspaces/datadocker-{digest}-workspace.json")
     file.parent.mkdir()
@@ -356,8 +362,7 @@ def test_two_runs_that_would_make_a_stack_make_it_once(
     state = made.states.folder / "stacks/datadocker/mine.json"
     state.parent.mkdir(parents=True)
     (made.checkout / "Pulumi.mine.yaml").touch()
-    made.cli.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/called\n[ $2 = select ] || (sleep 0.3; touch {state})\n')
-    made.cli.chmod(0o755)
+    does(made, f'echo "$@" >> {tmp_path}/called\n[ $2 = select ] || (sleep 0.3; touch {state})\n')
     with ThreadPoolExecutor() as both:
         for done in [both.submit(made.ensure_stack, "mine", select=True) for _ in range(2)]:
             done.result()
@@ -371,8 +376,7 @@ def test_a_file_with_the_salt_of_another_passphrase_is_said_with_what_to_do(
 ) -> None:
     made = backend(tmp_path, env)
     (made.checkout / "Pulumi.mine.yaml").write_text("encryptionsalt: v1:x\n")
-    made.cli.write_text("#!/bin/sh\necho 'error: could not create secrets manager: incorrect passphrase'\nexit 255\n")
-    made.cli.chmod(0o755)
+    does(made, "echo 'error: could not create secrets manager: incorrect passphrase'\nexit 255\n")
     made.passphrases.choose("mine")
     # to another file: by the one that is here the other stacks are encrypted
     own = r"another passphrase: copy .state/passphrase of .* to another file and name that by PULUMI_CONFIG_.*_FILE, or"
@@ -391,8 +395,7 @@ def test_another_passphrase_than_devs_is_said_with_what_to_do(tmp_path: Path, en
     env["PULUMI_CONFIG_PASSPHRASE"] = ""
     made = backend(tmp_path, env)
     (made.checkout / "Pulumi.dev.yaml").write_text("encryptionsalt: v1:x\n")
-    made.cli.write_text("#!/bin/sh\necho 'error: could not create secrets manager: incorrect passphrase'\nexit 255\n")
-    made.cli.chmod(0o755)
+    does(made, "echo 'error: could not create secrets manager: incorrect passphrase'\nexit 255\n")
     with pytest.raises(ToolchainError, match=r"^PULUMI_CONFIG_PASSPHRASE is not the passphrase of dev, .*: unset it$"):
         made.ensure_stack("dev", select=False)
 
@@ -405,8 +408,7 @@ def test_a_stack_whose_secrets_a_key_service_keeps_is_made_in_no_state_but_the_t
 ) -> None:
     made = backend(tmp_path, env)
     (made.checkout / "Pulumi.prod.yaml").write_text(VAULT)
-    made.cli.write_text(f"#!/bin/sh\ntouch {tmp_path}/called\n")
-    made.cli.chmod(0o755)
+    does(made, f"touch {tmp_path}/called\n")
     with pytest.raises(ToolchainError, match=r"^Pulumi.prod.yaml names a secretsprovider, .* \(./pulumiw login URL;"):
         made.ensure_stack("prod", select=True)
     assert not (tmp_path / "called").exists()
@@ -418,8 +420,7 @@ def test_a_stack_that_is_made_keeps_the_key_that_its_file_has(
     env["PULUMI_BACKEND_URL"] = f"file://{tmp_path}/shared"
     made = backend(tmp_path, env)
     (made.checkout / "Pulumi.prod.yaml").write_text(VAULT)
-    made.cli.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/called\n')
-    made.cli.chmod(0o755)
+    does(made, f'echo "$@" >> {tmp_path}/called\n')
     made.passphrases.choose("prod")
     made.ensure_stack("prod", select=False)
     told = "--secrets-provider azurekeyvault://v.vault.azure.net/keys/k"
@@ -433,8 +434,7 @@ def test_a_backend_that_can_not_be_asked_has_no_stack_made_in_it(
     env["PULUMI_BACKEND_URL"] = "azblob://state"
     made = backend(tmp_path, env)
     (made.checkout / "Pulumi.prod.yaml").touch()
-    made.cli.write_text("#!/bin/sh\necho 'error: unable to open bucket azblob://state: AADSTS700082' >&2\nexit 255\n")
-    made.cli.chmod(0o755)
+    does(made, "echo 'error: unable to open bucket azblob://state: AADSTS700082' >&2\nexit 255\n")
     with pytest.raises(
         ToolchainError, match=r"^pulumi stack ls --json failed:\n  error: unable to open .*AADSTS700082$"
     ):

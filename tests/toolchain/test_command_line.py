@@ -16,6 +16,7 @@ import pytest
 from tests.unit.nobody import closed_socket, told_as_nobody
 from toolchain import commandline, login, targeted, vanished, wrapper
 from toolchain.backend import Backend
+from toolchain.cli import Cli
 from toolchain.passphrase import PUBLISHED, PUBLISHED_SALT
 from toolchain.progress import ToolchainError
 
@@ -116,7 +117,7 @@ def test_what_the_wrapper_asks_of_the_cli_has_no_options_of_the_users(monkeypatc
     monkeypatch.setenv("PULUMI_OPTION_STACK", "x")
     env = wrapper.environment(wrapper.CHECKOUT / ".toolchain")
     assert "PULUMI_OPTION_STACK" in env
-    assert "PULUMI_OPTION_STACK" not in Backend(wrapper.CHECKOUT, env, Path("pulumi"), wrapper.CHECKOUT)._own_env()
+    assert "PULUMI_OPTION_STACK" not in Cli(Path("pulumi"), env, wrapper.CHECKOUT)._own_env()
 
 
 def test_a_folder_that_is_gone_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -153,8 +154,8 @@ def warm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wrapper, "CHECKOUT", tmp_path)
     monkeypatch.setattr("toolchain.virtualenv.ensure", lambda _: tmp_path)
     monkeypatch.setattr("toolchain.clis.ensure", lambda *_: tmp_path)
-    monkeypatch.setattr(Backend, "pulumi", lambda *_: None)
-    monkeypatch.setattr(Backend, "output", lambda *_: '{"deployment": {}}')
+    monkeypatch.setattr(Cli, "run", lambda *_: None)
+    monkeypatch.setattr(Cli, "output", lambda *_: '{"deployment": {}}')
     monkeypatch.setenv("PULUMI_CREDENTIALS_PATH", str(tmp_path))
     for variable in ("PULUMI_BACKEND_URL", "PULUMI_HOME", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"):
         monkeypatch.delenv(variable, raising=False)
@@ -238,7 +239,7 @@ def test_a_stack_that_stands_is_renamed_only_to_what_it_was(
 ) -> None:
     asked = ["stack", "rename", "--stack", "organization/datadocker/y", new]
     labelled = [{"inputs": {"labels": {"io.datadocker.stack": f"datadocker/{name}"}}} for name in made_by.split()]
-    monkeypatch.setattr(Backend, "output", lambda *_: json.dumps({"deployment": {"resources": labelled}}))
+    monkeypatch.setattr(Cli, "output", lambda *_: json.dumps({"deployment": {"resources": labelled}}))
     if not refused:
         assert wrapper._ready(asked)
         return

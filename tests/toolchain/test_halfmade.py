@@ -24,7 +24,7 @@ class Cli:
         self._deployment.write_text(json.dumps({"deployment": {"resources": []}}))
         (folder / "nothing").write_text(json.dumps({"checkpoint": {"latest": {}}}))
         self._broken = folder / "broken"
-        killed.backend.cli.write_text(
+        killed.backend.cli.program.write_text(
             f'#!/bin/sh\necho "$1 $2" >> {killed.called}\n'
             'case "$1 $2" in\n'
             f'"stack export") cat {self._deployment};;\n'

@@ -225,7 +225,7 @@ def plugin_folder(folder: Path, description: str) -> str:
 def test_a_plugin_that_is_off_only_when_the_state_is_read_is_removed_then(killed: Killed, tmp_path: Path) -> None:
     name, folder = f"{TAG}late", plugin_folder(tmp_path, "Azure Files (datadocker/azurefile:1)")
     first = f"if mkdir {tmp_path}/first; then docker plugin create {name} {folder}; exit 1; fi"
-    killed.backend.cli.write_text(f'#!/bin/sh\n{first} 2>/dev/null\necho "$@" >> {killed.called}\n')
+    killed.backend.cli.program.write_text(f'#!/bin/sh\n{first} 2>/dev/null\necho "$@" >> {killed.called}\n')
     try:
         killed.during("updating", name, name, PLUGIN)
         killed.recover()
@@ -322,7 +322,7 @@ def test_what_was_on_a_machine_that_is_gone_is_forgotten_before_anybody_asks_for
     exported = {"deployment": {"resources": [machine]}}
     (tmp_path / "exported").write_text(json.dumps(exported))
     (tmp_path / "gone").write_text(json.dumps({"steps": [{"op": "delete", "urn": urn}]}))
-    killed.backend.cli.write_text(
+    killed.backend.cli.program.write_text(
         f'#!/bin/sh\necho "$@" >> {killed.called}\n'
         f'case "$*" in "stack export"*) cat {tmp_path}/exported;; *--preview-only*) cat {tmp_path}/gone;; esac\n'
     )
@@ -369,7 +369,7 @@ def test_the_engines_client_is_asked_for_before_anything_is_removed(
 
 
 def test_a_state_that_can_not_be_put_right_is_said_with_its_reason(killed: Killed) -> None:
-    killed.backend.cli.write_text("#!/bin/sh\necho 'error: no room'\nexit 1\n")
+    killed.backend.cli.program.write_text("#!/bin/sh\necho 'error: no room'\nexit 1\n")
     killed.during("creating", f"{TAG}nobody")
     with pytest.raises(ToolchainError, match=r"pulumi refresh .* failed:\n  error: no room$"):
         killed.recover()
@@ -379,7 +379,7 @@ def test_a_state_that_can_not_be_put_right_is_said_with_its_reason(killed: Kille
 def test_a_machine_that_does_not_answer_may_be_deleted(killed: Killed, tmp_path: Path, on_azure: bool) -> None:
     machine = {"urn": f"urn:pulumi:one::datadocker::{vanished.MACHINE}::host-vm", "type": vanished.MACHINE}
     (tmp_path / "exported").write_text(json.dumps({"deployment": {"resources": [machine] if on_azure else []}}))
-    killed.backend.cli.write_text(
+    killed.backend.cli.program.write_text(
         f'#!/bin/sh\ncase "$*" in "stack export"*) cat {tmp_path}/exported;; *--preview-only*) ;; *) exit 1;; esac\n'
     )
     killed.during("updating", "staging", kind="other")

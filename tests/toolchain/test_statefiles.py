@@ -28,7 +28,7 @@ def test_the_lock_of_a_dead_process_is_broken(tmp_path: Path) -> None:
     files = StateFiles(tmp_path)
     gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
     file = lock(tmp_path, int(gone.stdout))
-    files.break_dead_locks("dev")
+    files.mend("dev")
     assert not file.exists()
 
 
@@ -39,7 +39,7 @@ def test_half_a_lock_is_broken(tmp_path: Path, name: str, text: str) -> None:
     half = lock(tmp_path, 0).rename(tmp_path / "locks/organization/datadocker/dev" / name)
     half.write_text(text)
     assert files.locked("dev")
-    files.break_dead_locks("dev")
+    files.mend("dev")
     assert not half.exists()
 
 
@@ -51,7 +51,7 @@ def test_a_lock_that_is_just_written_is_waited_for(tmp_path: Path, aside: str) -
     half.write_text('{"pid": 1, "host')
     timer = threading.Timer(0.3, named.rename, [half])
     timer.start()
-    StateFiles(tmp_path).break_dead_locks("dev")
+    StateFiles(tmp_path).mend("dev")
     timer.join()
     assert half.exists()
 
@@ -60,11 +60,11 @@ def test_a_lock_that_is_just_written_is_waited_for(tmp_path: Path, aside: str) -
 def test_a_layout_that_a_power_cut_emptied_is_forgotten(tmp_path: Path, attributes: str) -> None:
     (tmp_path / "meta.yaml").write_text("")
     (tmp_path / "meta.yaml.attrs").write_text(attributes)
-    StateFiles(tmp_path).mend_files("dev")
+    StateFiles(tmp_path).mend("dev")
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "meta.yaml").write_text("version: 1\n")
     (tmp_path / "meta.yaml.attrs").write_text(attributes)
-    StateFiles(tmp_path).mend_files("dev")
+    StateFiles(tmp_path).mend("dev")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["meta.yaml", "meta.yaml.attrs"][: 2 if attributes else 1]
 
 
@@ -97,7 +97,7 @@ def test_a_pid_that_something_else_has_now_is_a_dead_pulumi(tmp_path: Path, prog
         running.stdin.flush()
         running.stdout.readline()
         file = lock(tmp_path, running.pid)
-        files.break_dead_locks("dev")
+        files.mend("dev")
         assert file.exists() is lives
 
 
@@ -110,12 +110,12 @@ def test_locks_of_the_living_and_of_other_machines_stay(tmp_path: Path) -> None:
             while b"pulumi" not in Path(f"/proc/{alive.pid}/cmdline").read_bytes():
                 pass  # it is still about to become that program
             file = lock(tmp_path, alive.pid)
-            files.break_dead_locks("dev")
+            files.mend("dev")
             assert file.exists()
         finally:
             alive.terminate()
     file = lock(tmp_path, 1, "another.example")
-    files.break_dead_locks("dev")
+    files.mend("dev")
     assert file.exists()
 
 
@@ -165,12 +165,12 @@ def test_the_lock_of_a_run_that_is_not_seen_stays(tmp_path: Path, files: StateFi
         assert run.stdout is not None
         assert run.stdout.readline() == b"runs\n"
         file = lock(files.folder, run.pid)
-        files.break_dead_locks("dev")
+        files.mend("dev")
         assert file.exists()
         run.kill()
         run.wait()
         # what it started lives on, and is no run
-        files.break_dead_locks("dev")
+        files.mend("dev")
         assert not file.exists()
 
 
@@ -214,7 +214,7 @@ def test_files_that_a_kill_left_half_written_are_mended(tmp_path: Path) -> None:
     (folder / "dev.json").write_text('{"half')
     (folder / "dev.json.attrs").write_text("")
     (folder / "dev.json.1.tmp").write_text("x")
-    files.mend_files("dev")
+    files.mend("dev")
     assert json.loads((folder / "dev.json").read_text()) == {"before": 1}
     assert sorted(p.name for p in folder.iterdir()) == ["dev.json", "dev.json.bak"]
 
@@ -226,7 +226,7 @@ def test_what_another_run_may_be_writing_is_not_mended(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     for name, text in written.items():
         (folder / name).write_text(text)
-    StateFiles(tmp_path).mend_files("dev")
+    StateFiles(tmp_path).mend("dev")
     assert {p.name: p.read_text() for p in folder.iterdir()} == written
 
 
@@ -235,7 +235,7 @@ def test_a_state_is_not_mended_by_one_that_is_half_written_too(tmp_path: Path) -
     folder.mkdir(parents=True)
     (folder / "dev.json").write_text('{"half')
     (folder / "dev.json.bak").write_text('{"bef')
-    StateFiles(tmp_path).mend_files("dev")
+    StateFiles(tmp_path).mend("dev")
     assert (folder / "dev.json").read_text() == '{"half'
 
 
@@ -245,7 +245,7 @@ def test_a_stack_that_was_removed_does_not_come_back(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     # what pulumi stack rm leaves
     (folder / "dev.json.bak").write_text("{}")
-    files.mend_files("dev")
+    files.mend("dev")
     assert not (folder / "dev.json").exists()
     assert not files.exists("dev")
 

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from provider.build import pack
 from provider.oneoff import LABEL
-from provider.plugin import EnginePlugin, _pack
+from provider.plugin import EnginePlugin
 from provider.resource import Failure, Props
 from provider.turns import turn
 from tests.unit.fake_engine import served
@@ -373,7 +374,7 @@ def test_every_file_is_packed_below_rootfs_whatever_its_name() -> None:
     with tarfile.open(fileobj=exported, mode="w", format=tarfile.PAX_FORMAT) as files:
         for name in ("plain", "Főtanúsítvány.crt", "l" * 150):
             files.addfile(tarfile.TarInfo(name))
-    _pack([exported.getvalue()], "{}", packed)
+    pack([exported.getvalue()], "{}", packed)
     packed.seek(0)
     with tarfile.open(fileobj=packed) as files:
         assert files.getnames() == ["config.json", "rootfs/plain", "rootfs/Főtanúsítvány.crt", f"rootfs/{'l' * 150}"]
