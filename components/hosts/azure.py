@@ -6,7 +6,7 @@ import hashlib
 import json
 import shlex
 from pathlib import Path
-from typing import Any, NotRequired
+from typing import Any, NotRequired, TypedDict
 
 import pulumi
 from pulumi_azure_native import resources
@@ -16,7 +16,7 @@ from components.azure_sdk import without_aliases
 from components.custom import GracefulStop
 from components.hosts.azure_bootstrap import custom_data, read_custom_data
 from components.hosts.azure_key import read_azure_public
-from components.hosts.azure_machine import AzureMachine
+from components.hosts.azure_machine import AzureMachine, MachineSettings
 from components.hosts.azure_network import SSH_PORT, AzureNetwork, NetworkSettings
 from components.hosts.docker_provider import DockerProvider
 from components.hosts.host import DockerHost
@@ -31,15 +31,23 @@ from provider.connection import Engine
 LONGEST_CONTROL_PATH = 85
 
 
-class AzureHostArgs(NetworkSettings):
-    """Arguments of `AzureHost`, whose machine is named `base`."""
+class AzureHostArgs(TypedDict):
+    """Arguments of `AzureHost`."""
 
+    base: str
+    """Name of the machine; what every name begins with."""
     stack: str
     """project/stack, as the label io.datadocker.stack says it."""
+    location: str
+    """Region."""
     group: NotRequired[str | None]
     """Name of a resource group that is made; by default `base`."""
     existing_group: NotRequired[str | None]
     """One that exists, instead."""
+    network: NetworkSettings
+    """What it is in, and who gets in."""
+    machine: MachineSettings
+    """The machine itself."""
     jump_host: NotRequired[str | None]
     """[user@]host[:port] by which ssh reaches the private address."""
     private_route: bool
@@ -48,24 +56,10 @@ class AzureHostArgs(NetworkSettings):
     """Who logs in."""
     identity_file: NotRequired[str | None]
     """The user's own private key file; by default the stack makes a pair."""
-    size: str
-    """Size of the machine."""
-    image: str
-    """publisher:offer:sku:version, or an image's id."""
-    disk_gib: int
-    """Size of its disk in GiB."""
-    disk_type: str
-    """Kind of its disk."""
-    zone: NotRequired[str | None]
-    """Availability zone."""
-    availability_set: NotRequired[str | None]
-    """Availability set that is made."""
     custom_data: NotRequired[str | None]
     """The user's own file for cloud-init."""
-    system_identity: bool
-    """Give the machine an identity of its own."""
-    identities: list[str]
-    """Further identities."""
+    tags: dict[str, str]
+    """On all of it."""
 
 
 class AzureHost(DockerHost):
@@ -101,19 +95,10 @@ class AzureHost(DockerHost):
         net = AzureNetwork(
             f"{name}-net",
             {
+                **args["network"],
                 "base": args["base"],
                 "group": group,
                 "location": args["location"],
-                "openings": args["openings"],
-                "subnet_id": args.get("subnet_id"),
-                "address_range": args["address_range"],
-                "subnet_range": args["subnet_range"],
-                "far_shares": args["far_shares"],
-                "nat_gateway": args["nat_gateway"],
-                "public_ip": args["public_ip"],
-                "dns_label": args.get("dns_label"),
-                "private_ip": args.get("private_ip"),
-                "accelerated": args["accelerated"],
                 "tags": args["tags"],
             },
             own,
@@ -122,25 +107,18 @@ class AzureHost(DockerHost):
         made = AzureMachine(
             f"{name}-machine",
             {
+                **args["machine"],
                 "base": args["base"],
                 "group": group,
                 "group_name": group_name,
                 "location": args["location"],
                 "interface_id": net.interface_id,
-                "size": args["size"],
-                "image": args["image"],
-                "disk_gib": args["disk_gib"],
-                "disk_type": args["disk_type"],
                 "user": user,
                 "public_key": public or login.public,  # type: ignore[union-attr]
                 "custom_data": pulumi.Output.all(host_key.private, host_key.public).apply(
                     lambda pair: custom_data(user, {"private": pair[0], "public": pair[1]}, more)
                 ),
                 "more": more,
-                "zone": args.get("zone"),
-                "availability_set": args.get("availability_set"),
-                "system_identity": args["system_identity"],
-                "identities": args["identities"],
                 "tags": args["tags"],
             },
             own,

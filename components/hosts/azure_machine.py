@@ -30,7 +30,28 @@ FIXED = [
 ]
 
 
-class AzureMachineArgs(TypedDict):
+class MachineSettings(TypedDict):
+    """What a machine is to be."""
+
+    size: str
+    """Size, such as Standard_B2s."""
+    image: str
+    """publisher:offer:sku:version, or the id of an image."""
+    disk_gib: int
+    """Size of its disk in GiB."""
+    disk_type: str
+    """Kind of its disk, such as StandardSSD_LRS."""
+    zone: NotRequired[str | None]
+    """Availability zone."""
+    availability_set: NotRequired[str | None]
+    """Name of an availability set, which is made."""
+    system_identity: bool
+    """Give it an identity of its own."""
+    identities: list[str]
+    """Ids of further identities."""
+
+
+class AzureMachineArgs(MachineSettings):
     """Arguments of `AzureMachine`."""
 
     base: str
@@ -43,14 +64,6 @@ class AzureMachineArgs(TypedDict):
     """Region."""
     interface_id: pulumi.Input[str]
     """Network interface it is plugged into."""
-    size: str
-    """Size, such as Standard_B2s."""
-    image: str
-    """publisher:offer:sku:version, or the id of an image."""
-    disk_gib: int
-    """Size of its disk in GiB."""
-    disk_type: str
-    """Kind of its disk, such as StandardSSD_LRS."""
     user: str
     """Who logs in."""
     public_key: pulumi.Input[str]
@@ -59,14 +72,6 @@ class AzureMachineArgs(TypedDict):
     """What cloud-init reads, base64; a secret, since the host key is in it."""
     more: str
     """The user's part of it: another one makes another machine."""
-    zone: NotRequired[str | None]
-    """Availability zone."""
-    availability_set: NotRequired[str | None]
-    """Name of an availability set, which is made."""
-    system_identity: bool
-    """Give it an identity of its own."""
-    identities: list[str]
-    """Ids of further identities."""
     tags: dict[str, str]
     """On all of it."""
 

@@ -31,10 +31,6 @@ class Opening(TypedDict):
 class NetworkSettings(TypedDict):
     """What a machine's network is to be, where the network itself is not known yet."""
 
-    base: str
-    """What every name begins with."""
-    location: str
-    """Region."""
     openings: Sequence[Opening]
     """What is open, SSH included."""
     subnet_id: NotRequired[str | None]
@@ -55,15 +51,19 @@ class NetworkSettings(TypedDict):
     """Private address; by default Azure picks one."""
     accelerated: bool
     """Accelerated networking."""
-    tags: dict[str, str]
-    """On all of it."""
 
 
 class AzureNetworkArgs(NetworkSettings):
     """Arguments of `AzureNetwork`."""
 
+    base: str
+    """What every name begins with."""
     group: pulumi.Input[str]
     """Resource group."""
+    location: str
+    """Region."""
+    tags: dict[str, str]
+    """On all of it."""
 
 
 class AzureNetwork(pulumi.ComponentResource):
