@@ -12,9 +12,10 @@ from components.hosts import DockerHost
 from components.images import BaseImage, ContextImage, PulledImage
 from components.plugin import AzureFilePlugin
 from components.volumes import MappedVolume
+from stacks.data import driver_defaults
 from stacks.owner import Labels, image_labels
 from stacks.settings import DatabaseSettings, Settings, VolumeSettings
-from stacks.shares import driver_defaults, file_shares
+from stacks.shares import file_shares
 
 
 @dataclass(frozen=True)

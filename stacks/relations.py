@@ -15,32 +15,48 @@ def check_together(settings: Settings, at: Places) -> Iterable[Complaint]:
 
     `at` says where in the file each volume and database stands.
     """
-    taken: dict[str, str] = {}
     if settings.stack == "demo":
-        taken = dict(DEMO_CONTAINERS)
-        for needed in WRITTEN_BY_DEMO:
-            if all(v.name != needed for v in settings.volumes):
-                yield Complaint(
-                    "volumes",
-                    f"the demo writes to a volume named {needed}: add {needed}, or set datadocker:stack to databases",
-                )
-        for i, volume in enumerate(settings.volumes):
-            if volume.name in WRITTEN_BY_DEMO and settings.is_exclusive(volume):
-                yield Complaint(
-                    at["volumes"][i],
-                    f"the demo's containers share {volume.name}, which must not be exclusive or a database's: give the "
-                    "database a volume of its own, or set datadocker:stack to databases",
-                )
-    seen: dict[str, int] = {}
+        yield from _check_demo(settings, at)
+    yield from _check_volumes(settings, at)
+    yield from _check_databases(settings, at)
+    yield from _check_volumes_of_databases(settings, at)
+    yield from _check_users(settings, at)
+
+
+def _check_demo(settings: Settings, at: Places) -> Iterable[Complaint]:
+    for needed in WRITTEN_BY_DEMO:
+        if all(v.name != needed for v in settings.volumes):
+            yield Complaint(
+                "volumes",
+                f"the demo writes to a volume named {needed}: add {needed}, or set datadocker:stack to databases",
+            )
+    for i, volume in enumerate(settings.volumes):
+        if volume.name in WRITTEN_BY_DEMO and settings.is_exclusive(volume):
+            yield Complaint(
+                at["volumes"][i],
+                f"the demo's containers share {volume.name}, which must not be exclusive or a database's: give the "
+                "database a volume of its own, or set datadocker:stack to databases",
+            )
+
+
+def _by_name(settings: Settings) -> dict[str, int]:
+    """Where each volume's name is given first."""
+    found: dict[str, int] = {}
+    for i, volume in enumerate(settings.volumes):
+        found.setdefault(volume.name, i)
+    return found
+
+
+def _check_volumes(settings: Settings, at: Places) -> Iterable[Complaint]:
+    first = _by_name(settings)
     for i, volume in enumerate(settings.volumes):
         here = at["volumes"][i]
-        if volume.name in seen:
+        if first[volume.name] != i:
             yield Complaint(
                 here,
-                f"the name {volume.name} is given already by {at['volumes'][seen[volume.name]]}: rename one of them",
+                f"the name {volume.name} is given already by {at['volumes'][first[volume.name]]}: rename one of them",
             )
             continue
-        seen[volume.name] = i
         share = settings.share_of(volume)
         try:
             share_name(share)
@@ -55,9 +71,11 @@ def check_together(settings: Settings, at: Places) -> Iterable[Complaint]:
                     f"maps the same folder of share {share} as {at['volumes'][j]} ({other.name}), and one "
                     "of them is exclusive: give each a folder of its own",
                 )
-    volumes: dict[str, str] = {}
+
+
+def _check_databases(settings: Settings, at: Places) -> Iterable[Complaint]:
+    taken = dict(DEMO_CONTAINERS) if settings.stack == "demo" else {}
     ports: dict[int, str] = {}
-    passwords: dict[str, str] = {}
     for i, database in enumerate(settings.databases):
         here = at["databases"][i]
         if database.name in taken:
@@ -70,20 +88,6 @@ def check_together(settings: Settings, at: Places) -> Iterable[Complaint]:
                 f"container {container} would have {len(container)} characters with the prefix, and its host name "
                 f"takes {LONGEST_HOSTNAME}: shorten one of them",
             )
-        if database.volume not in seen:
-            known = nearest(database.volume, seen) or f"known: {', '.join(seen) or 'none yet'}"
-            yield Complaint(f"{here}.volume", f"there is no volume {database.volume!r}; {known}")
-        elif database.volume in volumes:
-            yield Complaint(
-                f"{here}.volume",
-                f"volume {database.volume} belongs to database {volumes[database.volume]} already: "
-                "two servers on the same files corrupt them; give each a volume",
-            )
-        elif settings.volumes[seen[database.volume]].exclusive is False:
-            yield Complaint(
-                f"{at['volumes'][seen[database.volume]]}.exclusive",
-                f"database {database.name} lives on it, so it must stay exclusive: leave exclusive out",
-            )
         for option, value in database.options.items():
             of_template = option.replace("-", "_") == "innodb_page_size" and not settings.images.mysql
             if of_template and str(value).lower() not in ("16k", "16384"):
@@ -92,12 +96,39 @@ def check_together(settings: Settings, at: Places) -> Iterable[Complaint]:
                     f"{value}: the image's template has pages of 16K: leave it out, or name an official image by "
                     "datadocker:images.mysql",
                 )
-        volumes.setdefault(database.volume, database.name)
         if database.port in ports:
             yield Complaint(
                 f"{here}.port", f"port {database.port} is given to {ports[database.port]} already: choose another"
             )
         ports.setdefault(database.port, database.name)
+
+
+def _check_volumes_of_databases(settings: Settings, at: Places) -> Iterable[Complaint]:
+    first = _by_name(settings)
+    owners: dict[str, str] = {}
+    for i, database in enumerate(settings.databases):
+        here, name = at["databases"][i], database.volume
+        if name not in first:
+            known = nearest(name, first) or f"known: {', '.join(first) or 'none yet'}"
+            yield Complaint(f"{here}.volume", f"there is no volume {name!r}; {known}")
+        elif name in owners:
+            yield Complaint(
+                f"{here}.volume",
+                f"volume {name} belongs to database {owners[name]} already: "
+                "two servers on the same files corrupt them; give each a volume",
+            )
+        elif settings.volumes[first[name]].exclusive is False:
+            yield Complaint(
+                f"{at['volumes'][first[name]]}.exclusive",
+                f"database {database.name} lives on it, so it must stay exclusive: leave exclusive out",
+            )
+        owners.setdefault(name, database.name)
+
+
+def _check_users(settings: Settings, at: Places) -> Iterable[Complaint]:
+    passwords: dict[str, str] = {}
+    for i, database in enumerate(settings.databases):
+        here = at["databases"][i]
         accounts: set[tuple[str, str]] = set()
         for k, user in enumerate(database.users):
             if user.name == "root":

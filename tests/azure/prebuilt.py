@@ -14,7 +14,7 @@ import subprocess
 from pathlib import Path
 
 from components.images.context import context_digest
-from stacks.shares import account_name
+from stacks.data import account_name
 from tests.azure.cloud import SUBSCRIPTION
 from tests.engine.own_engine import OwnEngine
 from tests.machines import image, images, snapshot, storage

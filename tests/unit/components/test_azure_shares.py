@@ -14,7 +14,7 @@ from components import azure_lookup, state
 from components.azure_lookup import STACK_TAG
 from components.shares import adoption
 from components.shares.azure import AzureFileShares, AzureFileSharesArgs, AzureShare
-from stacks.shares import account_name
+from stacks.data import account_name
 from tests.unit.azure_parts import (
     ACCOUNT,
     GROUP,

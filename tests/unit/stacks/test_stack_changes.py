@@ -32,7 +32,7 @@ def test_a_name_that_would_be_another_resource_from_now_on_is_refused(
 ) -> None:
     """Pulumi would make the new one beside the old one, and the old one's deletion take it or wait for it for ever."""
     known = {"name": name, "labels": [{"label": "io.datadocker.database", "value": name}]}
-    monkeypatch.setattr("stacks.hosts.recorded", lambda: {(typ, f"{name}-{kind}"): known})
+    monkeypatch.setattr("stacks.standing.recorded", lambda: {(typ, f"{name}-{kind}"): known})
     stand(build, engine, exported, databases=[])
     of = " of a database" if kind == "container" else ""
     refusal = rf"^{kind} {name} stands as {name}-{kind}{of}, and would be \w+-{kind}{of} from"
@@ -69,7 +69,7 @@ def test_a_volume_whose_data_would_go_with_it_is_taken_out_once_that_is_kept(
 ) -> None:
     # what is deleted goes by the state, whatever the settings say now
     known = {(VOLUME, "shop-dbs-volume"): {"name": "shop-dbs"}, ("folder", "dbs-share-folder"): {"retain": retain}}
-    monkeypatch.setattr("stacks.hosts.recorded", lambda: known)
+    monkeypatch.setattr("stacks.standing.recorded", lambda: known)
     first = "" if retain else "set it back and say up with shares.retain: true, then "
     with pytest.raises(
         pulumi.RunError, match=rf"while the first is there: {first}take it out of the settings, say \./"
