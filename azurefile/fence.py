@@ -26,6 +26,7 @@ import os
 import random
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from azurefile import liveness
 from azurefile.errors import ShareError, ShareSilent
@@ -52,6 +53,21 @@ NAMING_SECONDS = 1.0
 _SILENT = 2.5 / RENEWALS
 # One that lives renews within so many periods, however old the share's clock says that its record is.
 _WATCHED = 1.5
+
+
+@dataclass(frozen=True)
+class _Dead:
+    """A hold that is in the way and has no writer any more."""
+
+    owner: Owner
+    # The lease, if it is this process's own.
+    own: Lease | None = None
+    # Of another host, which may turn out to be alive.
+    distant: bool = False
+    # Seconds since it was written.
+    age: float = 0.0
+    # It came with the data from another share, whose it is.
+    copied: bool = False
 
 
 class Fence:
@@ -104,16 +120,19 @@ class Fence:
                     lease.owner.engine = engine
                     lease.save()
                 return True
-            for record in store.records(but=self._harmless(volume, store)):
-                if conflict(record.owner, options) and (record.in_force or _marked_too_early(record, store)):
-                    self._refuse_or_evict(volume, record, store)
+            records = store.records(but=self._harmless(volume, store))
+            in_force = (r for r in records if r.in_force or _marked_too_early(r, store))
+            # All are judged before one is voided: who is refused by a living holder has taken nothing from a dead one.
+            dead = [self._judge(volume, record, store) for record in in_force if conflict(record.owner, options)]
+            for holder in dead:
+                self._evict(volume, holder, store)
             self._leases.release(volume.name)
             lease = self._leases.grant(volume, store, engine)
             if store.shared:
                 try:
                     self._withdraw_if_raced(volume, store, lease)
                 except BaseException:
-                    self._leases.drop(lease)
+                    self._leases.release(volume.name, unused=True)
                     raise
             return False
 
@@ -134,15 +153,14 @@ class Fence:
         known = any(container.pid is not None and not container.dead() for container in owner.containers)
         return Held(volume, owner, passing=passing, wait=left if restored and not known and left > 0 else 0)
 
-    def _refuse_or_evict(self, volume: Volume, record: Record, store: LockStore) -> None:
+    def _judge(self, volume: Volume, record: Record, store: LockStore) -> "_Dead":
+        """Refuse what a holder stands against that may still write; what is returned is to be evicted."""
         owner = record.owner
         own = self._leases.own(owner)
         if own is not None and own.lost:
             raise Held(volume, owner, passing=True)
         if own is not None and _is_copy(volume, record, own, store):
-            log.info("copied record is of another share", extra=facts(owner) | {"to": volume.name})
-            store.take(owner, self._leases.host.name)
-            return
+            return _Dead(owner, copied=True)
         if own is not None:
             # Memory knows a container a moment before the record does.
             owner = own.owner
@@ -163,19 +181,28 @@ class Fence:
         if distant or (store.shared and locked):
             # Beyond this host's sight: a lock that no process here should have is a copy of this machine's.
             self._refuse_unless_silent(volume, owner, store, age, distant=distant)
+        return _Dead(owner, own=own, distant=distant, age=age)
+
+    def _evict(self, volume: Volume, dead: "_Dead", store: LockStore) -> None:
+        """Void a dead holder's hold. Raises `Held` if it turns out to be alive."""
+        owner, own = dead.owner, dead.own
+        if dead.copied:
+            log.info("copied record is of another share", extra=facts(owner) | {"to": volume.name})
+            store.take(owner, self._leases.host.name)
+            return
         log.warning("dead holder's folder given", extra=facts(owner) | {"host": owner.host, "to": volume.name})
         if own is not None:
             self._leases.drop(own)
         elif owner.key != self._leases.key(volume.name, store):
             # Its own record is written anew, and a share that is full takes no new file.
             store.take(owner, self._leases.host.name)
-            again = store.read(owner.key) if distant else None
+            again = store.read(owner.key) if dead.distant else None
             if again is not None and (again.owner.lease, again.owner.renewed) != (owner.lease, owner.renewed):
                 # It came back before the mark was there, and may not have seen it: it goes on, and keeps the folder.
                 store.spare(again.owner, self._leases.host.name)
                 raise Held(volume, again.owner, silent=0)
         if own is None:
-            store.end_session(owner, age)
+            store.end_session(owner, dead.age)
 
     def _refuse_unless_silent(
         self, volume: Volume, owner: Owner, store: LockStore, age: float, *, distant: bool

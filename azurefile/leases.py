@@ -95,6 +95,7 @@ class Leases:
             self._remember(lease)
         except BaseException:
             # With its lock, a record that was written after all would look like a living holder's.
+            owner.mounts = 0
             self.drop(lease)
             raise
         return lease
@@ -105,10 +106,12 @@ class Leases:
             self._leases[lease.owner.volume] = lease
             self.changes.notify_all()
 
-    def release(self, volume: str) -> None:
-        """Give the volume's folder back at once."""
+    def release(self, volume: str, *, unused: bool = False) -> None:
+        """Give the volume's folder back at once; `unused`: nothing was ever mounted under the hold."""
         lease = self._leases.get(volume)
         if lease is not None:
+            if unused:
+                lease.owner.mounts = 0
             self.drop(lease)
 
     def forget(self, volume: Volume, store: LockStore) -> None:

@@ -152,7 +152,7 @@ class Mounter:
                 try:
                     mounts.detach(attachment.target)
                 finally:
-                    self._leases.release(volume.name)
+                    self._leases.release(volume.name, unused=not kept)
             raise
 
     def unmount(self, volume: Volume, mount_id: str) -> bool:

@@ -95,13 +95,14 @@ class Watcher:
                 log.info("containers not listed, asked again", extra={"error": error})
                 ended.wait(_RETRY_SECONDS[-1])
                 continue
-            for container in listed:
-                if not restarting(container) and not volumes(container).isdisjoint(self._held()):
-                    self._started(container["Id"], asked)
+            held = (c for c in listed if not restarting(c) and not volumes(c).isdisjoint(self._held()))
+            looked = [self._started(container["Id"], asked) for container in held]
             for identifier in self._holders.unseen():
                 if self._engine.look(identifier) == {}:
                     self._holders.forget(identifier)
-            return
+            if all(looked):
+                return
+            ended.wait(_RETRY_SECONDS[-1])
 
     def _handle(self, event: dict[str, Any]) -> None:
         before, self._ahead = self._ahead, _ahead()
@@ -118,8 +119,8 @@ class Watcher:
             self._holders.rename(actor["ID"], actor["Attributes"]["name"].lstrip("/"))
         elif event["Action"] == "destroy":
             self._holders.forget(actor["ID"])
-        else:
-            self._started(actor["ID"], at)
+        elif not self._started(actor["ID"], at):
+            self._list()
 
     def _mounted(self, volume: str, identifier: str, at: float) -> None:
         """The container has its name but no process yet; it may wait for other mounts."""
@@ -131,20 +132,24 @@ class Watcher:
         for container in found:
             self._holders.identify(volume, _container(container), at)
 
-    def _started(self, identifier: str, at: float) -> None:
+    def _started(self, identifier: str, at: float) -> bool:
+        """Name what runs; False if the engine does not say yet, as of one that something else has its hands on."""
         held = self._held()
         if not held:
-            return
+            return True
         try:
             found = _patiently(lambda: self._engine.inspect(identifier))
             pid = found["State"]["Pid"]
             ticks = liveness.start_ticks(pid) if pid else None
-        except (LookupError, OSError, http.client.HTTPException, ValueError) as error:
+        except (LookupError, ValueError) as error:
             log.info("container gone before it was looked at", extra={"error": error})
-            return
+            return True
+        except (OSError, http.client.HTTPException) as error:
+            log.info("container not looked at, asked again", extra={"container": identifier, "error": error})
+            return False
         if not pid:
             # It ended, and its next start mounts again.
-            return
+            return True
         labels = found["Config"]["Labels"] or {}
         for volume in volumes(found).intersection(held):
             container = Container(
@@ -156,6 +161,7 @@ class Watcher:
                 ticks=ticks,
             )
             self._holders.identify(volume, container, at)
+        return True
 
 
 def _ahead() -> float:

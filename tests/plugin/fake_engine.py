@@ -36,6 +36,8 @@ class FakeContainer:
         self.others: dict[str, str] = {}
         # Something has its lock: it is listed, but not inspected.
         self.locked = False
+        # Kills that come to nothing, as of one that is slow to go.
+        self.deaf = 0
         self.process = subprocess.Popen(["sleep", "1000"])
         self.started_at = time.time()
 
@@ -163,7 +165,9 @@ class FakeEngine:
         container = next(c for c in self.containers if c.id == identifier)
         failed = action == "start" and self.failing > 0
         self.failing -= failed
-        if action == "kill":
+        if action == "kill" and container.deaf > 0:
+            container.deaf -= 1
+        elif action == "kill":
             container.kill()
         elif not failed:
             container.error = ""

@@ -11,9 +11,10 @@ from azurefile.errors import ShareError
 from azurefile.lease import Lease
 from azurefile.sharedstore import SharedStore
 from azurefile.unusable import UnusableFolder
+from tests.plugin.fake_engine import FakeContainer
 from tests.plugin.harness import eventually
 from tests.plugin.lost_hold import LostHold, assert_forgotten, assert_settled, assert_tried
-from tests.plugin.shared import Machine
+from tests.plugin.shared import TAKEOVER, Machine, volume
 
 pytestmark = pytest.mark.root
 
@@ -152,8 +153,7 @@ def test_what_cant_be_started_is_left_in_the_end(hold: LostHold, monkeypatch: py
     thread = hold.lose()
     eventually(lambda: assert_tried(hold))
     if end == "taken":
-        mark = json.dumps({"lease": hold.lease.owner.lease, "by": "two"}).encode()
-        hold.folder.files[f"{hold.lease.owner.key}.taken"] = (mark, hold.world.now)
+        taken_by_two(hold, {})
     elif end == "removed":
         hold.engine.containers.remove(mydb)
     thread.join(60)
@@ -171,14 +171,34 @@ def test_nobody_waits_for_a_share_whose_containers_were_removed(hold: LostHold) 
     assert not thread.is_alive()
 
 
-def test_it_stays_down_if_another_host_took_the_folder(hold: LostHold) -> None:
+@pytest.mark.parametrize(
+    ("left", "started"),
+    [
+        ({}, []),
+        ({"released": "2026-11-29T10:00:00Z"}, []),
+        ({"released": "2026-11-29T10:00:00Z", "mounts": 0}, ["mydb"]),
+    ],
+    ids=["who has it", "who had it", "whose mount failed"],
+)
+def test_it_stays_down_if_another_host_has_had_the_folder_since(
+    hold: LostHold, left: dict[str, object], started: list[str]
+) -> None:
     hold.run("mydb")
     thread = hold.lose_with_the_share()
-    mark = json.dumps({"lease": hold.lease.owner.lease, "by": "two"}).encode()
-    hold.folder.files[f"{hold.lease.owner.key}.taken"] = (mark, hold.world.now)
+    hold.world.now += TAKEOVER
+    taken_by_two(hold, left)
     hold.world.share_down = False
     thread.join(60)
-    assert hold.engine.started == []
+    assert hold.engine.started == started
+    assert_settled(hold)
+
+
+def taken_by_two(hold: LostHold, record: dict[str, object]) -> None:
+    mark = json.dumps({"lease": hold.lease.owner.lease, "by": "two"}).encode()
+    hold.folder.files[f"{hold.lease.owner.key}.taken"] = (mark, hold.world.now)
+    two = Machine(hold.world, hold.folder, "two")
+    owner = two.leases.owner(volume("dbs"), two.store)
+    hold.folder.files[f"{owner.key}.json"] = (json.dumps(owner.to_json() | record).encode(), hold.world.now)
 
 
 def test_it_comes_back_if_who_took_the_folder_gave_way_to_it(hold: LostHold) -> None:
@@ -227,6 +247,26 @@ def test_one_that_ends_late_is_started_although_another_was_given_up(
     assert hold.engine.started == ["dying"]
     # for the plugin's next life
     assert hold.memory.load("dbs") is not None
+
+
+def test_one_that_no_process_is_known_of_and_that_ends_late_is_started(hold: LostHold) -> None:
+    """It still has the process that was killed, when the share is back already."""
+    hold.run("mydb").deaf = 2
+    hold.lose().join(60)
+    assert hold.engine.started == ["mydb"]
+    assert_settled(hold)
+
+
+def test_one_that_runs_again_already_is_left_alone(hold: LostHold) -> None:
+    mydb = hold.run("mydb")
+    thread = hold.lose_with_the_share()
+    again = FakeContainer("mydb", "dbs")
+    again.id = mydb.id
+    hold.engine.containers[:] = [again]
+    hold.world.share_down = False
+    thread.join(60)
+    assert again.up
+    assert hold.engine.started == []
 
 
 def _assert_said(caplog: pytest.LogCaptureFixture, what: str) -> None:

@@ -11,6 +11,7 @@ import pytest
 from azurefile import engine as engine_module
 from azurefile import liveness
 from azurefile.engine import Engine
+from azurefile.lease import Lease
 from azurefile.owner import Container
 from azurefile.watcher import Watcher
 from tests.plugin.fake_engine import FakeContainer, FakeEngine
@@ -268,6 +269,29 @@ def test_a_container_whose_look_timed_out_is_looked_at_again(
     lease = one.claim()
     Watcher(asked, one.leases.held, one.holders)._started(mydb.id, liveness.clock())
     assert [container.name for container in lease.owner.containers] == ["mydb"]
+
+
+def test_one_that_the_engine_says_nothing_of_is_asked_for_until_it_does(
+    engine: FakeEngine, one: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As while something has its lock: its process would else be known to nobody for as long as it lives."""
+    monkeypatch.setattr(engine_module, "_INSPECT_SECONDS", 0.05)
+    lease = one.claim(exclusive="false")
+    Watcher(Engine(str(engine.path)), one.leases.held, one.holders).start()
+    engine.wait_for_listener(listed=True)
+    mydb = FakeContainer("mydb", "dbs")
+    mydb.locked = True
+    engine.containers.append(mydb)
+    engine.tell("container", "start", mydb.id, name="mydb")
+    # what comes after it has been looked at
+    engine.run("later", "dbs")
+    eventually(lambda: _named(lease, "later"))
+    mydb.locked = False
+    eventually(lambda: _named(lease, "mydb"))
+
+
+def _named(lease: Lease, name: str) -> None:
+    assert name in [container.name for container in lease.owner.containers if container.pid]
 
 
 def test_a_container_that_is_about_to_restart_does_not_run(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:

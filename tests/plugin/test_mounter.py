@@ -19,7 +19,7 @@ from azurefile.held import Held
 from azurefile.protocols.nfs import Nfs
 from azurefile.protocols.smb import Smb
 from azurefile.sharedstore import SharedStore
-from tests.plugin.prompted import make, prompted
+from tests.plugin.prompted import make, prompted, share
 from tests.plugin.shared import TAKEOVER, Machine, MemoryFolder, OnShare, World, volume
 
 pytestmark = pytest.mark.root
@@ -183,6 +183,33 @@ def test_what_is_held_stays_on_its_account_whatever_the_volume_would_mean_by_now
         await driver.unmount("dbs", "b")
 
     asyncio.run(calls())
+
+
+@pytest.mark.parametrize("fails", [True, False])
+def test_the_record_tells_whether_anybody_ever_had_the_folder_by_it(
+    driver: Driver, one: Machine, monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    """A host that was cut off starts its database again, unless another has had the folder since."""
+    way = share(driver)
+    monkeypatch.setattr(way, "locks", lambda *_: one.store)
+
+    def broken() -> None:
+        raise OSError(errno.ENODEV, "No such device")
+
+    async def calls() -> None:
+        await make(driver, "dbs")
+        if fails:
+            way.then = broken
+            with pytest.raises(ShareError):
+                await driver.mount("dbs", "a")
+        else:
+            await driver.mount("dbs", "a")
+            await driver.unmount("dbs", "a")
+
+    asyncio.run(calls())
+    (record,) = one.store.records()
+    assert record.owner.released is not None
+    assert (record.owner.mounts == 0) == fails
 
 
 def test_a_mount_reads_no_record_of_a_volume_with_another_folder_that_holds_nothing(

@@ -127,6 +127,20 @@ def test_a_plugin_with_something_mounted_does_not_end_by_itself(
     assert ended == []
 
 
+def test_a_table_that_lacks_a_line_once_makes_nothing_unmounted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Linux before 5.8 gives a long table in parts, and goes on by their number when a line goes meanwhile."""
+    mounts.bind(str(tmp_path), tmp_path)
+    try:
+        whole = mounts.read_mountinfo()
+        tables = [[entry for entry in whole if entry.target != str(tmp_path)], whole]
+        monkeypatch.setattr(mounts, "read_mountinfo", lambda: tables.pop(0))
+        assert mounts.is_mounted(tmp_path)
+    finally:
+        subprocess.run(["umount", "-l", tmp_path], check=True)
+
+
 def test_the_plugin_ends_at_the_first_connection_before_it_is_asked_for_anything(
     start_plugin: Callable[..., PluginProcess], tmp_path: Path, stranger: Stranger
 ) -> None:

@@ -64,6 +64,23 @@ def test_a_holder_that_comes_back_before_its_time_is_over_keeps_the_folder(
     assert caught.value.wait == 0
 
 
+@pytest.mark.parametrize("living", ["a", "b"])
+def test_who_is_refused_by_one_holder_has_taken_nothing_from_another(
+    world: World, folder: MemoryFolder, one: Machine, two: Machine, living: str
+) -> None:
+    """Whichever of the two is read first."""
+    three = Machine(world, folder, "three")
+    leases = {"a": one.claim("a", folder="a"), "b": two.claim("b", folder="b")}
+    for _ in range(3):
+        world.now += TAKEOVER / 2
+        (one if living == "a" else two).leases.renew(leases[living])
+        with pytest.raises(Held):
+            three.claim("all")
+    assert not [name for name in folder.files if name.endswith(".taken")]
+    silent = "b" if living == "a" else "a"
+    (one if silent == "a" else two).leases.renew(leases[silent])
+
+
 @pytest.mark.parametrize("moment", ["before the mark", "after the mark"])
 def test_a_holder_that_comes_back_while_its_folder_is_taken_keeps_it_or_stops(
     world: World, one: Machine, two: Machine, monkeypatch: pytest.MonkeyPatch, moment: str
