@@ -71,8 +71,8 @@ def test_who_is_refused_by_one_holder_has_taken_nothing_from_another(
     """Whichever of the two is read first."""
     three = Machine(world, folder, "three")
     leases = {"a": one.claim("a", folder="a"), "b": two.claim("b", folder="b")}
-    for _ in range(3):
-        world.now += TAKEOVER / 2
+    for _ in range(int(TAKEOVER * 2)):
+        world.now += 1
         (one if living == "a" else two).leases.renew(leases[living])
         with pytest.raises(Held):
             three.claim("all")
