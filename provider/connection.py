@@ -65,10 +65,15 @@ class EngineConnection:
         """Asks only whether the engine answers; its version would take it 25 ms. Then it takes calls of version `api`.
 
         Raises:
-            EngineError: as `get` does.
+            EngineError: as `get` does, and if it is Podman that answers.
         """
-        with self._request("GET", "/_ping", timeout, {}):
-            pass
+        with self._request("GET", "/_ping", timeout, {}) as answer:
+            # by this its own clients tell it from Docker's engine
+            if answer.getheader("Libpod-API-Version"):
+                raise EngineError(
+                    f"what answers {self._where} is Podman, which has no volume plugins: this needs Docker's engine; "
+                    "name its socket by datadocker:host.socket, or start it there"
+                )
 
     def get(self, path: str, *, timeout: float = ANSWER_SECONDS, **query: object) -> Any:
         """Returns the decoded JSON of `GET path?query`; dicts in `query` are sent as JSON.

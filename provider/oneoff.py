@@ -99,7 +99,7 @@ def ran(
         yield container
 
 
-def reap(engine: DockerClient, root: str) -> None:
-    """Removes what a killed run left of this."""
-    for left in engine.containers.list(all=True, filters={"label": f"{LABEL}={root}", "status": ["exited", "created"]}):
+def reap(engine: DockerClient, mark: str) -> None:
+    """Removes what a killed run left of those that have this `mark`."""
+    for left in engine.containers.list(all=True, filters={"label": f"{LABEL}={mark}", "status": ["exited", "created"]}):
         left.remove(v=True, force=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from provider.oneoff import created
+from provider.oneoff import created, reap
 from provider.resource import EngineResource, Failure, Props, engine_client
 from provider.turns import turn
 
@@ -44,6 +44,9 @@ def _try(props: Props) -> None:
         Failure: if it refuses one.
     """
     command = [*props["options"], "--validate-config"]
+    with engine_client(props["engine"]) as engine, turn(props["database"]):
+        # what a killed run left of this
+        reap(engine, props["database"])
     with (
         # else who puts a killed run right takes it for one that was left
         turn(props["database"], shared=True),

@@ -6,12 +6,15 @@ that is on the engine already (docs.docker.com/engine/extend, "docker plugin cre
 
 from __future__ import annotations
 
-from contextlib import suppress
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from provider import build, engines, installed, pause
 from provider.neighbours import Listed, in_the_way, is_ours
 from provider.oneoff import reap
+from provider.owner import owner_of
 from provider.resource import EngineResource, Failure, Props, engine_client
 from provider.turns import turn
 
@@ -30,6 +33,7 @@ class EnginePlugin(EngineResource):
 
     replaced_by = ("driver",)
     updated_by = ("engine", "config", "root", "socket", "defaults", "enabled")
+    noted = ("volumes",)
     halfway = True
 
     def check(self, before: Props, props: Props) -> str:
@@ -45,13 +49,15 @@ class EnginePlugin(EngineResource):
         with turn(props["root"]), engine_client(props["engine"]) as engine:
             if reason := engines.unsuited(engine.info(), props["root"]):
                 raise Failure(reason)
-            _bring_about(engine, props, engine.api.containers())
+            with _answering(props["driver"]):
+                _bring_about(engine, props, engine.api.containers())
         return str(props["driver"])
 
     def update(self, identity: str, props: Props, before: Props) -> None:
-        with turn(props["root"]), engine_client(props["engine"]) as engine:
+        known = props | {"volumes": [*installed.names_of(props), *installed.names_of(before)]}
+        with turn(props["root"]), engine_client(props["engine"]) as engine, _answering(props["driver"]):
             # this stack has it already: what runs on it is no reason to leave it where somebody's hand put it
-            _bring_about(engine, props | {"volumes": [*installed.names_of(props), *installed.names_of(before)]}, [])
+            _bring_about(engine, known, [])
 
     def read(self, identity: str, props: Props) -> Props | None:
         with engine_client(props["engine"]) as engine:
@@ -76,13 +82,25 @@ class EnginePlugin(EngineResource):
             found = installed.find(engine, identity)
             reap(engine, props["root"])
             ours = found is not None and is_ours(found)
-            if not installed.volumes(engine, identity):
+            volumes = installed.volumes(engine, identity)
+            if ours and volumes and not any(owner_of(volume["Labels"]) for volume in volumes):
+                # no destroy takes it then; Pulumi shows what a provider writes there
+                print(_left(identity, volumes), file=sys.stderr)
+            if not volumes:
                 pause.forget(engine, identity)
                 if ours:
                     _remove(engine, identity)
             # another stack's volumes need it still, and what a killed upgrade stopped may be that stack's
             elif found is not None and found["Enabled"]:
                 pause.resume(engine, identity)
+
+
+def _left(driver: str, volumes: list[Listed]) -> str:
+    names = sorted(volume["Name"] for volume in volumes)
+    return (
+        f"plugin {driver} stays, since it has volumes that no stack made: when they may go, docker volume rm "
+        f"{' '.join(names)} && docker plugin rm -f {driver} (shares keep their data)"
+    )
 
 
 def _bring_about(engine: DockerClient, props: Props, running: list[Listed]) -> None:
@@ -146,6 +164,29 @@ def _exchange(engine: DockerClient, props: Props, found: Listed | None) -> None:
             raise _not_installed(engine, driver, error) from error
     if found is None:
         _forget_left(engine, driver, installed.names_of(props))
+
+
+@contextmanager
+def _answering(driver: str) -> Iterator[None]:
+    """Says of an engine that falls silent what may have been stopped by then.
+
+    Raises:
+        Failure: if it does.
+    """
+    from docker.errors import DockerException
+    from requests import RequestException
+
+    try:
+        yield
+    except DockerException:
+        # what the engine refuses is of the other kind, too
+        raise
+    except RequestException as error:
+        raise Failure(
+            f"the Docker engine stopped answering while plugin {driver} was being installed: see that it answers "
+            "(docker ps; one that hangs: systemctl restart docker), then say up again, which also starts what was "
+            "stopped for that"
+        ) from error
 
 
 def _not_installed(engine: DockerClient, driver: str, error: Exception) -> Failure:

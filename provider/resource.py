@@ -34,6 +34,8 @@ class EngineResource:
     """Properties whose change is brought about in place."""
     told_apart_by: ClassVar[tuple[str, ...]] = ()
     """If one of these changes, old and new can exist side by side: the new one is created first."""
+    noted: ClassVar[tuple[str, ...]] = ()
+    """Properties whose change brings nothing about: `read` gets them as the settings say, `delete` as they were."""
     halfway: ClassVar[bool] = False
     """Whether an update that failed may leave it between old and new: then the next one comes, whatever differs."""
 

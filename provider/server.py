@@ -84,7 +84,9 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     def Read(self, request: Any, context: grpc.ServicerContext) -> Any:
         with _Reported(context):
-            found = _resource(request.urn).read(request.id, _plain(request.properties))
+            resource, given = _resource(request.urn), _plain(request.inputs)
+            known = _plain(request.properties) | {k: given[k] for k in resource.noted if k in given}
+            found = resource.read(request.id, known)
             if found is None:
                 return provider_pb2.ReadResponse()
             return provider_pb2.ReadResponse(id=request.id, properties=_struct(found), inputs=request.inputs)

@@ -31,6 +31,8 @@ class FakeEngine(socketserver.ThreadingUnixStreamServer):
         }
         self.events: list[dict[str, Any]] = []
         self.log = b""
+        # further ones of each answer
+        self.headers: dict[str, str] = {}
         self.posted: list[str] = []
         self.silent = threading.Event()
 
@@ -101,6 +103,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Content-Type", "application/json")
+        assert isinstance(self.server, FakeEngine)
+        for name, value in self.server.headers.items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
 

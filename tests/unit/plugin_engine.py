@@ -58,6 +58,8 @@ class PluginEngine(FakeEngine):
         self.oneoff: dict[str, Any] = {}
         self.code = 0
         self.broken = ""
+        # a step that is never answered
+        self.hanging = ""
         # the build that can't be enabled
         self.failing = ""
         # whether somebody else makes it right before it is made
@@ -97,6 +99,8 @@ class PluginEngine(FakeEngine):
         step = f"{method} {re.sub('^/v[0-9.]+', '', url.path)}"
         if method != "GET":
             self.done.append(step)
+        if self.hanging and self.hanging in step:
+            self.silent.wait()
         if self.broken and self.broken in step:
             return json_answer({"message": "no space left on device"}, 500)
         kind, _, rest = step.partition(" ")[2].lstrip("/").partition("/")

@@ -101,6 +101,15 @@ def test_an_engine_that_does_not_take_our_version_any_more_is_asked_by_its_oldes
         assert engine.asked[-1].startswith("/v1.100/containers/json")
 
 
+def test_podman_is_said_to_be_no_engine_for_this(engine: FakeEngine) -> None:
+    engine.headers["Libpod-API-Version"] = "5.4.2"
+    said = rf"^what answers at {engine.path} is Podman, which has no volume plugins: .* datadocker:host.socket"
+    with pytest.raises(EngineError, match=said):
+        EngineConnection(engine.path).ping()
+    with pytest.raises(EngineError, match=said), engine_client({"url": f"unix://{engine.path}", "ssh_opts": []}):
+        pass
+
+
 def test_an_engine_that_is_too_old_is_to_be_upgraded(engine: FakeEngine) -> None:
     said = b'{"message": "client version 1.41 is too new. Maximum supported API version is 1.40"}'
     engine.respond = lambda *asked: (400, said)  # type: ignore[method-assign]

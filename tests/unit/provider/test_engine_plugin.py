@@ -17,7 +17,7 @@ from provider.plugin import EnginePlugin
 from provider.resource import Failure, Props
 from provider.turns import turn
 from tests.unit.fake_engine import served
-from tests.unit.plugin_engine import STACK, PluginEngine, config, in_order, on_another_machine, props
+from tests.unit.plugin_engine import STACK, PluginEngine, config, in_order, newer, on_another_machine, props
 
 
 @pytest.fixture
@@ -194,7 +194,7 @@ def test_one_that_works_in_another_folder_is_not_taken_away_from_what_uses_it(
     if used == "container mydb":
         engine.runs("mydb")
     else:
-        engine.volumes["theirs"] = {"Name": "theirs", "Driver": "azurefile:latest"}
+        engine.volumes["theirs"] = {"Name": "theirs", "Driver": "azurefile:latest", "Labels": STACK}
     wanted = props(engine, root="/other", config=config(f"datadocker/azurefile:{build}"))
     with pytest.raises(Failure) as caught:
         EnginePlugin().create(wanted)
@@ -242,6 +242,32 @@ def test_one_that_somebody_else_made_meanwhile_stays(engine: PluginEngine) -> No
     create(engine)
 
 
+@pytest.mark.parametrize(("labels", "said"), [(None, True), (STACK, False)])
+def test_that_it_stays_for_volumes_made_by_hand_is_said(
+    engine: PluginEngine, capsys: pytest.CaptureFixture[str], labels: dict[str, str] | None, said: bool
+) -> None:
+    """For those of another stack its destroy takes it."""
+    engine.has()
+    engine.volumes = {"scratch": {"Name": "scratch", "Driver": "azurefile:latest", "Labels": labels}}
+    EnginePlugin().delete("azurefile", props(engine))
+    assert engine.plugin is not None
+    assert ("docker volume rm scratch && docker plugin rm -f azurefile" in capsys.readouterr().err) == said
+
+
+def test_an_engine_that_falls_silent_meanwhile_is_no_engine_to_start(
+    engine: PluginEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.has()
+    engine.runs("mydb")
+    engine.runs("other")
+    monkeypatch.setattr("provider.resource.ENGINE_SECONDS", 0.2)
+    monkeypatch.setattr("provider.pause.STOP_SECONDS", 0)
+    engine.hanging = "POST /containers/other/stop"
+    with pytest.raises(Failure, match=r"stopped answering while plugin azurefile was being installed: .* say up again"):
+        EnginePlugin().update("azurefile", newer(engine), props(engine))
+    assert engine.running() == ["other"]
+
+
 @pytest.mark.parametrize(
     ("there", "differs"),
     [
@@ -273,7 +299,7 @@ def test_it_is_removed_with_the_stack(engine: PluginEngine) -> None:
 @pytest.mark.parametrize("driver", ["azurefile", "azurefile:latest"])
 def test_it_is_left_alone_while_another_stacks_volume_uses_it(engine: PluginEngine, driver: str) -> None:
     engine.has()
-    engine.volumes["theirs"] = {"Name": "theirs", "Driver": driver}
+    engine.volumes["theirs"] = {"Name": "theirs", "Driver": driver, "Labels": STACK}
     EnginePlugin().delete("azurefile", props(engine))
     assert engine.plugin is not None
     assert engine.done == []

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -30,9 +31,15 @@ class OneOff(FakeEngine):
         # what is said if another has removed it
         self.gone = 0
         self.made: dict[str, Any] = {}
+        # those that killed runs left, by the mark
+        self.left: dict[str, str] = {}
 
     def respond(self, method: str, path: str, body: bytes) -> tuple[int, bytes] | None:
+        if "/containers/json" in path:
+            found = [{"Id": name} for name, mark in self.left.items() if quote(f"={mark}") + "%22" in path]
+            return 200, json.dumps(found).encode()
         made: dict[str, Any] = {"Id": "oneoff", "Config": {"Tty": True}}
+        name = path.partition("/containers/")[2].partition("?")[0].partition("/")[0]
         if path.split("?")[0].endswith("/containers/create"):
             self.made = json.loads(body)
         elif path.endswith("/wait"):
@@ -41,6 +48,10 @@ class OneOff(FakeEngine):
             return 400, json.dumps({"message": self.unable}).encode()
         elif "/logs" in path:
             return 200, self.said.encode()
+        elif name in self.left and method == "DELETE":
+            del self.left[name]
+        elif name in self.left:
+            made = {"Id": name}
         elif method == "DELETE":
             self.removed = "v=True" in path
             if self.gone:
@@ -73,6 +84,12 @@ def test_options_are_tried_by_the_servers_own_program(engine: OneOff) -> None:
     # by which one that a killed run left is found
     assert engine.made["Labels"] == {"io.datadocker.oneoff": "mydb"}
     assert engine.removed
+
+
+def test_a_trial_that_a_killed_run_left_goes_before_the_next(engine: OneOff) -> None:
+    engine.left = {"ended": "mydb", "others": "mydb2"}
+    ServerOptions().create(props(engine))
+    assert engine.left == {"others": "mydb2"}
 
 
 @pytest.mark.parametrize(

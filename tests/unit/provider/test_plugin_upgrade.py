@@ -370,7 +370,7 @@ def test_what_an_upgrade_that_was_killed_stopped_starts_again_when_its_stack_is_
     engine.runs("docker1")
     engine.runs("mydb")
     pause_and_die(engine)
-    engine.volumes |= {name: {"Name": name, "Driver": "azurefile:latest"} for name in volumes}
+    engine.volumes |= {name: {"Name": name, "Driver": "azurefile:latest", "Labels": STACK} for name in volumes}
     EnginePlugin().delete("azurefile", props(engine))
     assert engine.running() == running
     assert sorted(engine.volumes) == volumes
@@ -380,7 +380,7 @@ def test_what_can_not_start_without_its_plugin_stays_noted(engine: PluginEngine)
     engine.has()
     engine.runs("mydb")
     pause_and_die(engine)
-    engine.volumes["theirs"] = {"Name": "theirs", "Driver": "azurefile"}
+    engine.volumes["theirs"] = {"Name": "theirs", "Driver": "azurefile", "Labels": STACK}
     engine.plugin = None
     EnginePlugin().delete("azurefile", props(engine))
     assert sorted(engine.volumes) == ["azurefile-paused-mydb", "theirs"]

@@ -21,7 +21,7 @@ from components.custom import start_provider
 from provider import server
 from provider.resource import Failure
 from tests.unit.fake_engine import served
-from tests.unit.plugin_engine import PluginEngine
+from tests.unit.plugin_engine import STACK, PluginEngine, props
 
 ENGINE = {"url": "ssh://ops@box:22", "ssh_opts": ["-i", "/old"]}
 SHARE = {"engine": ENGINE, "root": "/var/lib/datadocker", "image": "i:1", "share": "dbs", "retain": False}
@@ -203,6 +203,20 @@ def test_an_update_that_may_have_ended_halfway_is_made_once_more_also_with_the_s
         assert (status.code, status.message, list(left.reasons)) == (2, "do this", ["do this"])
         # Pulumi keeps the inputs of before beside them
         assert (left.id, json_format.MessageToDict(left.properties)) == ("x", olds)
+
+
+def test_a_volume_that_was_added_since_is_no_other_stacks(tmp_path: Path) -> None:
+    """To Pulumi nothing of the plugin has changed, so its state names the volumes of before."""
+    with served(PluginEngine(tmp_path / "docker.sock")) as engine:
+        engine.has(defaults="protocol=smb")
+        engine.volumes = {"logs": {"Name": "logs", "Driver": "azurefile:latest", "Labels": STACK}}
+        known, given = struct(props(engine, volumes=["dbs"])), struct(props(engine, volumes=["dbs", "logs"]))
+        request = provider_pb2.ReadRequest(
+            urn=URN.format("EnginePlugin"), id="azurefile", properties=known, inputs=given
+        )
+        found = json_format.MessageToDict(server.Servicer().Read(request, None).properties)  # type: ignore[arg-type]
+    assert found["defaults"] == "set by hand: DEFAULTS=protocol=smb"
+    assert found["volumes"] == ["dbs", "logs"]
 
 
 def test_a_share_to_keep_is_never_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
