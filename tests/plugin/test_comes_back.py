@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from azurefile.unusable import UnusableFolder
 from tests.plugin.fake_engine import FakeContainer
 from tests.plugin.harness import eventually
 from tests.plugin.lost_hold import LostHold, assert_forgotten, assert_settled, assert_tried
-from tests.plugin.shared import TAKEOVER, Machine, volume
+from tests.plugin.shared import TAKEOVER, Machine
 
 pytestmark = pytest.mark.root
 
@@ -153,7 +154,7 @@ def test_what_cant_be_started_is_left_in_the_end(hold: LostHold, monkeypatch: py
     thread = hold.lose()
     eventually(lambda: assert_tried(hold))
     if end == "taken":
-        taken_by_two(hold, {})
+        hold.taken_by_two()
     elif end == "removed":
         hold.engine.containers.remove(mydb)
     thread.join(60)
@@ -181,24 +182,16 @@ def test_nobody_waits_for_a_share_whose_containers_were_removed(hold: LostHold) 
     ids=["who has it", "who had it", "whose mount failed"],
 )
 def test_it_stays_down_if_another_host_has_had_the_folder_since(
-    hold: LostHold, left: dict[str, object], started: list[str]
+    hold: LostHold, left: dict[str, Any], started: list[str]
 ) -> None:
     hold.run("mydb")
     thread = hold.lose_with_the_share()
     hold.world.now += TAKEOVER
-    taken_by_two(hold, left)
+    hold.taken_by_two(**left)
     hold.world.share_down = False
     thread.join(60)
     assert hold.engine.started == started
     assert_settled(hold)
-
-
-def taken_by_two(hold: LostHold, record: dict[str, object]) -> None:
-    mark = json.dumps({"lease": hold.lease.owner.lease, "by": "two"}).encode()
-    hold.folder.files[f"{hold.lease.owner.key}.taken"] = (mark, hold.world.now)
-    two = Machine(hold.world, hold.folder, "two")
-    owner = two.leases.owner(volume("dbs"), two.store)
-    hold.folder.files[f"{owner.key}.json"] = (json.dumps(owner.to_json() | record).encode(), hold.world.now)
 
 
 def test_it_comes_back_if_who_took_the_folder_gave_way_to_it(hold: LostHold) -> None:

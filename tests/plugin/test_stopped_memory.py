@@ -1,7 +1,6 @@
 """What the next life of a plugin makes of what it had stopped."""
 
 import dataclasses
-import json
 import threading
 from typing import Any
 
@@ -45,8 +44,7 @@ def test_it_stays_down_after_a_restart_too_if_another_took_the_folder(
 ) -> None:
     hold.run("mydb")
     stopped = hold.stop_and_die(monkeypatch)
-    mark = json.dumps({"lease": hold.lease.owner.lease, "by": "two"}).encode()
-    hold.folder.files[f"{hold.lease.owner.key}.taken"] = (mark, hold.world.now)
+    hold.taken_by_two()
     hold.world.share_down = False
     hold.plugin().resume(stopped, hold.one.store)
     eventually(lambda: assert_settled(hold))
