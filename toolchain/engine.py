@@ -19,6 +19,8 @@ from toolchain.stackfile import SOCKETS
 SOCKET = SOCKETS[0]
 LOG = Path("/var/log/dockerd.log")
 START_SECONDS = 90
+# program → the package that has it
+NEEDED = {"dockerd": "docker.io", "iptables": "iptables"}
 # from Debian 13 on a package of its own, which the engine's only recommends
 CLIENT = ["docker-cli"]
 # what an engine heeds of an environment, which stays readable as long as it runs: the rest may be secrets
@@ -62,7 +64,10 @@ def ensure() -> None:
     with cache.lock("engine"):
         if not _answers(path):
             # both at once: where the first is there, the next run may find an engine that answers, and look no further
-            packages.require(["dockerd", "iptables"], ["docker.io", "iptables"], "the Docker engine", CLIENT)
+            missing = [package for program, package in NEEDED.items() if not shutil.which(program)]
+            # who has an engine that is no package's is given none beside it
+            client = () if shutil.which("docker") else CLIENT
+            packages.require([*NEEDED], missing, "the Docker engine", client)
             # the engine runs without, and what needs it says so
             with contextlib.suppress(ToolchainError):
                 packages.require(["docker"], [], "the Docker engine's client", CLIENT)

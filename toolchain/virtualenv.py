@@ -43,6 +43,13 @@ def ensure(checkout: Path, requirements: str = "requirements.txt", name: str = "
     return venv
 
 
+def pip_environment(folder: Path) -> dict[str, str]:
+    """The environment in which pip installs where it is told to, and unpacks in `folder`: /tmp may be too small."""
+    env = {name: value for name, value in os.environ.items() if name not in INTERFERING}
+    # its own file may say otherwise
+    return env | {"PIP_USER": "0", "TMPDIR": str(folder)}
+
+
 def interpreter(system: Path = Path("/usr")) -> Path:
     """Returns Debian's own Python if it has the version of this one and can make environments, else this one.
 
@@ -67,9 +74,7 @@ def _make(target: Path, python: Path, requirements: Path) -> None:
         # scripts in it carry its path, so it can't be renamed: the marker comes last instead
         made = target.with_name(f"{target.name}.d")
         shutil.rmtree(made, ignore_errors=True)
-        env = {name: value for name, value in os.environ.items() if name not in INTERFERING}
-        # its own file may say otherwise
-        env |= {"PYTHONDONTWRITEBYTECODE": "", "PIP_USER": "0"}
+        env = pip_environment(made) | {"PYTHONDONTWRITEBYTECODE": ""}
         run([python, "-m", "venv", made], "making a virtual environment", env)
         run(
             [
@@ -82,8 +87,7 @@ def _make(target: Path, python: Path, requirements: Path) -> None:
                 requirements,
             ],
             f"installing {requirements.name}",
-            # /tmp may be too small for what it unpacks
-            {**env, "TMPDIR": str(made)},
+            env,
         )
         run(
             [made / "bin/python", "-m", "compileall", "-q", "-j", "0", made / "lib"],

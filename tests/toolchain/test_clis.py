@@ -184,3 +184,10 @@ def test_what_the_official_installer_says_is_told(tmp_path: Path) -> None:
     )
     with pytest.raises(ToolchainError, match=r"downloading failed \(exit code 1\):\n  no such version$"):
         run([sys.executable, "-c", clis.INSTALL, tmp_path, "3.0.0"], "downloading", {"PYTHONPATH": str(tmp_path)})
+
+
+def test_the_way_that_was_taken_is_known_although_the_cache_is_gone(tmp_path: Path) -> None:
+    """Another one would make other base images, and so all containers anew."""
+    assert clis._way_taken(tmp_path) is None
+    (tmp_path / ".toolchain").symlink_to("/gone/official-3.259.0")
+    assert clis._way_taken(tmp_path) == "official"

@@ -55,6 +55,8 @@ server.stop(0)
         (["stack", "init", "--copy-config-from", "dev", "x"], "x"),
         (["stack", "new", "x"], "x"),
         (["stack", "remove", "--force", "x"], "x"),
+        (["cancel", "--yes", "x"], "x"),
+        (["cancel"], None),
         (["stack", "rename", "x"], None),
         (["stack", "init"], None),
         (["stack", "ls"], None),
@@ -113,11 +115,14 @@ def test_a_user_without_a_home_is_told_what_to_do(monkeypatch: pytest.MonkeyPatc
         wrapper._find_home()
 
 
-def test_what_the_wrapper_asks_of_the_cli_has_no_options_of_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PULUMI_OPTION_STACK", "x")
-    env = wrapper.environment(wrapper.CHECKOUT / ".toolchain")
-    assert "PULUMI_OPTION_STACK" in env
-    assert "PULUMI_OPTION_STACK" not in Cli(Path("pulumi"), env, wrapper.CHECKOUT)._own_env()
+def test_a_program_that_is_gone_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(wrapper, "_ready", lambda _: (tmp_path / "pulumi", {}))
+    monkeypatch.chdir(wrapper.CHECKOUT)
+    with pytest.raises(SystemExit):
+        wrapper.main(["version"])
+    assert capsys.readouterr().err.startswith(f"pulumiw: {tmp_path}/pulumi: No such file or directory: ")
 
 
 def test_a_folder_that_is_gone_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -330,9 +335,20 @@ def test_whether_a_part_of_the_stack_is_updated(arguments: list[str], part: bool
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be somebody else")
-@pytest.mark.parametrize(("arguments", "said"), [(["up"], True), (["up", "-s", "far"], False), (["about"], False)])
+@pytest.mark.parametrize(
+    ("arguments", "set_to", "selected", "said"),
+    [
+        (["up"], "", False, True),
+        (["up", "-s", "far"], "", False, False),
+        (["up"], "far", False, False),
+        # which one is known later
+        (["up"], "", True, False),
+        (["up", "-s", "dev"], "far", True, True),
+        (["about"], "", False, False),
+    ],
+)
 def test_on_a_cold_machine_a_closed_socket_is_said_before_anything_is_built(
-    monkeypatch: pytest.MonkeyPatch, arguments: list[str], said: bool
+    monkeypatch: pytest.MonkeyPatch, arguments: list[str], set_to: str, selected: bool, said: bool
 ) -> None:
     def build(*_: object) -> Path:
         raise ToolchainError("building")
@@ -341,8 +357,13 @@ def test_on_a_cold_machine_a_closed_socket_is_said_before_anything_is_built(
     with closed_socket() as path:
         checkout = Path(path).parent
         (checkout / "Pulumi.far.yaml").write_text("config:\n  datadocker:host: {kind: ssh, address: h}\n")
+        if selected:
+            (checkout / ".state/home/workspaces").mkdir(parents=True)
+            (checkout / ".state/home/workspaces/datadocker-x-workspace.json").touch()
         monkeypatch.setattr(wrapper, "CHECKOUT", checkout)
         monkeypatch.setenv("DOCKER_HOST", f"unix://{path}")
+        monkeypatch.delenv("PULUMI_HOME", raising=False)
+        monkeypatch.setenv("PULUMI_STACK", set_to)
         told = told_as_nobody(lambda: wrapper._ready(arguments))
     assert ("no permission to use the Docker engine's socket" in told) == said
     assert told.endswith(": building") != said

@@ -105,8 +105,10 @@ def test_without_being_root_a_missing_engine_is_said(
 @pytest.mark.parametrize(
     ("there", "brings", "installed"),
     [
-        ({"iptables"}, {"docker.io": {"dockerd", "docker"}}, ["docker.io iptables docker-cli"]),
-        ({"iptables"}, {"docker.io": {"dockerd"}, "docker-cli": {"docker"}}, ["docker.io iptables docker-cli"]),
+        (set(), {"docker.io": {"dockerd", "docker"}, "iptables": {"iptables"}}, ["docker.io iptables docker-cli"]),
+        ({"iptables"}, {"docker.io": {"dockerd"}, "docker-cli": {"docker"}}, ["docker.io docker-cli"]),
+        # as of Docker's own archive, beside which Debian's would be a second one
+        ({"dockerd", "docker"}, {"iptables": {"iptables"}}, ["iptables"]),
         ({"dockerd", "iptables"}, {"docker-cli": {"docker"}}, ["docker-cli"]),
         ({"dockerd", "iptables", "docker"}, {}, []),
     ],
