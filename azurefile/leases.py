@@ -1,11 +1,12 @@
 """The leases of this plugin process."""
 
+import contextlib
 import logging
 import os
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from azurefile import liveness
 from azurefile.errors import PluginError, ShareError
@@ -95,7 +96,6 @@ class Leases:
             self._remember(lease)
         except BaseException:
             # With its lock, a record that was written after all would look like a living holder's.
-            owner.mounts = 0
             self.drop(lease)
             raise
         return lease
@@ -106,13 +106,24 @@ class Leases:
             self._leases[lease.owner.volume] = lease
             self.changes.notify_all()
 
-    def release(self, volume: str, *, unused: bool = False) -> None:
-        """Give the volume's folder back at once; `unused`: nothing was ever mounted under the hold."""
+    def release(self, volume: str) -> None:
+        """Give the volume's folder back at once."""
         lease = self._leases.get(volume)
         if lease is not None:
-            if unused:
-                lease.owner.mounts = 0
             self.drop(lease)
+
+    def withdraw(self, lease: Lease) -> None:
+        """Give back a hold under which nothing was ever mounted: who it was taken from is not kept down by that."""
+        self.drop(lease)
+        self.take_back(lease.took, lease.store)
+        lease.took = []
+
+    def take_back(self, taken: Iterable[Owner], store: LockStore) -> None:
+        """Say of holds that were `taken` that nobody has had the folder by that."""
+        for owner in taken:
+            # Else who had it stays down, as if it was had.
+            with contextlib.suppress(PluginError, OSError):
+                store.take(owner, self.host.name, in_vain=True)
 
     def forget(self, volume: Volume, store: LockStore) -> None:
         """Remove the record of a volume that no longer exists. Raises ShareError if the share can't be asked."""

@@ -152,7 +152,10 @@ class Mounter:
                 try:
                     mounts.detach(attachment.target)
                 finally:
-                    self._leases.release(volume.name, unused=not kept)
+                    if lease is not None and not kept:
+                        self._leases.withdraw(lease)
+                    else:
+                        self._leases.release(volume.name)
             raise
 
     def unmount(self, volume: Volume, mount_id: str) -> bool:

@@ -59,7 +59,6 @@ class Owner:
     boot: str
     since: float
     renewed: float
-    # Zero in a record that was given back: nobody ever had the folder by it.
     mounts: int = 1
     released: float | None = None
     containers: list[Container] = field(default_factory=list)

@@ -21,7 +21,7 @@ from azurefile.engine import Engine, has_restart_policy
 from azurefile.errors import PluginError
 from azurefile.flush import Flush
 from azurefile.lease import Lease
-from azurefile.owner import Owner, conflict, facts
+from azurefile.owner import Owner, facts
 from azurefile.stoppedmemory import Stopped, StoppedMemory
 from azurefile.store import LockStore, Record
 
@@ -78,6 +78,7 @@ class Stopper:
         if lease.taken:
             self._memory.forget(owner.volume)
             return
+        stopped = dataclasses.replace(stopped, started=self._starts(stopped.containers))
         decided = _insist("not started again yet", owner, lambda: self._decided(stopped))
         self._start_again(decided, lease.store)
 
@@ -104,8 +105,6 @@ class Stopper:
             log.error("engine does not answer, what it has not named goes on", extra=facts(owner))
         over.set()
         stopped = self._memory.save(lease, killed, earlier)
-        # Until it is forgotten none is started anew.
-        stopped = dataclasses.replace(stopped, started=self._starts(stopped.containers))
         self._forget(lease)
         return stopped
 
@@ -218,7 +217,7 @@ class Stopper:
             record = self._share_back(stopped, store)
             if record is None:
                 break
-            if record.taken_by:
+            if record.taken_by and not record.in_vain:
                 log.warning("not started again, the folder was taken", extra=facts(owner) | {"by": record.taken_by})
                 break
             remembered = self._memory.load(owner.volume)
@@ -263,15 +262,10 @@ class Stopper:
         return record
 
     def _record(self, owner: Owner, store: LockStore) -> Record | None:
-        """The hold's record, marked only if whoever took the folder has had it: its mount may have failed."""
-        place = self._chosen(owner.volume) or store
         try:
-            record = place.read(owner.key) or Record(owner)
-            if record.taken_by and not any(_had_since(record, other) for other in place.records(but={owner.key})):
-                record = dataclasses.replace(record, taken_by="")
+            return (self._chosen(owner.volume) or store).read(owner.key) or Record(owner)
         except PluginError:
             return None
-        return record
 
     def _started(self, container: str, owner: Owner) -> bool:
         started = self._engine.start(container)
@@ -292,21 +286,17 @@ class Stopper:
         if not found:
             return False
         if found["State"]["Pid"]:
-            if _started_at(found) != stopped.started.get(container):
+            held = self._held(stopped.owner.volume)
+            if _started_at(found) != stopped.started.get(container, "" if held else _started_at(found)):
                 return False
-            # It was killed, and goes on without a mount: an engine answers late or not at all.
-            self._engine.kill(container)
+            # It was killed, and goes on without a mount: an engine may answer late or not at all.
+            if not (held and stopped.owner.exclusive):
+                self._engine.kill(container)
             return None
         if _started_at(found) != stopped.started.get(container, _started_at(found)):
             # It ran since, and somebody stopped it.
             return False
         return stopped.restart or has_restart_policy(found)
-
-
-def _had_since(taken: Record, other: Record) -> bool:
-    """Whether another hold than the one that was `taken` has had the folder since, or has it."""
-    used = other.in_force or (other.owner.mounts > 0 and other.written > taken.written)
-    return used and conflict(taken.owner, other.owner)
 
 
 def _started_at(found: dict[str, Any]) -> str:

@@ -42,6 +42,9 @@ class Watcher:
         self._listening = threading.Event()
         # Set when the events of one connection have ended.
         self._ended = threading.Event()
+        # What the engine has said nothing of in this connection, and when it told of it; one thread asks for it.
+        self._late: dict[str, float] = {}
+        self._guard = threading.Lock()
         # How far the wall clock is ahead of the one that nobody sets.
         self._ahead = _ahead()
 
@@ -78,6 +81,8 @@ class Watcher:
         self._listening.set()
         log.info("engine connected")
         self._ended = threading.Event()
+        with self._guard:
+            self._late = {}
         self._ahead = _ahead()
         self._list()
 
@@ -95,14 +100,24 @@ class Watcher:
                 log.info("containers not listed, asked again", extra={"error": error})
                 ended.wait(_RETRY_SECONDS[-1])
                 continue
-            held = (c for c in listed if not restarting(c) and not volumes(c).isdisjoint(self._held()))
-            looked = [self._started(container["Id"], asked) for container in held]
+            for container in listed:
+                if not restarting(container) and not volumes(container).isdisjoint(self._held()):
+                    self._started(container["Id"], asked)
             for identifier in self._holders.unseen():
                 if self._engine.look(identifier) == {}:
                     self._holders.forget(identifier)
-            if all(looked):
-                return
-            ended.wait(_RETRY_SECONDS[-1])
+            return
+
+    def _ask_late(self, ended: threading.Event, late: dict[str, float]) -> None:
+        """Ask for what the engine has said nothing of yet, until it does."""
+        while not ended.wait(_RETRY_SECONDS[-1]):
+            for identifier, at in [*late.items()]:
+                if self._name(identifier, at):
+                    with self._guard:
+                        del late[identifier]
+            with self._guard:
+                if not late:
+                    return
 
     def _handle(self, event: dict[str, Any]) -> None:
         before, self._ahead = self._ahead, _ahead()
@@ -119,8 +134,8 @@ class Watcher:
             self._holders.rename(actor["ID"], actor["Attributes"]["name"].lstrip("/"))
         elif event["Action"] == "destroy":
             self._holders.forget(actor["ID"])
-        elif not self._started(actor["ID"], at):
-            self._list()
+        else:
+            self._started(actor["ID"], at)
 
     def _mounted(self, volume: str, identifier: str, at: float) -> None:
         """The container has its name but no process yet; it may wait for other mounts."""
@@ -132,7 +147,15 @@ class Watcher:
         for container in found:
             self._holders.identify(volume, _container(container), at)
 
-    def _started(self, identifier: str, at: float) -> bool:
+    def _started(self, identifier: str, at: float) -> None:
+        if not self._name(identifier, at):
+            with self._guard:
+                late, first = self._late, not self._late
+                late.setdefault(identifier, at)
+                if first:
+                    threading.Thread(target=self._ask_late, args=(self._ended, late), name="late", daemon=True).start()
+
+    def _name(self, identifier: str, at: float) -> bool:
         """Name what runs; False if the engine does not say yet, as of one that something else has its hands on."""
         held = self._held()
         if not held:

@@ -3,7 +3,6 @@
 import json
 import threading
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,7 +16,7 @@ from azurefile.stoppedmemory import Stopped, StoppedMemory
 from azurefile.stopper import Stopper
 from tests.plugin.fake_engine import FakeContainer, FakeEngine
 from tests.plugin.harness import eventually
-from tests.plugin.shared import Machine, MemoryFolder, World, volume
+from tests.plugin.shared import Machine, MemoryFolder, World
 
 
 class LostHold:
@@ -56,13 +55,10 @@ class LostHold:
         eventually(lambda: assert_forgotten(self))
         return thread
 
-    def taken_by_two(self, **left: Any) -> None:
-        """Another host has taken the folder and has it, unless its record says otherwise."""
-        mark = json.dumps({"lease": self.lease.owner.lease, "by": "two"}).encode()
+    def taken_by_two(self, **more: bool) -> None:
+        """Another host has taken the folder."""
+        mark = json.dumps({"lease": self.lease.owner.lease, "by": "two"} | more).encode()
         self.folder.files[f"{self.lease.owner.key}.taken"] = (mark, self.world.now)
-        two = Machine(self.world, self.folder, "two")
-        owner = two.leases.owner(volume("dbs"), two.store)
-        self.folder.files[f"{owner.key}.json"] = (json.dumps(owner.to_json() | left).encode(), self.world.now)
 
     def plugin(self) -> Stopper:
         """The stopper of one of the plugin's lives."""

@@ -186,12 +186,15 @@ def test_what_is_held_stays_on_its_account_whatever_the_volume_would_mean_by_now
 
 
 @pytest.mark.parametrize("fails", [True, False])
-def test_the_record_tells_whether_anybody_ever_had_the_folder_by_it(
-    driver: Driver, one: Machine, monkeypatch: pytest.MonkeyPatch, fails: bool
+def test_a_mark_tells_whether_anybody_has_had_the_folder_by_it(
+    driver: Driver, world: World, folder: MemoryFolder, monkeypatch: pytest.MonkeyPatch, fails: bool
 ) -> None:
     """A host that was cut off starts its database again, unless another has had the folder since."""
+    gone = Machine(world, folder, "gone", takeover=0.1)
+    lease = gone.claim(protocol="local")
+    world.now += TAKEOVER
     way = share(driver)
-    monkeypatch.setattr(way, "locks", lambda *_: one.store)
+    monkeypatch.setattr(way, "locks", lambda *_: Machine(world, folder, "here").store)
 
     def broken() -> None:
         raise OSError(errno.ENODEV, "No such device")
@@ -207,9 +210,10 @@ def test_the_record_tells_whether_anybody_ever_had_the_folder_by_it(
             await driver.unmount("dbs", "a")
 
     asyncio.run(calls())
-    (record,) = one.store.records()
-    assert record.owner.released is not None
-    assert (record.owner.mounts == 0) == fails
+    record = gone.store.read(lease.owner.key)
+    assert record is not None
+    assert record.taken_by
+    assert record.in_vain == fails
 
 
 def test_a_mount_reads_no_record_of_a_volume_with_another_folder_that_holds_nothing(

@@ -1,6 +1,7 @@
 """The fence between hosts: who gets a folder, and when."""
 
 import os
+from typing import Any
 
 import pytest
 
@@ -114,6 +115,57 @@ def test_a_holder_that_comes_back_while_its_folder_is_taken_keeps_it_or_stops(
     else:
         two.mount()
         assert len(ended) == 1
+
+
+def test_a_mark_in_vain_is_made_anew_by_who_gets_the_folder(
+    world: World, folder: MemoryFolder, one: Machine, two: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lease = one.claim()
+
+    def marked() -> tuple[str, bool]:
+        record = one.store.read(lease.owner.key)
+        assert record is not None
+        return record.taken_by, record.in_vain
+
+    def raced(*_: object) -> None:
+        raise ShareError("the share does not answer")
+
+    world.now += TAKEOVER
+    with monkeypatch.context() as patch:
+        patch.setattr(two.fence, "_withdraw_if_raced", raced)
+        with pytest.raises(ShareError):
+            two.mount()
+    assert marked() == ("two", True)
+    three = Machine(world, folder, "three")
+    three.mount()
+    assert marked() == ("three", False)
+    # what another has had since is not two's to call in vain
+    two.leases.take_back([lease.owner], two.store)
+    assert marked() == ("three", False)
+
+
+@pytest.mark.parametrize("change", ["lost", "ending", "gone"])
+def test_what_was_judged_dead_may_be_another_by_then(
+    one: Machine, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    """What else is in the way is judged first, which takes as long as the share does."""
+    lease = one.claim("a", folder="a")
+    monkeypatch.setattr(one.fence, "_alive", lambda *_, **__: False)
+    judge = one.fence._judge
+
+    def slowly(*given: Any) -> Any:
+        found = judge(*given)
+        if change == "gone":
+            one.leases.drop(lease)
+            one.leases.grant(one.volumes["a"], one.store)
+        else:
+            setattr(lease, change, "stopped" if change == "lost" else True)
+        return found
+
+    monkeypatch.setattr(one.fence, "_judge", slowly)
+    with pytest.raises(Held):
+        one.claim("all")
+    assert one.leases.of("a") is not None
 
 
 def test_a_mark_that_came_too_early_gives_the_folder_to_nobody(
