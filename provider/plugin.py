@@ -99,7 +99,8 @@ def _left(driver: str, volumes: list[Listed]) -> str:
     names = sorted(volume["Name"] for volume in volumes)
     return (
         f"plugin {driver} stays, since it has volumes that no stack made: when they may go, docker volume rm "
-        f"{' '.join(names)} && docker plugin rm -f {driver} (shares keep their data)"
+        f"{' '.join(names)} and, if no other stack has the plugin, docker plugin rm -f {driver} (shares keep what is "
+        "in them)"
     )
 
 

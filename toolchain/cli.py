@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -53,6 +55,9 @@ class Cli:
         return {k: v for k, v in self.env.items() if not k.startswith(OPTION)}
 
     def _run(self, args: Sequence[str], *, errors: int) -> str:
+        if not os.access(self.program, os.X_OK):
+            # not left to setpriv, which names no remedy
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self.program))
         done = subprocess.run(
             [*ENDS_WITH_US, self.program, *args, "--non-interactive"],
             env=self._own_env(),

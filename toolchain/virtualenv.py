@@ -43,11 +43,11 @@ def ensure(checkout: Path, requirements: str = "requirements.txt", name: str = "
     return venv
 
 
-def pip_environment(folder: Path) -> dict[str, str]:
-    """The environment in which pip installs where it is told to, and unpacks in `folder`: /tmp may be too small."""
+def pip_environment() -> dict[str, str]:
+    """The environment in which pip installs where it is told to."""
     env = {name: value for name, value in os.environ.items() if name not in INTERFERING}
     # its own file may say otherwise
-    return env | {"PIP_USER": "0", "TMPDIR": str(folder)}
+    return env | {"PIP_USER": "0"}
 
 
 def interpreter(system: Path = Path("/usr")) -> Path:
@@ -74,7 +74,7 @@ def _make(target: Path, python: Path, requirements: Path) -> None:
         # scripts in it carry its path, so it can't be renamed: the marker comes last instead
         made = target.with_name(f"{target.name}.d")
         shutil.rmtree(made, ignore_errors=True)
-        env = pip_environment(made) | {"PYTHONDONTWRITEBYTECODE": ""}
+        env = pip_environment() | {"PYTHONDONTWRITEBYTECODE": ""}
         run([python, "-m", "venv", made], "making a virtual environment", env)
         run(
             [
@@ -87,7 +87,8 @@ def _make(target: Path, python: Path, requirements: Path) -> None:
                 requirements,
             ],
             f"installing {requirements.name}",
-            env,
+            # /tmp may be too small for what it unpacks
+            {**env, "TMPDIR": str(made)},
         )
         run(
             [made / "bin/python", "-m", "compileall", "-q", "-j", "0", made / "lib"],

@@ -27,6 +27,14 @@ def test_what_the_wrapper_asks_of_the_cli_has_no_options_of_the_users(monkeypatc
     assert "PULUMI_OPTION_STACK" not in Cli(Path("pulumi"), env, wrapper.CHECKOUT)._own_env()
 
 
+def test_one_that_is_not_ours_to_run_is_no_failure_of_its_own(tmp_path: Path) -> None:
+    """The wrapper says whose it is, and what to do."""
+    (tmp_path / "pulumi").touch()
+    with pytest.raises(PermissionError) as caught:
+        Cli(tmp_path / "pulumi", {}, tmp_path).run("version")
+    assert caught.value.filename == str(tmp_path / "pulumi")
+
+
 def test_what_it_runs_ends_with_a_wrapper_that_is_killed(tmp_path: Path) -> None:
     """The next one would else find the stack locked by it."""
     os.mkfifo(tmp_path / "pid")
