@@ -20,6 +20,10 @@ LONG = TAKEOVER + 6
 START_SECONDS = 400
 
 
+# After a second, and after two more: an emulated machine's next worker may not serve yet at the first.
+PAUSES = 3.0
+
+
 @dataclass(frozen=True)
 class Fault:
     """One thing that happens, and is over when `strike` returns."""
@@ -29,6 +33,8 @@ class Fault:
     """What the plugin logs for it, in one line for each volume; nothing if it had nothing to do."""
     away: bool = False
     """Whether the plugin is away meanwhile, and with it its volumes."""
+    pauses: float = 0
+    """Seconds that the engine waits before it asks again what was under way."""
     own_kernel: bool = False
     """Whether it takes a kernel that ends with its machine: another keeps its boot id, and waits for lost servers."""
 
@@ -206,7 +212,7 @@ LOST = "lease lost, its containers are stopped"
 
 BOTH = {
     "the plugin is killed": Fault(kill_plugin, "lease resumed", away=True),
-    "the plugin's worker is killed": Fault(kill_worker, "lease resumed"),
+    "the plugin's worker is killed": Fault(kill_worker, "lease resumed", pauses=PAUSES),
     "the plugin is upgraded": Fault(upgrade_plugin, "msg=mounted", away=True),
     "the plugin is exchanged by hand": Fault(exchange_plugin, LOST, away=True),
     "the plugin is set anew": Fault(set_plugin, LOST, away=True),

@@ -97,7 +97,7 @@ def test_nothing_is_lost(stages: Stages, kind: str, name: str) -> None:
         log = stage.log(since)
         said = [line for line in log if (fault.says or LOST) in line]
         told = sorted(volume for line in said for volume in re.findall(r"volume=(\w+)", line))
-        lists.check(away=fault.away)
+        lists.check(away=fault.away, pauses=fault.pauses)
         # an outage of a minute ends nothing that excludes nobody
         nothing = not fault.says or (fault.says == LOST and not stage.alone)
         expected = [] if nothing else sorted(stage.holders)
