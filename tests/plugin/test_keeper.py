@@ -299,47 +299,6 @@ def test_a_hold_with_a_shorter_takeover_time_than_is_set_now_is_renewed_in_its_o
     eventually(renewed)
 
 
-def test_a_host_without_a_thread_for_a_share_gets_one_later(one: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    lease = one.claim()
-    keeper = Keeper(one.leases, 0.3 * RENEWALS, lambda _: None)
-
-    def full(*_: object) -> None:
-        raise RuntimeError("can't start new thread")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(threading.Thread, "start", full)
-        with pytest.raises(RuntimeError):
-            keeper.keep(one.store)
-    confirmed = lease.confirmed
-    one.world.now += 1
-    keeper.keep(one.store)
-
-    def renewed() -> None:
-        assert lease.confirmed > confirmed
-
-    try:
-        eventually(renewed)
-    finally:
-        keeper.drop(one.store)
-
-
-def test_a_host_without_a_thread_for_it_gives_a_lease_up_later(one: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    lease = one.claim()
-    lost: list[Lease] = []
-    keeper = Keeper(one.leases, TAKEOVER, lost.append)
-
-    def full(*_: object) -> None:
-        raise RuntimeError("can't start new thread")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(threading.Thread, "start", full)
-        with pytest.raises(RuntimeError):
-            keeper.give_up(lease, "no renewal for 30 s")
-    assert not lease.lost
-    keeper.give_up(lease, "no renewal for 30 s")
-    eventually(lambda: _assert_lost(lost, ["dbs"]))
-
-
 def test_a_hold_of_the_plugins_last_life_is_renewed_at_once_beside_others_of_its_share(
     one: Machine, keep: Keep
 ) -> None:
