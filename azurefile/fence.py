@@ -122,25 +122,17 @@ class Fence:
                 return True
             records = (r for r in store.records(but=self._harmless(volume, store)) if conflict(r.owner, options))
             # All are judged before one is voided: who is refused by a living holder has taken nothing from a dead one.
-            # What was voided in vain is voided anew, since this claim may come to something.
-            judged = (r for r in records if r.in_force or r.in_vain or _marked_too_early(r, store))
-            dead = [self._judge(volume, record, store) for record in judged]
-            took: list[Owner] = []
-            try:
-                for holder in dead:
-                    took += self._evict(volume, holder, store)
-                self._leases.release(volume.name)
-                lease = self._leases.grant(volume, store, engine)
-                if store.shared:
-                    try:
-                        self._withdraw_if_raced(volume, store, lease)
-                    except BaseException:
-                        self._leases.drop(lease)
-                        raise
-            except BaseException:
-                self._leases.take_back(took, store)
-                raise
-            lease.took = took
+            dead = [self._judge(volume, r, store) for r in records if r.in_force or _marked_too_early(r, store)]
+            for holder in dead:
+                self._evict(volume, holder, store)
+            self._leases.release(volume.name)
+            lease = self._leases.grant(volume, store, engine)
+            if store.shared:
+                try:
+                    self._withdraw_if_raced(volume, store, lease)
+                except BaseException:
+                    self._leases.drop(lease)
+                    raise
             return False
 
     def _refuse_from_memory(self, volume: Volume, store: LockStore, *, rejoin: bool) -> None:
@@ -190,14 +182,15 @@ class Fence:
             self._refuse_unless_silent(volume, owner, store, age, distant=distant)
         return _Dead(owner, own=own, distant=distant, age=age)
 
-    def _evict(self, volume: Volume, dead: "_Dead", store: LockStore) -> list[Owner]:
-        """Void a dead holder's hold; returns what another may miss. Raises `Held` if it turns out to be alive."""
+    def _evict(self, volume: Volume, dead: "_Dead", store: LockStore) -> None:
+        """Void a dead holder's hold. Raises `Held` if it turns out to be alive."""
         owner, own = dead.owner, dead.own
         if dead.copied:
             log.info("copied record is of another share", extra=facts(owner) | {"to": volume.name})
             store.take(owner, self._leases.host.name)
-            return []
-        if own is not None and (own.lost or own.ending or self._leases.own(owner) is not own):
+            return
+        ending = own is not None and own.ending and owner.volume != volume.name
+        if own is not None and (own.lost or ending or self._leases.own(owner) is not own):
             # What was judged before it may have taken a while.
             raise Held(volume, owner, wait=_ENDING_SECONDS)
         log.warning("dead holder's folder given", extra=facts(owner) | {"host": owner.host, "to": volume.name})
@@ -213,7 +206,6 @@ class Fence:
                 raise Held(volume, again.owner, silent=0)
         if own is None:
             store.end_session(owner, dead.age)
-        return [owner] if dead.distant else []
 
     def _refuse_unless_silent(
         self, volume: Volume, owner: Owner, store: LockStore, age: float, *, distant: bool

@@ -35,7 +35,7 @@ class Holders:
             before = next((c for c in owner.containers if c.id == container.id), None)
             if before is not None and container.pid is None:
                 container = dataclasses.replace(container, pid=before.pid, ticks=before.ticks)
-            if before == container or (owner.exclusive and _another_runs(owner, container)):
+            if before == container or (owner.exclusive and container.pid is None and _another_runs(owner, container)):
                 return
             known[container.id] = container
             owner.containers = list(known.values())
@@ -92,7 +92,7 @@ class Holders:
 
 
 def _another_runs(owner: Owner, container: Container) -> bool:
-    """Whether another container's process lives: the hold is its, whatever else goes on although it was killed."""
+    """Whether another container's process lives, which one without a process must not hide."""
     return any(c.pid is not None and c.id != container.id and not c.dead() for c in owner.containers)
 
 

@@ -58,8 +58,6 @@ class Lease:
     deleted: bool = False
     # The record in memory is newer than the one on the share; `changes` wakes who writes it.
     changed: bool = False
-    # The holds that were voided for this one.
-    took: list[Owner] = field(default_factory=list)
     changes: threading.Condition = field(default_factory=threading.Condition)
     guard: threading.Lock = field(default_factory=threading.Lock)
 

@@ -1,12 +1,11 @@
 """The leases of this plugin process."""
 
-import contextlib
 import logging
 import os
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from azurefile import liveness
 from azurefile.errors import PluginError, ShareError
@@ -111,19 +110,6 @@ class Leases:
         lease = self._leases.get(volume)
         if lease is not None:
             self.drop(lease)
-
-    def withdraw(self, lease: Lease) -> None:
-        """Give back a hold under which nothing was ever mounted: who it was taken from is not kept down by that."""
-        self.drop(lease)
-        self.take_back(lease.took, lease.store)
-        lease.took = []
-
-    def take_back(self, taken: Iterable[Owner], store: LockStore) -> None:
-        """Say of holds that were `taken` that nobody has had the folder by that."""
-        for owner in taken:
-            # Else who had it stays down, as if it was had.
-            with contextlib.suppress(PluginError, OSError):
-                store.take(owner, self.host.name, in_vain=True)
 
     def forget(self, volume: Volume, store: LockStore) -> None:
         """Remove the record of a volume that no longer exists. Raises ShareError if the share can't be asked."""

@@ -152,10 +152,7 @@ class Mounter:
                 try:
                     mounts.detach(attachment.target)
                 finally:
-                    if lease is not None and not kept:
-                        self._leases.withdraw(lease)
-                    else:
-                        self._leases.release(volume.name)
+                    self._leases.release(volume.name)
             raise
 
     def unmount(self, volume: Volume, mount_id: str) -> bool:

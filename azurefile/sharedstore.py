@@ -130,16 +130,14 @@ class SharedStore:
         """Replace one record."""
         self._folder.write(f"{_name(owner.key)}.json", _encode(owner.to_json()))
 
-    def take(self, owner: Owner, by: str, *, in_vain: bool = False) -> None:
+    def take(self, owner: Owner, by: str) -> None:
         """Mark a hold as void, unless it is already: who made that mark may rely on it."""
-        marked, vain = self._mark(_name(owner.key), owner.lease)
-        if (marked == by) if in_vain else (vain or not marked):
-            mark = {"lease": owner.lease, "by": by, "in_vain": in_vain}
-            self._folder.write(f"{_name(owner.key)}.taken", _encode(mark))
+        if not self._taken(_name(owner.key), owner.lease):
+            self._folder.write(f"{_name(owner.key)}.taken", _encode({"lease": owner.lease, "by": by}))
 
     def spare(self, owner: Owner, by: str) -> None:
         """Remove the mark, if it is one `by` this host."""
-        if self._mark(_name(owner.key), owner.lease)[0] == by:
+        if self._taken(_name(owner.key), owner.lease) == by:
             self._folder.remove(f"{_name(owner.key)}.taken")
 
     def end_session(self, owner: Owner, age: float) -> None:
@@ -212,7 +210,7 @@ class SharedStore:
         self._warned.discard(f"{name}.json")
         # What was given back needs no mark.
         marked = marked and owner.released is None
-        return Record(owner, written, *(self._mark(name, owner.lease) if marked else ()))
+        return Record(owner, written, self._taken(name, owner.lease) if marked else "")
 
     def _note_answer(self) -> None:
         now = self._clock()
@@ -220,18 +218,16 @@ class SharedStore:
             self.answering_since = now
         self._answered = now
 
-    def _mark(self, name: str, lease: str) -> tuple[str, bool]:
-        """By whom a hold was voided, if it was, and whether that came to nothing."""
+    def _taken(self, name: str, lease: str) -> str:
         mark = self._folder.read(f"{name}.taken")
         if mark is None:
-            return "", False
+            return ""
         try:
             data = json.loads(mark[0])
-            # A version before says nothing of the last.
-            return (str(data["by"]), bool(data.get("in_vain"))) if data["lease"] == lease else ("", False)
-        except (*_UNREADABLE, AttributeError) as error:
+            return str(data["by"]) if data["lease"] == lease else ""
+        except _UNREADABLE as error:
             self._warn_once("mark not readable", f"{name}.taken", error)
-            return "", False
+            return ""
 
     def _warn_once(self, message: str, file: str, error: Exception) -> None:
         """Such a file may be there for years, and is looked at with each claim."""

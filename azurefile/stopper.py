@@ -78,7 +78,6 @@ class Stopper:
         if lease.taken:
             self._memory.forget(owner.volume)
             return
-        stopped = dataclasses.replace(stopped, started=self._starts(stopped.containers))
         decided = _insist("not started again yet", owner, lambda: self._decided(stopped))
         self._start_again(decided, lease.store)
 
@@ -105,6 +104,8 @@ class Stopper:
             log.error("engine does not answer, what it has not named goes on", extra=facts(owner))
         over.set()
         stopped = self._memory.save(lease, killed, earlier)
+        # Until it is forgotten no other Mount of it is granted.
+        stopped = dataclasses.replace(stopped, started=self._starts(stopped.containers))
         self._forget(lease)
         return stopped
 
@@ -144,9 +145,15 @@ class Stopper:
         threading.Thread(target=start, name="start", daemon=True).start()
 
     def _starts(self, containers: Iterable[str]) -> dict[str, str]:
-        """When each was started, as far as the engine says."""
-        looked = ((container, self._engine.look(container)) for container in containers)
-        return {container: _started_at(found) for container, found in looked if found}
+        """When each was started, as far as the engine says: one that is silent is not waited for again."""
+        started = {}
+        for container in containers:
+            found = self._engine.look(container)
+            if found is None:
+                break
+            if found:
+                started[container] = _started_at(found)
+        return started
 
     def _kill(self, containers: Iterable[str]) -> list[threading.Thread]:
         kills = [threading.Thread(target=self._engine.kill, args=(container,), daemon=True) for container in containers]
@@ -217,7 +224,7 @@ class Stopper:
             record = self._share_back(stopped, store)
             if record is None:
                 break
-            if record.taken_by and not record.in_vain:
+            if record.taken_by:
                 log.warning("not started again, the folder was taken", extra=facts(owner) | {"by": record.taken_by})
                 break
             remembered = self._memory.load(owner.volume)
@@ -286,12 +293,11 @@ class Stopper:
         if not found:
             return False
         if found["State"]["Pid"]:
-            held = self._held(stopped.owner.volume)
-            if _started_at(found) != stopped.started.get(container, "" if held else _started_at(found)):
+            known = stopped.started.get(container)
+            if _started_at(found) != known and (known or self._held(stopped.owner.volume)):
                 return False
             # It was killed, and goes on without a mount: an engine may answer late or not at all.
-            if not (held and stopped.owner.exclusive):
-                self._engine.kill(container)
+            self._engine.kill(container)
             return None
         if _started_at(found) != stopped.started.get(container, _started_at(found)):
             # It ran since, and somebody stopped it.

@@ -18,8 +18,6 @@ class Record:
     written: float = 0.0
     # Who took the folder over from this very hold, if somebody did.
     taken_by: str = ""
-    # Whether it came to nothing: nobody has had the folder by that.
-    in_vain: bool = False
 
     @property
     def in_force(self) -> bool:
@@ -65,11 +63,8 @@ class LockStore(Protocol):
     def write(self, owner: Owner) -> None:
         """Write or replace one record."""
 
-    def take(self, owner: Owner, by: str, *, in_vain: bool = False) -> None:
-        """Void another's hold, so that it finds out when it comes back; `by` is this host.
-
-        `in_vain`: say of what `by` has voided that it came to nothing. It stays void: others may have relied on it.
-        """
+    def take(self, owner: Owner, by: str) -> None:
+        """Void another's hold, so that it finds out when it comes back; `by` is this host."""
 
     def spare(self, owner: Owner, by: str) -> None:
         """Take back what `take` did, if it was the same, for a holder that turned out to be alive."""

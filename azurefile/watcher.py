@@ -110,14 +110,21 @@ class Watcher:
 
     def _ask_late(self, ended: threading.Event, late: dict[str, float]) -> None:
         """Ask for what the engine has said nothing of yet, until it does."""
-        while not ended.wait(_RETRY_SECONDS[-1]):
-            for identifier, at in [*late.items()]:
-                if self._name(identifier, at):
+        try:
+            while not ended.wait(_RETRY_SECONDS[-1]):
+                for identifier, at in [*late.items()]:
+                    named = self._name(identifier, at)
                     with self._guard:
-                        del late[identifier]
+                        # Its next start may have been told of meanwhile.
+                        if named and late[identifier] == at:
+                            del late[identifier]
+                with self._guard:
+                    if not late:
+                        return
+        except Exception:
+            log.exception("container not understood")
             with self._guard:
-                if not late:
-                    return
+                late.clear()
 
     def _handle(self, event: dict[str, Any]) -> None:
         before, self._ahead = self._ahead, _ahead()
@@ -150,10 +157,10 @@ class Watcher:
     def _started(self, identifier: str, at: float) -> None:
         if not self._name(identifier, at):
             with self._guard:
-                late, first = self._late, not self._late
-                late.setdefault(identifier, at)
-                if first:
+                late = self._late
+                if not late:
                     threading.Thread(target=self._ask_late, args=(self._ended, late), name="late", daemon=True).start()
+                late[identifier] = max(at, late.get(identifier, at))
 
     def _name(self, identifier: str, at: float) -> bool:
         """Name what runs; False if the engine does not say yet, as of one that something else has its hands on."""

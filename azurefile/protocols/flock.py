@@ -87,8 +87,8 @@ class FlockStore:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         files.write_json(self._folder / f"{owner.key}.json", owner.to_json(), durable=False)
 
-    def take(self, owner: Owner, by: str, *, in_vain: bool = False) -> None:
-        """Note that a dead holder's folder was given; `by` is on this host too, and knows of itself what is in vain."""
+    def take(self, owner: Owner, by: str) -> None:
+        """Note that a dead holder's folder was given; `by` is on this host too."""
         owner.released = time.time()
         self.write(owner)
 

@@ -55,9 +55,9 @@ class LostHold:
         eventually(lambda: assert_forgotten(self))
         return thread
 
-    def taken_by_two(self, **more: bool) -> None:
+    def taken_by_two(self) -> None:
         """Another host has taken the folder."""
-        mark = json.dumps({"lease": self.lease.owner.lease, "by": "two"} | more).encode()
+        mark = json.dumps({"lease": self.lease.owner.lease, "by": "two"}).encode()
         self.folder.files[f"{self.lease.owner.key}.taken"] = (mark, self.world.now)
 
     def plugin(self) -> Stopper:

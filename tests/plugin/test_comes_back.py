@@ -7,6 +7,7 @@ import time
 import pytest
 
 from azurefile import stopper
+from azurefile.engine import Engine
 from azurefile.errors import ShareError
 from azurefile.lease import Lease
 from azurefile.sharedstore import SharedStore
@@ -14,7 +15,7 @@ from azurefile.unusable import UnusableFolder
 from tests.plugin.fake_engine import FakeContainer
 from tests.plugin.harness import eventually
 from tests.plugin.lost_hold import LostHold, assert_forgotten, assert_settled, assert_tried
-from tests.plugin.shared import TAKEOVER, Machine
+from tests.plugin.shared import Machine
 
 pytestmark = pytest.mark.root
 
@@ -171,26 +172,13 @@ def test_nobody_waits_for_a_share_whose_containers_were_removed(hold: LostHold) 
     assert not thread.is_alive()
 
 
-@pytest.mark.parametrize(
-    ("left", "started"),
-    [
-        ({}, []),
-        ({"in_vain": False}, []),
-        ({"in_vain": True}, ["mydb"]),
-    ],
-    ids=["by a version before", "who had it", "whose mount failed"],
-)
-def test_it_stays_down_if_another_host_has_had_the_folder_since(
-    hold: LostHold, left: dict[str, bool], started: list[str]
-) -> None:
+def test_it_stays_down_if_another_host_took_the_folder(hold: LostHold) -> None:
     hold.run("mydb")
     thread = hold.lose_with_the_share()
-    hold.world.now += TAKEOVER
-    hold.taken_by_two(**left)
+    hold.taken_by_two()
     hold.world.share_down = False
     thread.join(60)
-    assert hold.engine.started == started
-    assert_settled(hold)
+    assert hold.engine.started == []
 
 
 def test_it_comes_back_if_who_took_the_folder_gave_way_to_it(hold: LostHold) -> None:
@@ -247,6 +235,18 @@ def test_one_that_no_process_is_known_of_and_that_ends_late_is_started(hold: Los
     hold.lose().join(60)
     assert hold.engine.started == ["mydb"]
     assert_settled(hold)
+
+
+def test_one_that_the_engine_said_nothing_of_when_it_was_stopped_is_started_once_it_ends(
+    hold: LostHold, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hold.run("mydb").deaf = 2
+    with monkeypatch.context() as patch:
+        patch.setattr(Engine, "look", lambda *_: None)
+        thread = hold.lose()
+        eventually(lambda: assert_forgotten(hold))
+    thread.join(60)
+    assert hold.engine.started == ["mydb"]
 
 
 def test_one_that_runs_again_already_is_left_alone(hold: LostHold) -> None:

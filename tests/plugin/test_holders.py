@@ -330,12 +330,3 @@ def test_a_container_without_a_process_replaces_no_living_holder(one: Machine, e
     one.holders.identify("dbs", Container("a", "mydb", pid=os.getpid(), ticks=ticks), liveness.clock())
     one.holders.identify("dbs", Container("b", "other"), liveness.clock())
     assert [c.name for c in lease.owner.containers if c.pid] == ["mydb"]
-
-
-def test_what_goes_on_although_it_was_killed_is_not_who_has_the_exclusive_folder_since(one: Machine) -> None:
-    """The engine lists it still, with the process that it had."""
-    lease = one.claim()
-    for name, pid in (("mydb", os.getpid()), ("before", os.getppid())):
-        container = Container(name, name, pid=pid, ticks=liveness.start_ticks(pid))
-        one.holders.identify("dbs", container, liveness.clock())
-    assert [container.name for container in lease.owner.containers] == ["mydb"]

@@ -19,7 +19,7 @@ from azurefile.held import Held
 from azurefile.protocols.nfs import Nfs
 from azurefile.protocols.smb import Smb
 from azurefile.sharedstore import SharedStore
-from tests.plugin.prompted import make, prompted, share
+from tests.plugin.prompted import make, prompted
 from tests.plugin.shared import TAKEOVER, Machine, MemoryFolder, OnShare, World, volume
 
 pytestmark = pytest.mark.root
@@ -183,37 +183,6 @@ def test_what_is_held_stays_on_its_account_whatever_the_volume_would_mean_by_now
         await driver.unmount("dbs", "b")
 
     asyncio.run(calls())
-
-
-@pytest.mark.parametrize("fails", [True, False])
-def test_a_mark_tells_whether_anybody_has_had_the_folder_by_it(
-    driver: Driver, world: World, folder: MemoryFolder, monkeypatch: pytest.MonkeyPatch, fails: bool
-) -> None:
-    """A host that was cut off starts its database again, unless another has had the folder since."""
-    gone = Machine(world, folder, "gone", takeover=0.1)
-    lease = gone.claim(protocol="local")
-    world.now += TAKEOVER
-    way = share(driver)
-    monkeypatch.setattr(way, "locks", lambda *_: Machine(world, folder, "here").store)
-
-    def broken() -> None:
-        raise OSError(errno.ENODEV, "No such device")
-
-    async def calls() -> None:
-        await make(driver, "dbs")
-        if fails:
-            way.then = broken
-            with pytest.raises(ShareError):
-                await driver.mount("dbs", "a")
-        else:
-            await driver.mount("dbs", "a")
-            await driver.unmount("dbs", "a")
-
-    asyncio.run(calls())
-    record = gone.store.read(lease.owner.key)
-    assert record is not None
-    assert record.taken_by
-    assert record.in_vain == fails
 
 
 def test_a_mount_reads_no_record_of_a_volume_with_another_folder_that_holds_nothing(

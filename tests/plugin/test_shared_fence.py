@@ -117,33 +117,6 @@ def test_a_holder_that_comes_back_while_its_folder_is_taken_keeps_it_or_stops(
         assert len(ended) == 1
 
 
-def test_a_mark_in_vain_is_made_anew_by_who_gets_the_folder(
-    world: World, folder: MemoryFolder, one: Machine, two: Machine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    lease = one.claim()
-
-    def marked() -> tuple[str, bool]:
-        record = one.store.read(lease.owner.key)
-        assert record is not None
-        return record.taken_by, record.in_vain
-
-    def raced(*_: object) -> None:
-        raise ShareError("the share does not answer")
-
-    world.now += TAKEOVER
-    with monkeypatch.context() as patch:
-        patch.setattr(two.fence, "_withdraw_if_raced", raced)
-        with pytest.raises(ShareError):
-            two.mount()
-    assert marked() == ("two", True)
-    three = Machine(world, folder, "three")
-    three.mount()
-    assert marked() == ("three", False)
-    # what another has had since is not two's to call in vain
-    two.leases.take_back([lease.owner], two.store)
-    assert marked() == ("three", False)
-
-
 @pytest.mark.parametrize("change", ["lost", "ending", "gone"])
 def test_what_was_judged_dead_may_be_another_by_then(
     one: Machine, monkeypatch: pytest.MonkeyPatch, change: str
