@@ -23,7 +23,7 @@ def questions(project: Project) -> Iterator[Guide]:
 
     def rename(text: str) -> str:
         text = re.sub(r"\b662\d\b", lambda port: str(ports.setdefault(port[0], free_port())), text)
-        return re.sub(r"(core|customer\d|\$customer)(?= mysql| sh )", rf"{project.prefix}\1", text)
+        return re.sub(r"(core|customer\d|\$customer)(?= mysql| sh |\)\")", rf"{project.prefix}\1", text)
 
     listing = re.search(r"^```yaml\n(.*?)^```$", (CHECKOUT / PAGE).read_text(), re.MULTILINE | re.DOTALL)
     assert listing is not None
