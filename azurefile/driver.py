@@ -129,7 +129,8 @@ class Driver:
         while True:
             try:
                 work = partial(self._mount, name, mount_id, caller)
-                await self._lanes.bounded(name, deadline, caller.gone, work, partial(self._unmount, name, mount_id))
+                undo, late = partial(self._unmount, name, mount_id), partial(self._hanging, name)
+                await self._lanes.bounded(name, deadline, caller.gone, work, undo, late)
                 break
             except Held as held:
                 waited = time.monotonic() - tried
@@ -261,6 +262,17 @@ class Driver:
     def _unmount(self, name: str, mount_id: str) -> None:
         self._mounter.unmount(self._volume(name), mount_id)
         log.warning("a mount that came too late was undone", extra={"volume": name, "id": mount_id[:12]})
+
+    def _hanging(self, name: str) -> ShareSilent:
+        """What to say of work that has no end in sight; the share, or the name server before it, was to be asked."""
+        given = self._volume(name).options
+        share = f'share "{given.share}"'
+        if given.protocol == options.LOCAL:
+            return ShareSilent(f"{share}: the host's disk does not answer; check the one that the plugin's root is on")
+        where = f'option "server" is "{given.server}"' if given.server else f'option "account" is "{given.account}"'
+        if not given.server and not given.account:
+            where = f'option "protocol" is "{given.protocol}"'
+        return ShareSilent(f"{share}: {where}: the server does not answer; check it, and the network between")
 
     def _failed(self, name: str, started: float, error: ShareError) -> ShareError:
         log.warning("mount failed", extra=_facts(self._volume(name), started) | {"error": error})

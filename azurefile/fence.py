@@ -22,6 +22,7 @@ A plugin that dies loses its lock but not its record, so its containers stay pro
 """
 
 import logging
+import math
 import os
 import random
 import time
@@ -145,12 +146,16 @@ class Fence:
                 raise self._held(volume, owner, restored=lease.restored)
 
     def _held(self, volume: Volume, owner: Owner, *, restored: bool, passing: bool = False) -> Held:
-        """The refusal of a holder on this host; `wait` is how long one without a known process still counts."""
+        """The refusal of a holder on this host, for as long as one without a known process still counts."""
         age = time.time() - owner.since
         # A grant of the future is one of before the clock was set back, which is not waited for.
         left = _STARTING_SECONDS - age if age >= 0 else 0
         known = any(container.pid is not None and not container.dead() for container in owner.containers)
-        return Held(volume, owner, passing=passing, wait=left if restored and not known and left > 0 else 0)
+        wait = left if restored and not known and left > 0 else 0
+        if restored and not known and not wait and self._running(owner.volume) is None:
+            # One that starts answers once its containers' mounts have been: it is not waited for, nor what it said.
+            wait = math.inf
+        return Held(volume, owner, passing=passing, wait=wait)
 
     def _judge(self, volume: Volume, record: Record, store: LockStore) -> "_Dead":
         """Refuse what a holder stands against that may still write; what is returned is to be evicted."""

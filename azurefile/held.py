@@ -18,7 +18,7 @@ class Held(PluginError):
         `passing`: the holder has no name yet and may be a mount that ends by itself. `silent`: the
         holder is beyond this host's sight, and renewed its record that many seconds ago. `wait`:
         it stopped renewing, and the folder is free in that many seconds unless it comes back; or it is a claim
-        that may withdraw.
+        that may withdraw. Infinite: nobody knows, and whoever asks is not to wait.
         """
         self.owner = owner
         self.passing = passing
@@ -40,7 +40,9 @@ def _refusal(volume: Volume, owner: Owner, silent: float | None, wait: float) ->
     if silent is not None:
         stop += f" on {owner.host}"
     gone = ""
-    if wait and silent is None:
+    if wait == math.inf:
+        gone = f"; the engine does not say whether it still runs; once it is gone, {COMES_BACK}"
+    elif wait and silent is None:
         gone = f"; it may be free in {math.ceil(wait)} s; once it is, {COMES_BACK}"
     elif wait:
         gone = f"; if that host is gone, the folder is free in {wait:.0f} s; once it is, {COMES_BACK}"

@@ -16,6 +16,11 @@ _NO_NFS = _VERS + "the server does not speak NFS 4.1; an account must be premium
 _CLOSED = "{server} closed the connection; check that it allows this host"
 _NO_ROUTE = "{server} can't be reached: no route leads there; check the network"
 _SILENCE = "{server} does not answer on port {port}; check server and port, and the network between"
+# The kernel says the same of both.
+_NO_ENCRYPTION = (
+    'options "vers" and "seal" are "{vers}" and "{seal}": the server does not speak this dialect, or does not encrypt; '
+    "use another dialect, or seal=false where the network is trusted"
+)
 # Filled in by `share_error`.
 _SMB = {
     errno.EACCES: _ACCOUNT + f"the server refuses it with this key, or refuses this host; {_KEY}",
@@ -85,7 +90,7 @@ def share_error(volume: Volume, fstype: str, error: KernelError, told: Told) -> 
         )
     if error.errno == errno.EPERM and error.step.startswith("file system"):
         return ShareError(f"{where}: the plugin has no right to mount; it needs CAP_SYS_ADMIN")
-    known = _BOTH | (_NFS if fstype == "nfs4" else _SMB)
+    known = _BOTH | (_NFS if fstype == "nfs4" else _SMB) | ({errno.EOPNOTSUPP: _NO_ENCRYPTION} if options.seal else {})
     said = f" (the kernel says: {error.words})" if error.words else ""
     if error.errno in known:
         kind = ShareSilent if error.errno in _SILENT else ShareError

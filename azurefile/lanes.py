@@ -8,8 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
-from azurefile.errors import ShareSilent
-
 T = TypeVar("T")
 
 # One thread for each volume that waits for its share; idle threads are reused.
@@ -38,9 +36,15 @@ class Lanes:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)
 
     async def bounded(
-        self, name: str, deadline: float, gone: asyncio.Event, work: Callable[[], T], undo: Callable[[], object]
+        self,
+        name: str,
+        deadline: float,
+        gone: asyncio.Event,
+        work: Callable[[], T],
+        undo: Callable[[], object],
+        late: Callable[[], Exception],
     ) -> T:
-        """Do a volume's work under its lock; what hangs keeps the lock, but not the caller. Raises ShareSilent.
+        """Do a volume's work under its lock; what hangs keeps the lock, but not the caller, who gets `late`'s error.
 
         Work that succeeds after `deadline`, or after the caller has `gone`, is undone before anybody else has the lock.
         """
@@ -60,5 +64,5 @@ class Lanes:
         if not task.done():
             given_up = True
             task.add_done_callback(lambda late: late.cancelled() or late.exception())
-            raise ShareSilent("the share does not answer; see the plugin's log, and try again")
+            raise late()
         return task.result()

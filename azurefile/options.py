@@ -24,10 +24,11 @@ _MAY_BE_EMPTY = {"share", "filemode", "dirmode", "uid", "gid", "remotepath"}
 
 # People try such names first. They get an answer, and the value is not repeated anywhere.
 _SECRET = re.compile(r"key|pass|secret|sas|token|cred|^pwd?$")
-# What a storage account's key has, as base64, and no account, nor an option's name.
-_KEY = re.compile(r"[+/=]|.{65}", re.DOTALL)
+# What a storage account's key has, as base64, or a password beside a user's name (user%password, user:password@server),
+# and no account, nor an option's name.
+_KEY = re.compile(r"[+/=%@]|.{65}", re.DOTALL)
 # The same of a text that people write with slashes.
-_KEY_BESIDE_SLASHES = re.compile(r"[+=]|.{65}", re.DOTALL)
+_KEY_BESIDE_SLASHES = re.compile(r"[+=%@]|.{65}", re.DOTALL)
 _WITH_SLASHES = {"folder", "remotepath", "server", "share"}
 # What mount.cifs and others call them.
 _MEANT = {"user": "account", "username": "account"}

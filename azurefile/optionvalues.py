@@ -25,7 +25,7 @@ _NUMERIC = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
 # What people write beside a server's name, and in which words it is refused.
 _NOT_OF_SERVER = (
     (re.compile(r".*[/\\].*"), " without a scheme, a path or a share's name"),
-    (re.compile(r".*:.*%.*"), " that means the same on every host: without %eth0 and the like"),
+    (re.compile(r".*:.*%.*", re.DOTALL), " that means the same on every host: without %eth0 and the like"),
     (re.compile(r"0\.0\.0\.0|::"), " of one server"),
     (re.compile(r"([^:]*|\[.*\]):[0-9]+"), " without a port, which is option port"),
     (re.compile(r"\[.*\]"), " without brackets"),
@@ -94,7 +94,8 @@ def server(text: str) -> str:
 
 def _is_address(text: str) -> bool:
     try:
-        return not ipaddress.ip_address(text).is_unspecified
+        # A zone, behind a percent sign, may be anything to the library.
+        return "%" not in text and not ipaddress.ip_address(text).is_unspecified
     except ValueError:
         return False
 

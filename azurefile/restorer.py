@@ -80,7 +80,10 @@ class Restorer:
             self._stopper.resume(stopped, store)
 
     def _stop_unfenced(self, volume: Volume) -> None:
-        """Stop what uses a volume of a shared store that could not be restored: nobody would renew its lease."""
+        """Stop what uses a volume of a shared store that could not be restored: nobody would renew its lease.
+
+        What was stopped before is started again nevertheless: the share may be well.
+        """
         if self._leases.of(volume.name) is None:
             store = SharedStore(_unusable(volume.name), volume.options.share)
             try:
@@ -89,6 +92,8 @@ class Restorer:
                 self._resume_unread(volume, store)
             if (lease := self._leases.of(volume.name)) is not None:
                 self._keeper.give_up(lease, "it could not be restored after a restart of the plugin")
+            elif (stopped := self._stopper.interrupted(volume.name)) is not None:
+                self._stopper.resume(stopped, store)
 
     def _stop_forgotten(self, name: str) -> None:
         """Stop what uses a volume that is not known any more, as when its file is of a newer version."""

@@ -76,7 +76,8 @@ class Stopper:
             extra=facts(owner) | {"reason": lease.lost, "ms": round((time.monotonic() - started) * 1000)},
         )
         if lease.taken:
-            self._memory.forget(owner.volume)
+            _insist("not seen to its end yet", owner, lambda: self._see_out(stopped))
+            self._settled(owner)
             return
         decided = _insist("not started again yet", owner, lambda: self._decided(stopped))
         self._start_again(decided, lease.store)
@@ -108,6 +109,11 @@ class Stopper:
         stopped = dataclasses.replace(stopped, started=self._starts(stopped.containers))
         self._forget(lease)
         return stopped
+
+    def _see_out(self, stopped: Stopped) -> None:
+        """Wait until all that was killed has ended: what another host has now is written by nobody here."""
+        while any(self._ended(container, stopped) is None for container in stopped.containers):
+            time.sleep(_RETRY_SECONDS)
 
     def _decided(self, stopped: Stopped) -> Stopped:
         """What is to be started again; what only helped for a moment takes no database's place."""
@@ -224,6 +230,10 @@ class Stopper:
             record = self._share_back(stopped, store)
             if record is None:
                 break
+            wishes = {container: self._wants_to_run(container, stopped) for container in waiting}
+            if record.taken_by and None in wishes.values():
+                time.sleep(_RETRY_SECONDS)
+                continue
             if record.taken_by:
                 log.warning("not started again, the folder was taken", extra=facts(owner) | {"by": record.taken_by})
                 break
@@ -235,7 +245,6 @@ class Stopper:
                 break
             # Perhaps for a moment, as a copy out of the container has it.
             passed_on = owner.exclusive and (undecided or self._held(owner.volume))
-            wishes = {container: self._wants_to_run(container, stopped) for container in waiting}
             answered = time.monotonic()
             failed = [c for c in waiting if wishes[c] and (passed_on or not self._started(c, owner))]
             waiting = [c for c in waiting if wishes[c] is None or c in failed]
@@ -262,7 +271,9 @@ class Stopper:
     def _share_back(self, stopped: Stopped, store: LockStore) -> Record | None:
         """What the share says of the hold once it answers; None if the containers were removed meanwhile."""
         while (record := self._record(stopped.owner, store)) is None:
-            if all(self._engine.look(container) == {} for container in stopped.containers):
+            # What outlived its kill must not write again as soon as the share is back.
+            ended = [self._ended(container, stopped) for container in stopped.containers]
+            if all(found == {} for found in ended):
                 # As with a share that is gone for good.
                 return None
             time.sleep(_RETRY_SECONDS)
@@ -283,26 +294,34 @@ class Stopper:
         return started
 
     def _wants_to_run(self, container: str, stopped: Stopped) -> bool | None:
-        """Whether a killed container is to be started again; None until it has ended.
-
-        Its process ends only when the kernel has given the server up, and until then a start does nothing.
-        """
-        found = self._engine.look(container)
-        if found is None or (found and _dying(found, container, stopped.owner)):
+        """Whether a killed container is to be started again; None until it has ended."""
+        found = self._ended(container, stopped)
+        if found is None:
             return None
-        if not found:
+        if not found or found["State"]["Pid"]:
             return False
-        if found["State"]["Pid"]:
-            known = stopped.started.get(container)
-            if _started_at(found) != known and (known or self._held(stopped.owner.volume)):
-                return False
-            # It was killed, and goes on without a mount: an engine may answer late or not at all.
-            self._engine.kill(container)
-            return None
         if _started_at(found) != stopped.started.get(container, _started_at(found)):
             # It ran since, and somebody stopped it.
             return False
         return stopped.restart or has_restart_policy(found)
+
+    def _ended(self, container: str, stopped: Stopped) -> dict[str, Any] | None:
+        """What the engine says of a killed container that has ended, and may run anew; None until it has.
+
+        Its process ends only when the kernel has given the server up, and until then a start does nothing.
+        """
+        found = self._engine.look(container)
+        if not found:
+            return found
+        if _dying(found, container, stopped.owner):
+            return None
+        known = stopped.started.get(container)
+        anew = _started_at(found) != known and (known or self._held(stopped.owner.volume))
+        if found["State"]["Pid"] and not anew:
+            # It was killed, and goes on without a mount: an engine may answer late or not at all.
+            self._engine.kill(container)
+            return None
+        return found
 
 
 def _started_at(found: dict[str, Any]) -> str:

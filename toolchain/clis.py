@@ -171,7 +171,4 @@ def _get_go(folder: Path, venv: Path) -> None:
         virtualenv.pip_environment() | {"TMPDIR": str(folder)},
     )
     if not (folder / GO).exists():
-        raise ToolchainError(
-            f"pip has put Go elsewhere than into {folder}: take target, prefix and root out of its settings "
-            "(pip config list shows them), then run this again"
-        )
+        raise virtualenv.put_elsewhere("Go", folder)

@@ -50,6 +50,14 @@ def pip_environment() -> dict[str, str]:
     return env | {"PIP_USER": "0"}
 
 
+def put_elsewhere(what: str, folder: Path) -> ToolchainError:
+    """What to say when pip had settings that the environment does not undo."""
+    return ToolchainError(
+        f"pip has put {what} elsewhere than into {folder}: take target, prefix and root out of its settings "
+        "(pip config list shows them), then run this again"
+    )
+
+
 def interpreter(system: Path = Path("/usr")) -> Path:
     """Returns Debian's own Python if it has the version of this one and can make environments, else this one.
 
@@ -99,9 +107,6 @@ def _make(target: Path, python: Path, requirements: Path) -> None:
         if subprocess.run(
             [made / "bin/python", "-I", "-c", LOOK, *pinned], capture_output=True, check=False
         ).returncode:
-            raise ToolchainError(
-                f"pip has put packages elsewhere than into {made}: take target, prefix and root out of its settings "
-                "(pip config list shows them), then run this again"
-            )
+            raise put_elsewhere("packages", made)
         cache.sync(made)
         cache.link(target, made)

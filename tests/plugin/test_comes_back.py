@@ -181,6 +181,28 @@ def test_it_stays_down_if_another_host_took_the_folder(hold: LostHold) -> None:
     assert hold.engine.started == []
 
 
+@pytest.mark.parametrize("seen", ["by the mark", "by the holder"])
+def test_what_outlived_its_kill_is_killed_although_another_host_took_the_folder(hold: LostHold, seen: str) -> None:
+    mydb = hold.run("mydb")
+    mydb.deaf = 1
+    hold.taken_by_two()
+    hold.lease.taken = seen == "by the holder"
+    hold.lose("taken over by two").join(60)
+    assert mydb.process.poll() is not None
+    assert hold.engine.started == []
+    assert_settled(hold)
+
+
+def test_what_outlived_its_kill_is_killed_before_the_share_is_back(hold: LostHold) -> None:
+    mydb = hold.run("mydb")
+    mydb.deaf = 1
+    thread = hold.lose_with_the_share()
+    eventually(lambda: _assert_dead(mydb))
+    hold.world.share_down = False
+    thread.join(60)
+    assert hold.engine.started == ["mydb"]
+
+
 def test_it_comes_back_if_who_took_the_folder_gave_way_to_it(hold: LostHold) -> None:
     """Each saw the other, and the mark was taken back when this one had seen it."""
     hold.run("mydb")
@@ -259,6 +281,10 @@ def test_one_that_runs_again_already_is_left_alone(hold: LostHold) -> None:
     thread.join(60)
     assert again.up
     assert hold.engine.started == []
+
+
+def _assert_dead(container: FakeContainer) -> None:
+    assert container.process.poll() is not None
 
 
 def _assert_said(caplog: pytest.LogCaptureFixture, what: str) -> None:

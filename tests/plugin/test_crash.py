@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from azurefile import mounts
-from tests.plugin.fake_engine import FakeEngine
+from tests.plugin.fake_engine import FakeContainer, FakeEngine
 from tests.plugin.harness import PluginProcess, Refused, eventually
 
 pytestmark = pytest.mark.root
@@ -124,6 +124,29 @@ def test_without_an_engine_a_nameless_holder_keeps_its_folder(watched: PluginPro
         watched.mount("dbs", "b")
     assert time.monotonic() - started < 5
     engine.silent = False
+
+
+def test_what_an_engine_that_says_nothing_was_refused_is_started_once_it_answers(
+    watched: PluginProcess, engine: FakeEngine
+) -> None:
+    """As one that was killed in a copy, and starts its containers before it serves anybody."""
+    watched.create("dbs", share="dbs", exclusive="true")
+    watched.mount("dbs", "a")
+    make_older(watched, "dbs")
+    mydb = FakeContainer("mydb", "dbs")
+    engine.containers.append(mydb)
+    mydb.kill()
+    engine.silent = True
+    watched.start()
+    with pytest.raises(Refused, match="the engine does not say whether it still runs") as refused:
+        watched.mount("dbs", "b")
+    mydb.error = f"error while mounting volume '': VolumeDriver.Mount: {refused.value}"
+    engine.silent = False
+
+    def started() -> None:
+        assert engine.started == ["mydb"]
+
+    eventually(started)
 
 
 def test_a_reboot_clears_every_holder(plugin: PluginProcess) -> None:

@@ -32,7 +32,13 @@ def test_a_server_that_is_not_reached_is_silent_and_one_that_refuses_is_not(
 @pytest.mark.parametrize(
     ("fstype", "number", "given", "words"),
     [
-        ("cifs", errno.EOPNOTSUPP, {"vers": "3.0"}, 'option "vers" is "3.0": the server does not speak this dialect;'),
+        ("cifs", errno.EOPNOTSUPP, {"vers": "2.1"}, 'option "vers" is "2.1": the server does not speak this dialect;'),
+        (
+            "cifs",
+            errno.EOPNOTSUPP,
+            {"vers": "3.0"},
+            'options "vers" and "seal" are "3.0" and "true": the server does not speak this dialect, or',
+        ),
         ("cifs", errno.EPERM, {"seal": "false"}, 'options "vers" and "seal" are "3.1.1" and "false": '),
         ("cifs", errno.EACCES, {}, 'option "account" is "abc": the server refuses it with this key,'),
         ("cifs", errno.EKEYREJECTED, {}, 'option "account" is "abc": the server refuses its key;'),

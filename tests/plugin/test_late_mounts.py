@@ -29,6 +29,25 @@ class Hanging(Local):
         super().mount(volume, target)
 
 
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({}, "the host's disk does not answer; check the one that the plugin's root is on"),
+        ({"protocol": "smb"}, 'option "protocol" is "smb": the server does not answer; check it'),
+        ({"protocol": "smb", "account": "abc"}, 'option "account" is "abc": the server does not answer; check it'),
+        ({"protocol": "nfs", "server": "nas"}, 'option "server" is "nas": the server does not answer; check it'),
+    ],
+)
+def test_what_hangs_is_named_with_its_remedy(tmp_path: Path, given: dict[str, str], words: str) -> None:
+    driver = driver_in(tmp_path)
+
+    async def create() -> None:
+        await driver.create("dbs", {"share": "logs"} | given)
+
+    asyncio.run(create())
+    assert str(driver._hanging("dbs")).startswith(f'share "logs": {words}')
+
+
 @pytest.fixture
 def driver(in_memory: Path) -> Driver:
     made = driver_in(in_memory)
@@ -52,7 +71,7 @@ def test_a_mount_that_succeeds_too_late_is_undone(driver: Driver, monkeypatch: p
         assert {v["Name"] for v in driver.list()} == {"slow", "other"}
         assert driver.get("slow")["Name"] == "slow"
         assert not slow.done()
-        with pytest.raises(ShareError, match='volume "slow": the share does not answer'):
+        with pytest.raises(ShareError, match='volume "slow": share "slow": the host\'s disk does not answer; check'):
             await slow
         monkeypatch.setattr(driver_module, "_MOUNT_SECONDS", 1.0)
         with pytest.raises(ShareError, match="does not answer"):

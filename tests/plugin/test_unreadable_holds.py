@@ -10,6 +10,7 @@ import pytest
 
 from azurefile import files, mounts
 from azurefile.driver import Driver
+from azurefile.stoppedmemory import StoppedMemory
 from tests.plugin.drivers import driver_in
 from tests.plugin.fake_engine import FakeContainer, FakeEngine
 from tests.plugin.harness import eventually
@@ -22,6 +23,11 @@ pytestmark = pytest.mark.root
 @pytest.fixture
 def driver(tmp_path: Path) -> Driver:
     return driver_in(tmp_path)
+
+
+@pytest.fixture
+def one(world: World, folder: MemoryFolder) -> Machine:
+    return Machine(world, folder, "one")
 
 
 def test_what_uses_a_volume_that_is_not_known_any_more_is_stopped(
@@ -127,6 +133,33 @@ def test_what_uses_a_volume_that_cant_be_restored_is_stopped(
     driver.restore()
     _await_stop(driver, mydb)
     engine.containers.remove(mydb)
+
+
+def test_what_was_stopped_is_started_again_although_its_volume_could_not_be_restored_at_first(
+    driver: Driver, engine: FakeEngine, tmp_path: Path, one: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a host that was short of threads."""
+    share = driver._protocols["local"] = OnShare(tmp_path / "root", one.store)
+    asyncio.run(driver.create("dbs", {"share": "dbs", "exclusive": "true"}))
+    lease = one.claim(protocol="local")
+    mydb = FakeContainer("mydb", "dbs")
+    engine.containers.append(mydb)
+    mydb.kill()
+    StoppedMemory(tmp_path / "root/azurefile/stopped").save(lease, [mydb.id])
+    locks, failures = share.locks, [RuntimeError("can't start new thread")]
+
+    def short(*given: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return locks(*given)
+
+    monkeypatch.setattr(share, "locks", short)
+    driver.restore()
+
+    def started() -> None:
+        assert engine.started == ["mydb"]
+
+    eventually(started)
 
 
 def _spoil(file: Path, text: bytes | None, monkeypatch: pytest.MonkeyPatch) -> None:
