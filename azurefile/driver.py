@@ -27,6 +27,7 @@ from azurefile.leasememory import LeaseMemory
 from azurefile.leases import Leases
 from azurefile.mounter import Mounter
 from azurefile.owner import iso_time
+from azurefile.restarter import Restarter
 from azurefile.restorer import Restorer
 from azurefile.settings import Settings
 from azurefile.starter import Starter
@@ -66,14 +67,14 @@ class Driver:
         leases = self._leases
         self._holders = holders = Holders(leases)
         self._watcher = Watcher(engine, leases.held, holders)
-        stopper = Stopper(
+        stops = StoppedMemory(state / "stopped")
+        restarter = Restarter(
             engine,
-            self._attachments.target,
-            self._stopped,
             lambda volume: leases.of(volume) is not None,
             lambda volume: self._mounter.chosen(volume),
-            StoppedMemory(state / "stopped"),
+            stops,
         )
+        stopper = Stopper(engine, self._attachments.target, self._stopped, stops, restarter)
         self._keeper = Keeper(self._leases, settings.takeover, stopper.stop)
         self._protocols = protocols.available(settings.root, settings.takeover)
         self._mounter = Mounter(
@@ -86,7 +87,7 @@ class Driver:
             self._keeper,
         )
         self._restorer = Restorer(
-            self._volumes, self._attachments, leases, memory, self._mounter, self._keeper, stopper
+            self._volumes, self._attachments, leases, memory, self._mounter, self._keeper, restarter
         )
         self._sweeper = Sweeper(self._volumes, self._leases, self._mounter, self._lanes)
         self._starter = Starter(engine, self._volumes, self._lanes, self._mounter.usable)

@@ -152,9 +152,14 @@ class Fence:
         left = _STARTING_SECONDS - age if age >= 0 else 0
         known = any(container.pid is not None and not container.dead() for container in owner.containers)
         wait = left if restored and not known and left > 0 else 0
-        if restored and not known and not wait and self._running(owner.volume) is None:
-            # One that starts answers once its containers' mounts have been: it is not waited for, nor what it said.
-            wait = math.inf
+        if restored and not known and not wait:
+            running = self._running(owner.volume)
+            if running is None:
+                # An engine that starts answers once its containers' mounts have been: it is not waited for.
+                wait = math.inf
+            elif not running and not self._alive(owner, restored=restored):
+                # It said nothing a moment ago.
+                wait = _ENDING_SECONDS
         return Held(volume, owner, passing=passing, wait=wait)
 
     def _judge(self, volume: Volume, record: Record, store: LockStore) -> "_Dead":

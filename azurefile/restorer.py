@@ -10,8 +10,8 @@ from azurefile.leasememory import LeaseMemory, LeaseUnreadable
 from azurefile.leases import Leases
 from azurefile.mounter import Mounter
 from azurefile.options import SMB, Options
+from azurefile.restarter import Restarter
 from azurefile.sharedstore import SharedStore
-from azurefile.stopper import Stopper
 from azurefile.store import LockStore
 from azurefile.unusable import UnusableFolder
 from azurefile.volumes import Volume, VolumeStore
@@ -30,16 +30,16 @@ class Restorer:
         memory: LeaseMemory,
         mounter: Mounter,
         keeper: Keeper,
-        stopper: Stopper,
+        restarter: Restarter,
     ) -> None:
-        """Go on by `mounter`; `memory` has the leases on shared stores, `stopper` what was being stopped."""
+        """Go on by `mounter`; `memory` has the leases on shared stores, `restarter` what was being stopped."""
         self._volumes = volumes
         self._attachments = attachments
         self._leases = leases
         self._memory = memory
         self._mounter = mounter
         self._keeper = keeper
-        self._stopper = stopper
+        self._restarter = restarter
 
     def restore(self) -> None:
         """Take the locks of running containers back and clear what a killed plugin left."""
@@ -49,6 +49,7 @@ class Restorer:
             except Exception:
                 # One bad volume must not keep the others from coming back.
                 log.exception("volume not restored", extra={"volume": volume.name})
+                # A failure of this ends the plugin, so that its next life tries again: nothing goes on without a fence.
                 self._stop_unfenced(volume)
         known = {volume.name for volume in self._volumes.all()}
         for name in self._memory.volumes():
@@ -71,13 +72,13 @@ class Restorer:
                 self._stop_uncounted(volume.name)
         else:
             attachment.void()
-        stopped = self._stopper.interrupted(volume.name)
+        stopped = self._restarter.interrupted(volume.name)
         lease = self._leases.of(volume.name)
         if stopped is not None and lease is not None and lease.owner.lease == stopped.owner.lease:
             reason = "the plugin ended while it stopped its containers"
             self._keeper.give_up(lease, reason, restart=stopped.restart)
         elif stopped is not None:
-            self._stopper.resume(stopped, store)
+            self._restarter.resume(stopped, store)
 
     def _stop_unfenced(self, volume: Volume) -> None:
         """Stop what uses a volume of a shared store that could not be restored: nobody would renew its lease.
@@ -92,8 +93,8 @@ class Restorer:
                 self._resume_unread(volume, store)
             if (lease := self._leases.of(volume.name)) is not None:
                 self._keeper.give_up(lease, "it could not be restored after a restart of the plugin")
-            elif (stopped := self._stopper.interrupted(volume.name)) is not None:
-                self._stopper.resume(stopped, store)
+            elif (stopped := self._restarter.interrupted(volume.name)) is not None:
+                self._restarter.resume(stopped, store)
 
     def _stop_forgotten(self, name: str) -> None:
         """Stop what uses a volume that is not known any more, as when its file is of a newer version."""

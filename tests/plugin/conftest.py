@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from azurefile import starter, stopper
+from azurefile import restarter, starter
 from tests.machines import runtime
 from tests.machines.plugin import MachinePlugin
 from tests.machines.samba import SambaServer
@@ -173,8 +173,8 @@ def outage(
 
 @pytest.fixture
 def hold(engine: FakeEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LostHold]:
-    monkeypatch.setattr(stopper, "_RETRY_SECONDS", 0.05)
-    monkeypatch.setattr(stopper, "_RESTART_SECONDS", 0.05)
+    monkeypatch.setattr(restarter, "_RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(restarter, "_RESTART_SECONDS", 0.05)
     (tmp_path / "dbs").mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "ddtest", tmp_path / "dbs"], check=True)
     yield LostHold(engine, tmp_path)

@@ -11,6 +11,7 @@ from azurefile.engine import Engine
 from azurefile.errors import ShareError
 from azurefile.lease import Lease
 from azurefile.owner import Container
+from azurefile.restarter import Restarter
 from azurefile.sharedstore import SharedStore
 from azurefile.stoppedmemory import Stopped, StoppedMemory
 from azurefile.stopper import Stopper
@@ -67,6 +68,12 @@ class LostHold:
             self.forgotten.append(lease)
             self.one.leases.drop(lease)
 
+        engine = Engine(str(self.engine.path))
+        return Stopper(engine, lambda name: self.mounts / name, forget, self.memory, self.restarter())
+
+    def restarter(self) -> Restarter:
+        """What starts again what one of its lives stopped."""
+
         def held(volume: str) -> bool:
             return self.copied or self.one.leases.of(volume) is not None
 
@@ -75,8 +82,7 @@ class LostHold:
                 raise self.chosen
             return self.chosen
 
-        engine = Engine(str(self.engine.path))
-        return Stopper(engine, lambda name: self.mounts / name, forget, held, chosen, self.memory)
+        return Restarter(Engine(str(self.engine.path)), held, chosen, self.memory)
 
     def die_in_the_kill(self, lease: Lease, container: FakeContainer, monkeypatch: pytest.MonkeyPatch) -> None:
         """A lease is lost, and the plugin ends when it has killed who has it, and forgotten nothing."""
@@ -96,9 +102,9 @@ class LostHold:
         """The plugin stops what runs and ends while it waits for the share; returns what its next life finds."""
         self.world.share_down = True
         with monkeypatch.context() as patch:
-            patch.setattr(Stopper, "_start_again", lambda *_: None)
+            patch.setattr(Restarter, "_start_again", lambda *_: None)
             self.lose().join(60)
-        stopped = self.plugin().interrupted("dbs")
+        stopped = self.restarter().interrupted("dbs")
         assert stopped is not None
         return stopped
 

@@ -19,6 +19,7 @@ from azurefile.keeper import Keeper
 from azurefile.mounter import Mounter
 from azurefile.owner import Container
 from azurefile.protocols.nfs import Nfs
+from azurefile.restarter import Restarter
 from azurefile.stoppedmemory import StoppedMemory
 from azurefile.stopper import Stopper
 from azurefile.volumes import VolumeStore
@@ -195,13 +196,13 @@ def test_what_holds_a_killed_process_in_the_kernel_is_ended_again_and_again(
 
     kernel.then = then
     dead_when_forgotten: list[bool] = []
+    memory = StoppedMemory(target.parent.parent / "stopped")
     stopper = Stopper(
         Engine(str(engine.path)),
         lambda _: target,
         lambda _: dead_when_forgotten.append(mydb.process.poll() is not None),
-        lambda _: False,
-        lambda _: None,
-        StoppedMemory(target.parent.parent / "stopped"),
+        memory,
+        Restarter(Engine(str(engine.path)), lambda _: False, lambda _: None, memory),
     )
     lease.taken = True
     stopper.stop(lease)

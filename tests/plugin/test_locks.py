@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import math
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -70,12 +71,31 @@ def test_a_nameless_holder_is_looked_up_only_after_the_engine_restarted(tmp_path
         fence.claim(volume("two"), store, rejoin=False)
     Holders(leases).engine_left()
     answers[0] = running
-    with pytest.raises(Held):
+    with pytest.raises(Held) as refused:
         fence.claim(volume("two"), store, rejoin=False)
+    # what an engine that starts says nothing of is not waited for, and started later
+    assert refused.value.wait == (0 if running else math.inf)
     answers[0] = False
     fence.claim(volume("two"), store, rejoin=False)
     assert leases.of("one") is None
     assert not fence.alive("one")
+
+
+def test_a_nameless_holder_is_judged_again_once_the_engine_speaks(tmp_path: Path) -> None:
+    answers: list[bool | None] = []
+    leases = Leases("azurefile", HOST, Forgetful())
+    fence = Fence(leases, lambda _: answers.pop(0), lambda: False, list)
+    store = FlockStore(tmp_path)
+    fence.claim(volume("one"), store, rejoin=False)
+    lease = leases.of("one")
+    assert lease is not None
+    lease.owner.since -= 60
+    Holders(leases).engine_left()
+    answers[:] = [None, False, False]
+    with pytest.raises(Held, match="it may be free in 1 s"):
+        fence.claim(volume("two"), store, rejoin=False)
+    answers[:] = [False]
+    fence.claim(volume("two"), store, rejoin=False)
 
 
 def test_renewing_shows_in_the_record_until_it_is_released(tmp_path: Path) -> None:

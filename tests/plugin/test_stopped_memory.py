@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from azurefile import stopper
+from azurefile import restarter
 from azurefile.engine import Engine
 from azurefile.stoppedmemory import Stopped
 from tests.plugin.fake_engine import FakeContainer
@@ -21,7 +21,7 @@ def test_what_the_plugin_stopped_comes_back_although_it_restarted_meanwhile(
 ) -> None:
     hold.run("mydb")
     hold.run("once", restart="no")
-    hold.plugin().resume(hold.stop_and_die(monkeypatch), hold.one.store)
+    hold.restarter().resume(hold.stop_and_die(monkeypatch), hold.one.store)
     assert hold.engine.started == []
     hold.world.share_down = False
     eventually(lambda: assert_settled(hold))
@@ -34,7 +34,7 @@ def test_what_ran_since_and_was_stopped_by_somebody_stays_down(hold: LostHold, m
     # the clock may have been set back since
     mydb.started_at -= 7200
     hold.world.share_down = False
-    hold.plugin().resume(stopped, hold.one.store)
+    hold.restarter().resume(stopped, hold.one.store)
     eventually(lambda: assert_settled(hold))
     assert hold.engine.started == []
 
@@ -46,7 +46,7 @@ def test_it_stays_down_after_a_restart_too_if_another_took_the_folder(
     stopped = hold.stop_and_die(monkeypatch)
     hold.taken_by_two()
     hold.world.share_down = False
-    hold.plugin().resume(stopped, hold.one.store)
+    hold.restarter().resume(stopped, hold.one.store)
     eventually(lambda: assert_settled(hold))
     assert hold.engine.started == []
 
@@ -56,7 +56,7 @@ def test_what_was_stopped_is_forgotten_once_another_container_has_the_exclusive_
     hold: LostHold, exclusive: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if exclusive == "true":
-        monkeypatch.setattr(stopper, "_START_SECONDS", 5)
+        monkeypatch.setattr(restarter, "_START_SECONDS", 5)
     hold.one.leases.release("dbs")
     hold.lease = hold.one.claim(exclusive=exclusive)
     mydb = hold.run("mydb")
@@ -94,7 +94,7 @@ def test_what_a_later_hold_stopped_is_not_forgotten_with_the_earlier(
     hold.world.share_down = False
     later = hold.one.claim()
     hold.memory.save(later, ["f" * 64])
-    hold.plugin()._start_again(stopped, hold.one.store)
+    hold.restarter()._start_again(stopped, hold.one.store)
     assert hold.engine.started == []
     remembered = hold.memory.load("dbs")
     assert remembered is not None
@@ -112,8 +112,8 @@ def test_a_second_stop_that_the_plugin_did_not_survive_loses_nothing_of_the_firs
     later = hold.one.claim()
     helper = hold.run("helper", restart=restart)
     hold.die_in_the_kill(later, helper, monkeypatch)
-    plugin = hold.plugin()
-    stopped = plugin.interrupted("dbs")
+    restarter = hold.restarter()
+    stopped = restarter.interrupted("dbs")
     assert stopped is not None
     # who says what it is may be asked in vain at first
     look, unanswered = Engine.look, [1, 2]
@@ -124,9 +124,9 @@ def test_a_second_stop_that_the_plugin_did_not_survive_loses_nothing_of_the_firs
     monkeypatch.setattr(Engine, "look", look_twice)
     if rebooted:
         hold.one.leases.drop(later)
-        plugin.resume(stopped, hold.one.store)
+        restarter.resume(stopped, hold.one.store)
     else:
-        threading.Thread(target=plugin.stop, args=(later,), daemon=True).start()
+        threading.Thread(target=hold.plugin().stop, args=(later,), daemon=True).start()
     eventually(lambda: assert_settled(hold))
     assert hold.engine.started == (["mydb"] if restart == "no" else ["helper"])
 
@@ -146,7 +146,7 @@ def test_after_a_reboot_another_process_has_the_number_of_the_one_that_was_kille
     mydb = hold.run("mydb")
     owner = dataclasses.replace(hold.lease.owner, boot="earlier", containers=[known(mydb)])
     hold.memory.save(hold.lease, [mydb.id])
-    hold.plugin().resume(Stopped(owner, (mydb.id,), restart=False), hold.one.store)
+    hold.restarter().resume(Stopped(owner, (mydb.id,), restart=False), hold.one.store)
     eventually(lambda: assert_settled(hold))
     assert hold.engine.started == []
     mydb.kill()
