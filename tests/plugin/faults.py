@@ -13,8 +13,8 @@ from tests.machines.samba import SambaServer, new_key
 from tests.plugin.site import PLUGIN_PID, TAKEOVER, WORKER_PID, docker, mount_calls, running, wait_until
 from tests.plugin.stage import Stage
 
-# Shorter than what a holder may be silent for, and longer than what anybody may be.
-SHORT = TAKEOVER / 4
+# With what TCP waits on after it, and the age of the last renewal, shorter than what a holder may be silent for.
+SHORT = TAKEOVER / 6
 LONG = TAKEOVER + 6
 # An emulated machine's boot, and what its plugin waits for each of two shares.
 START_SECONDS = 400

@@ -234,8 +234,9 @@ def plugin_log(machine: Machine) -> str:
 # That a list takes less than a second is seen where nothing is emulated (test_engine.py). Here it is told from one that
 # waits for a share, which takes 5 s and more.
 LIST_SECONDS = 3
-# The engine asks a plugin that is away again after 1, 2, 4 and 8 s, and lists nothing before.
-AWAY_SECONDS = 18
+# The engine asks a plugin that is away again after 1, 2, 4 and 8 s, and lists nothing before; one that has just started
+# takes its holds back meanwhile.
+AWAY_SECONDS = 15 + 2 * LIST_SECONDS
 
 
 class ListWatch:
